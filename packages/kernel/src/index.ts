@@ -1,0 +1,12 @@
+/**
+ * `@armature/kernel`: the few values everything else is made of. Pure: no promises, no clock, no I/O.
+ */
+export * from './assert.js';
+export * from './brands.js';
+export * from './bytes.js';
+export * from './errors.js';
+export * from './hlc.js';
+export * from './random.js';
+export * from './reader.js';
+export * from './result.js';
+export * from './writer.js';

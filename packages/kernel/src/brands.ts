@@ -29,7 +29,11 @@ export const MAX_KEY_BYTES = 65_536;
 
 function parseName<B extends string>(kind: string, text: string): Result<Brand<string, B>, ArmatureError> {
   if (NAME.test(text)) return ok(text as Brand<string, B>);
-  return err(new ArmatureError('invalid-argument', `${kind} ${JSON.stringify(text.slice(0, 80))} is not a valid name`, { remedy: `Use ${NAME_RULE}.` }));
+  return err(
+    new ArmatureError('invalid-argument', `${kind} ${JSON.stringify(text.slice(0, 80))} is not a valid name`, {
+      remedy: `Use ${NAME_RULE}.`,
+    }),
+  );
 }
 
 export const parseNodeId = (text: string): Result<NodeId, ArmatureError> => parseName<'NodeId'>('node', text);

@@ -35,9 +35,13 @@ export function hlcReceive(last: Hlc, remote: Hlc, nowMs: number, maxDriftMs = D
   const aheadMs = remote / TICKS_PER_MS - nowMs;
   if (aheadMs > maxDriftMs) {
     return err(
-      new ArmatureError('invalid-argument', `timestamp is ${Math.round(aheadMs)} ms ahead of this node's clock (limit ${maxDriftMs} ms)`, {
-        remedy: 'Check the clocks (NTP) of the machine that wrote it and of this node.',
-      }),
+      new ArmatureError(
+        'invalid-argument',
+        `timestamp is ${Math.round(aheadMs)} ms ahead of this node's clock (limit ${maxDriftMs} ms)`,
+        {
+          remedy: 'Check the clocks (NTP) of the machine that wrote it and of this node.',
+        },
+      ),
     );
   }
   return ok((remote > last ? remote : last) as Hlc);

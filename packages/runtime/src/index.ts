@@ -1,0 +1,12 @@
+/**
+ * `@armature/runtime`: the ports to the outside world that are not the bus or the disk (clock, randomness, log,
+ * telemetry), each with the adapter production uses and the twin that tests and simulations use.
+ */
+export * from './clock.js';
+export * from './log.js';
+export * from './manual-clock.js';
+export * from './pino-log.js';
+export * from './prometheus-telemetry.js';
+export * from './system-clock.js';
+export * from './system-random.js';
+export * from './telemetry.js';

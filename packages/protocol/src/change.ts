@@ -1,0 +1,58 @@
+/**
+ * Changes: the records of the membership history (paper, section 4.8.1). Joining, leaving and configuring are explicit acts of
+ * an administrator; each becomes one record, and the set of records only grows. Folding the ordered set gives the view.
+ *
+ * A record is JSON: there are hundreds in the life of a cluster, people read them, and they never touch the data path.
+ */
+import type { BucketName, ClusterName, Hlc, NodeId, ZoneName } from '@armature/kernel';
+import type { BucketProperties } from './bucket.js';
+
+export interface MemberSettings {
+  readonly node: NodeId;
+  /** Share of the ring relative to the other nodes; 1 is an ordinary node. */
+  readonly weight: number;
+  readonly zone: ZoneName;
+}
+
+/** Strategies whose Q partitions are fixed for the life of the cluster (paper, section 6.2). */
+export type ClusterStrategy = 2 | 3;
+
+export type Change =
+  | {
+      /** The first record of every cluster. Its members own the ring at once, since there is no data yet. */
+      readonly kind: 'create';
+      /** 32 hex characters, random: tells two clusters of one name apart. */
+      readonly clusterId: string;
+      readonly cluster: ClusterName;
+      readonly strategy: ClusterStrategy;
+      /** Q, a power of two. */
+      readonly partitionCount: number;
+      /** Window of consecutive partitions that claim keeps on distinct nodes: the largest N that will be common. */
+      readonly targetN: number;
+      readonly members: readonly MemberSettings[];
+    }
+  | ({ readonly kind: 'join' } & MemberSettings)
+  /** A node goes in good order: it serves until its successors hold its partitions. */
+  | { readonly kind: 'leave'; readonly node: NodeId }
+  /** A node is gone for good: nothing is asked of it any more. */
+  | { readonly kind: 'remove'; readonly node: NodeId }
+  | { readonly kind: 'weight'; readonly node: NodeId; readonly weight: number }
+  | { readonly kind: 'zone'; readonly node: NodeId; readonly zone: ZoneName }
+  | { readonly kind: 'bucket'; readonly bucket: BucketName; readonly properties: BucketProperties }
+  /** A fact only `node` may state: it holds these partitions, which ring change `change` made it an owner of. */
+  | { readonly kind: 'ready'; readonly node: NodeId; readonly change: string; readonly partitions: readonly number[] };
+
+export interface ChangeRecord {
+  /** 16 hex characters, random. */
+  readonly id: string;
+  /** Orders the history, ties broken by `id`. */
+  readonly at: Hlc;
+  /** The node at which the command was given. */
+  readonly by: NodeId;
+  readonly change: Change;
+}
+
+/** Total order of the history: by time, then by id. */
+export function compareRecords(a: ChangeRecord, b: ChangeRecord): number {
+  return a.at - b.at || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}

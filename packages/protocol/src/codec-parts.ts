@@ -1,0 +1,83 @@
+/** The parts that several messages share: user metadata, siblings as answered to clients, receipts. */
+import { DecodeError, isErrorCode, type ByteReader, type ByteWriter, type NodeId } from '@armature/kernel';
+import type { FetchedSibling, Meta } from './messages.js';
+import type { Receipt, ReplicaOutcome, ReplicaReceipt, ReplicaRole } from './receipt.js';
+
+const ROLES: readonly ReplicaRole[] = ['primary', 'pending', 'fallback'];
+/** One byte for what nearly every receipt says; 255 announces an error code as text. */
+const OUTCOMES: readonly ReplicaOutcome[] = ['ok', 'durable', 'waiting'];
+const OTHER_OUTCOME = 255;
+
+/** Two length bytes. */
+const MIN_META_BYTES = 2;
+/** Flags, timestamp, value length, meta count. */
+const MIN_SIBLING_BYTES = 4;
+/** Name length, role, outcome. */
+const MIN_REPLICA_BYTES = 3;
+
+export function encodeMeta(w: ByteWriter, meta: Meta): void {
+  w.varint(meta.length);
+  for (const [name, value] of meta) w.text(name).text(value);
+}
+
+const NO_META: Meta = [];
+
+export function decodeMeta(r: ByteReader): Meta {
+  const count = r.count(MIN_META_BYTES);
+  if (count === 0) return NO_META;
+  const meta: [string, string][] = [];
+  for (let i = 0; i < count; i++) meta.push([r.text(), r.text()]);
+  return meta;
+}
+
+export function encodeSiblings(w: ByteWriter, siblings: readonly FetchedSibling[]): void {
+  w.varint(siblings.length);
+  for (const sibling of siblings) {
+    w.u8(sibling.tombstone ? 1 : 0)
+      .varint(sibling.at)
+      .blob(sibling.value);
+    encodeMeta(w, sibling.meta);
+  }
+}
+
+export function decodeSiblings(r: ByteReader): FetchedSibling[] {
+  const siblings: FetchedSibling[] = [];
+  for (let left = r.count(MIN_SIBLING_BYTES); left > 0; left--) {
+    siblings.push({ tombstone: r.u8() === 1, at: r.varint(), value: r.blob(), meta: decodeMeta(r) });
+  }
+  return siblings;
+}
+
+export function encodeReceipt(w: ByteWriter, receipt: Receipt): void {
+  w.text(receipt.coordinator).varint(receipt.replicas.length);
+  for (const replica of receipt.replicas) {
+    w.text(replica.node).u8(ROLES.indexOf(replica.role));
+    const outcome = OUTCOMES.indexOf(replica.outcome);
+    if (outcome >= 0) w.u8(outcome);
+    else w.u8(OTHER_OUTCOME).text(replica.outcome);
+  }
+}
+
+export function decodeReceipt(r: ByteReader): Receipt {
+  const coordinator = r.text() as NodeId;
+  const replicas: ReplicaReceipt[] = [];
+  for (let left = r.count(MIN_REPLICA_BYTES); left > 0; left--) {
+    replicas.push({ node: r.text() as NodeId, role: decodeRole(r), outcome: decodeOutcome(r) });
+  }
+  return { coordinator, replicas };
+}
+
+function decodeRole(r: ByteReader): ReplicaRole {
+  const role = ROLES[r.u8()];
+  if (role === undefined) throw new DecodeError('unknown replica role');
+  return role;
+}
+
+function decodeOutcome(r: ByteReader): ReplicaOutcome {
+  const byte = r.u8();
+  const known = OUTCOMES[byte];
+  if (known !== undefined) return known;
+  const text = byte === OTHER_OUTCOME ? r.text() : '';
+  if (!isErrorCode(text)) throw new DecodeError('unknown replica outcome');
+  return text;
+}

@@ -1,0 +1,263 @@
+/**
+ * The binary codec of the messages: one tag byte, then the fields in order. Encoders write straight into the frame that
+ * the link is filling; decoders are total: whatever the bytes, they return a message or throw a `DecodeError`, and they
+ * allocate nothing that the input's own length does not pay for. Values, contexts and version sets decode to views
+ * into the frame, so whoever keeps one longer than the turn copies it.
+ *
+ * Control messages are JSON documents inside the same envelope: rare, and read by people.
+ */
+import { DecodeError, parseBucketName, type BinaryString, type BucketName, type ByteReader, type ByteWriter } from '@armature/kernel';
+import type { Address } from '@armature/ring';
+import type { Durability } from './bucket.js';
+import { parseChange, parseChangeRecord } from './change-parser.js';
+import type { ChangeRecord } from './change.js';
+import { decodeMeta, decodeReceipt, decodeSiblings, encodeMeta, encodeReceipt, encodeSiblings } from './codec-parts.js';
+import type { NodeStatus, Reply, Request, RingVersion } from './messages.js';
+import { quorumWordFromByte, quorumWordToByte } from './quorum-word.js';
+
+const TAGS = { read: 1, merge: 2, pull: 3, fetch: 4, write: 5, scan: 6, gossip: 7, propose: 8, status: 9, ping: 10 } as const;
+const KINDS = new Map<number, Request['kind']>(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Request['kind']]));
+
+const DURABILITIES: readonly Durability[] = ['memory', 'os', 'fsync'];
+
+/** position (16) + bucket-name length (1) + a bucket name of at least one character. */
+const MIN_ADDRESS_BYTES = 18;
+
+export const protocolCodec = { encodeRequest, decodeRequest, encodeReply, decodeReply };
+
+export function encodeRequest(w: ByteWriter, m: Request): void {
+  w.u8(TAGS[m.kind]);
+  switch (m.kind) {
+    case 'read':
+      w.varint(m.ring).binary(m.address);
+      break;
+    case 'merge':
+      w.varint(m.ring).binary(m.address).u8(DURABILITIES.indexOf(m.durability)).blob(m.set);
+      break;
+    case 'pull':
+      w.varint(m.ring).binary(m.start);
+      writeOptional(w, m.end);
+      writeOptional(w, m.bucket as string | undefined as BinaryString | undefined);
+      w.varint(m.limit).varint(m.limitBytes);
+      break;
+    case 'fetch':
+      w.binary(m.address).u8(quorumWordToByte(m.options.r)).u8(quorumWordToByte(m.options.pr));
+      break;
+    case 'write':
+      w.varint(m.ring).binary(m.address).blob(m.context).rawHex(m.operation);
+      w.u8((m.tombstone ? 1 : 0) | (m.options.returnContext ? 2 : 0));
+      w.u8(quorumWordToByte(m.options.w)).u8(quorumWordToByte(m.options.pw)).u8(quorumWordToByte(m.options.dw));
+      w.blob(m.value);
+      encodeMeta(w, m.meta);
+      break;
+    case 'scan':
+      w.text(m.bucket).binary(m.cursor).varint(m.limit).u8(m.withValues ? 1 : 0);
+      break;
+    case 'gossip':
+      w.text(JSON.stringify({ fingerprint: m.fingerprint, records: m.records }));
+      break;
+    case 'propose':
+      w.text(JSON.stringify(m.change));
+      break;
+    case 'status':
+    case 'ping':
+      break;
+  }
+}
+
+export function decodeRequest(r: ByteReader): Request {
+  const kind = readKind(r);
+  switch (kind) {
+    case 'read':
+      return { kind, ring: readRing(r), address: readAddress(r) };
+    case 'merge':
+      return { kind, ring: readRing(r), address: readAddress(r), durability: readDurability(r), set: r.blob() };
+    case 'pull':
+      return { kind, ring: readRing(r), start: r.binary(), end: readOptional(r), bucket: readOptionalBucket(r), limit: r.varint(), limitBytes: r.varint() };
+    case 'fetch':
+      return { kind, address: readAddress(r), options: { r: quorumWordFromByte(r.u8()), pr: quorumWordFromByte(r.u8()) } };
+    case 'write': {
+      const ring = readRing(r);
+      const address = readAddress(r);
+      const context = r.blob();
+      const operation = r.rawHex(8);
+      const flags = r.u8();
+      const options = {
+        w: quorumWordFromByte(r.u8()),
+        pw: quorumWordFromByte(r.u8()),
+        dw: quorumWordFromByte(r.u8()),
+        returnContext: (flags & 2) !== 0,
+      };
+      const value = r.blob();
+      return { kind, ring, address, context, operation, tombstone: (flags & 1) !== 0, value, meta: decodeMeta(r), options };
+    }
+    case 'scan':
+      return { kind, bucket: readBucket(r.text()), cursor: r.binary(), limit: r.varint(), withValues: r.u8() === 1 };
+    case 'gossip': {
+      const document = readJson(r);
+      return { kind, fingerprint: readText(document, 'fingerprint'), records: readRecords(document) };
+    }
+    case 'propose':
+      return { kind, change: must(parseChange(readJson(r))) };
+    case 'status':
+    case 'ping':
+      return { kind };
+  }
+}
+
+export function encodeReply(w: ByteWriter, m: Reply): void {
+  w.u8(TAGS[m.kind]);
+  switch (m.kind) {
+    case 'read':
+      if (m.set === undefined) w.u8(0);
+      else w.u8(1).blob(m.set);
+      break;
+    case 'merge':
+      w.u8(m.durable ? 1 : 0);
+      break;
+    case 'pull':
+      w.varint(m.entries.length);
+      for (const entry of m.entries) w.binary(entry.address).blob(entry.set);
+      writeOptional(w, m.next);
+      break;
+    case 'fetch':
+      encodeSiblings(w, m.siblings);
+      w.blob(m.context);
+      encodeReceipt(w, m.receipt);
+      break;
+    case 'write':
+      w.blob(m.context);
+      encodeReceipt(w, m.receipt);
+      break;
+    case 'scan':
+      w.varint(m.items.length);
+      for (const item of m.items) encodeSiblings(w.binary(item.address), item.siblings);
+      writeOptional(w, m.next);
+      break;
+    case 'gossip':
+      w.text(JSON.stringify({ fingerprint: m.fingerprint, records: m.records }));
+      break;
+    case 'propose':
+      w.text(JSON.stringify(m.record));
+      break;
+    case 'status':
+      w.text(JSON.stringify(m.status));
+      break;
+    case 'ping':
+      break;
+  }
+}
+
+export function decodeReply(r: ByteReader): Reply {
+  const kind = readKind(r);
+  switch (kind) {
+    case 'read':
+      return { kind, set: readFlag(r) ? r.blob() : undefined };
+    case 'merge':
+      return { kind, durable: readFlag(r) };
+    case 'pull': {
+      const entries = [];
+      for (let left = r.count(MIN_ADDRESS_BYTES); left > 0; left--) entries.push({ address: readAddress(r), set: r.blob() });
+      return { kind, entries, next: readOptional(r) };
+    }
+    case 'fetch':
+      return { kind, siblings: decodeSiblings(r), context: r.blob(), receipt: decodeReceipt(r) };
+    case 'write':
+      return { kind, context: r.blob(), receipt: decodeReceipt(r) };
+    case 'scan': {
+      const items = [];
+      for (let left = r.count(MIN_ADDRESS_BYTES); left > 0; left--) items.push({ address: readAddress(r), siblings: decodeSiblings(r) });
+      return { kind, items, next: readOptional(r) };
+    }
+    case 'gossip': {
+      const document = readJson(r);
+      return { kind, fingerprint: readText(document, 'fingerprint'), records: readRecords(document) };
+    }
+    case 'propose':
+      return { kind, record: must(parseChangeRecord(readJson(r))) };
+    case 'status': {
+      const status = readJson(r);
+      readText(status, 'name');
+      return { kind, status: status as unknown as NodeStatus };
+    }
+    case 'ping':
+      return { kind };
+  }
+}
+
+function readKind(r: ByteReader): Request['kind'] {
+  const tag = r.u8();
+  const kind = KINDS.get(tag);
+  if (kind === undefined) throw new DecodeError(`message tag ${tag} is unknown to protocol version 1`);
+  return kind;
+}
+
+function readRing(r: ByteReader): RingVersion {
+  return r.varint() as RingVersion;
+}
+
+/** Framing only: whether position, bucket and key agree is the business of whoever trusts the sender or not. */
+function readAddress(r: ByteReader): Address {
+  const text = r.binary();
+  if (text.length < MIN_ADDRESS_BYTES) throw new DecodeError(`address of ${text.length} bytes`);
+  return text as string as Address;
+}
+
+function readDurability(r: ByteReader): Durability {
+  const durability = DURABILITIES[r.u8()];
+  if (durability === undefined) throw new DecodeError('unknown durability');
+  return durability;
+}
+
+function readFlag(r: ByteReader): boolean {
+  const byte = r.u8();
+  if (byte > 1) throw new DecodeError(`flag byte ${byte}`);
+  return byte === 1;
+}
+
+function writeOptional(w: ByteWriter, text: BinaryString | undefined): void {
+  if (text === undefined) w.u8(0);
+  else w.u8(1).binary(text);
+}
+
+function readOptional(r: ByteReader): BinaryString | undefined {
+  return readFlag(r) ? r.binary() : undefined;
+}
+
+function readOptionalBucket(r: ByteReader): BucketName | undefined {
+  const text = readOptional(r);
+  return text === undefined ? undefined : readBucket(text);
+}
+
+function readBucket(text: string): BucketName {
+  return must(parseBucketName(text));
+}
+
+function readJson(r: ByteReader): Readonly<Record<string, unknown>> {
+  const text = r.text();
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new DecodeError('control message is not JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new DecodeError('control message is not a JSON object');
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function readText(document: Readonly<Record<string, unknown>>, field: string): string {
+  const value = document[field];
+  if (typeof value !== 'string') throw new DecodeError(`${field} must be a string`);
+  return value;
+}
+
+function readRecords(document: Readonly<Record<string, unknown>>): ChangeRecord[] {
+  const records = document['records'];
+  if (!Array.isArray(records)) throw new DecodeError('records must be a list');
+  return records.map((record) => must(parseChangeRecord(record)));
+}
+
+function must<T>(result: { ok: true; value: T } | { ok: false; error: Error }): T {
+  if (result.ok) return result.value;
+  throw new DecodeError(result.error.message);
+}

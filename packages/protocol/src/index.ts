@@ -1,0 +1,12 @@
+/**
+ * `@armature/protocol`: what the processes of a cluster say to one another. Message types, their binary codec, the subjects
+ * they travel on, and the version of all that. docs/protocol.md is its prose.
+ */
+export * from './bucket.js';
+export * from './change.js';
+export * from './change-parser.js';
+export * from './codec.js';
+export * from './messages.js';
+export * from './quorum-word.js';
+export * from './receipt.js';
+export * from './subjects.js';

@@ -1,0 +1,247 @@
+/**
+ * The messages. Three families:
+ *
+ * - *replica* messages (`read`, `merge`, `pull`) ask one node what it itself holds, or to hold something;
+ * - *coordinated* messages (`fetch`, `write`, `scan`) ask the receiver to run the whole operation over a quorum;
+ * - *control* messages carry membership and status, as JSON documents.
+ *
+ * Replica messages and writes carry the sender's ring version and are fenced by it: a receiver with another ring refuses with
+ * `stale-ring`, and whichever of the two is behind catches up. A write counted under one ring is never counted under another.
+ *
+ * Version sets and contexts are opaque bytes here: only versioning reads them.
+ */
+import type { BinaryString, Brand, BucketName, NodeId } from '@armature/kernel';
+import type { Address } from '@armature/ring';
+import type { Durability } from './bucket.js';
+import type { Change, ChangeRecord } from './change.js';
+import type { QuorumWord } from './quorum-word.js';
+import type { Receipt } from './receipt.js';
+
+/** Spoken by all processes of a cluster; raised when an old receiver would misread a new message. */
+export const PROTOCOL_VERSION = 1;
+
+/** A ring's fingerprint as a 48-bit number, 0 meaning "I do not know the ring" (a client of a router). */
+export type RingVersion = Brand<number, 'RingVersion'>;
+export const RING_UNKNOWN = 0 as RingVersion;
+
+export type Meta = readonly (readonly [name: string, value: string])[];
+
+// --- replica messages -------------------------------------------------------------------------------------------------
+
+/** What do you hold under this address? */
+export interface ReadRequest {
+  readonly kind: 'read';
+  readonly ring: RingVersion;
+  readonly address: Address;
+}
+
+export interface ReadReply {
+  readonly kind: 'read';
+  /** The encoded version set, or undefined when nothing is held. */
+  readonly set: Uint8Array | undefined;
+}
+
+/** Join this version set into what you hold. */
+export interface MergeRequest {
+  readonly kind: 'merge';
+  readonly ring: RingVersion;
+  readonly address: Address;
+  readonly set: Uint8Array;
+  /** Acknowledge when this durable, or more. */
+  readonly durability: Durability;
+}
+
+export interface MergeReply {
+  readonly kind: 'merge';
+  /** Whether it was on stable storage when acknowledged. */
+  readonly durable: boolean;
+}
+
+/** A page of what you hold between two stored positions, for transfers and scans. */
+export interface PullRequest {
+  readonly kind: 'pull';
+  readonly ring: RingVersion;
+  readonly start: BinaryString;
+  /** Exclusive; undefined: to the end of the ring. */
+  readonly end: BinaryString | undefined;
+  /** Only this bucket, or undefined for all. */
+  readonly bucket: BucketName | undefined;
+  readonly limit: number;
+  readonly limitBytes: number;
+}
+
+export interface PullReply {
+  readonly kind: 'pull';
+  readonly entries: readonly { readonly address: Address; readonly set: Uint8Array }[];
+  /** Where the next page starts; undefined: that was the last. */
+  readonly next: BinaryString | undefined;
+}
+
+// --- coordinated messages ---------------------------------------------------------------------------------------------
+
+export interface FetchOptions {
+  readonly r: QuorumWord;
+  readonly pr: QuorumWord;
+}
+
+/** Get: read from a quorum and reconcile. */
+export interface FetchRequest {
+  readonly kind: 'fetch';
+  readonly address: Address;
+  readonly options: FetchOptions;
+}
+
+export interface FetchedSibling {
+  readonly value: Uint8Array;
+  readonly tombstone: boolean;
+  /** Hybrid logical timestamp of the write. */
+  readonly at: number;
+  readonly meta: Meta;
+}
+
+export interface FetchReply {
+  readonly kind: 'fetch';
+  /** All concurrent versions, tombstones among them. None: the key was never written, or its tombstone is gone. */
+  readonly siblings: readonly FetchedSibling[];
+  /** Sealed. Empty when there are no siblings. */
+  readonly context: Uint8Array;
+  readonly receipt: Receipt;
+}
+
+export interface WriteOptions {
+  readonly w: QuorumWord;
+  readonly pw: QuorumWord;
+  readonly dw: QuorumWord;
+  /** Whether the answer should carry the context of the new version. */
+  readonly returnContext: boolean;
+}
+
+/** Put or delete: mint a version that supersedes what the context has seen, and replicate it. */
+export interface WriteRequest {
+  readonly kind: 'write';
+  readonly ring: RingVersion;
+  readonly address: Address;
+  /** Sealed, from an earlier answer; empty for a blind write. */
+  readonly context: Uint8Array;
+  /** 16 hex characters chosen by the writer; a repetition of the write carries the same. */
+  readonly operation: string;
+  readonly tombstone: boolean;
+  readonly value: Uint8Array;
+  readonly meta: Meta;
+  readonly options: WriteOptions;
+}
+
+export interface WriteReply {
+  readonly kind: 'write';
+  readonly context: Uint8Array;
+  readonly receipt: Receipt;
+}
+
+/** A page of the live keys of a bucket, in ring order, read from a quorum. */
+export interface ScanRequest {
+  readonly kind: 'scan';
+  readonly bucket: BucketName;
+  /** Where to go on: empty at first, then `next` of the page before. */
+  readonly cursor: BinaryString;
+  readonly limit: number;
+  readonly withValues: boolean;
+}
+
+export interface ScanReply {
+  readonly kind: 'scan';
+  readonly items: readonly { readonly address: Address; readonly siblings: readonly FetchedSibling[] }[];
+  readonly next: BinaryString | undefined;
+}
+
+// --- control messages -------------------------------------------------------------------------------------------------
+
+/** Reconcile histories: here is my fingerprint, and these records, which you may lack. */
+export interface GossipRequest {
+  readonly kind: 'gossip';
+  readonly fingerprint: string;
+  readonly records: readonly ChangeRecord[];
+}
+
+export interface GossipReply {
+  readonly kind: 'gossip';
+  /** After taking in the request's records. */
+  readonly fingerprint: string;
+  /** The whole history where the fingerprints differ, otherwise empty. */
+  readonly records: readonly ChangeRecord[];
+}
+
+/** An administrator's command: make this change part of the history. */
+export interface ProposeRequest {
+  readonly kind: 'propose';
+  readonly change: Change;
+}
+
+export interface ProposeReply {
+  readonly kind: 'propose';
+  readonly record: ChangeRecord;
+}
+
+/** Tell me about yourself. */
+export interface StatusRequest {
+  readonly kind: 'status';
+}
+
+export interface StatusReply {
+  readonly kind: 'status';
+  readonly status: NodeStatus;
+}
+
+/** What one process says of itself and of what it sees. */
+export interface NodeStatus {
+  readonly name: string;
+  readonly role: 'node' | 'router';
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly clusterId: string | undefined;
+  readonly historyFingerprint: string;
+  readonly ring: RingVersion;
+  readonly ready: boolean;
+  /** Why not ready, or what is being worked on, for people. */
+  readonly notes: readonly string[];
+  /** Peers this process currently takes for down. */
+  readonly suspects: readonly NodeId[];
+  /** Partitions this node will own once it holds them. */
+  readonly pendingPartitions: number;
+  readonly storage: { readonly engine: string; readonly healthy: boolean; readonly sizeBytes: number } | undefined;
+  readonly actor: string | undefined;
+}
+
+export interface PingRequest {
+  readonly kind: 'ping';
+}
+
+export interface PingReply {
+  readonly kind: 'ping';
+}
+
+export type Request =
+  | ReadRequest
+  | MergeRequest
+  | PullRequest
+  | FetchRequest
+  | WriteRequest
+  | ScanRequest
+  | GossipRequest
+  | ProposeRequest
+  | StatusRequest
+  | PingRequest;
+
+export type Reply =
+  | ReadReply
+  | MergeReply
+  | PullReply
+  | FetchReply
+  | WriteReply
+  | ScanReply
+  | GossipReply
+  | ProposeReply
+  | StatusReply
+  | PingReply;
+
+/** The reply that belongs to a request. */
+export type ReplyTo<Q extends Request> = Extract<Reply, { kind: Q['kind'] }>;

@@ -1,0 +1,42 @@
+/**
+ * Subjects: where on the bus the parts of a cluster listen. Everything is under `<prefix>.<cluster>`; user keys and bucket
+ * names never become subject tokens, except on the plain API, where the caller chose to put them there.
+ *
+ *   <prefix>.<cluster>.link.node.<name>       frames for a node             (see bus/link)
+ *   <prefix>.<cluster>.link.router.<name>     frames for a router
+ *   <prefix>.<cluster>.link.client.<random>   frames for a client
+ *   <prefix>.<cluster>.announce               "my history now has fingerprint F": nodes, routers, direct clients
+ *   <prefix>.<cluster>.discover.node|router   queue groups that answer with the address of one of them
+ *   <prefix>.<cluster>.api.*                  the plain request API of the router tier (docs/protocol.md)
+ */
+import type { ClusterName, NodeId } from '@armature/kernel';
+
+export const DEFAULT_PREFIX = 'armature';
+
+export type LinkRole = 'node' | 'router' | 'client';
+
+export interface Subjects {
+  readonly announce: string;
+  discover(role: 'node' | 'router'): string;
+  /** `suffix` in subject tokens, e.g. `get` or `get.>`. */
+  api(suffix: string): string;
+}
+
+export function subjectsOf(prefix: string, cluster: ClusterName): Subjects {
+  const root = `${prefix}.${cluster}`;
+  return {
+    announce: `${root}.announce`,
+    discover: (role) => `${root}.discover.${role}`,
+    api: (suffix) => `${root}.api.${suffix}`,
+  };
+}
+
+/** The link address of a node: its role and name. */
+export function nodeAddress(node: NodeId): string {
+  return `node.${node}`;
+}
+
+/** The node behind a link address, or undefined for routers and clients. */
+export function nodeOfAddress(address: string): NodeId | undefined {
+  return address.startsWith('node.') ? (address.slice(5) as NodeId) : undefined;
+}

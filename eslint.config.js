@@ -111,7 +111,6 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': ['error', { depConstraints: LAYERS, allow: [], enforceBuildableLibDependency: false }],
 
       eqeqeq: 'error',
-      curly: ['error', 'multi-line'],
       'no-undef': 'off', // the compiler's job, JavaScript under tools/ included
       'no-implicit-coercion': 'error',
       'no-param-reassign': 'error',

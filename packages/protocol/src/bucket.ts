@@ -59,7 +59,9 @@ type Check = (value: unknown) => string | undefined;
 const integer =
   (low: number, high: number): Check =>
   (value) =>
-    Number.isInteger(value) && (value as number) >= low && (value as number) <= high ? undefined : `must be an integer from ${low} to ${high}`;
+    Number.isInteger(value) && (value as number) >= low && (value as number) <= high
+      ? undefined
+      : `must be an integer from ${low} to ${high}`;
 const oneOf =
   (...words: string[]): Check =>
   (value) =>
@@ -87,7 +89,7 @@ export function parseBucketProperties(
 ): Result<BucketProperties, ArmatureError> {
   const unknown = Object.keys(input).find((name) => !Object.hasOwn(CHECKS, name));
   if (unknown !== undefined) return refuse(unknown, `is not a bucket property; there are ${BUCKET_PROPERTY_NAMES.join(', ')}`);
-  const merged = { ...base, ...input } as BucketProperties;
+  const merged: BucketProperties = { ...base, ...input };
   for (const name of BUCKET_PROPERTY_NAMES) {
     const problem = CHECKS[name](merged[name]);
     if (problem !== undefined) return refuse(name, problem);

@@ -2,43 +2,25 @@
  * Change records from untrusted JSON. Total: anything that is not exactly a record is refused with the path of the
  * offending field, because a malformed record would be spread by gossip and kept for ever.
  */
-import {
-  ArmatureError,
-  err,
-  ok,
-  parseBucketName,
-  parseClusterName,
-  parseNodeId,
-  parseZoneName,
-  type Hlc,
-  type NodeId,
-  type Result,
-} from '@armature/kernel';
+import { parseBucketName, parseClusterName, parseZoneName, type ArmatureError, type Hlc, type Result } from '@armature/kernel';
 import { parseBucketProperties } from './bucket.js';
 import type { Change, ChangeRecord, MemberSettings } from './change.js';
+import { guarded, hex, integer, list, named, node, object, Refused, type Json } from './json-shape.js';
+import { MAX_MEMBERS, MAX_PARTITIONS, MAX_RECORD_AT, MAX_WEIGHT, MIN_WEIGHT } from './limits.js';
 import { MAX_N } from './quorum-word.js';
 
-/** Largest Q: 2^16 partitions serve a few hundred nodes at 100+ partitions each; more only costs metadata. */
-export const MAX_PARTITIONS = 65_536;
-export const MAX_MEMBERS = 1_024;
-export const MAX_WEIGHT = 100;
-
-class Refused extends Error {}
-
-type Json = Readonly<Record<string, unknown>>;
+const WHAT = 'not a membership change';
 
 export function parseChange(input: unknown): Result<Change, ArmatureError> {
-  return guarded(() => change(object(input, 'change')));
+  return guarded(WHAT, () => change(object(input, 'change')));
 }
 
 export function parseChangeRecord(input: unknown): Result<ChangeRecord, ArmatureError> {
-  return guarded(() => {
+  return guarded(WHAT, () => {
     const record = object(input, 'record');
-    const at = record['at'];
-    if (!Number.isSafeInteger(at) || (at as number) < 0) throw new Refused('record.at must be a timestamp');
     return {
       id: hex(record['id'], 'record.id', 16),
-      at: at as Hlc,
+      at: integer(record['at'], 'record.at', 0, MAX_RECORD_AT) as Hlc,
       by: node(record['by'], 'record.by'),
       change: change(object(record['change'], 'record.change')),
     };
@@ -84,10 +66,14 @@ function change(input: Json): Change {
         kind,
         node: node(input['node'], 'node'),
         change: hex(input['change'], 'change', 16),
-        partitions: list(input['partitions'], 'partitions', MAX_PARTITIONS).map((one) => integer(one, 'partition', 0, MAX_PARTITIONS - 1)),
+        partitions: list(input['partitions'], 'partitions', MAX_PARTITIONS).map((one) =>
+          integer(one, 'partition', 0, MAX_PARTITIONS - 1),
+        ),
       };
     default:
-      throw new Refused(`change.kind ${JSON.stringify(kind)} is unknown to this version`);
+      throw new Refused(
+        `change.kind ${typeof kind === 'string' ? JSON.stringify(kind.slice(0, 40)) : `of type ${typeof kind}`} is unknown to this version`,
+      );
   }
 }
 
@@ -99,50 +85,8 @@ function member(input: Json): MemberSettings {
   };
 }
 
-function guarded<T>(parse: () => T): Result<T, ArmatureError> {
-  try {
-    return ok(parse());
-  } catch (thrown) {
-    if (!(thrown instanceof Refused)) throw thrown;
-    return err(new ArmatureError('invalid-argument', `not a membership change: ${thrown.message}`));
-  }
-}
-
-function object(value: unknown, path: string): Json {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Refused(`${path} must be an object`);
-  return value as Json;
-}
-
-function list(value: unknown, path: string, limit: number): readonly unknown[] {
-  if (!Array.isArray(value)) throw new Refused(`${path} must be a list`);
-  if (value.length > limit) throw new Refused(`${path} has more than ${limit} elements`);
-  return value as readonly unknown[];
-}
-
-function integer(value: unknown, path: string, low: number, high: number): number {
-  if (!Number.isInteger(value) || (value as number) < low || (value as number) > high) {
-    throw new Refused(`${path} must be an integer from ${low} to ${high}`);
-  }
-  return value as number;
-}
-
 function weight(value: unknown): number {
-  if (typeof value !== 'number' || !(value > 0) || value > MAX_WEIGHT) throw new Refused(`weight must be above 0 and at most ${MAX_WEIGHT}`);
+  if (typeof value !== 'number' || !(value >= MIN_WEIGHT && value <= MAX_WEIGHT))
+    throw new Refused(`weight must be from ${MIN_WEIGHT} to ${MAX_WEIGHT}`);
   return value;
-}
-
-function hex(value: unknown, path: string, length: number): string {
-  if (typeof value !== 'string' || value.length !== length || !/^[0-9a-f]*$/.test(value)) throw new Refused(`${path} must be ${length} hex characters`);
-  return value;
-}
-
-function node(value: unknown, path: string): NodeId {
-  return named(parseNodeId, value, path);
-}
-
-function named<T>(parse: (text: string) => Result<T, ArmatureError>, value: unknown, path: string): T {
-  if (typeof value !== 'string') throw new Refused(`${path} must be a name`);
-  const parsed = parse(value);
-  if (!parsed.ok) throw new Refused(`${path}: ${parsed.error.message}`);
-  return parsed.value;
 }

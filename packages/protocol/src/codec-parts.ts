@@ -43,9 +43,16 @@ export function encodeSiblings(w: ByteWriter, siblings: readonly FetchedSibling[
 export function decodeSiblings(r: ByteReader): FetchedSibling[] {
   const siblings: FetchedSibling[] = [];
   for (let left = r.count(MIN_SIBLING_BYTES); left > 0; left--) {
-    siblings.push({ tombstone: r.u8() === 1, at: r.varint(), value: r.blob(), meta: decodeMeta(r) });
+    siblings.push({ tombstone: decodeFlag(r), at: r.varint(), value: r.blob(), meta: decodeMeta(r) });
   }
   return siblings;
+}
+
+/** A byte that is 0 or 1. Anything else is refused, so that each message has one encoding and the other values stay free. */
+export function decodeFlag(r: ByteReader): boolean {
+  const byte = r.u8();
+  if (byte > 1) throw new DecodeError(`flag byte ${byte}`);
+  return byte === 1;
 }
 
 export function encodeReceipt(w: ByteWriter, receipt: Receipt): void {

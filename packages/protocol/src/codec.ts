@@ -6,14 +6,30 @@
  *
  * Control messages are JSON documents inside the same envelope: rare, and read by people.
  */
-import { DecodeError, parseBucketName, type BinaryString, type BucketName, type ByteReader, type ByteWriter } from '@armature/kernel';
+import {
+  DecodeError,
+  parseBucketName,
+  type BinaryString,
+  type BucketName,
+  type ByteReader,
+  type ByteWriter,
+} from '@armature/kernel';
 import type { Address } from '@armature/ring';
 import type { Durability } from './bucket.js';
 import { parseChange, parseChangeRecord } from './change-parser.js';
 import type { ChangeRecord } from './change.js';
-import { decodeMeta, decodeReceipt, decodeSiblings, encodeMeta, encodeReceipt, encodeSiblings } from './codec-parts.js';
-import type { NodeStatus, Reply, Request, RingVersion } from './messages.js';
+import {
+  decodeFlag,
+  decodeMeta,
+  decodeReceipt,
+  decodeSiblings,
+  encodeMeta,
+  encodeReceipt,
+  encodeSiblings,
+} from './codec-parts.js';
+import type { Reply, Request, RingVersion } from './messages.js';
 import { quorumWordFromByte, quorumWordToByte } from './quorum-word.js';
+import { parseNodeStatus } from './status-parser.js';
 
 const TAGS = { read: 1, merge: 2, pull: 3, fetch: 4, write: 5, scan: 6, gossip: 7, propose: 8, status: 9, ping: 10 } as const;
 const KINDS = new Map<number, Request['kind']>(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Request['kind']]));
@@ -51,7 +67,10 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
       encodeMeta(w, m.meta);
       break;
     case 'scan':
-      w.text(m.bucket).binary(m.cursor).varint(m.limit).u8(m.withValues ? 1 : 0);
+      w.text(m.bucket)
+        .binary(m.cursor)
+        .varint(m.limit)
+        .u8(m.withValues ? 1 : 0);
       break;
     case 'gossip':
       w.text(JSON.stringify({ fingerprint: m.fingerprint, records: m.records }));
@@ -73,7 +92,15 @@ export function decodeRequest(r: ByteReader): Request {
     case 'merge':
       return { kind, ring: readRing(r), address: readAddress(r), durability: readDurability(r), set: r.blob() };
     case 'pull':
-      return { kind, ring: readRing(r), start: r.binary(), end: readOptional(r), bucket: readOptionalBucket(r), limit: r.varint(), limitBytes: r.varint() };
+      return {
+        kind,
+        ring: readRing(r),
+        start: r.binary(),
+        end: readOptional(r),
+        bucket: readOptionalBucket(r),
+        limit: r.varint(),
+        limitBytes: r.varint(),
+      };
     case 'fetch':
       return { kind, address: readAddress(r), options: { r: quorumWordFromByte(r.u8()), pr: quorumWordFromByte(r.u8()) } };
     case 'write': {
@@ -82,6 +109,7 @@ export function decodeRequest(r: ByteReader): Request {
       const context = r.blob();
       const operation = r.rawHex(8);
       const flags = r.u8();
+      if (flags > 3) throw new DecodeError(`write flags ${flags}`);
       const options = {
         w: quorumWordFromByte(r.u8()),
         pw: quorumWordFromByte(r.u8()),
@@ -92,7 +120,7 @@ export function decodeRequest(r: ByteReader): Request {
       return { kind, ring, address, context, operation, tombstone: (flags & 1) !== 0, value, meta: decodeMeta(r), options };
     }
     case 'scan':
-      return { kind, bucket: readBucket(r.text()), cursor: r.binary(), limit: r.varint(), withValues: r.u8() === 1 };
+      return { kind, bucket: readBucket(r.text()), cursor: r.binary(), limit: r.varint(), withValues: decodeFlag(r) };
     case 'gossip': {
       const document = readJson(r);
       return { kind, fingerprint: readText(document, 'fingerprint'), records: readRecords(document) };
@@ -152,9 +180,9 @@ export function decodeReply(r: ByteReader): Reply {
   const kind = readKind(r);
   switch (kind) {
     case 'read':
-      return { kind, set: readFlag(r) ? r.blob() : undefined };
+      return { kind, set: decodeFlag(r) ? r.blob() : undefined };
     case 'merge':
-      return { kind, durable: readFlag(r) };
+      return { kind, durable: decodeFlag(r) };
     case 'pull': {
       const entries = [];
       for (let left = r.count(MIN_ADDRESS_BYTES); left > 0; left--) entries.push({ address: readAddress(r), set: r.blob() });
@@ -166,7 +194,8 @@ export function decodeReply(r: ByteReader): Reply {
       return { kind, context: r.blob(), receipt: decodeReceipt(r) };
     case 'scan': {
       const items = [];
-      for (let left = r.count(MIN_ADDRESS_BYTES); left > 0; left--) items.push({ address: readAddress(r), siblings: decodeSiblings(r) });
+      for (let left = r.count(MIN_ADDRESS_BYTES); left > 0; left--)
+        items.push({ address: readAddress(r), siblings: decodeSiblings(r) });
       return { kind, items, next: readOptional(r) };
     }
     case 'gossip': {
@@ -175,11 +204,8 @@ export function decodeReply(r: ByteReader): Reply {
     }
     case 'propose':
       return { kind, record: must(parseChangeRecord(readJson(r))) };
-    case 'status': {
-      const status = readJson(r);
-      readText(status, 'name');
-      return { kind, status: status as unknown as NodeStatus };
-    }
+    case 'status':
+      return { kind, status: must(parseNodeStatus(readJson(r))) };
     case 'ping':
       return { kind };
   }
@@ -209,19 +235,13 @@ function readDurability(r: ByteReader): Durability {
   return durability;
 }
 
-function readFlag(r: ByteReader): boolean {
-  const byte = r.u8();
-  if (byte > 1) throw new DecodeError(`flag byte ${byte}`);
-  return byte === 1;
-}
-
 function writeOptional(w: ByteWriter, text: BinaryString | undefined): void {
   if (text === undefined) w.u8(0);
   else w.u8(1).binary(text);
 }
 
 function readOptional(r: ByteReader): BinaryString | undefined {
-  return readFlag(r) ? r.binary() : undefined;
+  return decodeFlag(r) ? r.binary() : undefined;
 }
 
 function readOptionalBucket(r: ByteReader): BucketName | undefined {
@@ -241,7 +261,8 @@ function readJson(r: ByteReader): Readonly<Record<string, unknown>> {
   } catch {
     throw new DecodeError('control message is not JSON');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new DecodeError('control message is not a JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new DecodeError('control message is not a JSON object');
   return value as Readonly<Record<string, unknown>>;
 }
 

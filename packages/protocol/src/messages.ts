@@ -232,16 +232,7 @@ export type Request =
   | PingRequest;
 
 export type Reply =
-  | ReadReply
-  | MergeReply
-  | PullReply
-  | FetchReply
-  | WriteReply
-  | ScanReply
-  | GossipReply
-  | ProposeReply
-  | StatusReply
-  | PingReply;
+  ReadReply | MergeReply | PullReply | FetchReply | WriteReply | ScanReply | GossipReply | ProposeReply | StatusReply | PingReply;
 
 /** The reply that belongs to a request. */
 export type ReplyTo<Q extends Request> = Extract<Reply, { kind: Q['kind'] }>;

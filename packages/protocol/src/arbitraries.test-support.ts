@@ -1,0 +1,199 @@
+/** Every message there can be, for property tests: built from the types, so that a new field fails to compile here first. */
+import {
+  ERROR_CODES,
+  hlcFromMs,
+  toBinaryString,
+  type BinaryString,
+  type BucketName,
+  type ClusterName,
+  type ErrorCode,
+  type Hlc,
+  type NodeId,
+  type ZoneName,
+} from '@armature/kernel';
+import type { Address } from '@armature/ring';
+import * as fc from 'fast-check';
+import {
+  MAX_N,
+  MAX_PARTITIONS,
+  MAX_RECORD_AT,
+  MAX_VALUE_BYTES,
+  type BucketProperties,
+  type Change,
+  type ChangeRecord,
+  type FetchedSibling,
+  type MemberSettings,
+  type Meta,
+  type NodeStatus,
+  type QuorumWord,
+  type Receipt,
+  type Reply,
+  type Request,
+  type RingVersion,
+} from './index.js';
+
+const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/);
+export const nodeId = name as fc.Arbitrary<NodeId>;
+export const bucketName = name as fc.Arbitrary<BucketName>;
+const hexOf = (length: number): fc.Arbitrary<string> => fc.stringMatching(new RegExp(`^[0-9a-f]{${length}}$`));
+const bytes = fc.uint8Array({ maxLength: 64 });
+const binary = bytes.map((one) => toBinaryString(one));
+const text = fc.string({ unit: 'binary', maxLength: 20 });
+const ring = fc.integer({ min: 0, max: 2 ** 48 - 1 }) as fc.Arbitrary<RingVersion>;
+const count = fc.maxSafeNat();
+/** Only the framing is the codec's concern, so any position goes with any bucket and key. */
+const address = fc
+  .tuple(fc.uint8Array({ minLength: 16, maxLength: 16 }), name, binary)
+  .map(([position, bucket, key]) => (toBinaryString(position) + String.fromCharCode(bucket.length) + bucket + key) as Address);
+const optionalBinary: fc.Arbitrary<BinaryString | undefined> = fc.option(binary, { nil: undefined });
+
+export const quorumWord: fc.Arbitrary<QuorumWord> = fc.oneof(
+  fc.constantFrom('default', 'one', 'quorum', 'all'),
+  fc.integer({ min: 0, max: MAX_N }),
+);
+
+const meta: fc.Arbitrary<Meta> = fc.array(fc.tuple(text, text), { maxLength: 4 });
+const sibling: fc.Arbitrary<FetchedSibling> = fc.record({ value: bytes, tombstone: fc.boolean(), at: count, meta });
+const siblings = fc.array(sibling, { maxLength: 4 });
+
+const receipt: fc.Arbitrary<Receipt> = fc.record({
+  coordinator: nodeId,
+  replicas: fc.array(
+    fc.record({
+      node: nodeId,
+      role: fc.constantFrom('primary', 'pending', 'fallback'),
+      outcome: fc.constantFrom('ok', 'durable', 'waiting', ...(Object.keys(ERROR_CODES) as ErrorCode[])),
+    }),
+    { maxLength: 5 },
+  ),
+});
+
+export const bucketProperties: fc.Arbitrary<BucketProperties> = fc.integer({ min: 1, max: MAX_N }).chain((n) =>
+  fc.record({
+    n: fc.constant(n),
+    r: fc.integer({ min: 1, max: n }),
+    w: fc.integer({ min: 1, max: n }),
+    pr: fc.integer({ min: 0, max: n }),
+    pw: fc.integer({ min: 0, max: n }),
+    dw: fc.integer({ min: 0, max: n }),
+    resolver: fc.constantFrom('siblings', 'last-write-wins'),
+    durability: fc.constantFrom('fsync', 'os', 'memory'),
+    maxValueBytes: fc.integer({ min: 1, max: MAX_VALUE_BYTES }),
+    maxSiblings: fc.integer({ min: 1, max: 10_000 }),
+  }),
+);
+
+const weight = fc.double({ min: 0.01, max: 100, noNaN: true });
+const zone = name as fc.Arbitrary<ZoneName>;
+const member: fc.Arbitrary<MemberSettings> = fc.record({ node: nodeId, weight, zone });
+
+export const change: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({
+    kind: fc.constant('create'),
+    clusterId: hexOf(32),
+    cluster: name as fc.Arbitrary<ClusterName>,
+    strategy: fc.constantFrom(2, 3),
+    partitionCount: fc.integer({ min: 0, max: 16 }).map((exponent) => 2 ** exponent),
+    targetN: fc.integer({ min: 1, max: MAX_N }),
+    members: fc.uniqueArray(member, { selector: (one) => one.node, minLength: 1, maxLength: 6 }),
+  }),
+  fc.record({ kind: fc.constant('join'), node: nodeId, weight, zone }),
+  fc.record({ kind: fc.constantFrom('leave', 'remove'), node: nodeId }),
+  fc.record({ kind: fc.constant('weight'), node: nodeId, weight }),
+  fc.record({ kind: fc.constant('zone'), node: nodeId, zone }),
+  fc.record({ kind: fc.constant('bucket'), bucket: bucketName, properties: bucketProperties }),
+  fc.record({
+    kind: fc.constant('ready'),
+    node: nodeId,
+    change: hexOf(16),
+    partitions: fc.array(fc.integer({ min: 0, max: MAX_PARTITIONS - 1 }), { maxLength: 20 }),
+  }),
+);
+
+export const changeRecord: fc.Arbitrary<ChangeRecord> = fc.record({
+  id: hexOf(16),
+  at: fc.integer({ min: 0, max: MAX_RECORD_AT }) as fc.Arbitrary<Hlc>,
+  by: nodeId,
+  change,
+});
+
+const status: fc.Arbitrary<NodeStatus> = fc.record({
+  name: text,
+  role: fc.constantFrom('node', 'router'),
+  version: text,
+  startedAtMs: fc.integer({ min: 0, max: hlcFromMs(2 ** 40) }),
+  clusterId: fc.option(hexOf(32), { nil: undefined }),
+  historyFingerprint: text,
+  ring,
+  ready: fc.boolean(),
+  notes: fc.array(text, { maxLength: 3 }),
+  suspects: fc.array(nodeId, { maxLength: 3 }),
+  pendingPartitions: fc.integer({ min: 0, max: MAX_PARTITIONS }),
+  storage: fc.option(fc.record({ engine: text, healthy: fc.boolean(), sizeBytes: count }), { nil: undefined }),
+  actor: fc.option(text, { nil: undefined }),
+});
+
+const gossip = { kind: fc.constant('gossip'), fingerprint: text, records: fc.array(changeRecord, { maxLength: 3 }) } as const;
+
+const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request, { kind: K }>> } = {
+  read: fc.record({ kind: fc.constant('read'), ring, address }),
+  merge: fc.record({
+    kind: fc.constant('merge'),
+    ring,
+    address,
+    set: bytes,
+    durability: fc.constantFrom('fsync', 'os', 'memory'),
+  }),
+  pull: fc.record({
+    kind: fc.constant('pull'),
+    ring,
+    start: binary,
+    end: optionalBinary,
+    bucket: fc.option(bucketName, { nil: undefined }),
+    limit: count,
+    limitBytes: count,
+  }),
+  fetch: fc.record({ kind: fc.constant('fetch'), address, options: fc.record({ r: quorumWord, pr: quorumWord }) }),
+  write: fc.record({
+    kind: fc.constant('write'),
+    ring,
+    address,
+    context: bytes,
+    operation: hexOf(16),
+    tombstone: fc.boolean(),
+    value: bytes,
+    meta,
+    options: fc.record({ w: quorumWord, pw: quorumWord, dw: quorumWord, returnContext: fc.boolean() }),
+  }),
+  scan: fc.record({ kind: fc.constant('scan'), bucket: bucketName, cursor: binary, limit: count, withValues: fc.boolean() }),
+  gossip: fc.record(gossip),
+  propose: fc.record({ kind: fc.constant('propose'), change }),
+  status: fc.constant({ kind: 'status' }),
+  ping: fc.constant({ kind: 'ping' }),
+};
+
+const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { kind: K }>> } = {
+  read: fc.record({ kind: fc.constant('read'), set: fc.option(bytes, { nil: undefined }) }),
+  merge: fc.record({ kind: fc.constant('merge'), durable: fc.boolean() }),
+  pull: fc.record({
+    kind: fc.constant('pull'),
+    entries: fc.array(fc.record({ address, set: bytes }), { maxLength: 4 }),
+    next: optionalBinary,
+  }),
+  fetch: fc.record({ kind: fc.constant('fetch'), siblings, context: bytes, receipt }),
+  write: fc.record({ kind: fc.constant('write'), context: bytes, receipt }),
+  scan: fc.record({
+    kind: fc.constant('scan'),
+    items: fc.array(fc.record({ address, siblings }), { maxLength: 3 }),
+    next: optionalBinary,
+  }),
+  gossip: fc.record(gossip),
+  propose: fc.record({ kind: fc.constant('propose'), record: changeRecord }),
+  status: fc.record({ kind: fc.constant('status'), status }),
+  ping: fc.constant({ kind: 'ping' }),
+};
+
+export const requestsByKind = REQUESTS;
+export const repliesByKind = REPLIES;
+export const anyRequest: fc.Arbitrary<Request> = fc.oneof(...Object.values(REQUESTS));
+export const anyReply: fc.Arbitrary<Reply> = fc.oneof(...Object.values(REPLIES));

@@ -1,0 +1,232 @@
+/**
+ * What is stored under a key: a *dotted version vector set* (Preguica, Baquero, Almeida, Fonte, Goncalves, 2010-2014), with
+ * the dots written out.
+ *
+ * The paper (4.4) gives each version a vector clock of its own. With one entry per server, that cannot tell apart two
+ * clients writing through the same server: either the second write seems to descend from the first (a write is lost), or
+ * the server keeps both under one merged clock that cannot say which of them a later write has seen, and siblings pile
+ * up (the *sibling explosion*). With one entry per client, clocks grow with the number of clients.
+ *
+ * Here the set has one clock, all events this replica has seen of the key, and each sibling carries the one event, its dot,
+ * that made it. An event in the clock without a sibling has been superseded. That is all it takes: who has a sibling
+ * and who has seen its end is decided dot by dot. In terms of sets, with C the events of the clock and R those of them without a
+ * sibling, `join` is the union of both C and R; hence it is commutative, associative and idempotent for all
+ * well-formed sets, and replicas that have exchanged everything, in whatever order, how often ever, hold equal sets.
+ *
+ * Two invariants. (1) Every sibling's dot is covered by the set's own clock: the constructors keep it and the codec
+ * refuses anything else. (2) Causal closure: whoever has seen an event has seen all that it superseded, because clocks travel
+ * with the siblings they belong to. From (2), the siblings at any replica are exactly the causal frontier of the events it has
+ * seen: a function of the clock alone. The tests hold the code against a model of causal histories to this.
+ */
+import { ArmatureError, HLC_ZERO, assert, err, ok, type Hlc, type Result } from '@armature/kernel';
+import { compareDots, type ActorId, type Dot } from './actor.js';
+import { compareVersions, type OperationId, type Version } from './version.js';
+import { EMPTY_VECTOR, counterOf, covers, mergeVersionVectors, withDot, type VersionVector } from './version-vector.js';
+
+/** A version and the event that made it. */
+export interface Sibling {
+  readonly dot: Dot;
+  readonly version: Version;
+}
+
+/** Canonical: the clock sorted by actor, the siblings by dot, every sibling's dot covered by the clock. */
+export interface VersionSet {
+  readonly clock: VersionVector;
+  readonly siblings: readonly Sibling[];
+}
+
+/** What a reader has seen: all these events, and nothing newer than `at`. The payload of the user's opaque context. */
+export interface CausalContext {
+  readonly clock: VersionVector;
+  readonly at: Hlc;
+}
+
+/** Nothing known of the key. */
+export const emptyVersionSet: VersionSet = Object.freeze({ clock: EMPTY_VECTOR, siblings: Object.freeze([]) });
+
+/** The context of somebody who has read nothing. */
+export const EMPTY_CONTEXT: CausalContext = Object.freeze({ clock: EMPTY_VECTOR, at: HLC_ZERO });
+
+/** Siblings a put may leave before it is refused: enough for any honest conflict, few enough to read at once. */
+export const DEFAULT_MAX_SIBLINGS = 100;
+
+/** A set from parts, canonically ordered. Asserts that dots are distinct and covered by the clock. */
+export function versionSet(clock: VersionVector, siblings: readonly Sibling[]): VersionSet {
+  const sorted = siblings.toSorted((a, b) => compareDots(a.dot, b.dot));
+  for (const [i, { dot }] of sorted.entries()) {
+    assert(covers(clock, dot), 'a sibling is covered by the clock of its set');
+    assert(i === 0 || compareDots((sorted[i - 1] as Sibling).dot, dot) !== 0, 'a dot names one sibling');
+  }
+  return { clock, siblings: sorted };
+}
+
+/**
+ * Everything that either replica knows: siblings that both hold, and those that one holds and the other has never seen. A
+ * sibling that one holds and the other has seen but no longer holds was superseded there, and goes.
+ *
+ * Returns `a` itself where `b` adds nothing, else `b` itself where `a` adds nothing, so the caller can skip the write with `===`.
+ *
+ * Should both hold different versions under one dot, then a store forgot an event and issued its name again under an
+ * actor that should have been retired. One of the two writes is lost either way; choosing by (at, operation) at least keeps
+ * the replicas equal, where keeping one's own would have them exchange the key forever.
+ */
+export function join(a: VersionSet, b: VersionSet): VersionSet {
+  if (a === b) return a;
+  const clock = mergeVersionVectors(a.clock, b.clock);
+  const out: Sibling[] = [];
+  let fromA = 0;
+  let fromB = 0;
+  let i = 0;
+  let j = 0;
+  while (i < a.siblings.length || j < b.siblings.length) {
+    const x = a.siblings[i];
+    const y = b.siblings[j];
+    const order = x === undefined ? 1 : y === undefined ? -1 : compareDots(x.dot, y.dot);
+    if (order === 0) {
+      const preference = compareVersions((x as Sibling).version, (y as Sibling).version);
+      out.push((preference >= 0 ? x : y) as Sibling);
+      if (preference >= 0) fromA++;
+      if (preference <= 0) fromB++;
+    } else if (order < 0 && !covers(b.clock, (x as Sibling).dot)) {
+      out.push(x as Sibling);
+      fromA++;
+    } else if (order > 0 && !covers(a.clock, (y as Sibling).dot)) {
+      out.push(y as Sibling);
+      fromB++;
+    }
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+  }
+  // Everything kept is a's and nothing of a's went: the siblings are a's. With the clock a's too, nothing changed.
+  if (clock === a.clock && fromA === out.length && fromA === a.siblings.length) return a;
+  if (clock === b.clock && fromB === out.length && fromB === b.siblings.length) return b;
+  return { clock, siblings: out };
+}
+
+/** Syntactic reconciliation (4.4): what a reader of all these replicas sees. Ancestors go, concurrent versions stay. */
+export function reconcile(sets: readonly VersionSet[]): VersionSet {
+  let all = emptyVersionSet;
+  for (const set of sets) all = join(all, set);
+  return all;
+}
+
+export interface Minted {
+  readonly set: VersionSet;
+  /** The event that carries the operation: new, or the one it was given the first time. */
+  readonly dot: Dot;
+}
+
+/**
+ * A put: makes a new event of `actor` that supersedes what `context` covers and is concurrent with the rest.
+ *
+ * It must be applied to the actor's own latest state, one put of a key at a time, and stored before anybody else sees the
+ * result: the counter is the name of the event, and two puts that start from the same state, or one whose state is lost
+ * after the dot got out, would give one name to two values. Hence the minting replica goes first, others merge.
+ *
+ * An operation that is already among the siblings is not minted again: the retry is answered with the first dot. A retry
+ * that arrives after its version was superseded is past recognising, and makes a sibling; retries are bounded in time so
+ * that this stays rare, and no data is lost by it.
+ *
+ * `floor` is the greatest counter of this actor in any set that the node reaped (dropped whole, tombstone and clock). A key
+ * created again after that must not reuse the dots of its former life, which lagging replicas still know as seen.
+ */
+export function mint(local: VersionSet, actor: ActorId, context: VersionVector, version: Version, floor = 0): Minted {
+  const earlier = findOperation(local, version.operation);
+  if (earlier !== undefined) return { set: local, dot: earlier.dot };
+  const counter = Math.max(counterOf(local.clock, actor), counterOf(context, actor), floor) + 1;
+  const dot: Dot = { actor, counter };
+  const siblings = local.siblings.filter((sibling) => !covers(context, sibling.dot));
+  // The new dot is the greatest of its actor, so it goes behind all dots of that actor.
+  let at = siblings.length;
+  while (at > 0 && compareDots((siblings[at - 1] as Sibling).dot, dot) > 0) at--;
+  siblings.splice(at, 0, { dot, version });
+  return { set: { clock: withDot(mergeVersionVectors(local.clock, context), dot), siblings }, dot };
+}
+
+/**
+ * Whether others know more events of our own actor than we do: our store has forgotten writes, and the next dot might be one
+ * that was already given out. The caller must retire its actor and mint under a fresh one. Counters up to `floor` (see `mint`)
+ * were reaped, not forgotten.
+ */
+export function isAmnesiac(local: Pick<VersionSet, 'clock'>, actor: ActorId, incoming: VersionVector, floor = 0): boolean {
+  return counterOf(incoming, actor) > Math.max(counterOf(local.clock, actor), floor);
+}
+
+/** Whether the key was written and every version of it is a tombstone. False for the empty set, which knows nothing. */
+export function isDeleted(set: VersionSet): boolean {
+  return set.siblings.length > 0 && set.siblings.every(({ version }) => version.tombstone);
+}
+
+/**
+ * The siblings, each operation once: a put that two replicas minted, because the client retried, is one write to a reader.
+ * The smallest dot stands for it.
+ *
+ * This belongs to the answer only. Dropping the double inside `join` would record its dot as superseded, which nobody wrote: let
+ * x and y carry one operation, and z supersede x alone. Joining x, y first and then z would end with z; joining y and z
+ * first, then x, with y and z. What is not associative does not converge. A put with the context of the answer supersedes both.
+ */
+export function distinctSiblings(set: VersionSet): readonly Sibling[] {
+  if (set.siblings.length < 2) return set.siblings;
+  const firsts = new Map<OperationId, Sibling>();
+  for (const sibling of set.siblings) {
+    if (!firsts.has(sibling.version.operation)) firsts.set(sibling.version.operation, sibling);
+  }
+  return firsts.size === set.siblings.length ? set.siblings : [...firsts.values()];
+}
+
+/** The values a reader gets: distinct siblings that are not tombstones. */
+export function liveSiblings(set: VersionSet): readonly Sibling[] {
+  return distinctSiblings(set).filter(({ version }) => !version.tombstone);
+}
+
+/**
+ * What somebody who was handed all siblings of `set` has seen. Hand it out only together with them: a context that covers a
+ * sibling its holder never saw makes the holder's next put destroy that sibling unread.
+ */
+export function contextOf(set: VersionSet): CausalContext {
+  return { clock: set.clock, at: latestTimestamp(set) };
+}
+
+/** The greatest timestamp among the siblings; zero for none. */
+export function latestTimestamp(set: VersionSet): Hlc {
+  let at = HLC_ZERO;
+  for (const { version } of set.siblings) if (version.at > at) at = version.at;
+  return at;
+}
+
+/** The sibling that carries the operation, or undefined. */
+export function findOperation(set: VersionSet, operation: OperationId): Sibling | undefined {
+  return set.siblings.find(({ version }) => version.operation === operation);
+}
+
+/** Versions stored, tombstones and doubles included. */
+export function countSiblings(set: VersionSet): number {
+  return set.siblings.length;
+}
+
+/**
+ * Refuses a set with more than `maxSiblings` siblings. Only a put asks (before its result is stored): a merge that refused
+ * would lose data that is written already, and part the replicas. Error: `too-large`.
+ */
+export function checkSiblingCap(set: VersionSet, maxSiblings: number = DEFAULT_MAX_SIBLINGS): Result<VersionSet, ArmatureError> {
+  if (set.siblings.length <= maxSiblings) return ok(set);
+  return err(
+    new ArmatureError('too-large', `the key would have ${set.siblings.length} concurrent versions (limit ${maxSiblings})`, {
+      remedy: 'Read the key, merge its versions, and put the result with the context of that read.',
+      details: { siblings: set.siblings.length, maxSiblings },
+    }),
+  );
+}
+
+const CLOCK_ENTRY_BYTES = 16;
+const SIBLING_BYTES = 48;
+
+/** About what the set takes when encoded: never less, and at most some tens of bytes more per clock entry and sibling. */
+export function estimateSizeBytes(set: VersionSet): number {
+  let sizeBytes = CLOCK_ENTRY_BYTES + set.clock.length * CLOCK_ENTRY_BYTES;
+  for (const { version } of set.siblings) {
+    sizeBytes += SIBLING_BYTES + version.value.length;
+    for (const [name, text] of version.meta) sizeBytes += 8 + (name.length + text.length) * 3;
+  }
+  return sizeBytes;
+}

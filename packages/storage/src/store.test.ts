@@ -1,0 +1,481 @@
+import { ArmatureError, type BinaryString } from '@armature/kernel';
+import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/runtime';
+import { describe, expect, test } from 'vitest';
+import {
+  faultyEngine,
+  MemoryDisk,
+  Store,
+  type CommitFailure,
+  type Engine,
+  type EngineCall,
+  type Fault,
+  type FaultPlan,
+  type StorageOperation,
+  type StoreOptions,
+} from './index.js';
+
+const key = (text: string): BinaryString => text as BinaryString;
+const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+const put = (at: string, value: string): StorageOperation => ({ kind: 'put', key: key(at), value: bytes(value) });
+const del = (at: string): StorageOperation => ({ kind: 'delete', key: key(at) });
+const FULL: Fault = { code: 'storage-full', applied: false };
+
+interface Rig {
+  readonly store: Store;
+  readonly clock: ManualClock;
+  readonly disk: MemoryDisk;
+  readonly engine: Engine;
+  /** Calls of the engine, oldest first. */
+  readonly calls: EngineCall[];
+  readonly writes: () => { keys: string[]; sync: boolean }[];
+  /** Replaces the plan of faults. */
+  fault(plan: FaultPlan): void;
+  read(at: string): string | undefined;
+}
+
+function rig(options: Partial<StoreOptions> = {}): Rig {
+  const clock = new ManualClock();
+  const disk = new MemoryDisk();
+  const calls: EngineCall[] = [];
+  let plan: FaultPlan = () => undefined;
+  const engine = faultyEngine(disk.open(), (call) => {
+    calls.push(call);
+    return plan(call);
+  });
+  const store = new Store({ engine, clock, ...options });
+  return {
+    store,
+    clock,
+    disk,
+    engine,
+    calls,
+    writes: () =>
+      calls.flatMap((call) =>
+        call.kind === 'write' ? [{ keys: call.batch.map((operation) => operation.key), sync: call.sync }] : [],
+      ),
+    fault: (next) => (plan = next),
+    read(at) {
+      const value = store.read(key(at));
+      if (value instanceof Promise) throw new Error('expected a plain value');
+      return value === undefined ? undefined : Buffer.from(value).toString('latin1');
+    },
+  };
+}
+
+/** Whether a promise has settled, and how, without waiting for it. */
+function watch(promise: Promise<void>): { state: string } {
+  const watched = { state: 'pending' };
+  promise.then(
+    () => (watched.state = 'ok'),
+    (error: ArmatureError) => (watched.state = error.code),
+  );
+  return watched;
+}
+
+/** Each write takes 10 ms. */
+const slow =
+  (clock: ManualClock, fault?: Fault): FaultPlan =>
+  (call) =>
+    call.kind === 'write' ? sleep(clock, 10).then(() => fault) : undefined;
+
+describe('group commit', () => {
+  test('writes of one turn are one commit, started without a delay', async () => {
+    const r = rig();
+    const a = watch(r.store.write([put('a', '1')], 'os'));
+    const b = watch(r.store.write([put('b', '1'), put('c', '1')], 'os'));
+    await r.clock.advance(0);
+    expect(r.writes()).toEqual([{ keys: ['a', 'b', 'c'], sync: false }]);
+    expect([a.state, b.state]).toEqual(['ok', 'ok']);
+  });
+
+  test('one commit is in flight at a time; what gathers meanwhile is the next', async () => {
+    const r = rig();
+    r.fault(slow(r.clock));
+    const first = watch(r.store.write([put('a', '1')], 'os'));
+    await r.clock.advance(5);
+    const rest = ['b', 'c', 'd'].map((k) => watch(r.store.write([put(k, '1')], 'os')));
+    await r.clock.advance(4);
+    expect(r.writes()).toHaveLength(1);
+    expect(first.state).toBe('pending');
+    await r.clock.advance(1);
+    expect(first.state).toBe('ok');
+    await r.clock.advance(10);
+    expect(r.writes().map((write) => write.keys)).toEqual([['a'], ['b', 'c', 'd']]);
+    expect(rest.map((w) => w.state)).toEqual(['ok', 'ok', 'ok']);
+  });
+
+  test('a batch is synced when any write in it asks for it, and not otherwise', async () => {
+    const r = rig();
+    void r.store.write([put('a', '1')], 'os');
+    void r.store.write([put('b', '1')], 'fsync');
+    await r.clock.advance(0);
+    void r.store.write([put('c', '1')], 'os');
+    await r.clock.advance(0);
+    expect(r.writes().map((write) => write.sync)).toEqual([true, false]);
+  });
+
+  test('memory: acknowledged at once, stored after the write-behind delay, not synced', async () => {
+    const r = rig({ writeBehindMs: 20 });
+    const written = watch(r.store.write([put('a', '1')], 'memory'));
+    await Promise.resolve();
+    expect(written.state).toBe('ok');
+    await r.clock.advance(19);
+    expect(r.writes()).toEqual([]);
+    await r.clock.advance(1);
+    expect(r.writes()).toEqual([{ keys: ['a'], sync: false }]);
+  });
+
+  test('memory: a write that is waited for takes those behind it along at once', async () => {
+    const r = rig({ writeBehindMs: 20 });
+    void r.store.write([put('a', '1')], 'memory');
+    await r.clock.advance(3);
+    void r.store.write([put('b', '1')], 'fsync');
+    await r.clock.advance(0);
+    expect(r.writes()).toEqual([{ keys: ['a', 'b'], sync: true }]);
+    expect(r.clock.pending).toBe(0);
+  });
+
+  test('memory: a megabyte is not held back', async () => {
+    const r = rig({ writeBehindMs: 20 });
+    for (let i = 0; i < 11; i++) void r.store.write([put(`k${i}`, 'x'.repeat(100_000))], 'memory');
+    await r.clock.advance(0);
+    expect(r.writes()).toHaveLength(1);
+  });
+
+  test('a write is never split over two commits, and commits are bounded', async () => {
+    const r = rig();
+    const group = (name: string): StorageOperation[] => Array.from({ length: 1500 }, (_, i) => put(`${name}${i}`, ''));
+    for (const name of ['a', 'b', 'c', 'd', 'e']) void r.store.write(group(name), 'os');
+    await r.clock.advance(0);
+    expect(r.writes().map((write) => [write.keys.length, write.keys[0]?.[0]])).toEqual([
+      [3000, 'a'],
+      [3000, 'c'],
+      [1500, 'e'],
+    ]);
+  });
+
+  test('a write of nothing is done', async () => {
+    const r = rig();
+    await r.store.write([], 'fsync');
+    expect(r.clock.pending).toBe(0);
+  });
+});
+
+describe('reads', () => {
+  test('a write is visible at once, whatever its durability, and never asks the engine', async () => {
+    for (const durability of ['fsync', 'os', 'memory'] as const) {
+      const r = rig();
+      void r.store.write([put('a', '1')], durability);
+      expect(r.read('a')).toBe('1');
+      void r.store.write([del('a')], durability);
+      expect(r.read('a')).toBeUndefined();
+      expect(r.calls).toEqual([]);
+      await r.clock.advance(50);
+      expect(r.read('a')).toBeUndefined();
+    }
+  });
+
+  test('a stored record is answered from the cache, an evicted one by the engine', async () => {
+    const r = rig({ cacheBytes: 2000 });
+    void r.store.write([put('a', '1')], 'os');
+    await r.clock.advance(0);
+    expect(r.read('a')).toBe('1');
+    expect(r.calls.filter((call) => call.kind === 'get')).toHaveLength(0);
+    void r.store.write(
+      Array.from({ length: 20 }, (_, i) => put(`k${i}`, 'x'.repeat(50))),
+      'os',
+    );
+    await r.clock.advance(0);
+    expect(r.read('a')).toBe('1');
+    expect(r.calls.filter((call) => call.kind === 'get')).toHaveLength(1);
+    expect(r.read('a')).toBe('1');
+    expect(r.calls.filter((call) => call.kind === 'get')).toHaveLength(1);
+  });
+
+  test('readMany: overlay, cache and engine together, in the order of the keys', async () => {
+    const r = rig({ cacheBytes: 0 });
+    void r.store.write([put('a', 'old'), put('b', 'b'), put('gone', '1')], 'os');
+    await r.clock.advance(0);
+    void r.store.write([put('a', 'new'), del('gone')], 'os');
+    const values = await r.store.readMany(['b', 'gone', 'a', 'none', 'b'].map(key));
+    expect(values.map((value) => value && Buffer.from(value).toString())).toEqual(['b', undefined, 'new', undefined, 'b']);
+  });
+
+  test('an engine that answers later: a read overtaken by a commit does not leave the old value in the cache', async () => {
+    const r = rig();
+    void r.store.write([put('a', 'old')], 'os');
+    await r.clock.advance(0);
+    const later = new Store({ engine: r.engine, clock: r.clock });
+    r.fault((call) => (call.kind === 'get' ? sleep(r.clock, 10).then(() => undefined) : undefined));
+    const reading = later.read(key('a'));
+    expect(reading).toBeInstanceOf(Promise);
+    expect(later.read(key('a'))).toBeInstanceOf(Promise);
+    await r.clock.advance(5);
+    expect(r.calls.filter((call) => call.kind === 'get')).toHaveLength(1);
+    void later.write([put('a', 'new')], 'os');
+    await r.clock.advance(50);
+    await reading;
+    expect(later.read(key('a'))).toEqual(bytes('new'));
+  });
+
+  test('an engine error reaches the reader', async () => {
+    const r = rig();
+    r.fault((call) => (call.kind === 'get' ? { code: 'storage-corrupt', applied: false } : undefined));
+    expect(() => r.store.read(key('a'))).toThrow(expect.objectContaining({ code: 'storage-corrupt' }));
+  });
+});
+
+describe('ranges', () => {
+  const keysOf = async (r: Rig, limit: number): Promise<string[]> => {
+    const found: string[] = [];
+    let next: BinaryString | undefined = key('');
+    while (next !== undefined) {
+      const page: Awaited<ReturnType<Store['range']>> = await r.store.range({ start: next, limit });
+      expect(page.entries.length).toBeLessThanOrEqual(limit);
+      found.push(...page.entries.map((entry) => `${entry.key}=${Buffer.from(entry.value).toString('latin1')}`));
+      next = page.next;
+    }
+    return found;
+  };
+
+  test.each([1, 2, 3, 100])('pages of %d show pending puts and deletes in their places', async (limit) => {
+    const r = rig();
+    void r.store.write(
+      ['b', 'd', 'f', 'h'].map((k) => put(k, 'old')),
+      'os',
+    );
+    await r.clock.advance(0);
+    void r.store.write([put('a', 'new'), put('d', 'new'), put('e', 'new'), del('f'), put('z', 'new')], 'os');
+    expect(await keysOf(r, limit)).toEqual(['a=new', 'b=old', 'd=new', 'e=new', 'h=old', 'z=new']);
+  });
+
+  test('a write accepted before the call is seen even when it is stored while the page is read', async () => {
+    const r = rig();
+    r.fault((call) => (call.kind === 'write' ? sleep(r.clock, 1).then(() => undefined) : undefined));
+    void r.store.write([put('a', '1')], 'os');
+    // A page of the state before the commit that arrives only after it.
+    const late: Engine = {
+      ...r.engine,
+      get: (k) => r.engine.get(k),
+      range: async (query) => {
+        const page = await r.engine.range(query);
+        await sleep(r.clock, 50);
+        return page;
+      },
+    };
+    const store = new Store({ engine: late, clock: r.clock });
+    void store.write([put('b', '2')], 'os');
+    const reading = store.range({ start: key(''), limit: 10 });
+    await r.clock.advance(100);
+    expect((await reading).entries.map((entry) => entry.key)).toEqual(['b']);
+  });
+
+  test('a pending write that fails while the page is read is not in it', async () => {
+    const r = rig();
+    r.fault((call) => {
+      if (call.kind === 'write') return FULL;
+      return call.kind === 'range' ? sleep(r.clock, 50).then(() => undefined) : undefined;
+    });
+    const written = watch(r.store.write([put('a', '1')], 'os'));
+    const reading = r.store.range({ start: key(''), limit: 10 });
+    await r.clock.advance(100);
+    expect(written.state).toBe('storage-full');
+    expect((await reading).entries).toEqual([]);
+  });
+});
+
+describe('failing commits', () => {
+  test('each waiting write of the batch learns the error, and reads show what is stored', async () => {
+    const r = rig();
+    void r.store.write([put('a', 'old')], 'fsync');
+    await r.clock.advance(0);
+    r.fault((call) => (call.kind === 'write' ? FULL : undefined));
+    const writes = [put('a', 'new'), put('b', 'new'), del('a')].map((operation) => watch(r.store.write([operation], 'os')));
+    expect(r.read('a')).toBeUndefined();
+    await r.clock.advance(0);
+    expect(writes.map((w) => w.state)).toEqual(['storage-full', 'storage-full', 'storage-full']);
+    expect(r.read('a')).toBe('old');
+    expect(r.read('b')).toBeUndefined();
+  });
+
+  test('a later write of the same key, queued behind the failed commit, stays', async () => {
+    const r = rig();
+    r.fault(slow(r.clock, FULL));
+    const first = watch(r.store.write([put('a', '1')], 'os'));
+    await r.clock.advance(5);
+    const second = watch(r.store.write([put('a', '2')], 'os'));
+    r.fault(() => undefined);
+    await r.clock.advance(5);
+    expect(first.state).toBe('storage-full');
+    expect(r.read('a')).toBe('2');
+    await r.clock.advance(5);
+    expect(second.state).toBe('ok');
+    expect(r.read('a')).toBe('2');
+  });
+
+  test('an acknowledged memory write stays readable and is retried until it is stored', async () => {
+    const r = rig();
+    let failures = 3;
+    r.fault((call) => (call.kind === 'write' && failures-- > 0 ? FULL : undefined));
+    void r.store.write([put('a', 'kept')], 'memory');
+    const waiting = watch(r.store.write([put('a', 'lost'), put('b', 'lost')], 'fsync'));
+    expect(r.read('a')).toBe('lost');
+    await r.clock.advance(0);
+    expect(waiting.state).toBe('storage-full');
+    expect([r.read('a'), r.read('b')]).toEqual(['kept', undefined]);
+    await r.clock.advance(99);
+    expect(r.writes()).toHaveLength(1);
+    await r.clock.advance(1 + 200);
+    expect(r.writes()).toHaveLength(3);
+    expect(r.read('a')).toBe('kept');
+    await r.clock.advance(400);
+    expect(r.writes().map((write) => write.keys)).toEqual([['a', 'a', 'b'], ['a'], ['a'], ['a']]);
+    expect(r.clock.pending).toBe(0);
+    expect(await r.engine.get(key('a'))).toEqual(bytes('kept'));
+  });
+
+  test('while memory writes are retried, a write that is waited for is tried, and told, at once', async () => {
+    const r = rig();
+    r.fault((call) => (call.kind === 'write' ? FULL : undefined));
+    for (let i = 0; i < 60; i++) void r.store.write([put(`m${i}`, 'x'.repeat(200_000))], 'memory');
+    await r.clock.advance(10_000);
+    const waiting = watch(r.store.write([put('w', '1')], 'os'));
+    await r.clock.advance(0);
+    expect(waiting.state).toBe('storage-full');
+    r.fault(() => undefined);
+    await r.clock.advance(10_000);
+    for (let i = 0; i < 60; i++) expect(await r.engine.get(key(`m${i}`))).toHaveLength(200_000);
+    expect(await r.engine.get(key('w'))).toBeUndefined();
+  });
+
+  test('the listener hears of it before the writers do, with what was undone and what is kept', async () => {
+    const r = rig();
+    const heard: (CommitFailure | string)[] = [];
+    const unsubscribe = r.store.onCommitFailure((failure) => heard.push(failure));
+    r.fault((call) => (call.kind === 'write' ? FULL : undefined));
+    void r.store.write([put('m', '1')], 'memory');
+    r.store.write([put('a', '1'), put('b', '1')], 'os').catch(() => heard.push('writer'));
+    await r.clock.advance(0);
+    expect(heard).toEqual([expect.objectContaining({ failed: 2, retained: 1 }), 'writer']);
+    unsubscribe();
+    await r.clock.advance(1000);
+    expect(heard).toHaveLength(2);
+  });
+
+  test('health and log: failing since the first failure, ok again after a commit, one entry each', async () => {
+    const { log, entries } = recordingLog();
+    const r = rig({ log });
+    expect(r.store.health()).toEqual({ status: 'ok' });
+    const sinceMs = r.clock.nowMs();
+    r.fault((call) => (call.kind === 'write' ? FULL : undefined));
+    for (let i = 0; i < 3; i++) {
+      r.store.write([put('a', '1')], 'os').catch(() => undefined);
+      await r.clock.advance(10);
+    }
+    expect(r.store.health()).toMatchObject({ status: 'failing', sinceMs, error: { code: 'storage-full' } });
+    r.fault(() => undefined);
+    void r.store.write([put('a', '1')], 'os');
+    await r.clock.advance(0);
+    expect(r.store.health()).toEqual({ status: 'ok' });
+    expect(entries.map((entry) => entry.level)).toEqual(['error', 'info']);
+  });
+
+  test('an engine closed underneath ends the retries', async () => {
+    const r = rig();
+    void r.store.write([put('a', '1')], 'memory');
+    r.disk.crash();
+    const waiting = watch(r.store.write([put('b', '1')], 'os'));
+    await r.clock.advance(0);
+    expect(waiting.state).toBe('closed');
+    expect(r.clock.pending).toBe(0);
+    await expect(r.store.write([put('c', '1')], 'memory')).rejects.toMatchObject({ code: 'closed' });
+  });
+});
+
+describe('bounds', () => {
+  test('beyond the overlay limit writes of every durability fail with a hint, until commits have caught up', async () => {
+    const r = rig({ overlayLimitBytes: 10_000 });
+    r.fault(slow(r.clock));
+    for (let i = 0; i < 9; i++) void r.store.write([put(`k${i}`, 'x'.repeat(900))], 'memory');
+    for (const durability of ['fsync', 'os', 'memory'] as const) {
+      const refused = r.store.write([put('more', 'x'.repeat(900))], durability);
+      await expect(refused).rejects.toMatchObject({ code: 'overloaded', details: { retryAfterMs: expect.any(Number) } });
+    }
+    expect(r.read('more')).toBeUndefined();
+    await r.clock.advance(40);
+    await r.store.write([put('more', 'x'.repeat(900))], 'memory');
+    expect(r.read('more')).toHaveLength(900);
+  });
+
+  test('a write larger than the limit is taken when nothing else waits', async () => {
+    const r = rig({ overlayLimitBytes: 10_000 });
+    const large = watch(r.store.write([put('a', 'x'.repeat(50_000))], 'os'));
+    await r.clock.advance(0);
+    expect(large.state).toBe('ok');
+  });
+
+  test('the overlay is empty, to the byte, when everything is stored', async () => {
+    const telemetry = memoryTelemetry();
+    const r = rig({ telemetry });
+    for (let i = 0; i < 50; i++)
+      void r.store.write([put(`k${i % 7}`, 'x'.repeat(i)), del(`k${i % 3}`)], i % 2 === 0 ? 'os' : 'memory');
+    expect(telemetry.value('armature_storage_overlay_bytes{engine="memory"}')).toBeGreaterThan(0);
+    await r.clock.advance(0);
+    expect(telemetry.value('armature_storage_overlay_bytes{engine="memory"}')).toBe(0);
+    expect(telemetry.value('armature_storage_operations_total{engine="memory"}')).toBe(100);
+    expect(telemetry.value('armature_storage_commits_total{engine="memory"}')).toBe(1);
+  });
+});
+
+describe('sync and close', () => {
+  test('sync: everything accepted before is on stable storage', async () => {
+    const r = rig();
+    void r.store.write([put('a', '1')], 'memory');
+    const synced = watch(r.store.sync());
+    await r.clock.advance(0);
+    expect(synced.state).toBe('ok');
+    r.disk.crash();
+    expect(await r.disk.open().get(key('a'))).toEqual(bytes('1'));
+  });
+
+  test('sync: waits for the commit in flight too', async () => {
+    const r = rig();
+    r.fault(slow(r.clock));
+    void r.store.write([put('a', '1')], 'os');
+    await r.clock.advance(1);
+    const synced = watch(r.store.sync());
+    await r.clock.advance(5);
+    expect(synced.state).toBe('pending');
+    await r.clock.advance(5);
+    expect(synced.state).toBe('ok');
+    expect(r.disk.unsyncedBatches).toBe(0);
+  });
+
+  test('close: drains, then every call fails with closed', async () => {
+    const r = rig();
+    void r.store.write([put('a', '1')], 'memory');
+    const written = watch(r.store.write([put('b', '1')], 'os'));
+    const closed = watch(r.store.close());
+    await expect(r.store.write([put('c', '1')], 'memory')).rejects.toMatchObject({ code: 'closed' });
+    await r.clock.advance(0);
+    expect([written.state, closed.state]).toEqual(['ok', 'ok']);
+    expect(() => r.store.read(key('a'))).toThrow(expect.objectContaining({ code: 'closed' }));
+    await expect(r.store.range({ start: key(''), limit: 1 })).rejects.toMatchObject({ code: 'closed' });
+    await expect(r.store.readMany([key('a')])).rejects.toMatchObject({ code: 'closed' });
+    await expect(r.store.sync()).rejects.toMatchObject({ code: 'closed' });
+    const reopened = r.disk.open();
+    expect(await reopened.getMany([key('a'), key('b')])).toEqual([bytes('1'), bytes('1')]);
+  });
+
+  test('close: says how much of what it had acknowledged could not be stored, and closes all the same', async () => {
+    const r = rig();
+    r.fault((call) => (call.kind === 'write' ? FULL : undefined));
+    void r.store.write([put('a', '1'), put('b', '1')], 'memory');
+    const closing = r.store.close();
+    const outcome = expect(closing).rejects.toMatchObject({ code: 'storage-full', details: { lost: 2 } });
+    await r.clock.advance(10_000);
+    await outcome;
+    expect(r.clock.pending).toBe(0);
+    expect(() => r.disk.open()).not.toThrow();
+  });
+});

@@ -1,0 +1,257 @@
+/**
+ * What a replica reads and writes: an engine with group commit, an overlay of what is on its way, and a cache of records.
+ *
+ * The paper's object buffer (section 6.1) trades durability for latency by answering from memory and writing behind. Here
+ * that is one of three durabilities, chosen per write. Whatever the durability, a write is visible to every read from the
+ * moment `write` returns, before its promise settles; if its commit fails it disappears again.
+ *
+ * A read looks into the overlay, then the cache, then the engine, and waits only if the engine has to.
+ */
+import { ArmatureError, toArmatureError, type BinaryString } from '@armature/kernel';
+import { noTelemetry, silentLog, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import { CommitQueue, type CommitFailure, type CommitReport, type Durability } from './commit-queue.js';
+import type { Engine, RangePage, RangeQuery, StorageOperation } from './engine.js';
+import { mergePage } from './merge-page.js';
+import { Overlay, pendingBytes } from './overlay.js';
+import { RecordCache } from './record-cache.js';
+import { closedError, overloadedError } from './storage-error.js';
+import { storeMetrics, type StoreMetrics } from './store-metrics.js';
+
+export interface StoreOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly log?: Logger;
+  readonly telemetry?: Telemetry;
+  /** Bound of the record cache, 64 MiB by default; 0 caches nothing. */
+  readonly cacheBytes?: number;
+  /** Bound of what is accepted and not yet stored, 64 MiB by default; beyond it writes fail with `overloaded`. */
+  readonly overlayLimitBytes?: number;
+  /** Longest wait of a `memory` write before its commit starts, ms; 20 by default: half a disk seek lost at a crash. */
+  readonly writeBehindMs?: number;
+}
+
+export type StoreHealth =
+  | { readonly status: 'ok' }
+  /** Commits fail since `sinceMs` (wall clock, ms since the Unix epoch); `error` is the latest. */
+  | { readonly status: 'failing'; readonly error: ArmatureError; readonly sinceMs: number };
+
+const MIB = 1024 * 1024;
+
+export class Store {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #overlay = new Overlay();
+  readonly #cache: RecordCache;
+  readonly #queue: CommitQueue;
+  readonly #metrics: StoreMetrics;
+  readonly #overlayLimitBytes: number;
+  readonly #listeners = new Set<(failure: CommitFailure) => void>();
+  /** Engine reads under way; one that a commit overtakes is taken out, so that its answer is neither shared nor cached. */
+  readonly #loading = new Map<BinaryString, Promise<Uint8Array | undefined>>();
+  #health: StoreHealth = { status: 'ok' };
+  #closing: Promise<void> | undefined;
+
+  constructor(options: StoreOptions) {
+    this.#engine = options.engine;
+    this.#clock = options.clock;
+    this.#log = options.log ?? silentLog;
+    this.#cache = new RecordCache(options.cacheBytes ?? 64 * MIB);
+    this.#overlayLimitBytes = options.overlayLimitBytes ?? 64 * MIB;
+    this.#queue = new CommitQueue({
+      engine: options.engine,
+      clock: options.clock,
+      overlay: this.#overlay,
+      writeBehindMs: options.writeBehindMs ?? 20,
+      listener: {
+        stored: (operation, visible) => this.#stored(operation, visible),
+        uncertain: (operation) => this.#forget(operation.key),
+        committed: (report) => this.#committed(report),
+        failed: (failure) => this.#failed(failure),
+      },
+    });
+    this.#metrics = storeMetrics(options.telemetry ?? noTelemetry, options.engine.name, {
+      overlayBytes: () => this.#overlay.sizeBytes,
+      cacheBytes: () => this.#cache.sizeBytes,
+      failing: () => (this.#health.status === 'failing' ? 1 : 0),
+    });
+  }
+
+  /**
+   * Accepts `operations` as one atomic write; they are visible to reads at once. The promise settles as `durability` says:
+   * on stable storage (`fsync`), in the engine (`os`), or already (`memory`). Of two operations on one key the later wins.
+   *
+   * Rejects with the engine's error when the commit fails (the write is no longer visible then, but may have been stored,
+   * whole), with `overloaded` (and `details.retryAfterMs`) when too much waits, with `closed` after `close`. The operations
+   * and their values must not be changed afterwards.
+   */
+  write(operations: readonly StorageOperation[], durability: Durability): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(closedError('store'));
+    if (operations.length === 0) return Promise.resolve();
+    let sizeBytes = 0;
+    for (const operation of operations) sizeBytes += pendingBytes(operation);
+    const waitingBytes = this.#overlay.sizeBytes;
+    // An empty overlay takes a write of any size, or one larger than the bound could never be made.
+    if (waitingBytes > 0 && waitingBytes + sizeBytes > this.#overlayLimitBytes) {
+      return Promise.reject(overloadedError(waitingBytes, this.#overlayLimitBytes, this.#queue.retryAfterMs));
+    }
+    return this.#queue.write(operations, sizeBytes, durability);
+  }
+
+  /**
+   * The latest accepted value of a key, undefined if it has none: as a plain value whenever nothing has to be waited for.
+   * Fails with the engine's error or `closed`; thrown or rejected, depending on whether there was a wait.
+   */
+  read(key: BinaryString): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    if (this.#closing !== undefined) throw closedError('store');
+    const pending = this.#overlay.get(key);
+    if (pending !== undefined) {
+      this.#metrics.cacheHits.add();
+      return pending.operation.kind === 'put' ? pending.operation.value : undefined;
+    }
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) {
+      this.#metrics.cacheHits.add();
+      return cached;
+    }
+    this.#metrics.cacheMisses.add();
+    const loading = this.#loading.get(key);
+    if (loading !== undefined) return loading;
+    const value = this.#engine.get(key);
+    if (value instanceof Promise) return this.#load(key, value);
+    if (value !== undefined) this.#cache.set(key, value);
+    return value;
+  }
+
+  /** `read` for many keys, values in their order, with one question to the engine for those not in memory. */
+  async readMany(keys: readonly BinaryString[]): Promise<(Uint8Array | undefined)[]> {
+    if (this.#closing !== undefined) throw closedError('store');
+    const values: (Uint8Array | undefined)[] = [];
+    const missing: BinaryString[] = [];
+    const places: number[] = [];
+    for (const [place, key] of keys.entries()) {
+      const operation = this.#overlay.get(key)?.operation;
+      const value = operation === undefined ? this.#cache.get(key) : operation.kind === 'put' ? operation.value : undefined;
+      values.push(value);
+      if (operation !== undefined || value !== undefined) continue;
+      missing.push(key);
+      places.push(place);
+    }
+    this.#metrics.cacheHits.add(keys.length - missing.length);
+    this.#metrics.cacheMisses.add(missing.length);
+    if (missing.length === 0) return values;
+    const loaded = await this.#engine.getMany(missing);
+    for (const [index, place] of places.entries()) values[place] = loaded[index];
+    return values;
+  }
+
+  /** One ordered page; see `RangeQuery`. Sees every write accepted before the call, stored or not. */
+  async range(query: RangeQuery): Promise<RangePage> {
+    if (this.#closing !== undefined) throw closedError('store');
+    const pending = this.#overlay.between(query.start, query.end);
+    const page = await this.#engine.range(query);
+    return mergePage(query, page, pending, (key) => this.#overlay.get(key));
+  }
+
+  /** Resolves when everything accepted before the call, whatever its durability, is on stable storage. */
+  async sync(): Promise<void> {
+    if (this.#closing !== undefined) throw closedError('store');
+    await this.#queue.drain();
+    await this.#engine.sync();
+  }
+
+  /**
+   * Stores what is still waiting and closes the engine. Idempotent. Rejects, after closing all the same, if writes that had
+   * been acknowledged from memory could not be stored; `details.lost` counts their keys.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#drainAndClose();
+    return this.#closing;
+  }
+
+  health(): StoreHealth {
+    return this.#health;
+  }
+
+  /** Approximate bytes occupied in the engine. */
+  sizeBytes(): Promise<number> {
+    return this.#engine.sizeBytes();
+  }
+
+  /** Tells `listener` of each failed commit, before the waiting writes reject. The result unsubscribes. */
+  onCommitFailure(listener: (failure: CommitFailure) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #drainAndClose(): Promise<void> {
+    let failure: ArmatureError | undefined;
+    // Twice: the first may learn of a commit that failed before it was asked for, whose writes are queued anew.
+    for (let attempt = 0; attempt < 2 && (attempt === 0 || this.#overlay.size > 0); attempt++) {
+      failure = await this.#queue.drain().then(() => undefined, toArmatureError);
+    }
+    this.#queue.stop(closedError('store'));
+    await this.#engine.close();
+    const lost = this.#overlay.size;
+    if (failure === undefined || lost === 0) return;
+    throw new ArmatureError(
+      failure.code,
+      `closed with ${lost} keys acknowledged from memory and not stored: ${failure.message}`,
+      {
+        remedy: failure.remedy,
+        cause: failure,
+        details: { lost },
+      },
+    );
+  }
+
+  async #load(key: BinaryString, value: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
+    this.#loading.set(key, value);
+    try {
+      const loaded = await value;
+      if (loaded !== undefined && this.#loading.get(key) === value && this.#overlay.get(key) === undefined)
+        this.#cache.set(key, loaded);
+      return loaded;
+    } finally {
+      if (this.#loading.get(key) === value) this.#loading.delete(key);
+    }
+  }
+
+  #stored(operation: StorageOperation, visible: boolean): void {
+    if (visible && operation.kind === 'put') {
+      this.#loading.delete(operation.key);
+      this.#cache.set(operation.key, operation.value);
+    } else {
+      this.#forget(operation.key);
+    }
+  }
+
+  /** What the engine holds for the key is to be asked anew. */
+  #forget(key: BinaryString): void {
+    this.#loading.delete(key);
+    this.#cache.delete(key);
+  }
+
+  #committed(report: CommitReport): void {
+    this.#metrics.commits.add();
+    this.#metrics.operations.add(report.operations);
+    this.#metrics.commitOperations.observe(report.operations);
+    this.#metrics.commitSeconds.observe(report.durationMs / 1000);
+    if (this.#health.status === 'ok') return;
+    this.#log.info({ engine: this.#engine.name, failingSinceMs: this.#health.sinceMs }, 'storage commits succeed again');
+    this.#health = { status: 'ok' };
+  }
+
+  #failed(failure: CommitFailure): void {
+    this.#metrics.commitFailures.add();
+    const { error, failed, retained } = failure;
+    if (this.#health.status === 'ok') {
+      const facts = { engine: this.#engine.name, code: error.code, error: error.message, remedy: error.remedy, failed, retained };
+      this.#log.error(facts, 'a storage commit failed');
+      this.#health = { status: 'failing', error, sinceMs: this.#clock.nowMs() };
+    } else {
+      this.#health = { status: 'failing', error, sinceMs: this.#health.sinceMs };
+    }
+    for (const listener of this.#listeners) listener(failure);
+  }
+}

@@ -249,7 +249,7 @@ function onStopSignal(say) {
         firstAt = Date.now();
         controller.abort();
       } else if (Date.now() - firstAt > SECOND_SIGNAL_MS) {
-        say('stopping takes at most 35 s; asked again, leaving now: what still runs is named by the next npm start');
+        say('stopping takes at most 35 s; asked again, so the rest is left to itself');
         process.exit(130);
       }
     });

@@ -8,7 +8,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { signalGroup } from './run-command.mjs';
+import { signalGroup, terminateAtExit } from './run-command.mjs';
 
 /**
  * @typedef {object} MemberProcess
@@ -28,6 +28,7 @@ export function startMember({ args, cwd, logFile, env = process.env }) {
   const log = openSync(logFile, 'a');
   const child = spawn(process.execPath, [...args], { cwd, env, stdio: ['ignore', log, log], detached: true });
   closeSync(log);
+  terminateAtExit(child);
   let running = true;
   /** @type {Promise<string>} */
   const exited = new Promise((resolve) => {

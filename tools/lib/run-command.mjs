@@ -31,6 +31,7 @@ export function runCommand(command, args, options = {}) {
     let output = '';
     let stdout = '';
     let timedOut = false;
+    terminateAtExit(child);
     const killGroup = (/** @type {NodeJS.Signals} */ signal) => signalGroup(child.pid, signal);
     const timer = setTimeout(() => {
       timedOut = true;
@@ -64,6 +65,16 @@ export function runCommand(command, args, options = {}) {
     });
     child.on('close', (code) => finish(code ?? 1));
   });
+}
+
+/**
+ * A child with a process group of its own would outlive us; when we end by accident, it is asked to end too.
+ * @param {import('node:child_process').ChildProcess} child
+ */
+export function terminateAtExit(child) {
+  const terminate = () => signalGroup(child.pid, 'SIGTERM');
+  process.once('exit', terminate);
+  child.once('exit', () => process.off('exit', terminate));
 }
 
 /**

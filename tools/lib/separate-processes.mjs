@@ -75,6 +75,7 @@ export async function startMembers({ root, dataDirectory, bus, signal, onDeath, 
   /** @type {Map<string, MemberProcess>} */
   const processes = new Map();
   let phase = /** @type {'starting' | 'running' | 'stopping'} */ ('starting');
+  const over = new AbortController();
   /** @type {(error: Error) => void} */
   let giveUp = () => undefined;
   const givenUp = /** @type {Promise<never>} */ (new Promise((_resolve, reject) => (giveUp = reject)));
@@ -89,6 +90,7 @@ export async function startMembers({ root, dataDirectory, bus, signal, onDeath, 
   };
   const stop = async () => {
     phase = 'stopping';
+    over.abort();
     await stopMembers(cluster, dataDirectory, processes, say);
     await bus.stop();
   };
@@ -102,17 +104,18 @@ export async function startMembers({ root, dataDirectory, bus, signal, onDeath, 
       updateLocalCluster(dataDirectory, (now) => withMember(now, member.name, { pid: child.pid }));
       void child.exited.then((how) => died(member.name, how));
     }
-    const bound = { timeoutMs: READY_TIMEOUT_MS, signal };
+    const given = AbortSignal.any([signal, over.signal]);
+    const bound = { timeoutMs: READY_TIMEOUT_MS, signal: given };
     const ready = async () => {
       if (!cluster.created) {
         await Promise.all(cluster.members.map((member) => waitUntil(member.httpPort, ({ answers }) => answers, bound)));
-        if (!signal.aborted) await createCluster(root, dataDirectory, cluster, say);
+        if (!given.aborted) await createCluster({ root, dataDirectory, cluster, signal: given, say });
       }
       const all = await Promise.all(
         cluster.members.map(async (member) => ({ member, ...(await waitUntil(member.httpPort, (now) => now.ready, bound)) })),
       );
       const late = all.filter(({ reached }) => !reached);
-      if (late.length > 0 && !signal.aborted) {
+      if (late.length > 0 && !given.aborted) {
         throw new UsageError(
           `not ready after ${READY_TIMEOUT_MS / 1000} s: ${late.map(({ member }) => member.name).join(', ')}`,
           late.map(({ member, last }) => `${member.name} says: ${last.words}; its log: ${logFileOf(dataDirectory, member.name)}`),
@@ -129,12 +132,9 @@ export async function startMembers({ root, dataDirectory, bus, signal, onDeath, 
 }
 
 /**
- * @param {string} root
- * @param {string} dataDirectory
- * @param {LocalCluster} cluster
- * @param {import('./say.mjs').Say} say
+ * @param {{root: string, dataDirectory: string, cluster: LocalCluster, signal: AbortSignal, say: import('./say.mjs').Say}} options
  */
-async function createCluster(root, dataDirectory, cluster, say) {
+async function createCluster({ root, dataDirectory, cluster, signal, say }) {
   const nodes = cluster.members.filter(({ role }) => role === 'node').map(({ name }) => name);
   say(`creating cluster "${cluster.cluster}" of ${nodes.join(', ')}`);
   const connection = [
@@ -149,6 +149,7 @@ async function createCluster(root, dataDirectory, cluster, say) {
   for (let attempt = 1; ; attempt++) {
     const result = await runCommand(process.execPath, args, { cwd: root, timeoutMs: 60_000 });
     if (result.code === 0) break;
+    if (signal.aborted) return;
     if (attempt === CREATE_ATTEMPTS)
       throw new UsageError('cluster create failed', result.output.trim().split('\n').slice(-LAST_LINES));
     await sleep(1_000); // a node may answer HTTP a moment before it listens on the bus

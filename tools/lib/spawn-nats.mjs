@@ -2,8 +2,9 @@
  * A private nats-server: on the loopback interface, on a given port or one that the system picks, without persistence.
  */
 import { spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { signalGroup } from './run-command.mjs';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { signalGroup, terminateAtExit } from './run-command.mjs';
 
 const READY_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 5_000;
@@ -25,11 +26,13 @@ const LISTENING = /Listening for client connections on [^\s:]+:(\d+)/;
  * @returns {Promise<PrivateNats>} rejects with the server's last words when it does not come up within 10 s
  */
 export function spawnNats({ binary, port, args = [], logFile }) {
+  if (logFile !== undefined) mkdirSync(dirname(logFile), { recursive: true });
+  const log = logFile === undefined ? undefined : openSync(logFile, 'a');
   const child = spawn(binary, ['-a', '127.0.0.1', '-p', String(port ?? -1), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // Ctrl-C in the terminal is for the one who started us: the nodes must leave first
   });
-  const log = logFile === undefined ? undefined : createWriteStream(logFile, { flags: 'a' });
+  terminateAtExit(child);
   /** @type {Promise<string>} */
   const exited = new Promise((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
@@ -54,7 +57,7 @@ export function spawnNats({ binary, port, args = [], logFile }) {
     };
     const timer = setTimeout(() => fail(`not ready after ${READY_TIMEOUT_MS / 1000} s`), READY_TIMEOUT_MS);
     const listen = (/** @type {Buffer} */ chunk) => {
-      log?.write(chunk);
+      if (log !== undefined) writeSync(log, chunk);
       if (settled) return;
       words += chunk.toString('utf8');
       const listening = LISTENING.exec(words);
@@ -66,8 +69,8 @@ export function spawnNats({ binary, port, args = [], logFile }) {
     };
     child.stdout.on('data', listen);
     child.stderr.on('data', listen);
+    child.once('close', () => log !== undefined && closeSync(log));
     void exited.then((how) => {
-      log?.end();
       fail(how);
     });
   });

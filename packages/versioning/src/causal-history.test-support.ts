@@ -1,12 +1,12 @@
 /**
  * A model of causal histories, and a player that runs random histories through it and through the real code side by side.
  *
- * In the model an event is a bit, and what somebody has seen is a set of bits: no clocks, no dots, no pruning rules. A put makes an
- * event whose past is the set of its context. What a replica must store is the *frontier* of what it has seen: the events that are
- * in the past of no other. Under last-write-wins it is the one event of all it has seen with the greatest (at, dot).
+ * In the model an event is a bit, and what somebody has seen is a set of bits: no clocks, no dots, no pruning rules. A put
+ * makes an event whose past is the set of its context. What a replica must store is the *frontier* of what it has seen: the
+ * events that are in the past of no other. Under last-write-wins it is the one with the greatest (at, dot) of all it has seen.
  *
- * The player draws every choice from one function. Fed from a seeded generator it plays a hundred thousand histories in seconds; fed
- * from a list of numbers that fast-check made, a failing history shrinks.
+ * The player draws every choice from one function. Fed from a seeded generator it plays a hundred thousand histories in
+ * seconds; fed from a list of numbers that fast-check made, a failing history shrinks.
  */
 import { HLC_ZERO, assert, bytesEqual, unwrap, type Hlc } from '@armature/kernel';
 import { compareDots, type ActorId, type Dot } from './actor.js';

@@ -1,6 +1,7 @@
 /**
  * The bytes of clocks and ids, shared by version sets and contexts. A version vector is a varint count, then (8 bytes of
- * actor, varint counter) in actor order; a hybrid timestamp is 8 bytes, little-endian; ids are the 8 bytes that their hex digits spell.
+ * actor, varint counter) in actor order; a hybrid timestamp is 8 bytes, little-endian; an id is the 8 bytes that its hex
+ * digits spell.
  *
  * A cluster has a few dozen actors, and every set that is read names some of them. Turning eight bytes into the same
  * sixteen-character string over and over would be most of the cost of decoding, so the strings are kept in a small
@@ -24,7 +25,7 @@ const slotActor = new Array<ActorId | undefined>(SLOTS).fill(undefined);
 
 /** Value of a hex digit by char code. */
 const NIBBLE = new Uint8Array(128);
-for (const [value, digit] of [...'0123456789abcdef'].entries()) NIBBLE[digit.charCodeAt(0)] = value;
+for (let value = 0; value < 16; value++) NIBBLE[value.toString(16).charCodeAt(0)] = value;
 
 export function writeVersionVector(writer: ByteWriter, vector: VersionVector): void {
   writer.varint(vector.length);

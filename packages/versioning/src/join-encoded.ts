@@ -60,7 +60,7 @@ export function joinEncoded(
   const head = decodeHead(local);
   if (!head.ok) return err({ side: 'local', error: head.error });
   const localClock = head.value.clock;
-  // Where last-write-wins finds more than one sibling on a side (its bucket kept siblings until lately), pruning comes after joining.
+  // A side with several siblings under last-write-wins (the bucket kept siblings until lately) is pruned after joining.
   const prunes = resolver === 'last-write-wins' && (head.value.dots.length > 1 || theirs.siblings.length > 1);
   if (!prunes) {
     if (bytesEqual(local, incoming)) return ok({ bytes: local, changed: false, incoming: theirs, localClock });
@@ -76,7 +76,7 @@ export function joinEncoded(
   return ok({ bytes: encodeVersionSet(joined), changed: true, incoming: theirs, localClock });
 }
 
-/** Whether the join of both is `a`, as far as heads can tell: `a` has seen all that `b` has, and all of `a`'s siblings are news to `b`. */
+/** Whether the join of both is `a`: it has seen all that `b` has, and all its siblings are news to `b`. */
 function replaces(a: VersionSetHead, b: VersionSetHead): boolean {
   return descends(a.clock, b.clock) && a.dots.every((dot) => !covers(b.clock, dot));
 }

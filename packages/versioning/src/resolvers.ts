@@ -1,22 +1,22 @@
 /**
  * What becomes of concurrent versions (2.3, 4.4, 6): who decides, and when.
  *
- * - `siblings`: the store keeps them all, and the application merges on read (`client` runs the merge function and puts the result with
- *   the context of the read). Nothing is ever lost; the default.
- * - `last-write-wins`: the store keeps the sibling with the greatest (at, dot), for data such as sessions. Applied by every replica after every
- *   mint and every join.
+ * - `siblings`, the default: the store keeps them all, and the application merges on read (the client package runs its
+ *   merge function and puts the result with the context of the read). Nothing is ever lost.
+ * - `last-write-wins`: the store keeps the sibling with the greatest (at, dot), for data such as sessions. Every replica
+ *   applies it after every mint and every join.
  *
- * Pruning after a join looks as if it could break convergence: the pruned set keeps its clock, and so claims that the loser was
- * superseded, which no event says. It is sound on one condition: **a version's `at` is greater than the `at` of everything it
- * supersedes**. Then, of all events that a clock covers, the one with the greatest (at, dot) is superseded by none of them, hence
- * is a sibling as long as it is not pruned, and is never the one that is pruned. So the set at a replica is always { the maximum
- * over all events of its clock }, a function of the clock; and when two such sets are joined, the greater maximum survives: were it
- * absent on the other side though covered by that clock, that side's maximum would be greater still. The union of clocks with
- * the maximum over them is commutative, associative and idempotent. Without the condition it is not, and a test shows that.
+ * Pruning after a join looks as if it could break convergence: the pruned set keeps its clock, and so claims that the loser
+ * was superseded, which no event says. It is sound on one condition: **a version's `at` is greater than the `at` of
+ * everything it supersedes**. Then, of all events that a clock covers, the one with the greatest (at, dot) is superseded by
+ * none of them, so it is a sibling, and pruning never picks it. The set at a replica is thus always { the maximum over all
+ * events of its clock }. When two such sets are joined the greater maximum survives: were it covered by the other clock and
+ * yet absent there, the other maximum would be greater still. So merging is union of the events with the maximum over them,
+ * which is commutative, associative and idempotent. Without the condition it is not, and a test shows that.
  *
- * `nextTimestamp` guarantees the condition, by putting each version's timestamp behind that of the context it supersedes, which is
- * a hybrid logical timestamp and so needs no synchronised clocks. It also goes behind everything stored locally, so that
- * "last" means what a user thinks when two blind writes reach the same replica one after the other.
+ * `nextTimestamp` guarantees the condition: it puts a version behind everything that its context has seen, in hybrid logical
+ * time, so no clocks need agree. It also puts it behind everything stored locally, so that "last" means what a user
+ * expects when two blind writes reach one replica one after the other.
  */
 import { DEFAULT_MAX_DRIFT_MS, hlcReceive, hlcTick, ok, type ArmatureError, type Hlc, type Result } from '@armature/kernel';
 import { latestTimestamp, type CausalContext, type Sibling, type VersionSet } from './version-set.js';
@@ -31,7 +31,7 @@ export function resolve(resolver: Resolver, set: VersionSet): VersionSet {
   return resolver === 'last-write-wins' ? resolveLastWriteWins(set) : set;
 }
 
-/** Keeps the sibling with the greatest (at, dot), tombstone or not, and the whole clock. Returns `set` itself where one or none is held. */
+/** The sibling with the greatest (at, dot), tombstone or not, and the whole clock. `set` itself where it holds one or none. */
 export function resolveLastWriteWins(set: VersionSet): VersionSet {
   if (set.siblings.length < 2) return set;
   let last = set.siblings[0] as Sibling;
@@ -41,12 +41,12 @@ export function resolveLastWriteWins(set: VersionSet): VersionSet {
 }
 
 /**
- * The timestamp for a new version: greater than `last` (the node's clock, which becomes the result), than all that `local` holds, and
- * than all that the context's holder has seen. Every put takes its `at` from here, under either resolver, so that a bucket may
- * change its resolver.
+ * The timestamp for a new version: greater than `last` (the node's clock, which becomes the result), than all that `local`
+ * holds, and than all that the holder of the context has seen. Every put takes its `at` from here under either resolver, so
+ * that a bucket may change its resolver.
  *
- * Error `invalid-argument` when the context comes from more than `maxDriftMs` ahead of `nowMs`: to go behind it would spread a broken
- * clock. What is stored already is past refusing, since then the key could not be written until our clock caught up.
+ * Error `invalid-argument` when the context comes from more than `maxDriftMs` ahead of `nowMs`: going behind it would spread
+ * a broken clock. What is stored already is past refusing, or the key could not be written until our clock caught up.
  */
 export function nextTimestamp(
   last: Hlc,
@@ -63,8 +63,8 @@ export function nextTimestamp(
 }
 
 /**
- * The node's clock after a version set from elsewhere: not behind any of its timestamps. Error `invalid-argument` when one is more
- * than `maxDriftMs` ahead of `nowMs`: under last-write-wins it would win against everybody until then, so the set must not be stored.
+ * The node's clock after a version set from elsewhere: not behind any of its timestamps. Error `invalid-argument` when one is
+ * more than `maxDriftMs` ahead of `nowMs`: it would win against everybody until then, so the set must not be stored.
  */
 export function receiveTimestamps(
   last: Hlc,

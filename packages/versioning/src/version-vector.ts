@@ -47,7 +47,7 @@ export function descends(a: VersionVector, b: VersionVector): boolean {
   for (const seen of b) {
     while (i < a.length && compareActors((a[i] as Dot).actor, seen.actor) < 0) i++;
     const ours = a[i];
-    if (ours === undefined || ours.actor !== seen.actor || ours.counter < seen.counter) return false;
+    if (ours?.actor !== seen.actor || ours.counter < seen.counter) return false;
     i++;
   }
   return true;
@@ -86,9 +86,9 @@ export function withDot(vector: VersionVector, dot: Dot): VersionVector {
   let at = 0;
   while (at < vector.length && compareActors((vector[at] as Dot).actor, dot.actor) < 0) at++;
   const present = vector[at];
-  const replaces = present !== undefined && present.actor === dot.actor;
-  if (replaces && present.counter >= dot.counter) return vector;
-  return vector.toSpliced(at, replaces ? 1 : 0, dot) as readonly Dot[] as VersionVector;
+  if (present?.actor !== dot.actor) return vector.toSpliced(at, 0, dot) as readonly Dot[] as VersionVector;
+  if (present.counter >= dot.counter) return vector;
+  return vector.with(at, dot) as readonly Dot[] as VersionVector;
 }
 
 /** The vector with one more event of `actor`. */

@@ -1,0 +1,294 @@
+import { AssertionError, hlcFromMs, type Hlc } from '@armature/kernel';
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ActorId } from './actor.js';
+import { ACTORS, actor, operation, set, vector } from './arbitrary.test-support.js';
+import { encodeVersionSet } from './codec.js';
+import {
+  EMPTY_VECTOR_CLOCK,
+  compareVectorClocks,
+  incrementVectorClock,
+  mergeVectorClocks,
+  reconcileVectorClocks,
+} from './vector-clock.js';
+import { tombstoneVersion, valueVersion, type Version } from './version.js';
+import {
+  checkSiblingCap,
+  contextOf,
+  countSiblings,
+  distinctSiblings,
+  emptyVersionSet,
+  estimateSizeBytes,
+  findOperation,
+  isAmnesiac,
+  isDeleted,
+  join,
+  latestTimestamp,
+  liveSiblings,
+  mint,
+  reconcile,
+  versionSet,
+  type VersionSet,
+} from './version-set.js';
+import { EMPTY_VECTOR, counterOf, covers, descends, versionVector } from './version-vector.js';
+
+const [a, b, c] = ACTORS as [ActorId, ActorId, ActorId];
+const written = (n: number, at = 1000 + n): Version =>
+  valueVersion({ value: Uint8Array.of(n), at: hlcFromMs(at), operation: operation(n) });
+const deleted = (n: number): Version => tombstoneVersion({ at: hlcFromMs(1000 + n), operation: operation(n) });
+const values = (set: VersionSet): number[] => set.siblings.map(({ version }) => version.value[0] ?? -1).sort((x, y) => x - y);
+const dots = (set: VersionSet): string[] => set.siblings.map(({ dot }) => `${dot.actor}.${dot.counter}`);
+
+describe('join, for all well-formed sets', () => {
+  it('is commutative and associative down to the bytes, and idempotent down to the object', () => {
+    fc.assert(
+      fc.property(set, set, set, (x, y, z) => {
+        const xy = join(x, y);
+        expect(encodeVersionSet(xy)).toEqual(encodeVersionSet(join(y, x)));
+        expect(encodeVersionSet(join(xy, z))).toEqual(encodeVersionSet(join(x, join(y, z))));
+        expect(join(xy, x)).toBe(xy);
+        expect(join(xy, xy)).toBe(xy);
+        expect(join(x, { ...x })).toBe(x);
+      }),
+    );
+  });
+
+  it('keeps a sibling iff no side has seen its end', () => {
+    fc.assert(
+      fc.property(set, set, (x, y) => {
+        const inX = new Set(dots(x));
+        const inY = new Set(dots(y));
+        const kept = [...x.siblings, ...y.siblings].filter(({ dot }) => {
+          const name = `${dot.actor}.${dot.counter}`;
+          return (inX.has(name) || !covers(x.clock, dot)) && (inY.has(name) || !covers(y.clock, dot));
+        });
+        expect(new Set(dots(join(x, y)))).toEqual(new Set(kept.map(({ dot }) => `${dot.actor}.${dot.counter}`)));
+      }),
+    );
+  });
+
+  it('reconcile is join in any order', () => {
+    fc.assert(
+      fc.property(fc.array(set, { maxLength: 5 }), (sets) => {
+        expect(encodeVersionSet(reconcile(sets))).toEqual(encodeVersionSet(reconcile(sets.toReversed())));
+      }),
+    );
+    expect(reconcile([])).toBe(emptyVersionSet);
+  });
+
+  it('one dot with two versions (an amnesiac store): both orders end with the same one', () => {
+    const once = mint(emptyVersionSet, a, EMPTY_VECTOR, written(1)).set;
+    const again = mint(emptyVersionSet, a, EMPTY_VECTOR, written(2)).set;
+    expect(values(join(once, again))).toEqual([2]);
+    expect(join(again, once)).toBe(again);
+  });
+
+  it('the constructor refuses a sibling outside the clock, and one dot twice', () => {
+    const sibling = { dot: { actor: a, counter: 2 }, version: written(1) };
+    expect(() => versionSet(versionVector([{ actor: a, counter: 1 }]), [sibling])).toThrow(AssertionError);
+    expect(() => versionSet(versionVector([{ actor: a, counter: 2 }]), [sibling, sibling])).toThrow(AssertionError);
+  });
+});
+
+describe('mint', () => {
+  it('supersedes what the context covers, keeps the rest, and names the new version with the next dot', () => {
+    fc.assert(
+      fc.property(set, actor, vector, (local, who, context) => {
+        const { set: next, dot } = mint(local, who, context, written(255));
+        expect(dot).toEqual({ actor: who, counter: Math.max(counterOf(local.clock, who), counterOf(context, who)) + 1 });
+        const stay = local.siblings.filter((sibling) => !covers(context, sibling.dot));
+        expect(next).toEqual(versionSet(next.clock, [...stay, { dot, version: written(255) }]));
+        expect(descends(next.clock, local.clock) && descends(next.clock, context) && covers(next.clock, dot)).toBe(true);
+      }),
+    );
+  });
+
+  it('a retry with the same operation id: the first dot, nothing minted', () => {
+    const first = mint(emptyVersionSet, a, EMPTY_VECTOR, written(1));
+    const retry = mint(first.set, a, EMPTY_VECTOR, written(1, 2000));
+    expect(retry.set).toBe(first.set);
+    expect(retry.dot).toEqual(first.dot);
+    expect(findOperation(first.set, operation(1))?.dot).toEqual(first.dot);
+    expect(findOperation(first.set, operation(2))).toBeUndefined();
+  });
+
+  it('a key created again after its tombstone was reaped: dots above the floor survive a replica that remembers', () => {
+    const former = [1, 2, 3].reduce((set, n) => mint(set, a, set.clock, n === 3 ? deleted(n) : written(n)).set, emptyVersionSet);
+    const floor = counterOf(former.clock, a);
+    const reused = mint(emptyVersionSet, a, EMPTY_VECTOR, written(4)).set;
+    expect(values(join(former, reused)), 'without a floor the old tombstone swallows it').toEqual([-1]);
+    const above = mint(emptyVersionSet, a, EMPTY_VECTOR, written(4), floor);
+    expect(above.dot.counter).toBe(4);
+    expect(values(join(former, above.set))).toContain(4);
+  });
+});
+
+describe('amnesia', () => {
+  const state = [1, 2].reduce((set, n) => mint(set, a, set.clock, written(n)).set, emptyVersionSet);
+
+  it('others know more of our events than we do: amnesiac', () => {
+    expect(isAmnesiac(emptyVersionSet, a, state.clock)).toBe(true);
+    expect(isAmnesiac(state, a, state.clock)).toBe(false);
+    expect(isAmnesiac(emptyVersionSet, b, state.clock), 'events of others are no sign').toBe(false);
+  });
+
+  it('what was reaped was not forgotten', () => {
+    expect(isAmnesiac(emptyVersionSet, a, state.clock, 2)).toBe(false);
+    expect(isAmnesiac(emptyVersionSet, a, state.clock, 1)).toBe(true);
+  });
+
+  it('a wiped store that goes on under its old actor loses a write; under a fresh actor it does not', () => {
+    const old = mint(emptyVersionSet, a, EMPTY_VECTOR, written(7)).set; // dot (a, 1), which the others have seen
+    expect(values(join(state, old))).not.toContain(7);
+    const fresh = mint(emptyVersionSet, c, EMPTY_VECTOR, written(7)).set;
+    expect(values(join(state, fresh))).toContain(7);
+  });
+});
+
+describe('reading a set', () => {
+  it('absent is not deleted; deleted is when every sibling is a tombstone', () => {
+    expect(isDeleted(emptyVersionSet)).toBe(false);
+    const value = mint(emptyVersionSet, a, EMPTY_VECTOR, written(1)).set;
+    const gone = mint(value, a, value.clock, deleted(2)).set;
+    expect(isDeleted(value)).toBe(false);
+    expect(isDeleted(gone)).toBe(true);
+    expect(liveSiblings(gone)).toEqual([]);
+    const half = mint(gone, b, EMPTY_VECTOR, written(3)).set;
+    expect(isDeleted(half)).toBe(false);
+    expect(liveSiblings(half).map(({ version }) => version.value[0])).toEqual([3]);
+  });
+
+  it('an old value that turns up late does not undo a delete', () => {
+    const value = mint(emptyVersionSet, a, EMPTY_VECTOR, written(1)).set;
+    const gone = mint(value, b, value.clock, deleted(2)).set;
+    expect(join(gone, value)).toBe(gone);
+    expect(join(value, gone)).toBe(gone);
+  });
+
+  it('the context is the clock with the latest timestamp among the siblings', () => {
+    fc.assert(
+      fc.property(set, (any) => {
+        const at = any.siblings.reduce((latest, { version }) => Math.max(latest, version.at), 0) as Hlc;
+        expect(contextOf(any)).toEqual({ clock: any.clock, at });
+        expect(latestTimestamp(any)).toBe(at);
+      }),
+    );
+  });
+
+  it('a retried put that two replicas minted is one sibling to a reader, and stored as two', () => {
+    const twice = join(
+      mint(emptyVersionSet, a, EMPTY_VECTOR, written(1)).set,
+      mint(emptyVersionSet, b, EMPTY_VECTOR, written(1)).set,
+    );
+    expect(countSiblings(twice)).toBe(2);
+    expect(distinctSiblings(twice).map(({ dot }) => dot.actor)).toEqual([a]);
+    expect(liveSiblings(twice)).toHaveLength(1);
+    expect(values(mint(twice, c, contextOf(twice).clock, written(2)).set), 'the next write supersedes both').toEqual([2]);
+  });
+
+  it('collapsing doubles inside join would not be associative: it must stay out of what is stored', () => {
+    const collapsing = (p: VersionSet, q: VersionSet): VersionSet => {
+      const joined = join(p, q);
+      return { clock: joined.clock, siblings: distinctSiblings(joined) };
+    };
+    const x = mint(emptyVersionSet, a, EMPTY_VECTOR, written(1)).set;
+    const y = mint(emptyVersionSet, b, EMPTY_VECTOR, written(1)).set;
+    const z = mint(x, c, x.clock, written(2)).set;
+    expect(values(collapsing(collapsing(x, y), z))).toEqual([2]);
+    expect(values(collapsing(x, collapsing(y, z)))).toEqual([1, 2]);
+  });
+
+  it('the sibling cap refuses with a remedy above the cap, not at it', () => {
+    const three = [a, b, c].reduce(
+      (all, who, n) => join(all, mint(emptyVersionSet, who, EMPTY_VECTOR, written(n)).set),
+      emptyVersionSet,
+    );
+    expect(checkSiblingCap(three, 3)).toEqual({ ok: true, value: three });
+    const refused = checkSiblingCap(three, 2);
+    expect(refused).toMatchObject({ ok: false, error: { code: 'too-large', details: { siblings: 3, maxSiblings: 2 } } });
+    if (!refused.ok) expect(refused.error.remedy).toContain('merge');
+  });
+
+  it('the size estimate is never below the encoded size, nor far above it', () => {
+    fc.assert(
+      fc.property(set, (any) => {
+        const encodedBytes = encodeVersionSet(any).length;
+        expect(estimateSizeBytes(any)).toBeGreaterThanOrEqual(encodedBytes);
+        expect(estimateSizeBytes(any)).toBeLessThanOrEqual(encodedBytes + 16 + 8 * any.clock.length + 100 * any.siblings.length);
+      }),
+    );
+  });
+});
+
+describe('histories by name', () => {
+  /** Two clients at one server, each put with the context that came with the answer to its previous one. */
+  const WRITES = 100;
+
+  it('100 interleaved writes of two clients leave 2 siblings', () => {
+    let server = emptyVersionSet;
+    const contexts = [EMPTY_VECTOR, EMPTY_VECTOR];
+    for (let n = 0; n < WRITES; n++) {
+      server = mint(server, a, contexts[n % 2] as typeof EMPTY_VECTOR, written(n)).set;
+      contexts[n % 2] = contextOf(server).clock;
+    }
+    expect(values(server)).toEqual([WRITES - 2, WRITES - 1]);
+  });
+
+  it('the same writes under one merged vector clock per key: siblings explode', () => {
+    let clock = EMPTY_VECTOR_CLOCK;
+    let siblings: number[] = [];
+    const contexts = [EMPTY_VECTOR_CLOCK, EMPTY_VECTOR_CLOCK];
+    for (let n = 0; n < WRITES; n++) {
+      const context = contexts[n % 2] as typeof clock;
+      // All the clock can tell is whether the writer has seen everything or not.
+      const sawAll = compareVectorClocks(context, clock) === 'equal';
+      siblings = sawAll ? [n] : [...siblings, n];
+      clock = incrementVectorClock(mergeVectorClocks(clock, context), 'server', n);
+      contexts[n % 2] = clock;
+    }
+    expect(siblings).toHaveLength(WRITES);
+  });
+
+  it('the same writes with a server-side vector clock per version: one of two concurrent writes is lost', () => {
+    const first = { clock: incrementVectorClock(EMPTY_VECTOR_CLOCK, 'server', 1), value: 'of one client' };
+    // The second client has read nothing; the server counts its own entry on, since it must not repeat it.
+    const second = { clock: incrementVectorClock(first.clock, 'server', 2), value: 'of another' };
+    expect(reconcileVectorClocks([first, second]).map(({ value }) => value)).toEqual(['of another']);
+    const dotted = mint(mint(emptyVersionSet, a, EMPTY_VECTOR, written(1)).set, a, EMPTY_VECTOR, written(2)).set;
+    expect(values(dotted)).toEqual([1, 2]);
+  });
+
+  it('100 updates replicated to three replicas in any order leave one sibling', () => {
+    const states: VersionSet[] = [];
+    let server = emptyVersionSet;
+    for (let n = 0; n < WRITES; n++) {
+      server = mint(server, ACTORS[n % 3] as ActorId, contextOf(server).clock, written(n)).set;
+      states.push(server);
+    }
+    for (const order of [
+      states,
+      states.toReversed(),
+      states.filter((_, n) => n % 2 === 1).concat(states.filter((_, n) => n % 2 === 0)),
+    ]) {
+      const replica = order.reduce(join, emptyVersionSet);
+      expect(values(replica)).toEqual([WRITES - 1]);
+      expect(encodeVersionSet(replica)).toEqual(encodeVersionSet(server));
+    }
+  });
+
+  it('a diamond: two branches of one version, merged at two places, then merged again: one sibling, and it stays one', () => {
+    const top = mint(emptyVersionSet, a, EMPTY_VECTOR, written(0)).set;
+    const left = mint(top, a, top.clock, written(1)).set;
+    const right = mint(top, b, top.clock, written(2)).set;
+    const both = join(left, right);
+    expect(values(both)).toEqual([1, 2]);
+    const mergedAtA = mint(both, a, contextOf(both).clock, written(3)).set;
+    const mergedAtC = mint(top, c, contextOf(both).clock, written(4)).set; // where the branches were never seen
+    expect(values(mergedAtC)).toEqual([4]);
+    const twoMerges = join(mergedAtA, mergedAtC);
+    expect(values(twoMerges)).toEqual([3, 4]);
+    const bottom = mint(twoMerges, b, contextOf(twoMerges).clock, written(5)).set;
+    for (const late of [top, left, right, both, mergedAtA, mergedAtC, twoMerges]) expect(join(bottom, late)).toBe(bottom);
+    expect(values(bottom)).toEqual([5]);
+  });
+});

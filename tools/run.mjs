@@ -14,7 +14,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const PROGRAMS = {
   armature: 'apps/cli/src/main.ts',
   bench: 'tools/src/bench/main.ts',
-  dataset: 'tools/src/dataset-main.ts',
+  dataset: 'tools/src/dataset.ts',
 };
 
 await runMain(async () => {

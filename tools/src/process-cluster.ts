@@ -1,0 +1,213 @@
+/**
+ * A real cluster for the benchmark and the integration tests: a nats-server, node and router processes as they are deployed, each with a data directory
+ * of its own, and the means to do to them what the world does: end them politely, kill them, stop them in their tracks.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connect, type Client, type ConnectOptions } from '@armature/client';
+import { freePort } from '../lib/free-port.mjs';
+import { lastLogLines, startMember, type MemberProcess } from '../lib/member-process.mjs';
+import { resolveNatsServer } from '../lib/nats-server.mjs';
+import { waitUntil } from '../lib/readiness.mjs';
+import { spawnNats, type PrivateNats } from '../lib/spawn-nats.mjs';
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const SOURCE_FLAGS = ['--conditions=@armature/source', '--import', import.meta.resolve('tsx')];
+const READY_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 15_000;
+const FIRST_PORT = 17_600;
+
+export interface ProcessClusterOptions {
+  readonly nodes?: readonly string[];
+  readonly routers?: readonly string[];
+  readonly storage?: 'level' | 'memory';
+  readonly partitionCount?: number;
+  readonly zoneOf?: (node: string) => string;
+  /** Kept after `stop` when given; otherwise a temporary directory that goes with it. */
+  readonly dataDirectory?: string;
+  readonly natsArgs?: readonly string[];
+  /** False: the nodes are started, and belong to no cluster yet. */
+  readonly create?: boolean;
+  /** More flags for every node. */
+  readonly nodeFlags?: readonly string[];
+  /** V8 flags for every node, e.g. `--cpu-prof`. */
+  readonly execArgv?: readonly string[];
+}
+
+interface Running {
+  readonly role: 'node' | 'router';
+  readonly httpPort: number;
+  process: MemberProcess;
+}
+
+export class ProcessCluster {
+  readonly cluster = 'test';
+  readonly secret: string;
+  readonly directory: string;
+  readonly #options: ProcessClusterOptions;
+  readonly #members = new Map<string, Running>();
+  readonly #ports = new Set<number>();
+  readonly #binary: string;
+  #nats: PrivateNats;
+
+  private constructor(options: ProcessClusterOptions, directory: string, binary: string, nats: PrivateNats) {
+    this.#options = options;
+    this.directory = directory;
+    this.#binary = binary;
+    this.#nats = nats;
+    this.secret = randomBytes(32).toString('hex');
+    writeFileSync(this.secretFile, this.secret, { mode: 0o600 });
+  }
+
+  /** Starts everything, creates the cluster, and waits until all are ready. */
+  static async start(options: ProcessClusterOptions = {}): Promise<ProcessCluster> {
+    const directory = options.dataDirectory ?? mkdtempSync(join(tmpdir(), 'armature-'));
+    mkdirSync(directory, { recursive: true });
+    const server = await resolveNatsServer({ root: ROOT, acceptUrl: false, say: () => undefined });
+    if (server.kind !== 'binary') throw new Error(`no nats-server: ${server.said}`);
+    const nats = await spawnNats({ binary: server.path, args: [...(options.natsArgs ?? [])], logFile: join(directory, 'nats.log') });
+    const cluster = new ProcessCluster(options, directory, server.path, nats);
+    try {
+      const nodes = options.nodes ?? ['n1', 'n2', 'n3'];
+      for (const name of nodes) await cluster.launch('node', name);
+      await Promise.all(nodes.map((name) => cluster.untilAnswering(name)));
+      if (options.create !== false) {
+        const client = await cluster.connect();
+        const zoneOf = options.zoneOf ?? (() => 'default');
+        await client.admin.create({
+          cluster: cluster.cluster,
+          members: nodes.map((node) => ({ node, zone: zoneOf(node) })),
+          partitionCount: options.partitionCount ?? 64,
+        });
+        await client.close();
+        await Promise.all(nodes.map((name) => cluster.untilReady(name)));
+      }
+      for (const name of options.routers ?? ['r1']) {
+        await cluster.launch('router', name);
+        if (options.create !== false) await cluster.untilReady(name);
+      }
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  get natsUrl(): string {
+    return this.#nats.url;
+  }
+
+  get secretFile(): string {
+    return join(this.directory, 'cluster.key');
+  }
+
+  logFile(name: string): string {
+    return join(this.directory, `${name}.log`);
+  }
+
+  httpUrl(name: string): string {
+    return `http://127.0.0.1:${this.#member(name).httpPort}`;
+  }
+
+  pid(name: string): number {
+    return this.#member(name).process.pid;
+  }
+
+  /** A client of this cluster; the caller closes it. */
+  connect(options: Partial<ConnectOptions> = {}): Promise<Client> {
+    return connect({ servers: this.natsUrl, cluster: this.cluster, secret: this.secret, ...options });
+  }
+
+  /** Starts a process (again), under the name, port and data directory it has. */
+  async launch(role: 'node' | 'router', name: string): Promise<void> {
+    const httpPort = this.#members.get(name)?.httpPort ?? (await freePort(FIRST_PORT + (process.pid % 1000) * 10, this.#ports));
+    const shared = ['--name', name, '--cluster', this.cluster, '--nats', this.natsUrl, '--http-port', String(httpPort)];
+    const secret = ['--secret-file', this.secretFile, '--log-level', 'info', '--log-format', 'json'];
+    const own =
+      role === 'node'
+        ? ['--storage', this.#options.storage ?? 'level', '--data', join(this.directory, name), ...(this.#options.nodeFlags ?? [])]
+        : [];
+    const args = [...(role === 'node' ? (this.#options.execArgv ?? []) : []), ...SOURCE_FLAGS, join(ROOT, 'apps', role, 'src', 'main.ts')];
+    const process_ = startMember({ args: [...args, ...shared, ...secret, ...own], cwd: this.directory, logFile: this.logFile(name) });
+    this.#members.set(name, { role, httpPort, process: process_ });
+  }
+
+  /** Starts a process again and waits until it is ready. */
+  async restart(name: string): Promise<void> {
+    await this.launch(this.#member(name).role, name);
+    await this.untilReady(name);
+  }
+
+  /** SIGKILL: as if the machine's power went, less its disk cache. */
+  async kill(name: string): Promise<void> {
+    process.kill(this.pid(name), 'SIGKILL');
+    await this.#member(name).process.exited;
+  }
+
+  /** SIGTERM, and how it ended: 'exit code 0' is a clean stop. */
+  async terminate(name: string): Promise<string> {
+    const member = this.#member(name);
+    await member.process.stop(STOP_TIMEOUT_MS);
+    return member.process.exited;
+  }
+
+  /** SIGSTOP: there, and silent. */
+  pause(name: string): void {
+    process.kill(this.pid(name), 'SIGSTOP');
+  }
+
+  resume(name: string): void {
+    process.kill(this.pid(name), 'SIGCONT');
+  }
+
+  /** Ends the nats-server; `startNats` brings it back on the same port. */
+  stopNats(): Promise<void> {
+    return this.#nats.stop();
+  }
+
+  async startNats(): Promise<void> {
+    const { port } = this.#nats;
+    this.#nats = await spawnNats({ binary: this.#binary, port, args: [...(this.#options.natsArgs ?? [])], logFile: join(this.directory, 'nats.log') });
+  }
+
+  untilReady(name: string): Promise<void> {
+    return this.#until(name, ({ ready }) => ready, 'ready');
+  }
+
+  /** Ready or not, it answers on its HTTP port, and so has connected and subscribed. */
+  untilAnswering(name: string): Promise<void> {
+    return this.#until(name, ({ answers }) => answers, 'answering');
+  }
+
+  async metrics(name: string): Promise<string> {
+    return (await fetch(`${this.httpUrl(name)}/metrics`)).text();
+  }
+
+  /** Stops everything that runs. */
+  async stop(): Promise<void> {
+    for (const member of this.#members.values()) {
+      if (!member.process.isRunning()) continue;
+      process.kill(member.process.pid, 'SIGCONT'); // a paused process cannot leave
+    }
+    await Promise.all([...this.#members.values()].map(({ process: member }) => member.stop(STOP_TIMEOUT_MS)));
+    await this.#nats.stop();
+    if (this.#options.dataDirectory === undefined) rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  async #until(name: string, isEnough: (readiness: { answers: boolean; ready: boolean }) => boolean, what: string): Promise<void> {
+    const member = this.#member(name);
+    const died = new AbortController();
+    void member.process.exited.then(() => died.abort());
+    const { reached, last } = await waitUntil(member.httpPort, isEnough, { timeoutMs: READY_TIMEOUT_MS, signal: died.signal });
+    if (!reached) throw new Error(`${name} is not ${what}: ${last.words}\n${lastLogLines(this.logFile(name), 15).join('\n')}`);
+  }
+
+  #member(name: string): Running {
+    const member = this.#members.get(name);
+    if (member === undefined) throw new Error(`no process named ${name}`);
+    return member;
+  }
+}

@@ -158,7 +158,8 @@ export const busConformance: readonly ConformanceCase[] = [
     requester.subscribe(`${subject}.reply`, (message) => answers.push(message));
     requester.publish(subject, bytes('hello'), { reply: `${subject}.reply`, headers: headersOf({ Question: 'what' }) });
     await bench.until('the answer', () => answers.length === 1);
-    const answer = answers[0] as BusMessage;
+    const answer = answers.at(0);
+    assert.ok(answer !== undefined);
     assert.equal(textOf(answer), 'hello!');
     assert.deepEqual(answer.headers?.get('Answer'), ['that']);
     assert.deepEqual(answer.headers?.get('X-Other'), ['two words']);

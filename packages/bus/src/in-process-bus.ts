@@ -103,24 +103,26 @@ export class InProcessBroker {
 
   #route(source: InProcessConnection, message: InProcessMessage): void {
     const groups = new Map<string, InProcessSubscription[]>();
-    let interested = false;
-    const consider = (subscription: InProcessSubscription): void => {
-      if (!subscription.connection.connected) return;
-      interested = true;
+    const interested = this.#interested(message.subject);
+    for (const subscription of interested) {
       if (subscription.queue === undefined) {
         this.#send(source, subscription, message);
-        return;
+        continue;
       }
       const group = groups.get(subscription.queue);
       if (group === undefined) groups.set(subscription.queue, [subscription]);
       else group.push(subscription);
-    };
-    for (const subscription of this.#exact.get(message.subject) ?? []) consider(subscription);
-    for (const subscription of this.#wildcard) if (subjectMatches(subscription.subject, message.subject)) consider(subscription);
+    }
     for (const group of groups.values()) {
       this.#send(source, group[this.#random.int(group.length)] as InProcessSubscription, message);
     }
-    if (!interested && message.reply !== undefined) this.#noResponders(source, message.reply);
+    if (interested.length === 0 && message.reply !== undefined) this.#noResponders(source, message.reply);
+  }
+
+  #interested(subject: string): InProcessSubscription[] {
+    const found = [...(this.#exact.get(subject) ?? [])];
+    for (const subscription of this.#wildcard) if (subjectMatches(subscription.subject, subject)) found.push(subscription);
+    return found.filter((subscription) => subscription.connection.connected);
   }
 
   /** As in NATS, only the publisher itself is told. */

@@ -156,7 +156,7 @@ export class InProcessConnection implements Bus {
     this.#side.route(this, new InProcessMessage(this, subject, payload, options.reply, options.headers));
   }
 
-  subscribe(subject: string, handler: BusHandler, options: { readonly queue?: string | undefined } = {}): BusSubscription {
+  subscribe(subject: string, handler: BusHandler, options: { readonly queue?: string | undefined } = {}): InProcessSubscription {
     assert(subject !== '', 'a subject is not empty');
     if (this.#state === 'draining' || this.#state === 'closed') {
       throw new ArmatureError('closed', 'the bus connection is closed');
@@ -175,7 +175,7 @@ export class InProcessConnection implements Bus {
     );
     return Promise.resolve({
       stop: async () => {
-        for (const subscription of subscriptions) (subscription as InProcessSubscription).stopReceiving();
+        for (const subscription of subscriptions) subscription.stopReceiving();
         await this.#endOfTurn();
         for (const subscription of subscriptions) subscription.unsubscribe();
       },

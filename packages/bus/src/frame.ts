@@ -1,0 +1,117 @@
+/**
+ * The layout of a frame: everything one endpoint has for one peer, in one bus message.
+ *
+ *     header   magic u8, version u8, cluster (u8 length, ASCII), sender's address (u8 length, ASCII),
+ *              sender's session u32, session of the receiver as far as the sender knows it u32 (0: not yet)
+ *     record*  kind u8, length u32, then `length` bytes:
+ *                request   id u32, timeout in ms u32, body        reply   id u32, body
+ *                error     id u32, error (see remote-error.ts)    one-way body
+ *                fragment  message u32, index u32, count u32, bytes
+ *
+ * The header up to the address keeps its shape in every version, so that a frame that cannot be understood can be refused
+ * in a way its sender understands. Record lengths frame the records: what is malformed in one costs no other.
+ * A *session* is one life of an endpoint: answers to a former life that used the same address and ids are told apart by it.
+ */
+import { ByteReader, DecodeError, type ByteWriter } from '@armature/kernel';
+
+export const FRAME_MAGIC = 0xa7;
+export const PROTOCOL_VERSION = 1;
+
+export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5 } as const;
+export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
+
+/** Bytes of a record before its content: kind and length. */
+export const RECORD_HEAD_BYTES = 5;
+/** Bytes of a fragment record's content before the fragment's bytes. */
+export const FRAGMENT_HEAD_BYTES = 12;
+/** Bytes of a frame's header after the part that never changes for one endpoint. */
+const RECEIVER_SESSION_BYTES = 4;
+
+export interface FrameHeader {
+  readonly version: number;
+  readonly cluster: string;
+  readonly address: string;
+  readonly session: number;
+  readonly receiverSession: number;
+}
+
+/** The part of the header that is the same in all frames of an endpoint; the receiver's session follows it. */
+export function writeHeaderPrefix(writer: ByteWriter, cluster: string, address: string, session: number): void {
+  const ascii = (text: string): void => void writer.u8(text.length).raw(Buffer.from(text, 'latin1'));
+  writer.u8(FRAME_MAGIC).u8(PROTOCOL_VERSION);
+  ascii(cluster);
+  ascii(address);
+  writer.u32(session);
+}
+
+export function headerBytes(prefix: Uint8Array): number {
+  return prefix.length + RECEIVER_SESSION_BYTES;
+}
+
+/** Throws `DecodeError` where this is no frame at all. Of another version's frame the sessions are 0. */
+export function readHeader(reader: ByteReader): FrameHeader {
+  if (reader.u8() !== FRAME_MAGIC) throw new DecodeError('not a frame');
+  const version = reader.u8();
+  const cluster = reader.rawBinary(reader.u8());
+  const address = reader.rawBinary(reader.u8());
+  if (version !== PROTOCOL_VERSION) return { version, cluster, address, session: 0, receiverSession: 0 };
+  return { version, cluster, address, session: reader.u32(), receiverSession: reader.u32() };
+}
+
+/** What is done with each record; `C` is handed through. A `DecodeError` thrown by any of them counts as malformed. */
+export interface RecordVisitor<C> {
+  request(context: C, id: number, timeoutMs: number, body: ByteReader): void;
+  reply(context: C, id: number, body: ByteReader): void;
+  error(context: C, id: number, body: ByteReader): void;
+  oneWay(context: C, body: ByteReader): void;
+  fragment(context: C, message: number, index: number, count: number, bytes: Uint8Array): void;
+  malformed(context: C, reason: string): void;
+}
+
+/** Visits the records that follow a header. Returns how many there were. Throws only what a visitor throws. */
+export function readRecords<C>(reader: ByteReader, visitor: RecordVisitor<C>, context: C): number {
+  let records = 0;
+  while (reader.remaining > 0) {
+    records++;
+    if (reader.remaining < RECORD_HEAD_BYTES) {
+      visitor.malformed(context, 'truncated record head');
+      break;
+    }
+    const kind = reader.u8();
+    const length = reader.u32();
+    if (length > reader.remaining) {
+      visitor.malformed(context, 'a record longer than its frame');
+      break;
+    }
+    readRecord(kind, new ByteReader(reader.raw(length)), visitor, context);
+  }
+  return records;
+}
+
+/** Visits one record. `content` is all of it but kind and length. */
+export function readRecord<C>(kind: number, content: ByteReader, visitor: RecordVisitor<C>, context: C): void {
+  try {
+    switch (kind) {
+      case RECORD.request:
+        visitor.request(context, content.u32(), content.u32(), content);
+        break;
+      case RECORD.reply:
+        visitor.reply(context, content.u32(), content);
+        break;
+      case RECORD.error:
+        visitor.error(context, content.u32(), content);
+        break;
+      case RECORD.oneWay:
+        visitor.oneWay(context, content);
+        break;
+      case RECORD.fragment:
+        visitor.fragment(context, content.u32(), content.u32(), content.u32(), content.rest());
+        break;
+      default:
+        visitor.malformed(context, `unknown record kind ${kind}`);
+    }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    visitor.malformed(context, error.message);
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The errors a link makes itself. `details.executed` tells the requester what it needs to know before it tries elsewhere:
+ * `no` when the request certainly did not run, `unknown` when it may have.
+ */
+import { ArmatureError } from '@armature/kernel';
+import type { LinkAddress } from './link-address.js';
+import type { Rejection } from './outbox.js';
+
+export type Executed = 'no' | 'unknown';
+
+/** How long to wait before trying again what was refused for want of room: a few turns of a busy event loop. */
+const RETRY_AFTER_MS = 20;
+
+export function unreachable(peer: LinkAddress, executed: Executed): ArmatureError {
+  return new ArmatureError('unreachable', `nobody listens at ${peer}`, {
+    remedy: `Check that ${peer} is running and connected to the same NATS account.`,
+    details: { peer, executed },
+  });
+}
+
+export function timedOut(peer: LinkAddress): ArmatureError {
+  return new ArmatureError('timeout', `no answer from ${peer} in time`, { details: { peer, executed: 'unknown' } });
+}
+
+export function busUnavailable(executed: Executed): ArmatureError {
+  return new ArmatureError('bus-unavailable', 'the message bus is not connected', {
+    remedy: 'Check the NATS servers; the connection comes back by itself.',
+    details: { executed },
+  });
+}
+
+export function overloaded(what: string): ArmatureError {
+  return new ArmatureError('overloaded', what, {
+    remedy: 'Send less at a time, or try again after a pause.',
+    details: { retryAfterMs: RETRY_AFTER_MS, executed: 'no' },
+  });
+}
+
+export function linkClosed(executed: Executed): ArmatureError {
+  return new ArmatureError('closed', 'the link endpoint is closed', { details: { executed } });
+}
+
+export function draining(self: LinkAddress): ArmatureError {
+  return new ArmatureError('unreachable', `${self} is shutting down`, { details: { peer: self, executed: 'no' } });
+}
+
+export function notTaken(rejection: Rejection, messageBytes: number): ArmatureError {
+  if (rejection === 'queue-full') return overloaded('too many large messages wait to be sent to this peer');
+  return new ArmatureError('too-large', `a message is larger than the ${messageBytes} bytes a link takes`, {
+    details: { maxMessageBytes: messageBytes, executed: 'no' },
+  });
+}
+
+export function undecodable(what: string, cause: Error): ArmatureError {
+  return new ArmatureError('protocol-mismatch', `${what} could not be decoded: ${cause.message}`, {
+    cause,
+    remedy: 'Run releases that are at most one minor version apart.',
+  });
+}
+
+/** What a peer answers to a frame that it must not or cannot read. */
+export function frameRefused(code: 'wrong-cluster' | 'protocol-mismatch', peer: LinkAddress): ArmatureError {
+  const [message, remedy] =
+    code === 'wrong-cluster'
+      ? [`${peer} belongs to another cluster`, 'Check the cluster names of both processes and the subject mappings between them.']
+      : [`${peer} does not speak this protocol version`, 'Run releases that are at most one minor version apart.'];
+  return new ArmatureError(code, message, { remedy, details: { peer, executed: 'no' } });
+}

@@ -1,0 +1,312 @@
+import { ByteReader, ByteWriter } from '@armature/kernel';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  FRAME_MAGIC,
+  PROTOCOL_VERSION,
+  readHeader,
+  readRecords,
+  RECORD,
+  writeHeaderPrefix,
+  type RecordVisitor,
+} from './frame.js';
+import { at, LinkBench, note, textOf, watch, type Note } from './link.test-support.js';
+
+const SECOND = 1000;
+
+/** A frame as an outsider would write it. */
+function frame(
+  records: (writer: ByteWriter) => void,
+  { cluster = 'c', version = PROTOCOL_VERSION, from = 'node.x', to = 0 } = {},
+): Uint8Array {
+  const writer = new ByteWriter();
+  writeHeaderPrefix(writer, cluster, from, 7);
+  writer.u32(to);
+  records(writer);
+  const bytes = writer.copyOut();
+  bytes[1] = version;
+  return bytes;
+}
+
+function record(writer: ByteWriter, kind: number, content: (w: ByteWriter) => void): void {
+  const inner = new ByteWriter();
+  content(inner);
+  writer.u8(kind).u32(inner.length).raw(inner.copyOut());
+}
+
+const requestRecord = (writer: ByteWriter, id: number, text: string): void =>
+  record(writer, RECORD.request, (w) => w.u32(id).u32(SECOND).blob(note(text).bytes));
+
+/** An endpoint `b` that echoes, and an outsider `x` who publishes to it what it likes and sees what comes back. */
+function outsider() {
+  const bench = new LinkBench();
+  const b = bench.open('b');
+  const handled: string[] = [];
+  b.serve((message) => {
+    handled.push(textOf(message));
+    return message;
+  });
+  const bus = bench.broker.connect('x');
+  const refusals: string[] = [];
+  bus.subscribe('t.c.refused.>', ({ payload }) => refusals.push(new TextDecoder().decode(payload)));
+  const back: { id: number; text: string }[] = [];
+  bus.subscribe('t.c.link.node.x', ({ payload }) => {
+    const reader = new ByteReader(payload);
+    readHeader(reader);
+    const ignore = (): void => {};
+    const visitor: RecordVisitor<undefined> = {
+      request: ignore,
+      reply: (_, id, body) => void back.push({ id, text: new TextDecoder().decode(body.blob()) }),
+      error: (_, id, body) => void back.push({ id, text: `error ${body.text()}` }),
+      oneWay: ignore,
+      fragment: ignore,
+      malformed: ignore,
+    };
+    readRecords(reader, visitor, undefined);
+  });
+  const publish = async (payload: Uint8Array): Promise<void> => {
+    bus.publish('t.c.link.node.b', payload, { reply: 't.c.refused.node.x.to.node.b.1' });
+    await bench.turns();
+  };
+  return { bench, b, handled, refusals, back, publish };
+}
+
+describe('frames: malformed input', () => {
+  test('a malformed record costs no other in its frame', async () => {
+    const { b, handled, back, publish } = outsider();
+    await publish(
+      frame((w) => {
+        requestRecord(w, 1, 'one');
+        record(w, 99, (inner) => inner.u32(5)); // a kind of the future
+        record(w, RECORD.request, (inner) => inner.u8(1)); // too short for an id
+        record(w, RECORD.request, (inner) => inner.u32(2).u32(SECOND).u8(200)); // a body that is truncated
+        requestRecord(w, 3, 'three');
+        w.u8(RECORD.request).u32(1_000_000); // longer than the frame
+      }),
+    );
+    expect(handled).toEqual(['one', 'three']);
+    expect(back).toEqual([
+      { id: 1, text: 'one' },
+      { id: 2, text: 'error protocol-mismatch' },
+      { id: 3, text: 'three' },
+    ]);
+    expect(b.stats.decodeErrors).toBe(4);
+  });
+
+  test('arbitrary bytes never throw out of an endpoint, and it keeps answering', async () => {
+    const { bench, b, handled, publish } = outsider();
+    const start = [FRAME_MAGIC, PROTOCOL_VERSION, 1, 'c'.charCodeAt(0), 6, ...Buffer.from('node.x')];
+    const garbage = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.uint8Array({ maxLength: 200 }).map((tail) => Uint8Array.from([...start, ...tail])),
+      fc
+        .array(fc.tuple(fc.integer({ min: 0, max: 7 }), fc.uint8Array({ maxLength: 40 })), { maxLength: 8 })
+        .map((records) => frame((w) => records.forEach(([kind, content]) => record(w, kind, (inner) => inner.raw(content))))),
+    );
+    await fc.assert(
+      fc.asyncProperty(garbage, async (payload) => {
+        await publish(payload);
+      }),
+      { numRuns: 500 },
+    );
+    expect(bench.logged.filter((line) => line.startsWith('error'))).toEqual([]);
+    const before = handled.length;
+    await publish(frame((w) => requestRecord(w, 1, 'still here'), { from: 'node.y' }));
+    expect(handled.slice(before)).toEqual(['still here']);
+    expect(b.stats.executing).toBe(0);
+  });
+
+  test('an address that is no subject is not published to', async () => {
+    const { b, handled, publish } = outsider();
+    for (const from of ['node.*', '>', 'a b', 'a\r\nPUB x 1', '', '.', 'x'.repeat(200)]) {
+      await publish(frame((w) => requestRecord(w, 1, 'x'), { from }));
+    }
+    expect(handled).toEqual([]);
+    expect(b.stats).toMatchObject({ peers: 0, framesOut: 0, decodeErrors: 7 });
+  });
+
+  test('claims of huge lengths and counts allocate nothing', async () => {
+    const { b, publish } = outsider();
+    await publish(
+      frame((w) => record(w, RECORD.fragment, (inner) => inner.u32(1).u32(0).u32(0xffffffff).raw(new Uint8Array(10)))),
+    );
+    await publish(
+      frame((w) =>
+        record(w, RECORD.request, (inner) =>
+          inner
+            .u32(1)
+            .u32(1)
+            .varint(2 ** 40),
+        ),
+      ),
+    );
+    expect(b.stats).toMatchObject({ decodeErrors: 1, executing: 0 });
+  });
+
+  test('answers that nobody asked for are counted and change nothing', async () => {
+    const { b, publish } = outsider();
+    await publish(
+      frame((w) => {
+        record(w, RECORD.reply, (inner) => inner.u32(5).blob(new Uint8Array(3)));
+        record(w, RECORD.error, (inner) => inner.u32(6).text('timeout').text('').text('').text(''));
+      }),
+    );
+    expect(b.stats).toMatchObject({ lateReplies: 2, pending: 0 });
+  });
+});
+
+describe('frames: strangers', () => {
+  test('another cluster: nothing is handled, the sender is told, and it is logged once', async () => {
+    const { bench, b, handled, refusals, publish } = outsider();
+    for (let i = 0; i < 3; i++) await publish(frame((w) => requestRecord(w, i, 'x'), { cluster: 'other' }));
+    expect(handled).toEqual([]);
+    expect(refusals).toEqual(Array(3).fill('refused wrong-cluster'));
+    expect(b.stats.refusedFrames).toBe(3);
+    expect(bench.logged.filter((line) => line.includes('refusing frames'))).toHaveLength(1);
+  });
+
+  test('another protocol version: the same, whatever follows the address', async () => {
+    const { b, handled, refusals, publish } = outsider();
+    await publish(frame((w) => w.raw(new Uint8Array(20).fill(255)), { version: 2 }));
+    await publish(frame(() => {}, { version: 99 }).subarray(0, 11));
+    expect(handled).toEqual([]);
+    expect(refusals).toEqual(Array(2).fill('refused protocol-mismatch'));
+    expect(b.stats).toMatchObject({ refusedFrames: 2, decodeErrors: 0 });
+  });
+
+  test('the requester of a refused frame fails at once with that code', async () => {
+    const bench = new LinkBench();
+    const a = bench.open('a');
+    const stranger = bench.broker.connect('stranger');
+    stranger.subscribe('t.c.link.node.b', (message) => void message.respond(new TextEncoder().encode('refused wrong-cluster')));
+    const seen = watch(a.request(at('b'), note('x'), 60 * SECOND));
+    await bench.turns();
+    expect(seen).toMatchObject({ code: 'wrong-cluster', details: { executed: 'no' } });
+  });
+
+  test('a refusal that says nothing known changes nothing', async () => {
+    const bench = new LinkBench();
+    const a = bench.open('a');
+    bench.broker
+      .connect('s')
+      .subscribe('t.c.link.node.b', (message) => void message.respond(new TextEncoder().encode('refused because')));
+    const seen = watch(a.request(at('b'), note('x'), 100));
+    await bench.turns();
+    expect(seen.code).toBeUndefined();
+    expect(a.stats.decodeErrors).toBe(1);
+    await bench.clock.advance(200);
+    expect(seen.code).toBe('timeout');
+  });
+});
+
+describe('frames: large messages', () => {
+  const filled = (size: number): Note => ({ bytes: Uint8Array.from({ length: size }, (_, i) => (i * 7) & 0xff) });
+
+  test.each([900_000, 1_048_576, 1_100_000, 3_000_000, 20_000_000])(
+    'a message of %d bytes passes both ways with a 1 MiB bus',
+    async (size) => {
+      const bench = new LinkBench();
+      bench.tap();
+      const [a, b] = [bench.open('a'), bench.open('b')];
+      b.serve((message) => message);
+      const small = [watch(a.request(at('b'), note('before'), SECOND))];
+      const seen = watch(a.request(at('b'), filled(size), 10 * SECOND));
+      small.push(watch(a.request(at('b'), note('after'), SECOND)));
+      await bench.turns();
+      expect(Buffer.compare(seen.value?.bytes ?? new Uint8Array(0), filled(size).bytes)).toBe(0);
+      expect(small.map(({ value }) => textOf(value as Note))).toEqual(['before', 'after']);
+      expect(Math.max(...bench.frames.map(({ payload }) => payload.length))).toBeLessThanOrEqual(1_048_576);
+      expect(a.stats.pending).toBe(0);
+    },
+  );
+
+  test('a bus with a small limit is no obstacle', async () => {
+    const bench = new LinkBench(8192);
+    const [a, b] = [bench.open('a'), bench.open('b')];
+    b.serve((message) => message);
+    const sizes = [100, 5000, 7000, 7168, 8192, 100_000, 1];
+    const seen = sizes.map((size) => watch(a.request(at('b'), filled(size), SECOND)));
+    await bench.turns();
+    expect(seen.map(({ value }) => value?.bytes.length)).toEqual(sizes);
+  });
+
+  test('small requests overtake a large one: it goes a window at a time', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a', { fragmentWindowBytes: 300_000 }), bench.open('b')];
+    const order: number[] = [];
+    b.serve((message) => {
+      order.push(message.bytes.length);
+      return note('');
+    });
+    void a.request(at('b'), filled(2_000_000), SECOND);
+    void a.request(at('b'), filled(10), SECOND);
+    await bench.turns();
+    expect(order).toEqual([10, 2_000_000]);
+  });
+
+  test('above the limit of a link: too-large at once, without a byte sent', async () => {
+    const bench = new LinkBench();
+    const [a] = [bench.open('a', { messageBytes: 2_000_000 }), bench.open('b')];
+    const seen = watch(a.request(at('b'), filled(2_000_001), SECOND));
+    await bench.turns();
+    expect(seen).toMatchObject({ code: 'too-large', details: { executed: 'no' } });
+    expect(a.stats).toMatchObject({ framesOut: 0, pending: 0 });
+  });
+
+  test('large replies that would wait beyond the limit are answered with overloaded', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a'), bench.open('b', { largeQueueBytesPerPeer: 4_000_000, fragmentWindowBytes: 1000 })];
+    b.serve(() => filled(2_500_000));
+    const seen = Array.from({ length: 3 }, () => watch(a.request(at('b'), note('x'), SECOND)));
+    await bench.turns();
+    expect(seen.map(({ value, code }) => code ?? value?.bytes.length)).toEqual([2_500_000, 'overloaded', 'overloaded']);
+  });
+
+  test('a lost fragment: the message is dropped and counted, its requester times out, the next one passes', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a'), bench.open('b')];
+    b.serve((message) => message);
+    let n = 0;
+    bench.broker.network.shape((source) => (source === 'a' && ++n === 3 ? 'lost' : 0));
+    const lost = watch(a.request(at('b'), filled(2_000_000), 100));
+    const kept = watch(a.request(at('b'), filled(2_000_000), 100));
+    await bench.clock.advance(200);
+    expect([lost.code, kept.value?.bytes.length]).toEqual(['timeout', 2_000_000]);
+    expect(b.stats.droppedMessages).toBe(1);
+  });
+
+  test('a last fragment that never comes: the rest is dropped when its time is up, and no timer is left', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a'), bench.open('b', { reassemblyAgeMs: 500 })];
+    b.serve((message) => message);
+    let n = 0;
+    bench.broker.network.shape((source) => (source === 'a' && ++n === 8 ? 'lost' : 0));
+    const lost = watch(a.request(at('b'), filled(2_000_000), 100));
+    await bench.clock.advance(1000);
+    expect(lost.code).toBe('timeout');
+    expect(b.stats.droppedMessages).toBe(1);
+    expect(bench.clock.pending).toBe(0);
+  });
+
+  test('incomplete messages of all peers share one budget', async () => {
+    const bench = new LinkBench();
+    const b = bench.open('b', { reassemblyBytes: 3_000_000 });
+    b.serve((message) => message);
+    const seen = ['p', 'q'].map((name) =>
+      watch(bench.open(name, { fragmentWindowBytes: 400_000 }).request(at('b'), filled(2_000_000), 500)),
+    );
+    await bench.clock.advance(1000);
+    const outcomes = seen.map(({ value, code }) => code ?? value?.bytes.length);
+    expect(outcomes.sort()).toEqual([2_000_000, 'timeout']);
+    expect(b.stats.droppedMessages).toBe(1);
+  });
+
+  test('nobody there: a large request fails at once, and the rest of it is not sent', async () => {
+    const bench = new LinkBench();
+    const a = bench.open('a', { fragmentWindowBytes: 300_000 });
+    const seen = watch(a.request(at('nobody'), filled(20_000_000), 60 * SECOND));
+    await bench.turns();
+    expect(seen).toMatchObject({ code: 'unreachable', details: { executed: 'no' } });
+    expect(a.stats.framesOut).toBeLessThan(10);
+  });
+});

@@ -1,0 +1,258 @@
+/**
+ * What is on its way to one peer. Records are encoded straight into an open frame, which is published at the end of the turn
+ * or when it is full: an idle system waits for nothing, and a busy one pays the price of a bus message once for hundreds of
+ * records. A record that does not fit into any frame is cut into fragments, sent one large message after another, a window
+ * at a time, so that small records pass between them and no buffer on the way swells.
+ */
+import { ByteWriter } from '@armature/kernel';
+import { FRAGMENT_HEAD_BYTES, headerBytes, RECORD, RECORD_HEAD_BYTES, type RecordKind } from './frame.js';
+import type { LinkLimits } from './link-limits.js';
+import type { Carried } from './pending-requests.js';
+
+/** What all outboxes of an endpoint share. */
+export interface OutboxEnvironment {
+  readonly headerPrefix: Uint8Array;
+  readonly limits: LinkLimits;
+  maxPayloadBytes(): number;
+  publish(subject: string, frame: Uint8Array, records: number, reply: string | undefined): void;
+  /** Resolves when the bus has taken what was published. */
+  flushBus(): Promise<void>;
+  /** The outbox has something to send when this turn ends. */
+  willFlush(outbox: Outbox): void;
+  readonly writers: WriterPool;
+}
+
+/** Writers are kept for the next frame, so that steady traffic grows no buffers; a peer holds one only within a turn. */
+export class WriterPool {
+  readonly #free: ByteWriter[] = [];
+
+  take(): ByteWriter {
+    return this.#free.pop() ?? new ByteWriter(FIRST_FRAME_BYTES);
+  }
+
+  give(writer: ByteWriter): void {
+    if (this.#free.length < MAX_FREE_WRITERS) this.#free.push(writer);
+  }
+}
+
+/** Two or three dozen small records; doubles as needed. */
+const FIRST_FRAME_BYTES = 4096;
+/** Together with frames of 256 KiB this pins at most 4 MiB. */
+const MAX_FREE_WRITERS = 16;
+/** What the bus may add to a payload, with room to spare. */
+const PAYLOAD_SLACK_BYTES = 1024;
+
+/** When a frame is full. Well below what the bus takes, so that the record that fills it still fits. */
+function softLimitBytes(frameBytes: number, hardBytes: number): number {
+  return Math.min(frameBytes, Math.floor(hardBytes * 0.75));
+}
+
+/** Why a record was not taken: it is larger than any message may be, or too many large ones wait already. */
+export type Rejection = 'too-large' | 'queue-full';
+
+interface LargeMessage {
+  /** The record's kind and content. */
+  readonly bytes: Uint8Array;
+  readonly chunkBytes: number;
+  readonly message: number;
+  readonly carried: Carried | undefined;
+  offset: number;
+  index: number;
+}
+
+export class Outbox {
+  readonly #env: OutboxEnvironment;
+  readonly #subject: string;
+  readonly #refusalPrefix: string;
+  #receiverSession = 0;
+  #writer: ByteWriter | undefined;
+  #records = 0;
+  #recordStart = 0;
+  #asks = false;
+  #softBytes = 0;
+  #hardBytes = 0;
+  #frame: number;
+  #large: LargeMessage[] = [];
+  #largeBytes = 0;
+  #nextMessage = 0;
+  #pumping = false;
+
+  /** Frames go to `subject`; `refusalPrefix` plus a frame's number is where its refusal comes. */
+  constructor(env: OutboxEnvironment, subject: string, refusalPrefix: string, firstFrame: number) {
+    this.#env = env;
+    this.#subject = subject;
+    this.#refusalPrefix = refusalPrefix;
+    this.#frame = firstFrame;
+  }
+
+  get idle(): boolean {
+    return this.#writer === undefined && this.#large.length === 0;
+  }
+
+  /** The peer's session, once it is known. What was gathered for the former one goes out under that. */
+  addressSession(session: number): void {
+    this.flush();
+    this.#receiverSession = session;
+  }
+
+  /** Begins a record; its content is to be written into the result, then `seal` or `undo`. */
+  open(kind: RecordKind): ByteWriter {
+    let writer = this.#writer;
+    if (writer === undefined) {
+      writer = this.#env.writers.take();
+      writer.raw(this.#env.headerPrefix).u32(this.#receiverSession);
+      this.#writer = writer;
+      this.#hardBytes = this.#env.maxPayloadBytes() - PAYLOAD_SLACK_BYTES;
+      this.#softBytes = softLimitBytes(this.#env.limits.frameBytes, this.#hardBytes);
+      this.#env.willFlush(this);
+    }
+    this.#recordStart = writer.length;
+    return writer.u8(kind).u32(0);
+  }
+
+  /**
+   * Ends a record. `carried` learns which frames carry it; given for requests only, it also asks the bus to tell when nobody
+   * listens. Returns the record's size in bytes, or why it was not taken.
+   */
+  seal(carried?: Carried): number | Rejection {
+    const writer = this.#writer as ByteWriter;
+    const start = this.#recordStart;
+    const sizeBytes = writer.length - start;
+    if (writer.length > this.#hardBytes) return this.#spill(writer, start, carried);
+    writer.patchU32(start + 1, sizeBytes - RECORD_HEAD_BYTES);
+    this.#records++;
+    if (carried !== undefined) {
+      this.#asks = true;
+      carried.firstFrame = this.#frame;
+      carried.lastFrame = this.#frame;
+    }
+    if (writer.length >= this.#softBytes || this.#records >= this.#env.limits.frameRecords) this.flush();
+    return sizeBytes;
+  }
+
+  /** Takes back the record begun last. */
+  undo(): void {
+    const writer = this.#writer as ByteWriter;
+    const kept = writer.finish().subarray(0, this.#recordStart);
+    writer.raw(kept);
+  }
+
+  /** Publishes the open frame, if there is anything in it. */
+  flush(): void {
+    const writer = this.#writer;
+    if (writer === undefined) return;
+    const frame = writer.copyOut();
+    this.#writer = undefined;
+    this.#env.writers.give(writer);
+    this.#publish(frame, this.#records, this.#asks);
+  }
+
+  /** Forgets everything: the bus is gone. */
+  discard(): void {
+    if (this.#writer !== undefined) {
+      this.#writer.copyOut();
+      this.#env.writers.give(this.#writer);
+      this.#writer = undefined;
+    }
+    this.#records = 0;
+    this.#asks = false;
+    this.#large = [];
+    this.#largeBytes = 0;
+  }
+
+  #publish(frame: Uint8Array, records: number, asks: boolean): void {
+    this.#records = 0;
+    this.#asks = false;
+    if (records === 0) return;
+    const reply = asks ? this.#refusalPrefix + String(this.#frame) : undefined;
+    this.#frame++;
+    this.#env.publish(this.#subject, frame, records, reply);
+  }
+
+  /** The record at `start` does not fit: what came before it goes out as a frame, the record by itself or in fragments. */
+  #spill(writer: ByteWriter, start: number, carried: Carried | undefined): number | Rejection {
+    const sizeBytes = writer.length - start;
+    const rejection = this.#rejection(sizeBytes);
+    if (rejection !== undefined) {
+      this.undo();
+      return rejection;
+    }
+    const whole = writer.finish();
+    this.#writer = undefined; // and not back to the pool: it may have grown large
+    this.#publish(whole.subarray(0, start), this.#records, this.#asks);
+    // The four bytes of the length become the record's kind: the rest of the message follows it without a copy.
+    const first = start + RECORD_HEAD_BYTES - 1;
+    whole[first] = whole[start] as number;
+    const chunkBytes = this.#softBytes - this.#fragmentOverheadBytes();
+    this.#large.push({ bytes: whole.subarray(first), chunkBytes, message: this.#nextMessage, carried, offset: 0, index: 0 });
+    this.#nextMessage = (this.#nextMessage + 1) >>> 0;
+    this.#largeBytes += sizeBytes;
+    if (!this.#pumping) void this.#pump();
+    return sizeBytes;
+  }
+
+  #rejection(sizeBytes: number): Rejection | undefined {
+    const { messageBytes, largeQueueBytesPerPeer } = this.#env.limits;
+    if (sizeBytes > messageBytes) return 'too-large';
+    return this.#large.length > 0 && this.#largeBytes + sizeBytes > largeQueueBytesPerPeer ? 'queue-full' : undefined;
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    while (this.#large.length > 0) {
+      this.#sendWindow();
+      if (this.#large.length === 0) break;
+      try {
+        await this.#env.flushBus();
+      } catch {
+        this.discard();
+      }
+    }
+    this.#pumping = false;
+  }
+
+  #sendWindow(): void {
+    let windowBytes = this.#env.limits.fragmentWindowBytes;
+    for (let message = this.#large[0]; message !== undefined && windowBytes > 0; message = this.#large[0]) {
+      const { bytes, chunkBytes, carried } = message;
+      if (carried?.wanted === false) {
+        this.#large.shift(); // its requester has given up; the peer drops what it got of it
+        this.#largeBytes -= bytes.length;
+        continue;
+      }
+      const count = Math.ceil(bytes.length / chunkBytes);
+      const chunk = bytes.subarray(message.offset, message.offset + chunkBytes);
+      this.#sendFragment(message, count, chunk);
+      windowBytes -= chunk.length;
+      message.offset += chunk.length;
+      message.index++;
+      if (message.offset === bytes.length) {
+        this.#large.shift();
+        this.#largeBytes -= bytes.length;
+      }
+    }
+  }
+
+  #sendFragment(message: LargeMessage, count: number, chunk: Uint8Array): void {
+    this.flush();
+    if (message.carried !== undefined) {
+      if (message.carried.firstFrame === -1) message.carried.firstFrame = this.#frame;
+      message.carried.lastFrame = this.#frame;
+    }
+    const frame = new ByteWriter(chunk.length + this.#fragmentOverheadBytes())
+      .raw(this.#env.headerPrefix)
+      .u32(this.#receiverSession)
+      .u8(RECORD.fragment)
+      .u32(FRAGMENT_HEAD_BYTES + chunk.length)
+      .u32(message.message)
+      .u32(message.index)
+      .u32(count)
+      .raw(chunk)
+      .finish();
+    this.#publish(frame, 1, message.carried !== undefined);
+  }
+
+  #fragmentOverheadBytes(): number {
+    return headerBytes(this.#env.headerPrefix) + RECORD_HEAD_BYTES + FRAGMENT_HEAD_BYTES;
+  }
+}

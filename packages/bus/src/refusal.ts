@@ -1,0 +1,21 @@
+/**
+ * How a peer says that it will not read a frame: a word to the frame's refusal subject. Text, and never to change, because it
+ * is what two versions that otherwise do not understand each other still share.
+ */
+import { utf8Decode, utf8Encode } from '@armature/kernel';
+
+export type RefusalCode = 'wrong-cluster' | 'protocol-mismatch';
+
+const CODES: readonly RefusalCode[] = ['wrong-cluster', 'protocol-mismatch'];
+const PREFIX = 'refused ';
+
+export function refusalPayload(code: RefusalCode): Uint8Array {
+  return utf8Encode(PREFIX + code);
+}
+
+/** Undefined where this is none. */
+export function parseRefusal(payload: Uint8Array): RefusalCode | undefined {
+  if (payload.length > 64) return undefined;
+  const text = utf8Decode(payload);
+  return CODES.find((code) => text === PREFIX + code);
+}

@@ -43,8 +43,8 @@ export interface CommitFailure {
 
 /** What the queue needs of its store: a word about each outcome. */
 export interface CommitListener {
-  /** `visible`: no later write covers it. */
-  stored(operation: StorageOperation, visible: boolean): void;
+  /** The engine has it. */
+  stored(operation: StorageOperation): void;
   /** The commit that held it failed; the engine may or may not have it. */
   uncertain(operation: StorageOperation): void;
   committed(report: CommitReport): void;
@@ -167,7 +167,10 @@ export class CommitQueue {
     this.#failing = false;
     this.#retryMs = FIRST_RETRY_MS;
     this.#lastCommitMs = this.#clock.monotonicMs() - startedMs;
-    for (const pending of batch.pending) this.#listener.stored(pending.operation, this.#overlay.stored(pending));
+    for (const pending of batch.pending) {
+      this.#overlay.stored(pending);
+      this.#listener.stored(pending.operation);
+    }
     this.#listener.committed({ operations: batch.operations.length, durationMs: this.#lastCommitMs });
     batch.resolve();
     this.#schedule();

@@ -66,7 +66,10 @@ export interface Engine {
    * be found stored (whole): a device that fails to say "done" does not say "not done" either.
    */
   write(batch: readonly StorageOperation[], options: WriteOptions): Promise<void>;
-  /** One ordered page. Sees every write that resolved before the call. */
+  /**
+   * One ordered page. Sees every write that resolved before the call. A page ends before an entry whose bytes are corrupt;
+   * one that would begin with it fails with `storage-corrupt`, and `details.resumeAt` is the hex of a start to go on from.
+   */
   range(query: RangeQuery): Promise<RangePage>;
   /** Resolves when everything whose write resolved before the call is on stable storage. */
   sync(): Promise<void>;

@@ -5,6 +5,7 @@
 export type { CommitFailure, Durability } from './commit-queue.js';
 export * from './engine.js';
 export * from './faulty-engine.js';
+export * from './identity.js';
 export * from './key-space.js';
 export { MemoryDisk, memoryEngine } from './memory-engine.js';
 export { closedError } from './storage-error.js';

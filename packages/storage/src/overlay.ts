@@ -50,15 +50,13 @@ export class Overlay {
     return pending;
   }
 
-  /** The engine holds it now. True if no later write covers it, so that it is what a read of the key yields. */
-  stored(pending: PendingWrite): boolean {
+  /** The engine holds it now: reads may look there, unless a later write of the key waits. */
+  stored(pending: PendingWrite): void {
     pending.state = 'stored';
     pending.previous = undefined;
     this.#sizeBytes -= pendingBytes(pending.operation);
     const key = pending.operation.key;
-    if (this.#latest.get(key) !== pending) return false;
-    this.#latest.delete(key);
-    return true;
+    if (this.#latest.get(key) === pending) this.#latest.delete(key);
   }
 
   /** The write failed: reads see what was there before it. */

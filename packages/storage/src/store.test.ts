@@ -201,21 +201,33 @@ describe('reads', () => {
     expect(values.map((value) => value && Buffer.from(value).toString())).toEqual(['b', undefined, 'new', undefined, 'b']);
   });
 
-  test('an engine that answers later: a read overtaken by a commit does not leave the old value in the cache', async () => {
+  test('an engine that answers later: concurrent reads share one question', async () => {
+    const r = rig();
+    r.fault((call) => (call.kind === 'get' ? sleep(r.clock, 10).then(() => undefined) : undefined));
+    const reads = [r.store.read(key('a')), r.store.read(key('a'))];
+    await r.clock.advance(20);
+    expect(await Promise.all(reads)).toEqual([undefined, undefined]);
+    expect(r.calls).toHaveLength(1);
+  });
+
+  test('an engine that answers later: a read overtaken by a commit leaves nothing in the cache', async () => {
     const r = rig();
     void r.store.write([put('a', 'old')], 'os');
     await r.clock.advance(0);
-    const later = new Store({ engine: r.engine, clock: r.clock });
-    r.fault((call) => (call.kind === 'get' ? sleep(r.clock, 10).then(() => undefined) : undefined));
-    const reading = later.read(key('a'));
-    expect(reading).toBeInstanceOf(Promise);
-    expect(later.read(key('a'))).toBeInstanceOf(Promise);
+    // The answer is taken now and arrives 10 ms later.
+    const late: Engine = {
+      ...r.engine,
+      get: (k) => Promise.resolve(r.engine.get(k)).then((v) => sleep(r.clock, 10).then(() => v)),
+    };
+    const store = new Store({ engine: late, clock: r.clock });
+    const reading = store.read(key('a'));
     await r.clock.advance(5);
-    expect(r.calls.filter((call) => call.kind === 'get')).toHaveLength(1);
-    void later.write([put('a', 'new')], 'os');
+    void store.write([put('a', 'new')], 'os');
+    await r.clock.advance(0);
+    void store.write([del('b')], 'os');
     await r.clock.advance(50);
-    await reading;
-    expect(later.read(key('a'))).toEqual(bytes('new'));
+    expect(await reading).toEqual(bytes('old'));
+    expect(store.read(key('a'))).toEqual(bytes('new'));
   });
 
   test('an engine error reaches the reader', async () => {
@@ -296,6 +308,30 @@ describe('failing commits', () => {
     expect(writes.map((w) => w.state)).toEqual(['storage-full', 'storage-full', 'storage-full']);
     expect(r.read('a')).toBe('old');
     expect(r.read('b')).toBeUndefined();
+  });
+
+  test('a failed commit that took effect all the same: reads show what the engine holds, not what was cached', async () => {
+    const r = rig();
+    void r.store.write([put('a', 'old')], 'fsync');
+    await r.clock.advance(0);
+    r.fault((call) => (call.kind === 'write' ? { code: 'storage-failed', applied: true } : undefined));
+    const written = watch(r.store.write([put('a', 'new')], 'fsync'));
+    await r.clock.advance(0);
+    expect(written.state).toBe('storage-failed');
+    expect(r.read('a')).toBe('new');
+  });
+
+  test('retained writes too large to join what gathered behind them still go first', async () => {
+    const r = rig();
+    r.fault(slow(r.clock, FULL));
+    void r.store.write([put('a', 'first'), put('x', 'x'.repeat(3_000_000))], 'memory');
+    await r.clock.advance(5);
+    void r.store.write([put('a', 'second'), put('y', 'y'.repeat(3_000_000))], 'memory');
+    await r.clock.advance(5);
+    r.fault(() => undefined);
+    await r.clock.advance(1000);
+    expect(r.writes().map((write) => write.keys[1])).toEqual(['x', 'x', 'y']);
+    expect(await r.engine.get(key('a'))).toEqual(bytes('second'));
   });
 
   test('a later write of the same key, queued behind the failed commit, stays', async () => {

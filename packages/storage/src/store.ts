@@ -64,7 +64,7 @@ export class Store {
       overlay: this.#overlay,
       writeBehindMs: options.writeBehindMs ?? 20,
       listener: {
-        stored: (operation, visible) => this.#stored(operation, visible),
+        stored: (operation) => this.#stored(operation),
         uncertain: (operation) => this.#forget(operation.key),
         committed: (report) => this.#committed(report),
         failed: (failure) => this.#failed(failure),
@@ -217,12 +217,12 @@ export class Store {
     }
   }
 
-  #stored(operation: StorageOperation, visible: boolean): void {
-    if (visible && operation.kind === 'put') {
+  #stored(operation: StorageOperation): void {
+    if (operation.kind === 'delete') {
+      this.#forget(operation.key);
+    } else {
       this.#loading.delete(operation.key);
       this.#cache.set(operation.key, operation.value);
-    } else {
-      this.#forget(operation.key);
     }
   }
 

@@ -1,0 +1,64 @@
+/**
+ * LevelDB's errors in the port's terms. classic-level tells apart only a held lock, a corruption and an I/O error; what
+ * kind of I/O error is in the text, which LevelDB takes from strerror.
+ */
+import { ArmatureError } from '@armature/kernel';
+import { closedError } from '@armature/storage';
+
+const WIPE_AND_REBUILD =
+  'Keep a copy of the directory, then empty it and start the node as a replacement of itself: the other replicas hold its data. ' +
+  'Or restore it from a backup.';
+
+export function corruptError(message: string, details: Readonly<Record<string, unknown>> = {}, cause?: unknown): ArmatureError {
+  return new ArmatureError('storage-corrupt', message, { remedy: WIPE_AND_REBUILD, details, cause });
+}
+
+export function fullError(directory: string, cause?: unknown): ArmatureError {
+  return new ArmatureError('storage-full', `no space left for ${directory}`, {
+    remedy: 'Free space on its file system, or move the directory to a larger one. Reads go on; writes resume by themselves.',
+    cause,
+  });
+}
+
+/** Any error of level, of Node's file system, or of ours, as one of ours. */
+export function levelError(thrown: unknown, directory: string): ArmatureError {
+  if (thrown instanceof ArmatureError) return thrown;
+  const cause = innermost(thrown);
+  const code = 'code' in cause ? String(cause.code) : '';
+  const message = cause.message;
+  if (code === 'LEVEL_LOCKED') {
+    return new ArmatureError('storage-locked', `the data directory ${directory} is in use by another process`, {
+      remedy: 'Stop the other process, or give this node a directory of its own.',
+      cause,
+    });
+  }
+  if (code === 'LEVEL_CORRUPTION' || message.startsWith('Corruption')) {
+    return corruptError(`the database in ${directory} is corrupt: ${message}`, {}, cause);
+  }
+  if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') return closedError('level engine');
+  if (code === 'ENOSPC' || code === 'EDQUOT' || /No space left|[Qq]uota exceeded/.test(message))
+    return fullError(directory, cause);
+  if (['EACCES', 'EPERM', 'EROFS'].includes(code) || /Permission denied|Read-only file system/.test(message)) {
+    return new ArmatureError('storage-failed', `the data directory ${directory} cannot be written: ${message}`, {
+      remedy: 'Give the user this process runs as the right to write there, or choose another directory.',
+      cause,
+    });
+  }
+  if (['ENOTDIR', 'EEXIST', 'ENAMETOOLONG'].includes(code)) {
+    return new ArmatureError('storage-failed', `${directory} cannot be a data directory: ${message}`, {
+      remedy: 'Choose a directory; a file is in the way.',
+      cause,
+    });
+  }
+  return new ArmatureError('storage-failed', `the storage in ${directory} failed: ${message}`, {
+    remedy: "Look at the device and the system's log; the engine reopens the database by itself before the next write.",
+    cause,
+  });
+}
+
+/** classic-level wraps what matters: "Database failed to open" with the reason as its cause. */
+function innermost(thrown: unknown): Error {
+  let error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  while (error.cause instanceof Error) error = error.cause;
+  return error;
+}

@@ -42,7 +42,7 @@ const TIMERS = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'];
 const useRuntime = (what) => `${what} is injected: take a Clock, Random or Log from @armature/runtime as an argument.`;
 
 /** node: modules that neither wait, nor reach outside the process, nor differ between two runs. */
-const HARMLESS_BUILTINS = ['node:crypto', 'node:buffer', 'node:util', 'node:events', 'node:async_hooks'];
+const HARMLESS_BUILTINS = ['node:crypto', 'node:buffer', 'node:util', 'node:events', 'node:async_hooks', 'node:zlib'];
 const bareBuiltins = builtinModules.filter((name) => !name.startsWith('_') && !name.includes('/'));
 
 const IMPURE_GLOBALS = {

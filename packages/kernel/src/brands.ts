@@ -9,7 +9,8 @@ import { ArmatureError } from './errors.js';
 import { err, ok, type Result } from './result.js';
 
 declare const brand: unique symbol;
-export type Brand<T, B extends string> = T & { readonly [brand]: B };
+/** Brands compose: an address is a binary string is a string. */
+export type Brand<T, B extends string> = T & { readonly [brand]: { readonly [K in B]: true } };
 
 /** A node's name, chosen by its operator, unique in the cluster for as long as its membership history. */
 export type NodeId = Brand<string, 'NodeId'>;

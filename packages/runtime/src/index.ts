@@ -2,6 +2,7 @@
  * `@armature/runtime`: the ports to the outside world that are not the bus or the disk (clock, randomness, log,
  * telemetry), each with the adapter production uses and the twin that tests and simulations use.
  */
+export * from './alarm-wheel.js';
 export * from './clock.js';
 export * from './log.js';
 export * from './manual-clock.js';

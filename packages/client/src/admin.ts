@@ -1,0 +1,148 @@
+/**
+ * Administration: explicit commands, given at any node (paper, section 4.8.1), and what the processes say of themselves. Over the same link as
+ * data; who may is the business of NATS permissions.
+ */
+import { ArmatureError, parseBucketName, toHex, unwrap, type BucketName, type NodeId, type Random } from '@armature/kernel';
+import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
+import { discover } from '@armature/coordination';
+import { History, foldHistory, type View } from '@armature/membership';
+import {
+  DEFAULT_BUCKET_PROPERTIES,
+  nodeAddress,
+  parseBucketProperties,
+  parseChange,
+  type BucketProperties,
+  type Change,
+  type ChangeRecord,
+  type NodeStatus,
+  type Reply,
+  type ReplyTo,
+  type Request,
+  type Subjects,
+} from '@armature/protocol';
+import type { Clock } from '@armature/runtime';
+
+export interface AdminEnv {
+  readonly bus: Bus;
+  readonly link: LinkEndpoint<Request, Reply>;
+  readonly subjects: Subjects;
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface CreateClusterOptions {
+  readonly cluster: string;
+  readonly members: readonly { readonly node: string; readonly zone?: string; readonly weight?: number }[];
+  /** Q; a power of two, 256 by default: enough for some 30 nodes with 8 partitions each. */
+  readonly partitionCount?: number;
+  readonly strategy?: 2 | 3;
+  readonly targetN?: number;
+}
+
+/** A member and what it said when asked, or why it said nothing. */
+export interface MemberStatus {
+  readonly node: NodeId;
+  readonly status: NodeStatus | undefined;
+  readonly problem: ArmatureError | undefined;
+}
+
+const COMMAND_TIMEOUT_MS = 10_000;
+const STATUS_TIMEOUT_MS = 1_500;
+
+export class Admin {
+  readonly #env: AdminEnv;
+
+  constructor(env: AdminEnv) {
+    this.#env = env;
+  }
+
+  /** Makes one cluster of nodes that run and belong to none. Given once, at one of them. */
+  create(options: CreateClusterOptions): Promise<ChangeRecord> {
+    const change = {
+      kind: 'create',
+      clusterId: toHex(this.#env.random.bytes(16)),
+      cluster: options.cluster,
+      strategy: options.strategy ?? 3,
+      partitionCount: options.partitionCount ?? 256,
+      targetN: options.targetN ?? DEFAULT_BUCKET_PROPERTIES.n,
+      members: options.members.map(({ node, zone = 'default', weight = 1 }) => ({ node, zone, weight })),
+    };
+    const [first] = options.members;
+    return this.propose(unwrap(parseChange(change)), first === undefined ? undefined : (`node.${first.node}` as LinkAddress));
+  }
+
+  join(node: string, options: { zone?: string; weight?: number } = {}): Promise<ChangeRecord> {
+    return this.propose(unwrap(parseChange({ kind: 'join', node, zone: options.zone ?? 'default', weight: options.weight ?? 1 })));
+  }
+
+  leave(node: string): Promise<ChangeRecord> {
+    return this.propose(unwrap(parseChange({ kind: 'leave', node })));
+  }
+
+  remove(node: string): Promise<ChangeRecord> {
+    return this.propose(unwrap(parseChange({ kind: 'remove', node })));
+  }
+
+  reweigh(node: string, weight: number): Promise<ChangeRecord> {
+    return this.propose(unwrap(parseChange({ kind: 'weight', node, weight })));
+  }
+
+  rezone(node: string, zone: string): Promise<ChangeRecord> {
+    return this.propose(unwrap(parseChange({ kind: 'zone', node, zone })));
+  }
+
+  /** Makes a bucket, or changes the given properties of one; `n` stays as it was made. */
+  async setBucket(name: string, properties: Partial<BucketProperties>): Promise<ChangeRecord> {
+    const bucket = unwrap(parseBucketName(name));
+    const present = (await this.view()).buckets.get(bucket);
+    const merged = unwrap(parseBucketProperties(properties, present ?? DEFAULT_BUCKET_PROPERTIES));
+    return this.propose({ kind: 'bucket', bucket, properties: merged });
+  }
+
+  async buckets(): Promise<ReadonlyMap<BucketName, BucketProperties>> {
+    return (await this.view()).buckets;
+  }
+
+  /** Makes a change part of the history, at `at` or at any node. Errors: those of the rules for changes, `unreachable`. */
+  async propose(change: Change, at?: LinkAddress): Promise<ChangeRecord> {
+    return (await this.#ask(at ?? (await this.#anyNode()), { kind: 'propose', change }, COMMAND_TIMEOUT_MS)).record;
+  }
+
+  /** The cluster as one node sees it now. */
+  async view(): Promise<View> {
+    return foldHistory(unwrap(History.empty.merge(await this.history())).history);
+  }
+
+  async history(): Promise<readonly ChangeRecord[]> {
+    return (await this.#ask(await this.#anyNode(), { kind: 'gossip', fingerprint: '', records: [] }, COMMAND_TIMEOUT_MS)).records;
+  }
+
+  /** Asks every member. A node that does not answer is in the list too, with the reason. */
+  async members(): Promise<MemberStatus[]> {
+    const view = await this.view();
+    return Promise.all(
+      [...view.members.keys()].sort().map(async (node) => {
+        try {
+          const { status } = await this.#ask(nodeAddress(node) as LinkAddress, { kind: 'status' }, STATUS_TIMEOUT_MS);
+          return { node, status, problem: undefined };
+        } catch (thrown) {
+          return { node, status: undefined, problem: thrown as ArmatureError };
+        }
+      }),
+    );
+  }
+
+  async #anyNode(): Promise<LinkAddress> {
+    const { bus, clock, random, subjects, prefix } = this.#env;
+    const address = await discover(bus, clock, random, subjects, 'node', prefix);
+    if (address !== undefined) return address;
+    throw new ArmatureError('unreachable', 'no node of this cluster answers on the bus', {
+      remedy: 'Check the cluster name and prefix, and that nodes run.',
+    });
+  }
+
+  async #ask<Q extends Request>(peer: LinkAddress, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    return (await this.#env.link.request(peer, request, timeoutMs)) as ReplyTo<Q>;
+  }
+}

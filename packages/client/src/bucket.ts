@@ -1,0 +1,166 @@
+/**
+ * A bucket as the application sees it: typed values under keys, read and written with contexts (paper, section 4.1).
+ *
+ * Concurrent writes are never dropped: `get` returns all of them, and the bucket's merge function makes one of them. `update` is the loop that
+ * most applications want: read, merge, change, write with the context of the read.
+ */
+import { toHex, unwrap, utf8Encode, parseBucketName, type BinaryString, type BucketName, type Random } from '@armature/kernel';
+import { checkedAddress } from '@armature/coordination';
+import type { FetchedSibling, Meta, QuorumWord, Receipt, ScanReply, WriteOptions } from '@armature/protocol';
+import { keyOfAddress, type Address } from '@armature/ring';
+import type { Clock } from '@armature/runtime';
+import { applying, type Codec } from './codec.js';
+import { Entry } from './entry.js';
+import { ReadContext } from './read-context.js';
+import { retrying } from './retry.js';
+import type { ClientScan, Routing } from './routing.js';
+
+/** Text keys are stored as UTF-8. */
+export type Key = string | Uint8Array;
+
+export interface BucketOptions<T> {
+  readonly codec: Codec<T>;
+  /**
+   * Makes one value of several concurrent ones. Must not depend on their order, and merging twice must change nothing: the
+   * same siblings may be merged by several clients at once.
+   */
+  readonly merge?: ((values: readonly T[]) => T) | undefined;
+  /** For each operation as a whole, retries included. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface ReadOptions {
+  readonly r?: QuorumWord;
+  readonly pr?: QuorumWord;
+  readonly timeoutMs?: number;
+}
+
+export interface PutOptions {
+  /** Of the read whose values this write replaces. Without it the write is blind, and concurrent with whatever is there. */
+  readonly context?: ReadContext | undefined;
+  readonly w?: QuorumWord;
+  readonly pw?: QuorumWord;
+  readonly dw?: QuorumWord;
+  readonly timeoutMs?: number;
+  readonly meta?: Readonly<Record<string, string>>;
+  /** 16 hex characters: the same for each repetition of one write, e.g. after an `unknown-outcome`. */
+  readonly operation?: string;
+}
+
+export interface Written {
+  /** Of the key after this write, for the next one; undefined when there are siblings that you have not read yet. */
+  readonly context: ReadContext | undefined;
+  readonly receipt: Receipt;
+}
+
+export interface BucketEnv {
+  readonly routing: Routing;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+const SCAN_PAGE = 500;
+
+export class Bucket<T> {
+  readonly name: BucketName;
+  readonly #env: BucketEnv;
+  readonly #options: BucketOptions<T>;
+
+  constructor(env: BucketEnv, name: string, options: BucketOptions<T>) {
+    this.#env = env;
+    this.name = unwrap(parseBucketName(name));
+    this.#options = options;
+  }
+
+  /** The key's values, or undefined when it was never written or is deleted. */
+  async get(key: Key, options: ReadOptions = {}): Promise<Entry<T> | undefined> {
+    return (await this.#read(key, options)).entry;
+  }
+
+  /** Writes a value. With the context of a read it replaces what that read returned; without, it becomes a sibling of what is there. */
+  put(key: Key, value: T, options: PutOptions = {}): Promise<Written> {
+    const { codec } = this.#options;
+    const meta: Meta = [['content-type', codec.contentType], ...Object.entries(options.meta ?? {})];
+    return this.#write(key, { tombstone: false, value: applying('the codec', () => codec.encode(value)), meta }, options);
+  }
+
+  /**
+   * Deletes what a read returned, or, without a context, what is there now. A write concurrent with the delete survives it. False
+   * when there was nothing to delete.
+   */
+  async delete(key: Key, options: PutOptions = {}): Promise<boolean> {
+    let { context } = options;
+    if (context === undefined) {
+      const found = await this.#read(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
+      if (found.entry === undefined) return false;
+      context = found.context;
+    }
+    await this.#write(key, { tombstone: true, value: new Uint8Array(0), meta: [] }, { ...options, context });
+    return true;
+  }
+
+  /**
+   * Reads, merges, applies `change`, and writes the result with the context of the read. `change` gets undefined for an absent key, and
+   * deletes by returning it. Two updates at once both survive, as siblings, until the next read merges them.
+   */
+  async update(key: Key, change: (current: T | undefined) => T | undefined, options: Omit<PutOptions, 'context'> = {}): Promise<T | undefined> {
+    const { entry, context } = await this.#read(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
+    const current = entry === undefined ? undefined : applying('the merge function', () => entry.value);
+    const next = applying('the update function', () => change(current));
+    if (next !== undefined) await this.put(key, next, { ...options, context });
+    else if (entry !== undefined) await this.delete(key, { ...options, context });
+    return next;
+  }
+
+  /** All live keys, in ring order, with their values. A listing, not a snapshot. */
+  async *entries(): AsyncGenerator<readonly [key: Uint8Array, values: readonly T[]]> {
+    for await (const { key, siblings } of this.#scan(true)) yield [key, siblings.map((sibling) => this.#decode(sibling).value)];
+  }
+
+  /** All live keys, in ring order. */
+  async *keys(): AsyncGenerator<Uint8Array> {
+    for await (const { key } of this.#scan(false)) yield key;
+  }
+
+  async *#scan(withValues: boolean): AsyncGenerator<{ key: Uint8Array; siblings: readonly FetchedSibling[] }> {
+    let cursor: BinaryString | undefined = '' as BinaryString;
+    while (cursor !== undefined) {
+      const request: ClientScan = { bucket: this.name, cursor, limit: SCAN_PAGE, withValues };
+      const page: ScanReply = await retrying(this.#env, this.#timeoutMs(undefined) * 2, (leftMs) => this.#env.routing.scan(request, leftMs));
+      for (const { address, siblings } of page.items) yield { key: keyOfAddress(address), siblings };
+      cursor = page.next;
+    }
+  }
+
+  async #read(key: Key, options: ReadOptions): Promise<{ entry: Entry<T> | undefined; context: ReadContext | undefined }> {
+    const address = this.#address(key);
+    const quorum = { r: options.r ?? 'default', pr: options.pr ?? 'default' } as const;
+    const fetched = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) => this.#env.routing.fetch(address, quorum, leftMs));
+    if (fetched.siblings.length === 0) return { entry: undefined, context: undefined };
+    const live = fetched.siblings.filter(({ tombstone }) => !tombstone).map((sibling) => this.#decode(sibling));
+    const entry = live.length === 0 ? undefined : new Entry(live, fetched.context, fetched.receipt, this.#options.merge);
+    return { entry, context: fetched.context };
+  }
+
+  async #write(key: Key, version: { tombstone: boolean; value: Uint8Array; meta: Meta }, options: PutOptions): Promise<Written> {
+    const quorum: WriteOptions = { w: options.w ?? 'default', pw: options.pw ?? 'default', dw: options.dw ?? 'default', returnContext: true };
+    const operation = options.operation ?? toHex(this.#env.random.bytes(8));
+    const write = { ...version, address: this.#address(key), context: options.context, operation, options: quorum };
+    const reply = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) => this.#env.routing.write(write, leftMs));
+    return { context: reply.context.length === 0 ? undefined : ReadContext.fromBytes(reply.context), receipt: reply.receipt };
+  }
+
+  #decode(sibling: FetchedSibling): { value: T; writtenAt: Date; meta: Meta } {
+    const value = applying('the codec', () => this.#options.codec.decode(sibling.value));
+    return { value, writtenAt: new Date(sibling.at / 1024), meta: sibling.meta };
+  }
+
+  #address(key: Key): Address {
+    return unwrap(checkedAddress(this.name, typeof key === 'string' ? utf8Encode(key) : key));
+  }
+
+  #timeoutMs(own: number | undefined): number {
+    return own ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  }
+}

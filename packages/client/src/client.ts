@@ -1,0 +1,103 @@
+/** The client: one connection, its routing, and the buckets and the administration reached through them. */
+import { parseClusterName, toHex, unwrap, type Random } from '@armature/kernel';
+import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
+import { Participant, createSealer } from '@armature/coordination';
+import { DEFAULT_PREFIX, protocolCodec, subjectsOf } from '@armature/protocol';
+import type { Clock, Logger, Telemetry } from '@armature/runtime';
+import { ArmatureError } from '@armature/kernel';
+import { Admin } from './admin.js';
+import { Bucket, type BucketOptions } from './bucket.js';
+import { utf8 } from './codec.js';
+import { DirectRouting } from './direct-routing.js';
+import { RouterRouting } from './router-routing.js';
+import type { Routing, RoutingKind } from './routing.js';
+
+export interface ClientOptions {
+  readonly cluster: string;
+  /** `router` by default. `direct` needs `secret`. */
+  readonly routing?: RoutingKind;
+  /** The cluster's secret, for direct clients: they seal contexts themselves. */
+  readonly secret?: Uint8Array | string | undefined;
+  readonly prefix?: string;
+}
+
+export interface ClientPorts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** The paper's client pulls the membership view every ten seconds (section 6.4). */
+const VIEW_INTERVAL_MS = 10_000;
+
+export class Client {
+  readonly admin: Admin;
+  readonly #routing: Routing;
+  readonly #ports: ClientPorts;
+  readonly #close: () => Promise<void>;
+
+  constructor(parts: { routing: Routing; admin: Admin; ports: ClientPorts; close: () => Promise<void> }) {
+    this.#routing = parts.routing;
+    this.admin = parts.admin;
+    this.#ports = parts.ports;
+    this.#close = parts.close;
+  }
+
+  /** A bucket of text values, or, with options, of whatever the codec makes. Cheap; whether the bucket exists shows at the first operation. */
+  bucket(name: string): Bucket<string>;
+  bucket<T>(name: string, options: BucketOptions<T>): Bucket<T>;
+  bucket<T>(name: string, options?: BucketOptions<T>): Bucket<T> | Bucket<string> {
+    const env = { routing: this.#routing, clock: this.#ports.clock, random: this.#ports.random };
+    return options === undefined ? new Bucket<string>(env, name, { codec: utf8 }) : new Bucket<T>(env, name, options);
+  }
+
+  /** Waits for requests in hand and closes the connection. */
+  close(): Promise<void> {
+    return this.#close();
+  }
+}
+
+/** A client over a bus that is there already; `close` drains it. Errors: `invalid-argument`, `invalid-config`. */
+export async function connectOver(ports: ClientPorts, options: ClientOptions): Promise<Client> {
+  const cluster = unwrap(parseClusterName(options.cluster));
+  const prefix = options.prefix ?? DEFAULT_PREFIX;
+  const name = toHex(ports.random.bytes(8));
+  const subjects = subjectsOf(prefix, cluster);
+  const { bus, clock, random } = ports;
+  if ((options.routing ?? 'router') === 'router') {
+    const link = LinkEndpoint.open(bus, protocolCodec, { ...ports, prefix, cluster, address: linkAddress('client', name) });
+    const routing = new RouterRouting({ bus, link, subjects, prefix, clock, random });
+    const admin = new Admin({ ...ports, link, subjects, prefix });
+    const close = async (): Promise<void> => {
+      await link.drain();
+      await bus.drain();
+    };
+    return new Client({ routing, admin, ports, close });
+  }
+  const sealer = createSealer(secretBytes(options.secret), cluster);
+  const participant = await Participant.open(
+    { prefix, cluster, role: 'client', name, seeds: [], gossipIntervalMs: VIEW_INTERVAL_MS },
+    { ...ports, historyStore: undefined },
+  );
+  participant.start((request) => {
+    throw new ArmatureError('invalid-argument', `a client does not answer ${request.kind}`);
+  });
+  await participant.membership.refresh();
+  const admin = new Admin({ ...ports, link: participant.link, subjects, prefix });
+  const close = async (): Promise<void> => {
+    await participant.stop();
+    await bus.drain();
+  };
+  return new Client({ routing: new DirectRouting(participant, sealer), admin, ports, close });
+}
+
+function secretBytes(secret: Uint8Array | string | undefined): Uint8Array {
+  if (secret === undefined) {
+    throw new ArmatureError('invalid-config', 'a direct client needs the cluster secret', {
+      remedy: "Pass { secret } (the contents of the cluster's key file), or use routing: 'router'.",
+    });
+  }
+  return typeof secret === 'string' ? Buffer.from(secret.trim(), 'utf8') : secret;
+}

@@ -1,0 +1,12 @@
+/**
+ * `@armature/client`: typed buckets over a cluster, coordinated here (`direct`) or by the router tier (`router`).
+ */
+export * from './admin.js';
+export * from './bucket.js';
+export * from './client.js';
+export * from './codec.js';
+export * from './connect.js';
+export * from './entry.js';
+export * from './read-context.js';
+export * from './routing.js';
+export { ArmatureError, type ErrorCode } from '@armature/kernel';

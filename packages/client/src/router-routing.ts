@@ -1,0 +1,69 @@
+/**
+ * Router routing: every operation goes to one coordinator, a router if there is any, else a node (paper, section 4.5: "through a generic
+ * load balancer"). The bus picks which, and the client stays with it, so that large messages reach one process whole, until it
+ * stops answering.
+ */
+import { ArmatureError, toArmatureError, type Random } from '@armature/kernel';
+import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
+import { discover } from '@armature/coordination';
+import { RING_UNKNOWN, type FetchOptions, type Reply, type ReplyTo, type Request, type ScanReply, type Subjects, type WriteReply } from '@armature/protocol';
+import type { Address } from '@armature/ring';
+import type { Clock } from '@armature/runtime';
+import { ReadContext } from './read-context.js';
+import type { ClientScan, ClientWrite, Fetched, Routing } from './routing.js';
+
+export interface RouterRoutingEnv {
+  readonly bus: Bus;
+  readonly link: LinkEndpoint<Request, Reply>;
+  readonly subjects: Subjects;
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Failures after which another coordinator is worth looking for. */
+const LEAVE = new Set(['unreachable', 'timeout', 'closed']);
+
+export class RouterRouting implements Routing {
+  readonly kind = 'router';
+  readonly #env: RouterRoutingEnv;
+  #coordinator: Promise<LinkAddress> | undefined;
+
+  constructor(env: RouterRoutingEnv) {
+    this.#env = env;
+  }
+
+  async fetch(address: Address, options: FetchOptions, timeoutMs: number): Promise<Fetched> {
+    const reply = await this.#ask({ kind: 'fetch', address, options }, timeoutMs);
+    return { siblings: reply.siblings, context: ReadContext.fromBytes(reply.context), receipt: reply.receipt };
+  }
+
+  write(write: ClientWrite, timeoutMs: number): Promise<WriteReply> {
+    return this.#ask({ kind: 'write', ring: RING_UNKNOWN, ...write, context: write.context?.toBytes() ?? new Uint8Array(0) }, timeoutMs);
+  }
+
+  scan(scan: ClientScan, timeoutMs: number): Promise<ScanReply> {
+    return this.#ask({ kind: 'scan', ...scan }, timeoutMs);
+  }
+
+  async #ask<Q extends Request>(request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    const found = (this.#coordinator ??= this.#find());
+    try {
+      return (await this.#env.link.request(await found, request, timeoutMs)) as ReplyTo<Q>;
+    } catch (thrown) {
+      if (LEAVE.has(toArmatureError(thrown).code) && this.#coordinator === found) this.#coordinator = undefined;
+      throw thrown;
+    }
+  }
+
+  async #find(): Promise<LinkAddress> {
+    const { bus, clock, random, subjects, prefix } = this.#env;
+    for (const role of ['router', 'node'] as const) {
+      const address = await discover(bus, clock, random, subjects, role, prefix);
+      if (address !== undefined) return address;
+    }
+    throw new ArmatureError('unreachable', 'no router and no node of this cluster answers on the bus', {
+      remedy: 'Check the cluster name and prefix, and that the processes run: armature cluster status',
+    });
+  }
+}

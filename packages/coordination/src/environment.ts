@@ -1,0 +1,29 @@
+/** What a coordinator needs from where it lives: the current view, a way to ask a node, and who is fast or down. */
+import type { Random, NodeId } from '@armature/kernel';
+import type { FailureMonitor, View } from '@armature/membership';
+import type { MergeRequest, PullRequest, ReadRequest, ReplyTo, WriteRequest } from '@armature/protocol';
+import type { AlarmWheel, Clock, Counter, Logger } from '@armature/runtime';
+
+export type ReplicaRequest = ReadRequest | MergeRequest | PullRequest | WriteRequest;
+
+/** Asks one node, itself included, something about its own replica. Rejects with an `ArmatureError`, at the latest after `timeoutMs`. */
+export type AskReplica = <Q extends ReplicaRequest>(node: NodeId, request: Q, timeoutMs: number) => Promise<ReplyTo<Q>>;
+
+export interface CoordinationEnv {
+  readonly view: () => View;
+  /** Catches up with membership now; resolves with the view after it. */
+  readonly refresh: () => Promise<View>;
+  readonly ask: AskReplica;
+  readonly monitor: Pick<FailureMonitor, 'order' | 'hedgeDelayMs' | 'isSuspect'>;
+  readonly clock: Clock;
+  readonly alarms: AlarmWheel;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Counts replicas brought up to date by read repair. */
+  readonly repairs: Counter;
+  /** The node this coordinator lives in; undefined in routers and clients. */
+  readonly self: NodeId | undefined;
+}
+
+/** A ring change caught in the middle of an operation is caught up with and tried again; more often than this, membership is in turmoil. */
+export const MAX_RING_RETRIES = 3;

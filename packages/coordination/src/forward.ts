@@ -1,0 +1,89 @@
+/**
+ * Forwarding a write to a replica that can mint it (paper, section 4.5): from a router, a direct client, or a node outside the first N.
+ *
+ * Any owner may mint. The one that answered the preceding read fastest goes first: it has the state that the context speaks of, and being
+ * fast it keeps the 99.9th percentile down (paper, section 5). When it cannot be reached the next owner is tried, with the same operation id,
+ * so that a write that did happen after all is recognised as the same one.
+ */
+import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
+import type { WriteReply, WriteRequest } from '@armature/protocol';
+import type { CoordinationEnv } from './environment.js';
+
+/** Failures of one node that another node may not share. */
+const TRY_ANOTHER = new Set<ErrorCode>([
+  'unreachable',
+  'timeout',
+  'overloaded',
+  'unavailable',
+  'closed',
+  'no-cluster',
+  'stale-ring',
+  'storage-full',
+  'storage-failed',
+  'storage-corrupt',
+]);
+
+/** Share of the time left that one node may take, so that there is time for another. */
+const ATTEMPT_SHARE = 0.4;
+
+/** Nodes tried for one write: more than N never have it, and a request must end. */
+const MAX_ATTEMPTS = 4;
+
+/**
+ * Has one of the key's owners mint and replicate. `n` is the bucket's. Errors: the owner's own (`partial-write`, `invalid-context`, ...);
+ * `unknown-outcome` when some node may have taken the write and nobody confirmed it; `unavailable` when none did.
+ */
+export async function forwardWrite(
+  env: CoordinationEnv,
+  write: WriteRequest,
+  n: number,
+  fastest: NodeId | undefined,
+  timeoutMs: number,
+): Promise<WriteReply> {
+  const deadlineMs = env.clock.monotonicMs() + timeoutMs;
+  const tried = new Map<NodeId, ErrorCode>();
+  let maybeWritten = false;
+  while (tried.size < MAX_ATTEMPTS) {
+    const leftMs = deadlineMs - env.clock.monotonicMs();
+    const view = env.view();
+    const node = leftMs <= 0 ? undefined : nextOwner(env, view.placement(write.address, n).owners, fastest, tried);
+    if (node === undefined) break;
+    const last = tried.size === MAX_ATTEMPTS - 1;
+    try {
+      return await env.ask(node, { ...write, ring: view.ringVersion }, last ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE));
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      if (!TRY_ANOTHER.has(error.code)) throw error;
+      maybeWritten ||= error.code === 'timeout';
+      tried.set(node, error.code);
+      if (error.code === 'stale-ring') await env.refresh();
+    }
+  }
+  throw exhausted(tried, maybeWritten);
+}
+
+/** The context's replica first, then the healthy and fast; whoever failed is not asked twice. */
+function nextOwner(
+  env: CoordinationEnv,
+  owners: readonly NodeId[],
+  fastest: NodeId | undefined,
+  tried: ReadonlyMap<NodeId, ErrorCode>,
+): NodeId | undefined {
+  if (fastest !== undefined && !tried.has(fastest) && owners.includes(fastest) && !env.monitor.isSuspect(fastest)) return fastest;
+  return env.monitor.order(owners).find((node) => !tried.has(node));
+}
+
+function exhausted(tried: ReadonlyMap<NodeId, ErrorCode>, maybeWritten: boolean): ArmatureError {
+  const names = [...tried].map(([node, code]) => `${node}: ${code}`).join(', ');
+  const details = { tried: Object.fromEntries(tried) };
+  if (maybeWritten) {
+    return new ArmatureError('unknown-outcome', `no owner of the key confirmed the write in time (${names})`, {
+      remedy: 'It may or may not have happened. Repeat it with the same operation id, or read the key to see what stands.',
+      details,
+    });
+  }
+  return new ArmatureError('unavailable', names === '' ? 'the key has no owner' : `no owner of the key could take the write (${names})`, {
+    remedy: 'Repeat later. "armature cluster status" shows which nodes are down.',
+    details,
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * The state machine of one get (paper, section 5), without the waiting: events in, new state and the replicas to ask out.
+ *
+ *   asking --answer--> asking | answered          an answer counts; R of them (PR of them primaries) end the read
+ *   asking --failure--> asking | failed           the next replica in line is asked instead; none left and too few answers: failed
+ *   asking --hedge--> asking                      the quorum is slow: one more replica is asked, whoever is first counts
+ *
+ * A late answer, after the verdict, is still taken in: read repair wants it.
+ */
+import type { ErrorCode, NodeId } from '@armature/kernel';
+
+export interface GetPlan {
+  /** Replicas in the order in which to ask them: fastest first. */
+  readonly replicas: readonly NodeId[];
+  /** Answers that make a quorum. */
+  readonly needed: number;
+  /** Replicas to ask at first; at least `needed` where there are so many. */
+  readonly fanout: number;
+}
+
+export interface GetAnswer {
+  readonly node: NodeId;
+  /** Encoded version set, or undefined: the replica holds nothing. */
+  readonly set: Uint8Array | undefined;
+}
+
+export interface GetFailure {
+  readonly node: NodeId;
+  readonly code: ErrorCode;
+}
+
+export interface GetState {
+  readonly plan: GetPlan;
+  /** The first `asked` of the plan's replicas have been asked. */
+  readonly asked: number;
+  readonly answers: readonly GetAnswer[];
+  readonly failures: readonly GetFailure[];
+  readonly verdict: 'asking' | 'answered' | 'failed';
+}
+
+export interface GetStep {
+  readonly state: GetState;
+  readonly ask: readonly NodeId[];
+}
+
+const NOBODY: readonly NodeId[] = [];
+
+export function startGet(plan: GetPlan): GetStep {
+  const asked = Math.min(Math.max(plan.fanout, plan.needed), plan.replicas.length);
+  const verdict = plan.replicas.length < plan.needed ? 'failed' : 'asking';
+  const state: GetState = { plan, asked: verdict === 'failed' ? 0 : asked, answers: [], failures: [], verdict };
+  return { state, ask: plan.replicas.slice(0, state.asked) };
+}
+
+export function getAnswered(state: GetState, answer: GetAnswer): GetStep {
+  const answers = [...state.answers, answer];
+  const verdict = state.verdict === 'asking' && answers.length >= state.plan.needed ? 'answered' : state.verdict;
+  return { state: { ...state, answers, verdict }, ask: NOBODY };
+}
+
+export function getFailed(state: GetState, failure: GetFailure): GetStep {
+  const failures = [...state.failures, failure];
+  if (state.verdict !== 'asking') return { state: { ...state, failures }, ask: NOBODY };
+  const reachable = state.plan.replicas.length - failures.length;
+  if (reachable < state.plan.needed) return { state: { ...state, failures, verdict: 'failed' }, ask: NOBODY };
+  return askNext({ ...state, failures });
+}
+
+/** The replicas asked so far are slow. */
+export function getHedged(state: GetState): GetStep {
+  return state.verdict === 'asking' ? askNext(state) : { state, ask: NOBODY };
+}
+
+/** Replicas that were asked and have not said anything yet. */
+export function outstanding(state: GetState): number {
+  return state.asked - state.answers.length - state.failures.length;
+}
+
+function askNext(state: GetState): GetStep {
+  const next = state.plan.replicas[state.asked];
+  if (next === undefined) return { state, ask: NOBODY };
+  return { state: { ...state, asked: state.asked + 1 }, ask: [next] };
+}

@@ -1,0 +1,213 @@
+/**
+ * A participant: what every process of a cluster has, whatever its role. A link to its peers, a view of membership that gossip keeps fresh, a
+ * local opinion on who is up, and from these the environment in which coordination runs. Nodes, routers and direct clients are
+ * participants that differ in what else they bring.
+ *
+ * It answers the control messages that every participant must (gossip, ping), and hands the rest to its owner.
+ */
+import { ArmatureError, toArmatureError, type ClusterName, type NodeId, type Random } from '@armature/kernel';
+import { LinkEndpoint, parseLinkAddress, type Bus, type BusSubscription, type LinkAddress, type LinkSender } from '@armature/bus';
+import { FailureMonitor, Membership, type HistoryStore } from '@armature/membership';
+import { nodeAddress, protocolCodec, subjectsOf, type LinkRole, type Reply, type ReplyTo, type Request, type Subjects } from '@armature/protocol';
+import { AlarmWheel, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import type { CoordinationEnv, ReplicaRequest } from './environment.js';
+
+export interface ParticipantOptions {
+  readonly prefix: string;
+  readonly cluster: ClusterName;
+  readonly role: LinkRole;
+  /** Unique among the participants of its role. */
+  readonly name: string;
+  /** Link addresses of nodes to gossip with whether or not they are members: they heal partitions of membership (paper, 4.8.2). */
+  readonly seeds: readonly LinkAddress[];
+  /** Every second for nodes and routers, every ten for clients (paper, 4.8.1 and 6.4). */
+  readonly gossipIntervalMs: number;
+}
+
+export interface ParticipantPorts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+  /** Undefined for those who keep no history of their own: routers and clients. */
+  readonly historyStore: HistoryStore | undefined;
+}
+
+/** Answers the requests that are not answered here. */
+export type RequestHandler = (request: Request, sender: LinkSender) => Reply | Promise<Reply>;
+
+const GOSSIP_TIMEOUT_MS = 2_000;
+const DISCOVER_TIMEOUT_MS = 500;
+/** Hedges and put deadlines are told apart at this grain. */
+const ALARM_TICK_MS = 5;
+
+/** What says something about whether the peer is up. Every other error is an answer, and proves that it is. */
+const SILENCE = new Set(['unreachable', 'timeout']);
+
+export class Participant {
+  readonly options: ParticipantOptions;
+  readonly link: LinkEndpoint<Request, Reply>;
+  readonly membership: Membership;
+  readonly monitor: FailureMonitor;
+  readonly subjects: Subjects;
+  /** The environment of a coordinator that lives here. */
+  readonly coordination: CoordinationEnv;
+  readonly #ports: ParticipantPorts;
+  readonly #subscriptions: BusSubscription[] = [];
+  /** A node's own handler: what it asks of itself does not go over the bus. */
+  #ownReplica: RequestHandler | undefined;
+
+  private constructor(
+    options: ParticipantOptions,
+    ports: ParticipantPorts,
+    link: LinkEndpoint<Request, Reply>,
+    membership: Membership,
+    monitor: FailureMonitor,
+  ) {
+    this.options = options;
+    this.#ports = ports;
+    this.link = link;
+    this.membership = membership;
+    this.monitor = monitor;
+    this.subjects = subjectsOf(options.prefix, options.cluster);
+    const { clock, random, log, telemetry } = ports;
+    this.coordination = {
+      view: () => membership.view,
+      refresh: () => membership.refresh(),
+      ask: (node, request, timeoutMs) => this.#ask(node, request, timeoutMs),
+      monitor,
+      clock,
+      alarms: new AlarmWheel(clock, ALARM_TICK_MS),
+      random,
+      log,
+      repairs: telemetry.counter('armature_coordination_read_repairs_total', 'Replicas brought up to date by read repair.'),
+      self: options.role === 'node' ? (options.name as NodeId) : undefined,
+    };
+  }
+
+  static async open(options: ParticipantOptions, ports: ParticipantPorts): Promise<Participant> {
+    const { bus, clock, random, log, telemetry } = ports;
+    const address = linkAddressOf(options.role, options.name);
+    const link = LinkEndpoint.open(bus, protocolCodec, { prefix: options.prefix, cluster: options.cluster, address, clock, random, log, telemetry });
+    const subjects = subjectsOf(options.prefix, options.cluster);
+    const ask = async <Q extends Request>(peer: string, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> =>
+      (await link.request(peer as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
+    const node = options.role === 'node' ? (options.name as NodeId) : undefined;
+    const membership = await Membership.open({
+      self: { address, node },
+      clusterName: options.cluster,
+      historyStore: ports.historyStore,
+      transport: {
+        gossip: (peer, request, timeoutMs) => ask(peer, request, timeoutMs),
+        announce: (fingerprint) => announce(bus, subjects, address, fingerprint),
+        discover: () => discover(bus, clock, random, subjects, 'node', options.prefix),
+      },
+      clock,
+      random,
+      log,
+      telemetry,
+      seeds: options.seeds,
+      intervalMs: options.gossipIntervalMs,
+    });
+    const monitor = new FailureMonitor({
+      self: node,
+      ping: async (peer) => void (await ask(nodeAddress(peer), { kind: 'ping' }, GOSSIP_TIMEOUT_MS)),
+      clock,
+      random,
+      log,
+      telemetry,
+    });
+    return new Participant(options, ports, link, membership, monitor);
+  }
+
+  /** Starts to answer, to gossip and to listen. */
+  start(handler: RequestHandler): void {
+    const { bus } = this.#ports;
+    this.#ownReplica = handler;
+    this.link.serve((request, sender) => {
+      if (request.kind === 'gossip') return this.membership.answerGossip(request);
+      if (request.kind === 'ping') return { kind: 'ping' };
+      return handler(request, sender);
+    });
+    this.#subscriptions.push(
+      bus.subscribe(this.subjects.announce, (message) => {
+        const [from, fingerprint] = Buffer.from(message.payload).toString('utf8').split(' ');
+        if (from !== undefined && fingerprint !== undefined && from !== this.link.address && parseLinkAddress(from).ok) {
+          this.membership.heard(from, fingerprint);
+        }
+      }),
+    );
+    if (this.options.role !== 'client') {
+      const queue = this.options.role;
+      this.#subscriptions.push(
+        bus.subscribe(this.subjects.discover(queue), (message) => void message.respond(Buffer.from(this.link.address, 'utf8')), { queue }),
+      );
+    }
+    this.membership.start();
+  }
+
+  /** Takes no new requests, finishes those in hand, leaves the bus to its owner. */
+  async stop(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.membership.stop();
+    this.monitor.stop();
+    await this.link.drain();
+  }
+
+  #ask<Q extends ReplicaRequest>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    if (node === this.coordination.self && this.#ownReplica !== undefined) return this.#askSelf(this.#ownReplica, request, timeoutMs);
+    const { clock } = this.#ports;
+    const startedMs = clock.monotonicMs();
+    return this.link.request(nodeAddress(node) as LinkAddress, request, timeoutMs).then(
+      (reply) => {
+        this.monitor.succeeded(node, clock.monotonicMs() - startedMs);
+        return reply as ReplyTo<Q>;
+      },
+      (thrown: unknown) => {
+        const error = toArmatureError(thrown);
+        if (SILENCE.has(error.code)) this.monitor.failed(node, error.code);
+        throw error;
+      },
+    );
+  }
+
+  async #askSelf<Q extends ReplicaRequest>(handler: RequestHandler, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    return (await handler(request, { address: this.link.address, remainingMs: timeoutMs })) as ReplyTo<Q>;
+  }
+}
+
+/** The link address of some process of that role, whichever the bus picks; undefined when none answers. */
+export function discover(
+  bus: Bus,
+  clock: Clock,
+  random: Random,
+  subjects: Subjects,
+  role: 'node' | 'router',
+  prefix: string,
+): Promise<LinkAddress | undefined> {
+  return new Promise((resolve) => {
+    const inbox = `${prefix}.inbox.${Buffer.from(random.bytes(12)).toString('hex')}`;
+    const finish = (address: LinkAddress | undefined): void => {
+      timer.cancel();
+      subscription.unsubscribe();
+      resolve(address);
+    };
+    const timer = clock.after(DISCOVER_TIMEOUT_MS, () => finish(undefined));
+    const subscription = bus.subscribe(inbox, (message) => {
+      const address = message.status === undefined ? parseLinkAddress(Buffer.from(message.payload).toString('utf8')) : undefined;
+      finish(address?.ok === true ? address.value : undefined);
+    });
+    bus.publish(subjects.discover(role), new Uint8Array(0), { reply: inbox });
+  });
+}
+
+function announce(bus: Bus, subjects: Subjects, from: LinkAddress, fingerprint: string): void {
+  bus.publish(subjects.announce, Buffer.from(`${from} ${fingerprint}`, 'utf8'));
+}
+
+function linkAddressOf(role: LinkRole, name: string): LinkAddress {
+  const address = parseLinkAddress(`${role}.${name}`);
+  if (!address.ok) throw new ArmatureError('invalid-argument', `${JSON.stringify(name)} cannot be part of a subject`);
+  return address.value;
+}

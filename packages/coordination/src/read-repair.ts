@@ -1,0 +1,53 @@
+/**
+ * Reconciliation and read repair (paper, sections 4.4 and 4.5): what the answers of a read amount to, and which of the replicas that gave them have to
+ * learn something from the others.
+ *
+ * Answers are compared as bytes first: encodings are canonical, and in production 99.94 % of reads see one version (paper, 6.3), so
+ * nearly always one decoding serves all replicas and there is nothing to repair.
+ */
+import { ArmatureError, bytesEqual } from '@armature/kernel';
+import type { View } from '@armature/membership';
+import { bucketOfAddress, type Address } from '@armature/ring';
+import { decodeVersionSet, emptyVersionSet, encodeVersionSet, reconcile, resolve, type VersionSet } from '@armature/versioning';
+import type { CoordinationEnv } from './environment.js';
+import type { GetAnswer } from './get-core.js';
+
+/** Repairs are off the path of any request; this only bounds how long one may linger. */
+const REPAIR_TIMEOUT_MS = 10_000;
+
+/** The join of all answers. Error `storage-corrupt` when a replica sent what is no version set. */
+export function reconcileAnswers(answers: readonly GetAnswer[]): VersionSet {
+  const first = answers[0]?.set;
+  const same = answers.every(({ set }) => (set === undefined || first === undefined ? set === first : bytesEqual(set, first)));
+  if (same) return first === undefined ? emptyVersionSet : decoded(first);
+  return reconcile(answers.map(({ set }) => (set === undefined ? emptyVersionSet : decoded(set))));
+}
+
+/** Sends the join to every replica whose answer differs from it. Fire and forget: a repair that fails is repaired by the next read. */
+export function repairReplicas(env: CoordinationEnv, view: View, address: Address, answers: readonly GetAnswer[]): void {
+  const bucket = view.buckets.get(bucketOfAddress(address));
+  if (bucket === undefined || answers.every(({ set }) => set === undefined)) return;
+  let all: VersionSet;
+  try {
+    all = reconcileAnswers(answers);
+  } catch (thrown) {
+    env.log.error({ err: thrown }, 'read repair: a replica holds what cannot be decoded');
+    return;
+  }
+  const set = encodeVersionSet(resolve(bucket.resolver, all));
+  const stale = answers.filter((answer) => answer.set === undefined || !bytesEqual(answer.set, set));
+  if (stale.length === 0) return;
+  const request = { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability } as const;
+  for (const { node } of stale) {
+    env.ask(node, request, REPAIR_TIMEOUT_MS).then(
+      () => env.repairs.add(),
+      (thrown: unknown) => env.log.debug({ node, err: thrown }, 'read repair did not arrive'),
+    );
+  }
+}
+
+function decoded(set: Uint8Array): VersionSet {
+  const result = decodeVersionSet(set);
+  if (result.ok) return result.value;
+  throw new ArmatureError('storage-corrupt', `a replica answered with a malformed version set: ${result.error.message}`, { cause: result.error });
+}

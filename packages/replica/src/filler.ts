@@ -1,0 +1,137 @@
+/**
+ * Filling: a node that has become an owner of partitions copies them from their present owners, and then says that it is ready.
+ *
+ * Since the change that made it an owner is in its view, every coordinator that knows of the change sends it all writes too, and the present
+ * owners refuse coordinators that do not (the ring fence). So what an owner holds when it answers a `pull` under the new ring, and what
+ * arrives here from then on, is everything. Copying merges, so it may repeat, overlap with writes, and start again after a failure.
+ *
+ * A write was acknowledged by at least one owner; which one is not known, so all of them are asked, and those that are down are left out only while a majority
+ * answers.
+ */
+import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
+import type { View } from '@armature/membership';
+import { unknownBucket, type PullReply, type PullRequest } from '@armature/protocol';
+import { bucketOfAddress } from '@armature/ring';
+import type { Clock, Counter, Logger, Telemetry, Timer } from '@armature/runtime';
+import type { Replica } from './replica.js';
+
+export interface FillerEnv {
+  readonly node: NodeId;
+  readonly view: () => View;
+  readonly ask: (node: NodeId, request: PullRequest, timeoutMs: number) => Promise<PullReply>;
+  readonly replica: Pick<Replica, 'merge'>;
+  readonly declareReady: (change: string, partitions: readonly PartitionId[]) => Promise<unknown>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** Partitions declared ready in one record: few records in the history, and early progress on a long fill. */
+const PARTITIONS_PER_RECORD = 256;
+const PAGE_ENTRIES = 500;
+const PAGE_BYTES = 1024 * 1024;
+const PULL_TIMEOUT_MS = 10_000;
+const RETRY_MS = 1_000;
+
+export class Filler {
+  readonly #env: FillerEnv;
+  readonly #copied: Counter;
+  #running = false;
+  #again = false;
+  #stopped = false;
+  #retry: Timer | undefined;
+
+  constructor(env: FillerEnv) {
+    this.#env = env;
+    this.#copied = env.telemetry.counter('armature_replica_filled_records_total', 'Records copied from other owners into partitions this node has become an owner of.');
+  }
+
+  /** Looks whether there is something to fill. Cheap when there is not; call it on every change of the view. */
+  wake(): void {
+    if (this.#stopped) return;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    if (this.#env.view().pendingFor(this.#env.node).length === 0) return;
+    this.#running = true;
+    this.#fill().then(
+      () => this.#rest(0),
+      (thrown: unknown) => {
+        this.#env.log.warn({ err: toArmatureError(thrown) }, 'filling was interrupted and starts again');
+        this.#again = true;
+        this.#rest(RETRY_MS);
+      },
+    );
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#retry?.cancel();
+  }
+
+  #rest(delayMs: number): void {
+    this.#running = false;
+    if (!this.#again) return;
+    this.#again = false;
+    if (this.#stopped) return;
+    if (delayMs === 0) this.wake();
+    else this.#retry = this.#env.clock.after(delayMs, () => this.wake());
+  }
+
+  async #fill(): Promise<void> {
+    const view = this.#env.view();
+    const byChange = new Map<string, PartitionId[]>();
+    const declare = async (change: string): Promise<void> => {
+      const partitions = byChange.get(change) ?? [];
+      byChange.delete(change);
+      if (partitions.length > 0) await this.#env.declareReady(change, partitions);
+    };
+    for (const { partition, change, sources } of view.pendingFor(this.#env.node)) {
+      if (this.#stopped) return;
+      await this.#fillPartition(view, partition, sources);
+      const filled = byChange.get(change) ?? [];
+      if (!filled.includes(partition)) filled.push(partition);
+      byChange.set(change, filled);
+      if (filled.length >= PARTITIONS_PER_RECORD) await declare(change);
+    }
+    for (const change of [...byChange.keys()]) await declare(change);
+  }
+
+  async #fillPartition(view: View, partition: PartitionId, sources: readonly NodeId[]): Promise<void> {
+    const settled = await Promise.allSettled(sources.map((source) => this.#copyFrom(view, partition, source)));
+    const copied = settled.filter(({ status }) => status === 'fulfilled').length;
+    if (copied === sources.length) return;
+    const failures = settled.flatMap((one, i) => (one.status === 'rejected' ? [`${sources[i]}: ${toArmatureError(one.reason).message}`] : []));
+    if (copied <= sources.length / 2) {
+      throw new ArmatureError('unavailable', `partition ${partition} could be copied from ${copied} of its ${sources.length} owners (${failures.join('; ')})`, {
+        remedy: 'It is tried again by itself. Bring the owners back, or remove those that are gone for good.',
+      });
+    }
+    this.#env.log.warn({ partition, failures }, 'a partition was copied from a majority of its owners only');
+  }
+
+  async #copyFrom(view: View, partition: PartitionId, source: NodeId): Promise<void> {
+    const { ring } = view;
+    if (ring === undefined) return;
+    const { start, end } = ring.rangeOf(partition);
+    let cursor: BinaryString | undefined = start;
+    while (cursor !== undefined && !this.#stopped) {
+      const page: PullReply = await this.#env.ask(
+        source,
+        { kind: 'pull', ring: view.ringVersion, start: cursor, end, bucket: undefined, limit: PAGE_ENTRIES, limitBytes: PAGE_BYTES },
+        PULL_TIMEOUT_MS,
+      );
+      await Promise.all(
+        page.entries.map(({ address, set }) => {
+          const name = bucketOfAddress(address);
+          const bucket = this.#env.view().buckets.get(name);
+          if (bucket === undefined) throw unknownBucket(name);
+          return this.#env.replica.merge(address, set, bucket, bucket.durability);
+        }),
+      );
+      this.#copied.add(page.entries.length);
+      cursor = page.next;
+    }
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * `@armature/replica`: what one node does with one key. It knows its store and its actor, and nothing of rings, peers or quorums.
+ */
+export * from './actor-epoch.js';
+export * from './filler.js';
+export * from './key-locks.js';
+export * from './record.js';
+export * from './replica.js';

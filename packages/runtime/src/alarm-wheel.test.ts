@@ -1,0 +1,57 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { AlarmWheel, ManualClock, type Alarm } from './index.js';
+
+test('alarm wheel: every alarm rings once, never early, at most two ticks late, cancelled ones never', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ atMs: fc.nat(500), delayMs: fc.nat(300), cancelAfterMs: fc.option(fc.nat(300), { nil: undefined }) }), { maxLength: 40 }),
+      async (plans) => {
+        const clock = new ManualClock(0);
+        const wheel = new AlarmWheel(clock, 10);
+        const rung = new Map<number, number>();
+        const cancelled = new Map<number, number>();
+        plans.forEach((plan, i) => {
+          clock.after(plan.atMs, () => {
+            const alarm: Alarm = wheel.set(plan.delayMs, () => {
+              expect(rung.has(i)).toBe(false);
+              rung.set(i, clock.nowMs());
+            });
+            if (plan.cancelAfterMs !== undefined) {
+              clock.after(plan.cancelAfterMs, () => {
+                alarm.cancel();
+                alarm.cancel();
+                cancelled.set(i, clock.nowMs());
+              });
+            }
+          });
+        });
+        await clock.advance(1000);
+        plans.forEach((plan, i) => {
+          const dueMs = plan.atMs + plan.delayMs;
+          const rungMs = rung.get(i);
+          if (rungMs !== undefined) {
+            expect(rungMs).toBeGreaterThanOrEqual(dueMs);
+            expect(rungMs).toBeLessThanOrEqual(dueMs + 20);
+            expect(cancelled.get(i) ?? Infinity).toBeGreaterThanOrEqual(rungMs);
+          } else {
+            expect(cancelled.get(i)).toBeLessThanOrEqual(dueMs + 20);
+          }
+        });
+        expect(wheel.pending).toBe(0);
+        expect(clock.pending).toBe(0);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('alarm wheel: after a stall of many ticks, alarms ring in order of their due times', async () => {
+  const clock = new ManualClock(0);
+  const wheel = new AlarmWheel(clock, 1);
+  const rung: number[] = [];
+  for (const delayMs of [900, 30, 500]) wheel.set(delayMs, () => rung.push(delayMs));
+  clock.after(0, () => undefined);
+  await clock.advance(2000);
+  expect(rung).toEqual([30, 500, 900]);
+});

@@ -1,0 +1,103 @@
+/**
+ * A router: the dedicated coordinator tier (paper, section 5: "a generic load balancer" in front of partition-aware coordination). It holds no data and no
+ * history; it reads from replicas itself and has a replica mint its writes. Any number of them run side by side.
+ *
+ * It serves two doors: links, for `@armature/client`, and the plain API, for any NATS client (plain-api.ts).
+ */
+import { ArmatureError, toArmatureError } from '@armature/kernel';
+import type { LinkSender, RunningService } from '@armature/bus';
+import { Coordinator, Participant, createSealer } from '@armature/coordination';
+import { nodeAddress, type NodeStatus, type ProposeReply, type ProposeRequest, type Reply, type Request } from '@armature/protocol';
+import type { LinkAddress } from '@armature/bus';
+import { servePlainApi } from './plain-api.js';
+import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
+import { describeService } from './service.js';
+
+export class ArmatureRouter {
+  readonly options: RouterOptions;
+  readonly participant: Participant;
+  readonly #ports: ServerPorts;
+  readonly #coordinator: Coordinator;
+  readonly #startedAtMs: number;
+  readonly #services: RunningService[] = [];
+
+  private constructor(options: RouterOptions, ports: ServerPorts, participant: Participant) {
+    this.options = options;
+    this.#ports = ports;
+    this.participant = participant;
+    this.#startedAtMs = ports.clock.nowMs();
+    this.#coordinator = new Coordinator({ env: participant.coordination, sealer: createSealer(options.secret, options.cluster) });
+  }
+
+  static async start(options: RouterOptions, ports: ServerPorts): Promise<ArmatureRouter> {
+    const participant = await Participant.open({ ...options, role: 'router' }, { ...ports, historyStore: undefined });
+    const router = new ArmatureRouter(options, ports, participant);
+    participant.start((request, sender) => router.#answer(request, sender));
+    await participant.membership.refresh().catch((thrown: unknown) => {
+      ports.log.warn({ err: toArmatureError(thrown) }, 'no node answers yet; membership follows by gossip');
+    });
+    router.#services.push(await ports.bus.serve(describeService('router', options, options.name, () => Promise.resolve(router.status()))));
+    router.#services.push(await servePlainApi({ bus: ports.bus, clock: ports.clock, random: ports.random, coordinator: router.#coordinator, options }));
+    return router;
+  }
+
+  get ready(): boolean {
+    return this.#notes().length === 0;
+  }
+
+  status(): NodeStatus {
+    const { view } = this.participant.membership;
+    return {
+      name: this.options.name,
+      role: 'router',
+      version: SERVER_VERSION,
+      startedAtMs: this.#startedAtMs,
+      clusterId: view.cluster?.id,
+      historyFingerprint: view.fingerprint,
+      ring: view.ringVersion,
+      ready: this.ready,
+      notes: this.#notes(),
+      suspects: [...view.members.keys()].filter((node) => this.participant.monitor.isSuspect(node)),
+      pendingPartitions: 0,
+      storage: undefined,
+      actor: undefined,
+    };
+  }
+
+  async stop(): Promise<void> {
+    for (const service of this.#services) await service.stop();
+    await this.participant.stop();
+  }
+
+  #notes(): string[] {
+    const notes: string[] = [];
+    if (this.participant.membership.view.cluster === undefined) notes.push('no node has told this router of a cluster yet');
+    if (!this.#ports.bus.connected) notes.push('the message bus is disconnected');
+    return notes;
+  }
+
+  #answer(request: Request, sender: LinkSender): Reply | Promise<Reply> {
+    switch (request.kind) {
+      case 'fetch':
+        return this.#coordinator.fetch(request, sender.remainingMs);
+      case 'write':
+        return this.#coordinator.write(request, sender.remainingMs);
+      case 'scan':
+        return this.#coordinator.scan(request, sender.remainingMs);
+      case 'status':
+        return { kind: 'status', status: this.status() };
+      case 'propose':
+        return this.#passOn(request, sender);
+      default:
+        throw new ArmatureError('invalid-argument', `a router holds no replica: ${request.kind} goes to a node`);
+    }
+  }
+
+  /** A router keeps no history, so an administrator's command goes on to a member that does. */
+  async #passOn(request: ProposeRequest, sender: LinkSender): Promise<ProposeReply> {
+    const { membership, monitor, link } = this.participant;
+    const [node] = monitor.order([...membership.view.members.keys()]);
+    if (node === undefined) throw new ArmatureError('no-cluster', 'this router knows no node to pass the command to');
+    return (await link.request(nodeAddress(node) as LinkAddress, request, sender.remainingMs)) as ProposeReply;
+  }
+}

@@ -1,0 +1,45 @@
+/** What a node and a router are told, and the ports they are given. */
+import type { ClusterName, NodeId, Random } from '@armature/kernel';
+import type { Bus, LinkAddress } from '@armature/bus';
+import type { Clock, Logger, Telemetry } from '@armature/runtime';
+import type { Engine } from '@armature/storage';
+
+/** Raised with the packages; told in status answers and service discovery. */
+export const SERVER_VERSION = '0.1.0';
+
+export interface ServerOptions {
+  /** First token(s) of all subjects. */
+  readonly prefix: string;
+  readonly cluster: ClusterName;
+  /** The cluster's secret, the same in every node and router: contexts are sealed with it. At least 16 bytes. */
+  readonly secret: Uint8Array;
+  readonly seeds: readonly LinkAddress[];
+  /** Ms between gossip rounds. */
+  readonly gossipIntervalMs: number;
+}
+
+/** Once a second (paper, section 4.8.1). */
+export const DEFAULT_GOSSIP_INTERVAL_MS = 1_000;
+
+export interface NodeOptions extends ServerOptions {
+  readonly node: NodeId;
+  /** Bounds of memory per node; see `StoreOptions`. */
+  readonly cacheBytes?: number;
+}
+
+export interface RouterOptions extends ServerOptions {
+  /** Unique among the routers. */
+  readonly name: string;
+}
+
+export interface ServerPorts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+}
+
+export interface NodePorts extends ServerPorts {
+  readonly engine: Engine;
+}

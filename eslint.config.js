@@ -99,7 +99,7 @@ const PROMISES = [
 ];
 
 export default tseslint.config(
-  { ignores: ['**/dist/', '**/node_modules/', '.nx/', '.tools/', '.armature/', 'coverage/'] },
+  { ignores: ['**/dist/', '**/node_modules/', '.nx/', '.tools/', '.armature*/', 'coverage/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,

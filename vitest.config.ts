@@ -13,7 +13,17 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'test/house/**/*.test.ts'], testTimeout: 60_000 },
+        test: {
+          name: 'unit',
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'apps/*/src/**/*.test.ts',
+            'tools/**/*.test.ts',
+            'examples/*/src/**/*.test.ts',
+            'test/house/**/*.test.ts',
+          ],
+          testTimeout: 60_000,
+        },
       },
       {
         extends: true,

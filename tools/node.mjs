@@ -12,7 +12,8 @@ import { freePort } from './lib/free-port.mjs';
 import * as local from './lib/local-cluster.mjs';
 import { isStillRunning, lastLogLines, startMember } from './lib/member-process.mjs';
 import { waitUntil } from './lib/readiness.mjs';
-import { runMain, sayErr, sayOut, UsageError } from './lib/say.mjs';
+import { onStopSignals, runMain } from './lib/run-main.mjs';
+import { sayErr, sayOut, UsageError } from './lib/say.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STOP_MS = 20_000;
@@ -56,12 +57,10 @@ await runMain(async () => {
 
   const done = new AbortController();
   const asked = new AbortController();
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-    process.on(signal, () => {
-      asked.abort();
-      void child.stop(STOP_MS);
-    });
-  }
+  onStopSignals(() => {
+    asked.abort();
+    void child.stop(STOP_MS);
+  });
   const ended = child.exited.finally(() => done.abort());
   const enough = known === undefined ? 'answers' : 'ready';
   const { reached, last } = await waitUntil(member.httpPort, (now) => now[enough], {

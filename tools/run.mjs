@@ -7,7 +7,8 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { SOURCE_FLAGS } from './lib/local-cluster.mjs';
-import { runMain, sayErr, UsageError } from './lib/say.mjs';
+import { onStopSignals, runMain } from './lib/run-main.mjs';
+import { sayErr, UsageError } from './lib/say.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -32,8 +33,7 @@ await runMain(async () => {
     cwd: process.env['INIT_CWD'] ?? process.cwd(),
   });
   // The terminal delivers Ctrl-C to the child itself; a signal sent to us alone is passed on.
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  onStopSignals((signal) => signal !== 'SIGINT' && child.kill(signal));
   return new Promise((done, fail) => {
     child.once('error', fail);
     child.once('exit', (code, signal) => done(signal === null ? (code ?? 1) : 130));

@@ -8,7 +8,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from './lib/run-command.mjs';
-import { runMain, sayOut } from './lib/say.mjs';
+import { runMain } from './lib/run-main.mjs';
+import { sayOut } from './lib/say.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const TIMEOUT_MS = 30_000;

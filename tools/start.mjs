@@ -13,7 +13,8 @@ import { freePort } from './lib/free-port.mjs';
 import * as local from './lib/local-cluster.mjs';
 import { isStillRunning } from './lib/member-process.mjs';
 import { redactUrl, resolveNatsServer } from './lib/nats-server.mjs';
-import { formatDuration, runMain, sayErr, sayOut, UsageError } from './lib/say.mjs';
+import { onStopSignals, runMain } from './lib/run-main.mjs';
+import { formatDuration, sayErr, sayOut, UsageError } from './lib/say.mjs';
 import { startBus, startMembers } from './lib/separate-processes.mjs';
 import { formatTable } from './lib/table.mjs';
 
@@ -56,15 +57,13 @@ await runMain(async () => {
   };
   const dataDirectory = local.dataDirectoryOf(ROOT, values['data-dir']);
   refuseSecondStart(dataDirectory);
-  const stopRequest = onStopSignal(say);
 
   await ensureDependencies({ root: ROOT, say });
   const nats = await resolveNatsServer({ root: ROOT, say });
   say(`nats-server: ${nats.said}`);
   if (nats.kind === 'none') throw new UsageError('there is no nats-server, and none could be fetched', nats.hints);
-  const stopping = () => stopRequest.aborted;
-  if (stopping()) return 0;
 
+  const stopRequest = stopRequested(say);
   const bus = await startBus({ nats, dataDirectory, say });
   try {
     local.ensureSecret(dataDirectory);
@@ -92,7 +91,7 @@ await runMain(async () => {
       );
     },
   });
-  if (!stopping()) {
+  if (!stopRequest.aborted) {
     tell('ready', describe(running.cluster, dataDirectory));
     if (!values.json) say(summary(running.cluster, dataDirectory, Date.now() - startedAt));
   }
@@ -237,23 +236,21 @@ Ctrl-C here stops everything.`;
 }
 
 /**
- * A signal that aborts on the first SIGINT, SIGTERM or SIGHUP; another one, later, ends the process at once.
+ * Aborted by the first SIGINT, SIGTERM or SIGHUP; another one, later, ends the process at once.
  * @param {import('./lib/say.mjs').Say} say
  */
-function onStopSignal(say) {
+function stopRequested(say) {
   const controller = new AbortController();
   let firstAt = 0;
-  for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-    process.on(name, () => {
-      if (!controller.signal.aborted) {
-        firstAt = Date.now();
-        controller.abort();
-      } else if (Date.now() - firstAt > SECOND_SIGNAL_MS) {
-        say('stopping takes at most 35 s; asked again, so the rest is left to itself');
-        process.exit(130);
-      }
-    });
-  }
+  onStopSignals(() => {
+    if (!controller.signal.aborted) {
+      firstAt = Date.now();
+      controller.abort();
+    } else if (Date.now() - firstAt > SECOND_SIGNAL_MS) {
+      say('asked again while stopping, so the rest is left to itself');
+      process.exit(130);
+    }
+  });
   return controller.signal;
 }
 

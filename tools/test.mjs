@@ -13,7 +13,8 @@ import { ensureDependencies } from './lib/dependencies.mjs';
 import { resolveNatsServer } from './lib/nats-server.mjs';
 import { resolveRedisServer } from './lib/redis-server.mjs';
 import { runCommand } from './lib/run-command.mjs';
-import { formatDuration, runMain, sayOut, UsageError } from './lib/say.mjs';
+import { runMain } from './lib/run-main.mjs';
+import { formatDuration, sayOut, UsageError } from './lib/say.mjs';
 import { formatTable } from './lib/table.mjs';
 import { addTallies, failure, NOTHING, SUCCESS, tallyOfReport, verdictLine } from './lib/tally.mjs';
 

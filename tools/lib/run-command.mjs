@@ -32,17 +32,10 @@ export function runCommand(command, args, options = {}) {
     let stdout = '';
     let timedOut = false;
     terminateAtExit(child);
-    const killGroup = (/** @type {NodeJS.Signals} */ signal) => signalGroup(child.pid, signal);
     const timer = setTimeout(() => {
       timedOut = true;
-      killGroup('SIGKILL');
+      signalGroup(child.pid, 'SIGKILL');
     }, timeoutMs);
-    const onSignal = (/** @type {NodeJS.Signals} */ signal) => {
-      killGroup(signal);
-      process.exitCode = 130;
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
     child.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
       output = (output + text).slice(-OUTPUT_LIMIT);
       stdout = (stdout + text).slice(-OUTPUT_LIMIT);
@@ -54,8 +47,6 @@ export function runCommand(command, args, options = {}) {
     });
     const finish = (/** @type {number} */ code) => {
       clearTimeout(timer);
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
       if (timedOut) output += `\n${command}: stopped after ${timeoutMs / 1000} s\n`;
       resolve({ code: timedOut ? 124 : code, output, stdout });
     };

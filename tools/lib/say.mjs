@@ -31,20 +31,6 @@ export class UsageError extends Error {
 }
 
 /**
- * Runs a tool's main function; what it throws becomes a message and exit code 1.
- * @param {() => Promise<number>} main resolves to the exit code
- */
-export async function runMain(main) {
-  try {
-    process.exitCode = await main();
-  } catch (error) {
-    if (error instanceof UsageError) sayErr([`error: ${error.message}`, ...error.hints.map((hint) => `  ${hint}`)].join('\n'));
-    else sayErr(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    process.exitCode = 1;
-  }
-}
-
-/**
  * @param {number} milliseconds
  * @returns {string} '0.4 s', '12 s', '3 min 20 s'
  */

@@ -1,0 +1,190 @@
+/**
+ * One connection to Redis, and what has to hold before a command may use it.
+ *
+ * ioredis reconnects by itself, with pauses up to two seconds. What it cannot know is whether the server that came back is
+ * the one that went: restarted without its last writes it would let this node go on as if nothing had happened, and mint
+ * dots it has used before. So each time the connection returns, commands stay refused until the lease has been renewed
+ * under the same fence; and if the server is another process than before and does not sync every write, the engine is lost
+ * for good: the node must open anew, with a new epoch.
+ */
+import { ArmatureError } from '@armature/kernel';
+import type { Logger } from '@armature/runtime';
+import { closedError } from '@armature/storage';
+import { Command, Redis } from 'ioredis';
+import { redisError } from './redis-errors.js';
+import type { Script } from './scripts.js';
+
+/** What of the server's configuration matters to us; undefined where CONFIG is not permitted. */
+export interface ServerFacts {
+  /** Changes when the server process does. */
+  readonly runId: string;
+  /** Every write is on stable storage before it is answered. */
+  readonly syncsAlways: boolean;
+  readonly evictionPolicy: string | undefined;
+}
+
+type Argument = string | number | Buffer;
+
+export interface RedisConnectionOptions {
+  readonly url: string;
+  /** Longest wait for one answer, and for a connection, ms. */
+  readonly timeoutMs: number;
+  readonly log: Logger;
+}
+
+/** Pauses between attempts to reconnect, ms. */
+const FIRST_RECONNECT_MS = 50;
+const LAST_RECONNECT_MS = 2_000;
+
+export class RedisConnection {
+  readonly where: string;
+  readonly #redis: Redis;
+  readonly #log: Logger;
+  #state: 'opening' | 'up' | 'away' | 'closed' = 'opening';
+  #lost: ArmatureError | undefined;
+  #lastError: unknown;
+  #onReturn: () => Promise<void> = async () => undefined;
+
+  constructor(options: RedisConnectionOptions, prefix: string) {
+    this.#log = options.log;
+    this.where = `${describeUrl(options.url)} prefix ${prefix}`;
+    this.#redis = new Redis(options.url, {
+      lazyConnect: true,
+      connectTimeout: options.timeoutMs,
+      commandTimeout: options.timeoutMs,
+      // Commands fail at once while there is no connection, and are never sent a second time behind our back.
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: (times) =>
+        this.#state === 'opening' || this.#state === 'closed'
+          ? null
+          : Math.min(FIRST_RECONNECT_MS * 2 ** (times - 1), LAST_RECONNECT_MS),
+    });
+    // Without a listener ioredis prints to the console. What matters is told to the callers of the commands that fail.
+    this.#redis.on('error', (error) => (this.#lastError = error));
+    this.#redis.on('close', () => this.#went());
+    this.#redis.on('ready', () => void this.#returned());
+  }
+
+  /** Connects once, without retrying: at start a wrong address should be said, not waited for. */
+  async connect(): Promise<void> {
+    try {
+      await this.#redis.connect();
+    } catch (thrown) {
+      this.close();
+      throw redisError(this.#lastError ?? thrown, this.where);
+    }
+  }
+
+  /** Opening is done: commands are let through, and `onReturn` must succeed before they are again after an interruption. */
+  established(onReturn: () => Promise<void>): void {
+    this.#onReturn = onReturn;
+    this.#state = this.#redis.status === 'ready' ? 'up' : 'away';
+  }
+
+  /** The engine cannot go on with this server; every later command fails with `error`. */
+  lose(error: ArmatureError): void {
+    if (this.#lost !== undefined || this.#state === 'closed') return;
+    this.#lost = error;
+    this.#log.error(
+      { code: error.code, error: error.message, remedy: error.remedy },
+      'the Redis storage is lost to this process',
+    );
+  }
+
+  /** Throws unless a command may be sent. */
+  assertUp(): void {
+    if (this.#state === 'up' && this.#lost === undefined) return;
+    if (this.#state === 'closed') throw closedError('redis engine');
+    throw this.#lost ?? redisError(new Error('Redis cannot be reached'), this.where);
+  }
+
+  /** A command with a binary reply, for use while `up`. */
+  async send(name: string, args: Argument[]): Promise<unknown> {
+    this.assertUp();
+    return this.sendAnyway(name, args);
+  }
+
+  /** A command that establishes or ends what the others need. */
+  async sendAnyway(name: string, args: Argument[]): Promise<unknown> {
+    try {
+      return await this.#redis.sendCommand(new Command(name, args, { replyEncoding: null }));
+    } catch (thrown) {
+      if (this.#state === 'closed') throw closedError('redis engine');
+      throw redisError(thrown, this.where);
+    }
+  }
+
+  /** Runs a script by its hash; the server is told the source once. */
+  async run(script: Script, keys: readonly string[], args: readonly Argument[], anyway = false): Promise<unknown> {
+    if (!anyway) this.assertUp();
+    const rest = [keys.length, ...keys, ...args];
+    try {
+      return await this.sendAnyway('EVALSHA', [script.sha, ...rest]);
+    } catch (thrown) {
+      if (!(thrown instanceof ArmatureError && thrown.cause instanceof Error && thrown.cause.message.startsWith('NOSCRIPT')))
+        throw thrown;
+      return await this.sendAnyway('EVAL', [script.source, ...rest]);
+    }
+  }
+
+  async facts(): Promise<ServerFacts> {
+    const info = String(await this.sendAnyway('INFO', ['server']));
+    const config = await this.#config();
+    return {
+      runId: /^run_id:(\w+)/m.exec(info)?.[1] ?? '',
+      syncsAlways: config.get('appendonly') === 'yes' && config.get('appendfsync') === 'always',
+      evictionPolicy: config.get('maxmemory-policy'),
+    };
+  }
+
+  close(): void {
+    this.#state = 'closed';
+    this.#redis.disconnect();
+  }
+
+  /** Managed services forbid CONFIG: then nothing is known, and nothing is assumed. */
+  async #config(): Promise<Map<string, string>> {
+    try {
+      const reply = await this.sendAnyway('CONFIG', ['GET', 'appendonly', 'appendfsync', 'maxmemory-policy']);
+      const flat = (reply as Buffer[]).map(String);
+      return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? ''] as const] : [])));
+    } catch (thrown) {
+      if (!(thrown instanceof ArmatureError && /NOPERM|unknown command/i.test(thrown.message))) throw thrown;
+      this.#log.warn({ where: this.where }, 'CONFIG is not permitted, so that how durable this Redis is cannot be checked');
+      return new Map();
+    }
+  }
+
+  #went(): void {
+    if (this.#state !== 'up') return;
+    this.#state = 'away';
+    this.#log.warn({ where: this.where }, 'the connection to Redis is lost');
+  }
+
+  async #returned(): Promise<void> {
+    if (this.#state !== 'away') return;
+    try {
+      await this.#onReturn();
+      if (this.#state !== 'away') return;
+      this.#state = 'up';
+      this.#log.info({ where: this.where }, 'the connection to Redis is restored');
+    } catch (thrown) {
+      const error = redisError(thrown, this.where);
+      if (this.#lost !== undefined || this.#state !== 'away') return;
+      this.#log.warn({ where: this.where, error: error.message }, 'Redis is back, but cannot be used yet');
+      this.#redis.disconnect(true);
+    }
+  }
+}
+
+/** A server's address without the credentials that its URL may carry. */
+function describeUrl(url: string): string {
+  try {
+    const { protocol, host, pathname } = new URL(url);
+    return `${protocol}//${host}${pathname}`;
+  } catch {
+    return 'redis';
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * The storage engine over Redis: for clusters whose operators run Redis already, and for nodes without a disk.
+ *
+ * Values live in one hash, the keys besides in a sorted set for their order; both are changed by one script, so a batch is
+ * atomic. A lease, renewed by a timer, keeps a second node from opening the same prefix; the lease can expire under a node
+ * that was paused, so it is not what protects the data: each opening increments a fence, and each write carries the fence
+ * it was opened with. The server refuses writes of all but the last.
+ *
+ * What `sync` means is Redis's business. With `appendonly yes` and `appendfsync always` the server syncs its log before it
+ * answers, so every write is on stable storage, asked for or not. With anything else nothing can be promised (WAITAOF,
+ * which could, came with 7.2), and synced writes are refused, unless the operator accepts the server's own durability.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { ArmatureError, asBuffer, assert, toBinaryString, type BinaryString } from '@armature/kernel';
+import { silentLog, type Logger } from '@armature/runtime';
+import {
+  closedError,
+  keyAfter,
+  stampText,
+  verifyStamp,
+  type Engine,
+  type RangePage,
+  type RangeQuery,
+  type StorageEntry,
+  type StorageIdentity,
+  type StorageOperation,
+  type WriteOptions,
+} from '@armature/storage';
+import { RedisConnection, type ServerFacts } from './redis-connection.js';
+import { redisError } from './redis-errors.js';
+import { ACQUIRE, FENCED, RANGE, RELEASE, RENEW, VANISHED, WRITE } from './scripts.js';
+
+export interface RedisEngineOptions {
+  /** `redis://[user:password@]host:port/db`, or `rediss://` for TLS. */
+  readonly url: string;
+  /** Under which all keys of this node are; each node has its own. Letters, digits, `.`, `_`, `:` and `-`. */
+  readonly prefix: string;
+  readonly identity: StorageIdentity;
+  /** What to do with a write that asks for stable storage when the server does not sync each: `refuse` by default. */
+  readonly unsyncedServer?: 'refuse' | 'accept';
+  /** How long a dead node's prefix stays locked, ms; 15,000 by default. Renewed three times as often. */
+  readonly leaseMs?: number;
+  /** Longest wait for one answer of the server, ms; 5,000 by default. */
+  readonly timeoutMs?: number;
+  readonly log?: Logger;
+}
+
+/** A page is one visit to a server that does nothing else meanwhile. */
+const PAGE_LIMIT = 1000;
+const PAGE_LIMIT_BYTES = 4 * 1024 * 1024;
+
+/** Fields per HMGET, for the same reason. */
+const MANY_LIMIT = 1000;
+
+interface KeyNames {
+  readonly stamp: string;
+  readonly lease: string;
+  readonly fence: string;
+  readonly values: string;
+  readonly keys: string;
+}
+
+/**
+ * Opens, or creates, a node's storage under a prefix. Fails with `storage-locked` (the lease is another's), `storage-foreign`
+ * (the stamp, or what lies there, is), or `storage-failed` (not reachable, no access, a server that evicts keys).
+ */
+export async function openRedisEngine(options: RedisEngineOptions): Promise<Engine> {
+  const { prefix, identity } = options;
+  if (!/^[\w.:-]{1,200}$/.test(prefix)) {
+    throw new ArmatureError('invalid-config', `${JSON.stringify(prefix)} is not a valid prefix`, {
+      remedy: 'Use 1 to 200 letters, digits, ".", "_", ":" or "-".',
+    });
+  }
+  const timeoutMs = options.timeoutMs ?? 5_000;
+  const leaseMs = options.leaseMs ?? 15_000;
+  const log = options.log ?? silentLog;
+  const names = keyNames(prefix);
+  const connection = new RedisConnection({ url: options.url, timeoutMs, log }, prefix);
+  await connection.connect();
+  try {
+    const facts = await connection.facts();
+    refuseEviction(facts, connection.where);
+    const stamp = await connection.sendAnyway('GET', [names.stamp]);
+    if (stamp !== null) verifyStamp(String(stamp), identity, connection.where);
+    const token = `${hostname()}:${process.pid}:${randomUUID()}`;
+    const fence = await acquire(connection, names, token, leaseMs, identity);
+    if (!facts.syncsAlways) {
+      log.warn({ where: connection.where }, 'this Redis does not sync each write (appendonly yes, appendfsync always)');
+    }
+    const acceptSync = facts.syncsAlways || options.unsyncedServer === 'accept';
+    return new RedisEngine({ connection, names, token, fence, leaseMs, facts, acceptSync });
+  } catch (thrown) {
+    connection.close();
+    throw redisError(thrown, connection.where);
+  }
+}
+
+interface Opened {
+  readonly connection: RedisConnection;
+  readonly names: KeyNames;
+  readonly token: string;
+  readonly fence: string;
+  readonly leaseMs: number;
+  readonly facts: ServerFacts;
+  readonly acceptSync: boolean;
+}
+
+class RedisEngine implements Engine {
+  readonly name = 'redis';
+  readonly #opened: Opened;
+  readonly #connection: RedisConnection;
+  readonly #names: KeyNames;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #renewal: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(opened: Opened) {
+    this.#opened = opened;
+    this.#connection = opened.connection;
+    this.#names = opened.names;
+    opened.connection.established(() => this.#resume());
+    this.#scheduleRenewal();
+  }
+
+  get(key: BinaryString): Promise<Uint8Array | undefined> {
+    return this.#track(async () => {
+      const value = await this.#connection.send('HGET', [this.#names.values, toBytes(key)]);
+      return value === null ? undefined : (value as Buffer);
+    });
+  }
+
+  getMany(keys: readonly BinaryString[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#track(async () => {
+      const values: (Uint8Array | undefined)[] = [];
+      for (let from = 0; from < keys.length; from += MANY_LIMIT) {
+        const part = keys.slice(from, from + MANY_LIMIT).map(toBytes);
+        const reply = (await this.#connection.send('HMGET', [this.#names.values, ...part])) as (Buffer | null)[];
+        for (const value of reply) values.push(value ?? undefined);
+      }
+      return values;
+    });
+  }
+
+  write(batch: readonly StorageOperation[], options: WriteOptions): Promise<void> {
+    return this.#track(async () => {
+      if (options.sync) this.#assertSyncs();
+      if (batch.length === 0) return this.#connection.assertUp();
+      const latest = new Map<BinaryString, StorageOperation>();
+      for (const operation of batch) latest.set(operation.key, operation);
+      const puts: Buffer[] = [];
+      const deletes: Buffer[] = [];
+      for (const operation of latest.values()) {
+        if (operation.kind === 'put') puts.push(toBytes(operation.key), asBuffer(operation.value));
+        else deletes.push(toBytes(operation.key));
+      }
+      const { fence } = this.#opened;
+      const keys = [this.#names.fence, this.#names.values, this.#names.keys];
+      await this.#fenced(() => this.#connection.run(WRITE, keys, [fence, puts.length / 2, ...puts, ...deletes]));
+    });
+  }
+
+  range(query: RangeQuery): Promise<RangePage> {
+    return this.#track(async () => {
+      assert(query.limit >= 1, 'a page holds at least one entry');
+      const from = Buffer.from(`[${query.start}`, 'latin1');
+      const to = Buffer.from(query.end === undefined ? '+' : `(${query.end}`, 'latin1');
+      const limit = Math.min(query.limit, PAGE_LIMIT);
+      const limitBytes = Math.min(query.limitBytes ?? Infinity, PAGE_LIMIT_BYTES);
+      const [more, ...flat] = (await this.#connection.run(
+        RANGE,
+        [this.#names.keys, this.#names.values],
+        [from, to, limit, limitBytes],
+      )) as [number, ...(Buffer | null)[]];
+      const entries: StorageEntry[] = [];
+      for (let i = 0; i < flat.length; i += 2) {
+        const key = toBinaryString(flat[i] as Buffer);
+        const value = flat[i + 1];
+        if (value === null || value === undefined) throw this.#inconsistent();
+        entries.push({ key, value });
+      }
+      const last = entries.at(-1);
+      return { entries, next: more === 1 && last !== undefined ? keyAfter(last.key) : undefined };
+    });
+  }
+
+  sync(): Promise<void> {
+    return this.#track(async () => {
+      this.#assertSyncs();
+      // On one connection replies come in order, so this one comes after those of all writes before it.
+      await this.#connection.send('PING', []);
+    });
+  }
+
+  sizeBytes(): Promise<number> {
+    return this.#track(async () => {
+      const sizes = [this.#names.values, this.#names.keys].map((name) =>
+        this.#connection.send('MEMORY', ['USAGE', name, 'SAMPLES', 100]),
+      );
+      return (await Promise.all(sizes)).reduce<number>((sum, sizeBytes) => sum + ((sizeBytes as number | null) ?? 0), 0);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#renewal);
+    await Promise.allSettled(this.#underWay);
+    const { fence } = this.#opened;
+    // A lease that cannot be given back expires.
+    await this.#connection.run(RELEASE, [this.#names.fence, this.#names.lease], [fence]).catch(() => undefined);
+    this.#connection.close();
+  }
+
+  async #track<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw closedError('redis engine');
+    const promise = work();
+    this.#underWay.add(promise);
+    try {
+      return await promise;
+    } finally {
+      this.#underWay.delete(promise);
+    }
+  }
+
+  #scheduleRenewal(): void {
+    this.#renewal = setTimeout(() => void this.#renew(), this.#opened.leaseMs / 3);
+    this.#renewal.unref();
+  }
+
+  /** A failure is of no account by itself: the next renewal, or the return of the connection, makes up for it. */
+  async #renew(): Promise<void> {
+    await this.#takeLease(false).catch(() => undefined);
+    if (this.#closing === undefined) this.#scheduleRenewal();
+  }
+
+  async #takeLease(anyway: boolean): Promise<void> {
+    const { fence, token, leaseMs } = this.#opened;
+    await this.#fenced(() =>
+      this.#connection.run(RENEW, [this.#names.fence, this.#names.lease], [fence, token, leaseMs], anyway),
+    );
+  }
+
+  /** The connection is back: is it the same data? */
+  async #resume(): Promise<void> {
+    const { facts } = this.#opened;
+    const now = await this.#connection.facts();
+    refuseEviction(now, this.#connection.where);
+    await this.#takeLease(true);
+    if (now.runId === facts.runId || (facts.syncsAlways && now.syncsAlways)) return;
+    const error = new ArmatureError(
+      'storage-failed',
+      `${this.#connection.where}: Redis was restarted and may have lost acknowledged writes`,
+      {
+        remedy: 'Restart the node. Set appendonly yes and appendfsync always to ride out restarts of Redis.',
+      },
+    );
+    this.#connection.lose(error);
+    throw error;
+  }
+
+  /** Once fenced off, or on an emptied server, nothing this engine could read or write is its own. */
+  async #fenced<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (thrown) {
+      const error = redisError(thrown, this.#connection.where);
+      const reply = error.cause instanceof Error ? error.cause.message : '';
+      if (reply.startsWith(FENCED) || reply.startsWith(VANISHED)) this.#connection.lose(error);
+      throw error;
+    }
+  }
+
+  #assertSyncs(): void {
+    if (this.#opened.acceptSync) return;
+    throw new ArmatureError(
+      'storage-failed',
+      `${this.#connection.where}: the server does not sync each write, so that none can be promised to be`,
+      {
+        remedy:
+          "Set appendonly yes and appendfsync always in Redis, or write with durability 'os', or accept the server's durability.",
+      },
+    );
+  }
+
+  #inconsistent(): ArmatureError {
+    return new ArmatureError('storage-corrupt', `${this.#connection.where}: a key has no value; something else writes there`, {
+      remedy: 'Keep others away from this prefix; then restart the node as a replacement of itself.',
+    });
+  }
+}
+
+async function acquire(
+  connection: RedisConnection,
+  names: KeyNames,
+  token: string,
+  leaseMs: number,
+  identity: StorageIdentity,
+): Promise<string> {
+  const stamp = stampText(identity, Date.now());
+  const keys = [names.stamp, names.lease, names.fence, names.values];
+  const [outcome, ...rest] = (await connection.run(ACQUIRE, keys, [token, leaseMs, stamp], true)) as [number, ...unknown[]];
+  if (outcome === 0) {
+    throw new ArmatureError(
+      'storage-locked',
+      `${connection.where} is in use by ${String(rest[0]).split(':', 2).join(' process ')}`,
+      {
+        remedy: `Stop that node, or use another prefix. If it died, its lease ends in ${Math.ceil(Number(rest[1]) / 1000)} s.`,
+        details: { retryAfterMs: Number(rest[1]) },
+      },
+    );
+  }
+  if (outcome === 2) {
+    throw new ArmatureError('storage-foreign', `${connection.where} holds data without a stamp`, {
+      remedy: 'Choose a prefix that nothing else uses.',
+    });
+  }
+  verifyStamp(String(rest[1]), identity, connection.where);
+  return String(rest[0]);
+}
+
+/** The `allkeys-` policies would throw out what was stored; the `volatile-` ones only touch the lease, which may go. */
+function refuseEviction(facts: ServerFacts, where: string): void {
+  if (facts.evictionPolicy?.startsWith('allkeys') !== true) return;
+  throw new ArmatureError('storage-failed', `${where}: Redis evicts data (maxmemory-policy ${facts.evictionPolicy})`, {
+    remedy: 'Set maxmemory-policy noeviction.',
+  });
+}
+
+/** One hash tag, so that the keys of a prefix are in one slot wherever slots exist. */
+function keyNames(prefix: string): KeyNames {
+  const name = (part: string): string => `{${prefix}}:${part}`;
+  return { stamp: name('stamp'), lease: name('lease'), fence: name('fence'), values: name('values'), keys: name('keys') };
+}
+
+function toBytes(key: BinaryString): Buffer {
+  return Buffer.from(key, 'latin1');
+}

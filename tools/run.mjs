@@ -3,10 +3,12 @@
  * after installing the dependencies when they are missing.
  */
 import { spawn } from 'node:child_process';
-import { dirname, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureDependencies } from './lib/dependencies.mjs';
-import { SOURCE_FLAGS } from './lib/local-cluster.mjs';
+import { dataDirectoryOf, marksOf, readLocalCluster, SOURCE_FLAGS } from './lib/local-cluster.mjs';
+import { isStillRunning } from './lib/member-process.mjs';
 import { onStopSignals, runMain } from './lib/run-main.mjs';
 import { sayErr, UsageError } from './lib/say.mjs';
 
@@ -18,6 +20,9 @@ const PROGRAMS = {
   dataset: 'tools/src/dataset.ts',
 };
 
+/** Any of these says which cluster is meant; flags do too, and win over the environment anyway. */
+const SAYS_WHICH = ['ARMATURE_NATS', 'ARMATURE_CLUSTER', 'ARMATURE_CONFIG', 'ARMATURE_NATS_CONTEXT', 'NATS_URL', 'NATS_CONTEXT'];
+
 await runMain(async () => {
   const [name, ...args] = process.argv.slice(2);
   const program = Object.entries(PROGRAMS).find(([key]) => key === name)?.[1];
@@ -28,9 +33,11 @@ await runMain(async () => {
   // The user's directory stays the working directory, so that paths in the arguments mean what they say. `--import` is
   // resolved from the program's own place by naming tsx in full.
   const flags = SOURCE_FLAGS.map((flag) => (flag === 'tsx' ? import.meta.resolve('tsx') : flag));
+  const cwd = process.env['INIT_CWD'] ?? process.cwd();
   const child = spawn(process.execPath, [...flags, resolve(ROOT, program), ...args], {
     stdio: 'inherit',
-    cwd: process.env['INIT_CWD'] ?? process.cwd(),
+    cwd,
+    env: { ...runningClusterSettings(cwd), ...process.env },
   });
   // The terminal delivers Ctrl-C to the child itself; a signal sent to us alone is passed on.
   onStopSignals((signal) => signal !== 'SIGINT' && child.kill(signal));
@@ -39,3 +46,20 @@ await runMain(async () => {
     child.once('exit', (code, signal) => done(signal === null ? (code ?? 1) : 130));
   });
 });
+
+/**
+ * While `npm start` has a cluster running and nothing says otherwise, that is the cluster meant.
+ * @param {string} cwd
+ * @returns {NodeJS.ProcessEnv}
+ */
+function runningClusterSettings(cwd) {
+  if (SAYS_WHICH.some((name) => (process.env[name] ?? '') !== '') || existsSync(join(cwd, 'armature.json'))) return {};
+  const dataDirectory = dataDirectoryOf(ROOT, undefined);
+  const cluster = readLocalCluster(dataDirectory);
+  if (cluster?.members.some((member) => isStillRunning(member.pid, marksOf(member, dataDirectory))) !== true) return {};
+  return {
+    ARMATURE_NATS: cluster.natsUrl,
+    ARMATURE_CLUSTER: cluster.cluster,
+    ARMATURE_SECRET_FILE: join(dataDirectory, 'cluster.key'),
+  };
+}

@@ -73,7 +73,9 @@ export class Admin {
   }
 
   join(node: string, options: { zone?: string; weight?: number } = {}): Promise<ChangeRecord> {
-    return this.propose(unwrap(parseChange({ kind: 'join', node, zone: options.zone ?? 'default', weight: options.weight ?? 1 })));
+    return this.propose(
+      unwrap(parseChange({ kind: 'join', node, zone: options.zone ?? 'default', weight: options.weight ?? 1 })),
+    );
   }
 
   leave(node: string): Promise<ChangeRecord> {

@@ -48,8 +48,8 @@ export interface PutOptions {
 }
 
 export interface Written {
-  /** Of the key after this write, for the next one; undefined when there are siblings that you have not read yet. */
-  readonly context: ReadContext | undefined;
+  /** For your next write of the key: covers this write and what it replaced, and no sibling that you have not read. */
+  readonly context: ReadContext;
   readonly receipt: Receipt;
 }
 
@@ -104,7 +104,11 @@ export class Bucket<T> {
    * Reads, merges, applies `change`, and writes the result with the context of the read. `change` gets undefined for an absent key, and
    * deletes by returning it. Two updates at once both survive, as siblings, until the next read merges them.
    */
-  async update(key: Key, change: (current: T | undefined) => T | undefined, options: Omit<PutOptions, 'context'> = {}): Promise<T | undefined> {
+  async update(
+    key: Key,
+    change: (current: T | undefined) => T | undefined,
+    options: Omit<PutOptions, 'context'> = {},
+  ): Promise<T | undefined> {
     const { entry, context } = await this.#read(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
     const current = entry === undefined ? undefined : applying('the merge function', () => entry.value);
     const next = applying('the update function', () => change(current));
@@ -127,7 +131,9 @@ export class Bucket<T> {
     let cursor: BinaryString | undefined = '' as BinaryString;
     while (cursor !== undefined) {
       const request: ClientScan = { bucket: this.name, cursor, limit: SCAN_PAGE, withValues };
-      const page: ScanReply = await retrying(this.#env, this.#timeoutMs(undefined) * 2, (leftMs) => this.#env.routing.scan(request, leftMs));
+      const page: ScanReply = await retrying(this.#env, this.#timeoutMs(undefined) * 2, (leftMs) =>
+        this.#env.routing.scan(request, leftMs),
+      );
       for (const { address, siblings } of page.items) yield { key: keyOfAddress(address), siblings };
       cursor = page.next;
     }
@@ -136,7 +142,9 @@ export class Bucket<T> {
   async #read(key: Key, options: ReadOptions): Promise<{ entry: Entry<T> | undefined; context: ReadContext | undefined }> {
     const address = this.#address(key);
     const quorum = { r: options.r ?? 'default', pr: options.pr ?? 'default' } as const;
-    const fetched = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) => this.#env.routing.fetch(address, quorum, leftMs));
+    const fetched = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) =>
+      this.#env.routing.fetch(address, quorum, leftMs),
+    );
     if (fetched.siblings.length === 0) return { entry: undefined, context: undefined };
     const live = fetched.siblings.filter(({ tombstone }) => !tombstone).map((sibling) => this.#decode(sibling));
     const entry = live.length === 0 ? undefined : new Entry(live, fetched.context, fetched.receipt, this.#options.merge);
@@ -144,11 +152,18 @@ export class Bucket<T> {
   }
 
   async #write(key: Key, version: { tombstone: boolean; value: Uint8Array; meta: Meta }, options: PutOptions): Promise<Written> {
-    const quorum: WriteOptions = { w: options.w ?? 'default', pw: options.pw ?? 'default', dw: options.dw ?? 'default', returnContext: true };
+    const quorum: WriteOptions = {
+      w: options.w ?? 'default',
+      pw: options.pw ?? 'default',
+      dw: options.dw ?? 'default',
+      returnContext: true,
+    };
     const operation = options.operation ?? toHex(this.#env.random.bytes(8));
     const write = { ...version, address: this.#address(key), context: options.context, operation, options: quorum };
-    const reply = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) => this.#env.routing.write(write, leftMs));
-    return { context: reply.context.length === 0 ? undefined : ReadContext.fromBytes(reply.context), receipt: reply.receipt };
+    const reply = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) =>
+      this.#env.routing.write(write, leftMs),
+    );
+    return { context: ReadContext.fromBytes(reply.context), receipt: reply.receipt };
   }
 
   #decode(sibling: FetchedSibling): { value: T; writtenAt: Date; meta: Meta } {

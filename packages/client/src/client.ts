@@ -84,7 +84,13 @@ export async function connectOver(ports: ClientPorts, options: ClientOptions): P
   participant.start((request) => {
     throw new ArmatureError('invalid-argument', `a client does not answer ${request.kind}`);
   });
-  await participant.membership.refresh();
+  const view = await participant.membership.refresh();
+  if (view.cluster === undefined) {
+    await participant.stop();
+    throw new ArmatureError('no-cluster', `no node on this bus knows of a cluster named ${cluster}`, {
+      remedy: 'Check the cluster name and prefix, and that its nodes run and the cluster was created: armature cluster status',
+    });
+  }
   const admin = new Admin({ ...ports, link: participant.link, subjects, prefix });
   const close = async (): Promise<void> => {
     await participant.stop();

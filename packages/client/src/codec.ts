@@ -10,7 +10,11 @@ export interface Codec<T> {
 }
 
 /** Bytes as they are. A value that was read is a view into memory that may be shared: copy it before changing it. */
-export const bytes: Codec<Uint8Array> = { encode: (value) => value, decode: (stored) => stored, contentType: 'application/octet-stream' };
+export const bytes: Codec<Uint8Array> = {
+  encode: (value) => value,
+  decode: (stored) => stored,
+  contentType: 'application/octet-stream',
+};
 
 export const utf8: Codec<string> = { encode: utf8Encode, decode: utf8Decode, contentType: 'text/plain; charset=utf-8' };
 

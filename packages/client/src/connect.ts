@@ -19,7 +19,8 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   const { log = silentLog, telemetry = noTelemetry } = options;
   const clock = systemClock;
   const random = systemRandom();
-  const servers = typeof options.servers === 'string' ? options.servers.split(',') : (options.servers ?? ['nats://127.0.0.1:4222']);
+  const servers =
+    typeof options.servers === 'string' ? options.servers.split(',') : (options.servers ?? ['nats://127.0.0.1:4222']);
   const bus = await connectNatsBus({ ...options.nats, servers, name: options.name ?? 'armature-client', clock, log, telemetry });
   try {
     return await connectOver({ bus, clock, random, log, telemetry }, options);

@@ -28,7 +28,11 @@ export class DirectRouting implements Routing {
   async fetch(address: Address, options: FetchOptions, timeoutMs: number): Promise<Fetched> {
     const { set, fastest, receipt } = await this.#coordinator.read({ address, options }, timeoutMs);
     const siblings = distinctSiblings(set).map(({ version }) => version);
-    return { siblings, context: ReadContext.sealedBy(() => this.#sealer.seal({ ...contextOf(set), fastest }, address), fastest), receipt };
+    return {
+      siblings,
+      context: ReadContext.sealedBy(() => this.#sealer.seal({ ...contextOf(set), fastest }, address), fastest),
+      receipt,
+    };
   }
 
   async write(write: ClientWrite, timeoutMs: number): Promise<WriteReply> {
@@ -40,7 +44,13 @@ export class DirectRouting implements Routing {
     if (bucket === undefined) throw unknownBucket(name);
     if (view.ring === undefined) throw new ArmatureError('no-cluster', 'the cluster has not been created yet');
     const context = write.context?.toBytes() ?? new Uint8Array(0);
-    return forwardWrite(env, { kind: 'write', ring: RING_UNKNOWN, ...write, context }, bucket.n, write.context?.fastest, timeoutMs);
+    return forwardWrite(
+      env,
+      { kind: 'write', ring: RING_UNKNOWN, ...write, context },
+      bucket.n,
+      write.context?.fastest,
+      timeoutMs,
+    );
   }
 
   scan(scan: ClientScan, timeoutMs: number): Promise<ScanReply> {

@@ -17,7 +17,12 @@ export class Entry<T> {
   readonly receipt: Receipt;
   readonly #merge: ((values: readonly T[]) => T) | undefined;
 
-  constructor(siblings: readonly Sibling<T>[], context: ReadContext, receipt: Receipt, merge: ((values: readonly T[]) => T) | undefined) {
+  constructor(
+    siblings: readonly Sibling<T>[],
+    context: ReadContext,
+    receipt: Receipt,
+    merge: ((values: readonly T[]) => T) | undefined,
+  ) {
     this.siblings = siblings;
     this.context = context;
     this.receipt = receipt;
@@ -37,9 +42,13 @@ export class Entry<T> {
     const [first] = this.siblings;
     if (first !== undefined && this.siblings.length === 1) return first.value;
     if (this.#merge !== undefined) return this.#merge(this.values);
-    throw new ArmatureError('application-error', `the key has ${this.siblings.length} concurrent values and the bucket no merge function`, {
-      remedy: 'Give the bucket a merge function, or look at entry.values and put the one to keep with entry.context.',
-      details: { siblings: this.siblings.length },
-    });
+    throw new ArmatureError(
+      'application-error',
+      `the key has ${this.siblings.length} concurrent values and the bucket no merge function`,
+      {
+        remedy: 'Give the bucket a merge function, or look at entry.values and put the one to keep with entry.context.',
+        details: { siblings: this.siblings.length },
+      },
+    );
   }
 }

@@ -6,7 +6,16 @@
 import { ArmatureError, toArmatureError, type Random } from '@armature/kernel';
 import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
 import { discover } from '@armature/coordination';
-import { RING_UNKNOWN, type FetchOptions, type Reply, type ReplyTo, type Request, type ScanReply, type Subjects, type WriteReply } from '@armature/protocol';
+import {
+  RING_UNKNOWN,
+  type FetchOptions,
+  type Reply,
+  type ReplyTo,
+  type Request,
+  type ScanReply,
+  type Subjects,
+  type WriteReply,
+} from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
 import { ReadContext } from './read-context.js';
@@ -39,7 +48,10 @@ export class RouterRouting implements Routing {
   }
 
   write(write: ClientWrite, timeoutMs: number): Promise<WriteReply> {
-    return this.#ask({ kind: 'write', ring: RING_UNKNOWN, ...write, context: write.context?.toBytes() ?? new Uint8Array(0) }, timeoutMs);
+    return this.#ask(
+      { kind: 'write', ring: RING_UNKNOWN, ...write, context: write.context?.toBytes() ?? new Uint8Array(0) },
+      timeoutMs,
+    );
   }
 
   scan(scan: ClientScan, timeoutMs: number): Promise<ScanReply> {

@@ -6,7 +6,8 @@ import { addressOf, type Address } from '@armature/ring';
 export function checkedAddress(bucket: string, key: Uint8Array): Result<Address, ArmatureError> {
   const name = parseBucketName(bucket);
   if (!name.ok) return name;
-  if (key.length === 0) return err(new ArmatureError('invalid-argument', 'the key is empty', { remedy: 'Give a key of at least one byte.' }));
+  if (key.length === 0)
+    return err(new ArmatureError('invalid-argument', 'the key is empty', { remedy: 'Give a key of at least one byte.' }));
   if (key.length > MAX_KEY_BYTES) {
     return err(
       new ArmatureError('too-large', `the key has ${key.length} bytes, the limit is ${MAX_KEY_BYTES}`, {

@@ -2,7 +2,7 @@
  * The coordinator: the doors through which coordinated requests enter, the same in a node, a router and a direct client. It checks what comes in against
  * the bucket and the limits, opens and seals contexts, and leads to `get`, `put`, `forwardWrite` and `scan`.
  */
-import { ArmatureError, EMPTY_BYTES, type NodeId } from '@armature/kernel';
+import { ArmatureError, EMPTY_BYTES } from '@armature/kernel';
 import {
   unknownBucket,
   type BucketProperties,
@@ -15,7 +15,15 @@ import {
 } from '@armature/protocol';
 import type { Replica } from '@armature/replica';
 import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
-import { EMPTY_CONTEXT, checkMeta, contextOf, countSiblings, distinctSiblings, type ContextContents, type OperationId, type VersionSet } from '@armature/versioning';
+import {
+  EMPTY_CONTEXT,
+  checkMeta,
+  contextAfter,
+  contextOf,
+  distinctSiblings,
+  type ContextContents,
+  type OperationId,
+} from '@armature/versioning';
 import type { CoordinationEnv } from './environment.js';
 import { forwardWrite } from './forward.js';
 import { get, type GetResult } from './get.js';
@@ -39,14 +47,18 @@ export class Coordinator {
     this.#env = parts.env;
     this.#sealer = parts.sealer;
     const { self } = parts.env;
-    this.#minting = parts.replica === undefined || self === undefined ? undefined : { ...parts.env, self, replica: parts.replica };
+    this.#minting =
+      parts.replica === undefined || self === undefined ? undefined : { ...parts.env, self, replica: parts.replica };
   }
 
   /** Reads, and answers the way clients understand: siblings and one sealed context. */
   async fetch(request: FetchRequest, timeoutMs: number): Promise<FetchReply> {
     const result = await this.read(request, timeoutMs);
     const siblings = distinctSiblings(result.set).map(({ version }) => fetchedSibling(version));
-    const context = siblings.length === 0 ? EMPTY_BYTES : this.#sealer.seal({ ...contextOf(result.set), fastest: result.fastest }, request.address);
+    const context =
+      siblings.length === 0
+        ? EMPTY_BYTES
+        : this.#sealer.seal({ ...contextOf(result.set), fastest: result.fastest }, request.address);
     return { kind: 'fetch', siblings, context, receipt: result.receipt };
   }
 
@@ -69,21 +81,15 @@ export class Coordinator {
     const verified = verifyAddress(request.address);
     if (!verified.ok) throw verified.error;
     const operation = request.operation as OperationId;
-    const result = await put(minting, { ...request, operation, bucket, context: context ?? EMPTY_CONTEXT, timeoutMs });
-    return { kind: 'write', context: this.#contextAfter(request, result.set, minting.self), receipt: result.receipt };
+    const before = context ?? EMPTY_CONTEXT;
+    const { set, dot, receipt } = await put(minting, { ...request, operation, bucket, context: before, timeoutMs });
+    if (!request.options.returnContext) return { kind: 'write', context: EMPTY_BYTES, receipt };
+    const after = this.#sealer.seal({ ...contextAfter(set, before, dot), fastest: minting.self }, request.address);
+    return { kind: 'write', context: after, receipt };
   }
 
   scan(request: ScanRequest, timeoutMs: number): Promise<ScanReply> {
     return scan(this.#env, request, timeoutMs);
-  }
-
-  /**
-   * The context of the key as the writer knows it: only when its own version is all there is. Otherwise there are siblings that it has not read,
-   * and a context that covers them would have its next write destroy them unread. Empty then: the writer has to read.
-   */
-  #contextAfter(request: WriteRequest, set: VersionSet, self: NodeId): Uint8Array {
-    if (!request.options.returnContext || countSiblings(set) !== 1) return EMPTY_BYTES;
-    return this.#sealer.seal({ ...contextOf(set), fastest: self }, request.address);
   }
 
   #open(request: WriteRequest): ContextContents {
@@ -110,10 +116,14 @@ export class Coordinator {
 
 function checkWrite(request: WriteRequest, bucket: BucketProperties): void {
   if (request.value.length > bucket.maxValueBytes) {
-    throw new ArmatureError('too-large', `the value has ${request.value.length} bytes, the bucket allows ${bucket.maxValueBytes}`, {
-      remedy: 'Store less under one key, or raise the limit: armature bucket update <bucket> --max-value-bytes <n>',
-      details: { sizeBytes: request.value.length, maxValueBytes: bucket.maxValueBytes },
-    });
+    throw new ArmatureError(
+      'too-large',
+      `the value has ${request.value.length} bytes, the bucket allows ${bucket.maxValueBytes}`,
+      {
+        remedy: 'Store less under one key, or raise the limit: armature bucket update <bucket> --max-value-bytes <n>',
+        details: { sizeBytes: request.value.length, maxValueBytes: bucket.maxValueBytes },
+      },
+    );
   }
   const meta = checkMeta(request.meta);
   if (!meta.ok) throw meta.error;

@@ -82,8 +82,12 @@ function exhausted(tried: ReadonlyMap<NodeId, ErrorCode>, maybeWritten: boolean)
       details,
     });
   }
-  return new ArmatureError('unavailable', names === '' ? 'the key has no owner' : `no owner of the key could take the write (${names})`, {
-    remedy: 'Repeat later. "armature cluster status" shows which nodes are down.',
-    details,
-  });
+  return new ArmatureError(
+    'unavailable',
+    names === '' ? 'the key has no owner' : `no owner of the key could take the write (${names})`,
+    {
+      remedy: 'Repeat later. "armature cluster status" shows which nodes are down.',
+      details,
+    },
+  );
 }

@@ -97,7 +97,11 @@ function readFrom(
 
 function answer(state: GetState, placement: Placement, resolver: ResolverName): GetResult {
   const fastest = (state.answers[0] as { node: NodeId }).node;
-  return { set: resolve(resolver, reconcileAnswers(state.answers)), fastest, receipt: { coordinator: fastest, replicas: replicasOf(state, placement) } };
+  return {
+    set: resolve(resolver, reconcileAnswers(state.answers)),
+    fastest,
+    receipt: { coordinator: fastest, replicas: replicasOf(state, placement) },
+  };
 }
 
 function replicasOf(state: GetState, placement: Placement): readonly ReplicaReceipt[] {

@@ -8,7 +8,16 @@
 import { ArmatureError, toArmatureError, type ClusterName, type NodeId, type Random } from '@armature/kernel';
 import { LinkEndpoint, parseLinkAddress, type Bus, type BusSubscription, type LinkAddress, type LinkSender } from '@armature/bus';
 import { FailureMonitor, Membership, type HistoryStore } from '@armature/membership';
-import { nodeAddress, protocolCodec, subjectsOf, type LinkRole, type Reply, type ReplyTo, type Request, type Subjects } from '@armature/protocol';
+import {
+  nodeAddress,
+  protocolCodec,
+  subjectsOf,
+  type LinkRole,
+  type Reply,
+  type ReplyTo,
+  type Request,
+  type Subjects,
+} from '@armature/protocol';
 import { AlarmWheel, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
 
@@ -89,7 +98,15 @@ export class Participant {
   static async open(options: ParticipantOptions, ports: ParticipantPorts): Promise<Participant> {
     const { bus, clock, random, log, telemetry } = ports;
     const address = linkAddressOf(options.role, options.name);
-    const link = LinkEndpoint.open(bus, protocolCodec, { prefix: options.prefix, cluster: options.cluster, address, clock, random, log, telemetry });
+    const link = LinkEndpoint.open(bus, protocolCodec, {
+      prefix: options.prefix,
+      cluster: options.cluster,
+      address,
+      clock,
+      random,
+      log,
+      telemetry,
+    });
     const subjects = subjectsOf(options.prefix, options.cluster);
     const ask = async <Q extends Request>(peer: string, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> =>
       (await link.request(peer as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
@@ -141,7 +158,9 @@ export class Participant {
     if (this.options.role !== 'client') {
       const queue = this.options.role;
       this.#subscriptions.push(
-        bus.subscribe(this.subjects.discover(queue), (message) => void message.respond(Buffer.from(this.link.address, 'utf8')), { queue }),
+        bus.subscribe(this.subjects.discover(queue), (message) => void message.respond(Buffer.from(this.link.address, 'utf8')), {
+          queue,
+        }),
       );
     }
     this.membership.start();
@@ -156,7 +175,8 @@ export class Participant {
   }
 
   #ask<Q extends ReplicaRequest>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    if (node === this.coordination.self && this.#ownReplica !== undefined) return this.#askSelf(this.#ownReplica, request, timeoutMs);
+    if (node === this.coordination.self && this.#ownReplica !== undefined)
+      return this.#askSelf(this.#ownReplica, request, timeoutMs);
     const { clock } = this.#ports;
     const startedMs = clock.monotonicMs();
     return this.link.request(nodeAddress(node) as LinkAddress, request, timeoutMs).then(

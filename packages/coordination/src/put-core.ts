@@ -41,7 +41,10 @@ export function putFailed(state: PutState, node: NodeId, code: ErrorCode): PutSt
 /** The ring changed underneath: the acknowledgements of nodes that are still concerned stay, everybody else is to be asked (again). */
 export function putReplanned(state: PutState, plan: PutPlan): PutState {
   const kept = state.heard
-    .filter(({ node, outcome }) => (outcome === 'ok' || outcome === 'durable') && (plan.owners.includes(node) || plan.pending.includes(node)))
+    .filter(
+      ({ node, outcome }) =>
+        (outcome === 'ok' || outcome === 'durable') && (plan.owners.includes(node) || plan.pending.includes(node)),
+    )
     .map((replica) => ({ ...replica, role: roleOf(plan, replica.node) }));
   return judged({ plan, heard: kept, verdict: state.verdict });
 }

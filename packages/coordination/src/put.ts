@@ -10,7 +10,7 @@ import type { Placement } from '@armature/membership';
 import type { BucketProperties, Meta, Receipt, ReplicaReceipt, WriteOptions } from '@armature/protocol';
 import type { MintResult, Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
-import type { CausalContext, OperationId, VersionSet } from '@armature/versioning';
+import type { CausalContext, Dot, OperationId, VersionSet } from '@armature/versioning';
 import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
 import { putAcknowledged, putFailed, putReplanned, putReplicas, startPut, type PutPlan, type PutState } from './put-core.js';
 import { writeQuorum, type WriteQuorum } from './quorum.js';
@@ -37,6 +37,8 @@ export interface PutRequest {
 export interface PutResult {
   /** The key's state after the put, as the minting replica sees it. */
   readonly set: VersionSet;
+  /** The event of this put. */
+  readonly dot: Dot;
   readonly receipt: Receipt;
 }
 
@@ -48,12 +50,18 @@ export async function put(env: MintingEnv, request: PutRequest): Promise<PutResu
   const minted = await env.replica.mint(request);
   const state = await replicate(env, request, minted, quorum.value, deadlineMs);
   const replicas = putReplicas(state);
-  if (state.verdict === 'written') return { set: minted.set, receipt: { coordinator: env.self, replicas } };
+  if (state.verdict === 'written') return { set: minted.set, dot: minted.dot, receipt: { coordinator: env.self, replicas } };
   throw partial(replicas, quorum.value);
 }
 
 /** Resolves with the first state that has a verdict, or with what stands at the deadline. Replicas that are still to answer get their time. */
-function replicate(env: MintingEnv, request: PutRequest, minted: MintResult, quorum: WriteQuorum, deadlineMs: number): Promise<PutState> {
+function replicate(
+  env: MintingEnv,
+  request: PutRequest,
+  minted: MintResult,
+  quorum: WriteQuorum,
+  deadlineMs: number,
+): Promise<PutState> {
   return new Promise((decide) => {
     const { address, bucket } = request;
     const durable = bucket.durability === 'fsync';
@@ -73,7 +81,13 @@ function replicate(env: MintingEnv, request: PutRequest, minted: MintResult, quo
       if (state.verdict !== 'replicating') conclude();
     };
     const send = (node: NodeId): void => {
-      const message = { kind: 'merge', ring: view.ringVersion, address, set: minted.encoded, durability: bucket.durability } as const;
+      const message = {
+        kind: 'merge',
+        ring: view.ringVersion,
+        address,
+        set: minted.encoded,
+        durability: bucket.durability,
+      } as const;
       env.ask(node, message, Math.max(1, deadlineMs - env.clock.monotonicMs())).then(
         (reply) => apply(putAcknowledged(state, node, reply.durable)),
         (thrown: unknown) => {
@@ -117,8 +131,12 @@ function partial(replicas: readonly ReplicaReceipt[], quorum: WriteQuorum): Arma
   const lacks = replicas.filter(({ outcome }) => outcome !== 'ok' && outcome !== 'durable');
   const wanted = `W=${quorum.w}${quorum.pw > 0 ? `, PW=${quorum.pw}` : ''}${quorum.dw > 0 ? `, DW=${quorum.dw}` : ''}`;
   const names = lacks.map(({ node, outcome }) => `${node}: ${outcome}`).join(', ');
-  return new ArmatureError('partial-write', `written to ${has.length} replica(s), ${wanted} asked for${names === '' ? '' : ` (${names})`}`, {
-    remedy: 'The write may surface later. Repeat it with the same operation id, or read the key to see what stands.',
-    details: { replicas, needed: quorum },
-  });
+  return new ArmatureError(
+    'partial-write',
+    `written to ${has.length} replica(s), ${wanted} asked for${names === '' ? '' : ` (${names})`}`,
+    {
+      remedy: 'The write may surface later. Repeat it with the same operation id, or read the key to see what stands.',
+      details: { replicas, needed: quorum },
+    },
+  );
 }

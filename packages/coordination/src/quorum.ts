@@ -28,7 +28,10 @@ export function readQuorum(bucket: BucketProperties, options: Pick<FetchOptions,
   return ok({ n: bucket.n, r: r.value, pr: pr.value, needed: Math.max(1, r.value, pr.value) });
 }
 
-export function writeQuorum(bucket: BucketProperties, options: Pick<WriteOptions, 'w' | 'pw' | 'dw'>): Result<WriteQuorum, ArmatureError> {
+export function writeQuorum(
+  bucket: BucketProperties,
+  options: Pick<WriteOptions, 'w' | 'pw' | 'dw'>,
+): Result<WriteQuorum, ArmatureError> {
   const w = resolveQuorumWord('w', options.w, bucket.n, bucket.w);
   if (!w.ok) return w;
   const pw = resolveQuorumWord('pw', options.pw, bucket.n, bucket.pw);

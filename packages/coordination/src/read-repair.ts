@@ -49,5 +49,7 @@ export function repairReplicas(env: CoordinationEnv, view: View, address: Addres
 function decoded(set: Uint8Array): VersionSet {
   const result = decodeVersionSet(set);
   if (result.ok) return result.value;
-  throw new ArmatureError('storage-corrupt', `a replica answered with a malformed version set: ${result.error.message}`, { cause: result.error });
+  throw new ArmatureError('storage-corrupt', `a replica answered with a malformed version set: ${result.error.message}`, {
+    cause: result.error,
+  });
 }

@@ -6,7 +6,14 @@
  * the next page goes on there. The cursor is a position on the ring, so it stays valid whatever becomes of nodes and partitions.
  */
 import { ArmatureError, type BinaryString, type NodeId } from '@armature/kernel';
-import { unknownBucket, type FetchedSibling, type PullReply, type PullRequest, type ScanReply, type ScanRequest } from '@armature/protocol';
+import {
+  unknownBucket,
+  type FetchedSibling,
+  type PullReply,
+  type PullRequest,
+  type ScanReply,
+  type ScanRequest,
+} from '@armature/protocol';
 import { POSITION_BYTES, type Address } from '@armature/ring';
 import { decodeVersionSet, join, liveSiblings, resolve, type Resolver, type VersionSet } from '@armature/versioning';
 import type { CoordinationEnv } from './environment.js';
@@ -57,7 +64,10 @@ async function scanPartition(
   };
   const pages = await pullFrom(env, owners, bucket.r, pull, deadlineMs);
   const known = earliestEnd(pages);
-  const items = joinPages(pages, known, bucket.resolver).map(({ address, set }) => ({ address, siblings: siblingsOf(set, request.withValues) }));
+  const items = joinPages(pages, known, bucket.resolver).map(({ address, set }) => ({
+    address,
+    siblings: siblingsOf(set, request.withValues),
+  }));
   return { items: items.filter(({ siblings }) => siblings.length > 0), next: known ?? end };
 }
 
@@ -73,9 +83,13 @@ async function pullFrom(
   while (pages.length < needed) {
     const batch = owners.slice(next, next + needed - pages.length);
     if (batch.length === 0) {
-      throw new ArmatureError('unavailable', `${pages.length} of the ${needed} replicas needed answered the listing of a partition`, {
-        remedy: 'Repeat later. "armature cluster status" shows which nodes are down.',
-      });
+      throw new ArmatureError(
+        'unavailable',
+        `${pages.length} of the ${needed} replicas needed answered the listing of a partition`,
+        {
+          remedy: 'Repeat later. "armature cluster status" shows which nodes are down.',
+        },
+      );
     }
     next += batch.length;
     const settled = await Promise.allSettled(batch.map((node) => env.ask(node, request, deadlineMs - env.clock.monotonicMs())));
@@ -91,7 +105,11 @@ function earliestEnd(pages: readonly PullReply[]): BinaryString | undefined {
   return earliest;
 }
 
-function joinPages(pages: readonly PullReply[], end: BinaryString | undefined, resolver: Resolver): { address: Address; set: VersionSet }[] {
+function joinPages(
+  pages: readonly PullReply[],
+  end: BinaryString | undefined,
+  resolver: Resolver,
+): { address: Address; set: VersionSet }[] {
   const sets = new Map<Address, VersionSet>();
   for (const page of pages) {
     for (const { address, set } of page.entries) {
@@ -102,14 +120,24 @@ function joinPages(pages: readonly PullReply[], end: BinaryString | undefined, r
       sets.set(address, held === undefined ? decoded.value : join(held, decoded.value));
     }
   }
-  return [...sets].map(([address, set]) => ({ address, set: resolve(resolver, set) })).sort((a, b) => (a.address < b.address ? -1 : 1));
+  return [...sets]
+    .map(([address, set]) => ({ address, set: resolve(resolver, set) }))
+    .sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 
 function siblingsOf(set: VersionSet, withValues: boolean): FetchedSibling[] {
-  return liveSiblings(set).map(({ version }) => ({ ...fetchedSibling(version), ...(withValues ? {} : { value: new Uint8Array(0) }) }));
+  return liveSiblings(set).map(({ version }) => ({
+    ...fetchedSibling(version),
+    ...(withValues ? {} : { value: new Uint8Array(0) }),
+  }));
 }
 
 /** A version as clients get it. */
-export function fetchedSibling(version: { value: Uint8Array; tombstone: boolean; at: number; meta: FetchedSibling['meta'] }): FetchedSibling {
+export function fetchedSibling(version: {
+  value: Uint8Array;
+  tombstone: boolean;
+  at: number;
+  meta: FetchedSibling['meta'];
+}): FetchedSibling {
   return { value: version.value, tombstone: version.tombstone, at: version.at, meta: version.meta };
 }

@@ -42,7 +42,10 @@ export class ActorEpoch {
 
   private constructor(env: ActorEpochEnv) {
     this.#env = env;
-    this.#retired = env.telemetry.counter('armature_replica_actors_retired_total', 'Actors retired because the store was not provably the last one written.');
+    this.#retired = env.telemetry.counter(
+      'armature_replica_actors_retired_total',
+      'Actors retired because the store was not provably the last one written.',
+    );
   }
 
   static async open(env: ActorEpochEnv): Promise<ActorEpoch> {
@@ -78,7 +81,8 @@ export class ActorEpoch {
       this.#saving ??= this.#takeFresh().finally(() => (this.#saving = undefined));
       await this.#saving;
     }
-    if (this.#actor === undefined) throw new ArmatureError('storage-failed', 'the actor was retired again while it was being renewed');
+    if (this.#actor === undefined)
+      throw new ArmatureError('storage-failed', 'the actor was retired again while it was being renewed');
     return this.#actor;
   }
 

@@ -43,7 +43,10 @@ export class Filler {
 
   constructor(env: FillerEnv) {
     this.#env = env;
-    this.#copied = env.telemetry.counter('armature_replica_filled_records_total', 'Records copied from other owners into partitions this node has become an owner of.');
+    this.#copied = env.telemetry.counter(
+      'armature_replica_filled_records_total',
+      'Records copied from other owners into partitions this node has become an owner of.',
+    );
   }
 
   /** Looks whether there is something to fill. Cheap when there is not; call it on every change of the view. */
@@ -102,11 +105,17 @@ export class Filler {
     const settled = await Promise.allSettled(sources.map((source) => this.#copyFrom(view, partition, source)));
     const copied = settled.filter(({ status }) => status === 'fulfilled').length;
     if (copied === sources.length) return;
-    const failures = settled.flatMap((one, i) => (one.status === 'rejected' ? [`${sources[i]}: ${toArmatureError(one.reason).message}`] : []));
+    const failures = settled.flatMap((one, i) =>
+      one.status === 'rejected' ? [`${sources[i]}: ${toArmatureError(one.reason).message}`] : [],
+    );
     if (copied <= sources.length / 2) {
-      throw new ArmatureError('unavailable', `partition ${partition} could be copied from ${copied} of its ${sources.length} owners (${failures.join('; ')})`, {
-        remedy: 'It is tried again by itself. Bring the owners back, or remove those that are gone for good.',
-      });
+      throw new ArmatureError(
+        'unavailable',
+        `partition ${partition} could be copied from ${copied} of its ${sources.length} owners (${failures.join('; ')})`,
+        {
+          remedy: 'It is tried again by itself. Bring the owners back, or remove those that are gone for good.',
+        },
+      );
     }
     this.#env.log.warn({ partition, failures }, 'a partition was copied from a majority of its owners only');
   }
@@ -119,7 +128,15 @@ export class Filler {
     while (cursor !== undefined && !this.#stopped) {
       const page: PullReply = await this.#env.ask(
         source,
-        { kind: 'pull', ring: view.ringVersion, start: cursor, end, bucket: undefined, limit: PAGE_ENTRIES, limitBytes: PAGE_BYTES },
+        {
+          kind: 'pull',
+          ring: view.ringVersion,
+          start: cursor,
+          end,
+          bucket: undefined,
+          limit: PAGE_ENTRIES,
+          limitBytes: PAGE_BYTES,
+        },
         PULL_TIMEOUT_MS,
       );
       await Promise.all(

@@ -28,8 +28,10 @@ import {
   resolve,
   tombstoneVersion,
   valueVersion,
+  withDot,
   type ActorId,
   type CausalContext,
+  type Dot,
   type OperationId,
   type VersionSet,
   type VersionVector,
@@ -68,6 +70,8 @@ export interface MintRequest {
 export interface MintResult {
   /** The key's new state, to be merged by the other replicas. */
   readonly set: VersionSet;
+  /** The event of this put. */
+  readonly dot: Dot;
   readonly encoded: Uint8Array;
   /** Resolves when the local copy is as durable as the bucket asks; rejects with a storage error. Always handled by the caller. */
   readonly committed: Promise<void>;
@@ -93,7 +97,10 @@ export class Replica {
     this.#merges = telemetry.counter('armature_replica_merges_total', 'Version sets merged.', { changed: 'yes' });
     this.#unchangedMerges = telemetry.counter('armature_replica_merges_total', 'Version sets merged.', { changed: 'no' });
     this.#mints = telemetry.counter('armature_replica_mints_total', 'Versions minted.');
-    this.#damaged = telemetry.counter('armature_replica_damaged_records_total', 'Records that failed their checksum or could not be read.');
+    this.#damaged = telemetry.counter(
+      'armature_replica_damaged_records_total',
+      'Records that failed their checksum or could not be read.',
+    );
   }
 
   /** The encoded version set held, or undefined. Error `storage-corrupt` where the record is damaged. */
@@ -108,7 +115,9 @@ export class Replica {
    */
   async merge(address: Address, incoming: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void> {
     // The lock covers reading and handing over to the store, which from then on answers with the new state; it does not cover the commit.
-    const accepted = this.#locks.run(address, () => this.#withHeld(address, (held) => this.#mergeInto(held, address, incoming, bucket, durability)));
+    const accepted = this.#locks.run(address, () =>
+      this.#withHeld(address, (held) => this.#mergeInto(held, address, incoming, bucket, durability)),
+    );
     await (accepted instanceof Promise ? await accepted : accepted).committed;
   }
 
@@ -143,12 +152,14 @@ export class Replica {
     };
     const stored = this.#env.store.read(address);
     if (!(stored instanceof Promise)) return work(usable(stored));
-    return stored.then(usable, (thrown: unknown) => {
-      const error = toArmatureError(thrown);
-      if (error.code !== 'storage-corrupt') throw error;
-      this.#noteDamage(address);
-      return undefined;
-    }).then(work);
+    return stored
+      .then(usable, (thrown: unknown) => {
+        const error = toArmatureError(thrown);
+        if (error.code !== 'storage-corrupt') throw error;
+        this.#noteDamage(address);
+        return undefined;
+      })
+      .then(work);
   }
 
   #mergeInto(
@@ -192,22 +203,25 @@ export class Replica {
     const version = request.tombstone
       ? tombstoneVersion({ at: at.value, operation })
       : valueVersion({ value, at: at.value, operation, meta });
-    const minted = mint(local, actor, context.clock, version);
+    const minted = mint(local, actor, context.clock, version, { own: context.own });
     const capped = checkSiblingCap(resolve(bucket.resolver, minted.set), bucket.maxSiblings);
     if (!capped.ok) throw capped.error;
     this.#clock = at.value;
     this.#mints.add();
     const encoded = encodeVersionSet(capped.value);
     const committed = this.#write(request.address, encoded, bucket.durability);
-    return { set: capped.value, encoded, committed };
+    return { set: capped.value, dot: minted.dot, encoded, committed };
   }
 
   /** The actor, unless the context shows that this store has forgotten some of its events: then the caller must wait for a fresh one. */
   #actorFor(local: VersionSet, context: CausalContext): ActorId {
     const actor = this.#env.epoch.current;
-    if (actor !== undefined && !isAmnesiac(local, actor, context.clock)) return actor;
+    const seen = context.own === undefined ? context.clock : withDot(context.clock, context.own);
+    if (actor !== undefined && !isAmnesiac(local, actor, seen)) return actor;
     this.#env.epoch.retire('a client has read more of our writes than we hold: this store has lost some');
-    throw new ArmatureError('unavailable', 'this node is taking a fresh actor', { remedy: 'Repeat the write; another replica can take it at once.' });
+    throw new ArmatureError('unavailable', 'this node is taking a fresh actor', {
+      remedy: 'Repeat the write; another replica can take it at once.',
+    });
   }
 
   #decodeHeld(held: Uint8Array | undefined, address: Address): VersionSet {
@@ -239,5 +253,8 @@ export class Replica {
 }
 
 function malformedSet(cause: Error): ArmatureError {
-  return new ArmatureError('invalid-argument', `not a version set: ${cause.message}`, { cause, remedy: 'Report this: a peer sent what it must not.' });
+  return new ArmatureError('invalid-argument', `not a version set: ${cause.message}`, {
+    cause,
+    remedy: 'Report this: a peer sent what it must not.',
+  });
 }

@@ -10,7 +10,16 @@ import { parseClusterName, parseNodeId, parseZoneName, unwrap, type NodeId, type
 import { InProcessBroker } from '@armature/bus';
 import { connectOver, type Client } from '@armature/client';
 import type { MemberSettings } from '@armature/protocol';
-import { noTelemetry, silentLog, sleep, systemClock, systemRandom, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import {
+  noTelemetry,
+  silentLog,
+  sleep,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Logger,
+  type Telemetry,
+} from '@armature/runtime';
 import { memoryEngine, type Engine } from '@armature/storage';
 import { ArmatureNode } from './node.js';
 import { ArmatureRouter } from './router.js';

@@ -44,7 +44,7 @@ export function historyStoreOn(store: Store, log: Logger): HistoryStore {
     async load() {
       const records: ChangeRecord[] = [];
       const bounds = spacePrefixBounds('meta', HISTORY_PREFIX);
-      for (let start: BinaryString | undefined = bounds.start; start !== undefined; ) {
+      for (let start: BinaryString | undefined = bounds.start; start !== undefined;) {
         const page = await store.range({ start, end: bounds.end, limit: HISTORY_PAGE });
         for (const { value } of page.entries) {
           const record = parseChangeRecord(JSON.parse(utf8Decode(value)));

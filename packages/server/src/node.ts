@@ -7,7 +7,18 @@
 import { ArmatureError, unreachable } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
 import { Coordinator, Participant, createSealer } from '@armature/coordination';
-import { unknownBucket, type MergeReply, type MergeRequest, type NodeStatus, type PullReply, type PullRequest, type ReadReply, type ReadRequest, type Reply, type Request } from '@armature/protocol';
+import {
+  unknownBucket,
+  type MergeReply,
+  type MergeRequest,
+  type NodeStatus,
+  type PullReply,
+  type PullRequest,
+  type ReadReply,
+  type ReadRequest,
+  type Reply,
+  type Request,
+} from '@armature/protocol';
 import { ActorEpoch, Filler, Replica } from '@armature/replica';
 import { bucketOfAddress } from '@armature/ring';
 import { Store } from '@armature/storage';
@@ -32,7 +43,11 @@ export class ArmatureNode {
   readonly #startedAtMs: number;
   #service: RunningService | undefined;
 
-  private constructor(options: NodeOptions, ports: NodePorts, parts: { store: Store; epoch: ActorEpoch; participant: Participant }) {
+  private constructor(
+    options: NodeOptions,
+    ports: NodePorts,
+    parts: { store: Store; epoch: ActorEpoch; participant: Participant },
+  ) {
     this.options = options;
     this.#ports = ports;
     this.#store = parts.store;
@@ -40,7 +55,14 @@ export class ArmatureNode {
     this.participant = parts.participant;
     this.#startedAtMs = ports.clock.nowMs();
     const { clock, log, telemetry } = ports;
-    this.#replica = new Replica({ node: options.node, store: recordStoreOn(parts.store), epoch: parts.epoch, clock, log, telemetry });
+    this.#replica = new Replica({
+      node: options.node,
+      store: recordStoreOn(parts.store),
+      epoch: parts.epoch,
+      clock,
+      log,
+      telemetry,
+    });
     this.#coordinator = new Coordinator({
       env: parts.participant.coordination,
       sealer: createSealer(options.secret, options.cluster),
@@ -62,7 +84,13 @@ export class ArmatureNode {
   /** Opens the store, takes up the actor and the history, and answers. Errors: storage errors, `invalid-config`. The engine is closed by `stop`. */
   static async start(options: NodeOptions, ports: NodePorts): Promise<ArmatureNode> {
     const { engine, clock, random, log, telemetry } = ports;
-    const store = new Store({ engine, clock, log, telemetry, ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }) });
+    const store = new Store({
+      engine,
+      clock,
+      log,
+      telemetry,
+      ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+    });
     const epoch = await ActorEpoch.open({ store: epochStoreOn(store), random, log, telemetry });
     const participant = await Participant.open(
       { ...options, role: 'node', name: options.node },
@@ -78,7 +106,7 @@ export class ArmatureNode {
 
   /** Whether this node takes part in a cluster and its store works: what a load balancer wants to know. */
   get ready(): boolean {
-    return this.#notes().length === 0;
+    return this.notes.length === 0;
   }
 
   async status(): Promise<NodeStatus> {
@@ -93,10 +121,14 @@ export class ArmatureNode {
       historyFingerprint: view.fingerprint,
       ring: view.ringVersion,
       ready: this.ready,
-      notes: this.#notes(),
+      notes: this.notes,
       suspects: [...view.members.keys()].filter((node) => this.participant.monitor.isSuspect(node)),
       pendingPartitions: view.pendingFor(this.options.node).length,
-      storage: { engine: this.#ports.engine.name, healthy: health.status === 'ok', sizeBytes: await this.#ports.engine.sizeBytes() },
+      storage: {
+        engine: this.#ports.engine.name,
+        healthy: health.status === 'ok',
+        sizeBytes: await this.#ports.engine.sizeBytes(),
+      },
       actor: this.#epoch.current,
     };
   }
@@ -111,7 +143,8 @@ export class ArmatureNode {
     await this.#store.close();
   }
 
-  #notes(): string[] {
+  /** Why it is not ready, in words for an operator. */
+  get notes(): readonly string[] {
     const { view } = this.participant.membership;
     const notes: string[] = [];
     if (view.cluster === undefined) notes.push('the cluster has not been created yet');
@@ -174,7 +207,8 @@ export class ArmatureNode {
       limitBytes: Math.min(Math.max(1, request.limitBytes), MAX_PULL_BYTES),
     });
     const { bucket } = request;
-    const entries = bucket === undefined ? page.entries : page.entries.filter(({ address }) => bucketOfAddress(address) === bucket);
+    const entries =
+      bucket === undefined ? page.entries : page.entries.filter(({ address }) => bucketOfAddress(address) === bucket);
     return { kind: 'pull', entries, next: page.next };
   }
 }

@@ -8,10 +8,35 @@
  * Bucket and key stand in the subject, or in headers when they are not subject tokens. Contexts and quorums are headers, values are payloads. Routers
  * share the requests as one queue group.
  */
-import { ArmatureError, EMPTY_BYTES, fromBase64, toArmatureError, toBase64Url, toHex, utf8Encode, type Random } from '@armature/kernel';
-import { headerValue, headersOf, serviceErrorHeaders, type Bus, type BusEndpoint, type BusMessage, type RunningService } from '@armature/bus';
+import {
+  ArmatureError,
+  EMPTY_BYTES,
+  fromBase64,
+  toArmatureError,
+  toBase64Url,
+  toHex,
+  utf8Encode,
+  type Random,
+} from '@armature/kernel';
+import {
+  headerValue,
+  headersOf,
+  serviceErrorHeaders,
+  type Bus,
+  type BusEndpoint,
+  type BusMessage,
+  type RunningService,
+} from '@armature/bus';
 import { checkedAddress, type Coordinator } from '@armature/coordination';
-import { RING_UNKNOWN, parseQuorumWord, subjectsOf, type FetchReply, type Meta, type QuorumWord, type WriteReply } from '@armature/protocol';
+import {
+  RING_UNKNOWN,
+  parseQuorumWord,
+  subjectsOf,
+  type FetchReply,
+  type Meta,
+  type QuorumWord,
+  type WriteReply,
+} from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
 import { statusOfError } from './plain-api-status.js';
@@ -66,7 +91,13 @@ async function answer(parts: PlainApiParts, verb: Verb, root: string, message: B
   }
 }
 
-function write(parts: PlainApiParts, tombstone: boolean, address: Address, message: BusMessage, timeoutMs: number): Promise<WriteReply> {
+function write(
+  parts: PlainApiParts,
+  tombstone: boolean,
+  address: Address,
+  message: BusMessage,
+  timeoutMs: number,
+): Promise<WriteReply> {
   return parts.coordinator.write(
     {
       kind: 'write',
@@ -89,7 +120,10 @@ function respondFetched(parts: PlainApiParts, message: BusMessage, reply: FetchR
   const [only] = live;
   if (only === undefined) {
     const deleted: Record<string, string> = reply.siblings.length > 0 ? { 'Armature-Deleted': 'true' } : {};
-    const headers = new Map([...serviceErrorHeaders(404, 'not found'), ...headersOf({ 'Armature-Error': 'not-found', ...deleted, ...context })]);
+    const headers = new Map([
+      ...serviceErrorHeaders(404, 'not found'),
+      ...headersOf({ 'Armature-Error': 'not-found', ...deleted, ...context }),
+    ]);
     message.respond(EMPTY_BYTES, { headers });
     return;
   }
@@ -104,13 +138,17 @@ function respondFetched(parts: PlainApiParts, message: BusMessage, reply: FetchR
     timestamp: new Date(sibling.at / 1024).toISOString(),
     meta: Object.fromEntries(sibling.meta),
   }));
-  respondBounded(parts, message, utf8Encode(JSON.stringify({ siblings: document })), { ...headers, 'Content-Type': SIBLINGS_TYPE });
+  respondBounded(parts, message, utf8Encode(JSON.stringify({ siblings: document })), {
+    ...headers,
+    'Content-Type': SIBLINGS_TYPE,
+  });
 }
 
 function respondWritten(message: BusMessage, reply: WriteReply): void {
   const replicas = reply.receipt.replicas.map(({ node, role, outcome }) => `${node}=${role}:${outcome}`).join(',');
-  const context: Record<string, string> = reply.context.length === 0 ? {} : { 'Armature-Context': toBase64Url(reply.context) };
-  message.respond(EMPTY_BYTES, { headers: headersOf({ ...context, 'Armature-Replicas': replicas }) });
+  message.respond(EMPTY_BYTES, {
+    headers: headersOf({ 'Armature-Context': toBase64Url(reply.context), 'Armature-Replicas': replicas }),
+  });
 }
 
 /** Plain messages are not split, so what a link can carry may be too much here. */
@@ -120,7 +158,12 @@ function respondBounded(parts: PlainApiParts, message: BusMessage, payload: Uint
   if (payload.length + headerBytes <= parts.bus.maxPayloadBytes) message.respond(payload, { headers: encoded });
   else {
     const remedy = 'Read it with @armature/client, which splits large values, or raise max_payload of the NATS server.';
-    respondError(message, new ArmatureError('too-large', `the answer of ${payload.length} bytes exceeds the bus's ${parts.bus.maxPayloadBytes}`, { remedy }));
+    respondError(
+      message,
+      new ArmatureError('too-large', `the answer of ${payload.length} bytes exceeds the bus's ${parts.bus.maxPayloadBytes}`, {
+        remedy,
+      }),
+    );
   }
 }
 
@@ -154,13 +197,18 @@ function contextOf(message: BusMessage): Uint8Array {
   if (text === undefined || text === '') return EMPTY_BYTES;
   const context = fromBase64(text);
   if (context !== undefined) return context;
-  throw new ArmatureError('invalid-context', 'Armature-Context is not base64', { remedy: 'Send the header back exactly as a get returned it.' });
+  throw new ArmatureError('invalid-context', 'Armature-Context is not base64', {
+    remedy: 'Send the header back exactly as a get returned it.',
+  });
 }
 
 function operationOf(message: BusMessage): string | undefined {
   const text = headerValue(message.headers, 'Armature-Operation');
   if (text === undefined || /^[0-9a-f]{16}$/.test(text)) return text;
-  throw invalid('Armature-Operation is not an operation id', 'Give 16 lower-case hex digits, random, the same for each repetition of one write.');
+  throw invalid(
+    'Armature-Operation is not an operation id',
+    'Give 16 lower-case hex digits, random, the same for each repetition of one write.',
+  );
 }
 
 function metaOf(message: BusMessage): Meta {

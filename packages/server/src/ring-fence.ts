@@ -16,7 +16,11 @@ export function fenceByRing(membership: Membership, view: View, ring: RingVersio
   const senderIsBehind = view.isPastRing(ring);
   if (!senderIsBehind) void membership.refresh().catch(() => undefined); // a failure to refresh is logged there, and gossip goes on
   if (!senderIsBehind && behindIsFine) return;
-  throw new ArmatureError('stale-ring', senderIsBehind ? 'the sender has an older ring' : 'this node has an older ring than the sender', {
-    details: { ring: view.ringVersion },
-  });
+  throw new ArmatureError(
+    'stale-ring',
+    senderIsBehind ? 'the sender has an older ring' : 'this node has an older ring than the sender',
+    {
+      details: { ring: view.ringVersion },
+    },
+  );
 }

@@ -7,7 +7,14 @@
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
 import { Coordinator, Participant, createSealer } from '@armature/coordination';
-import { nodeAddress, type NodeStatus, type ProposeReply, type ProposeRequest, type Reply, type Request } from '@armature/protocol';
+import {
+  nodeAddress,
+  type NodeStatus,
+  type ProposeReply,
+  type ProposeRequest,
+  type Reply,
+  type Request,
+} from '@armature/protocol';
 import type { LinkAddress } from '@armature/bus';
 import { servePlainApi } from './plain-api.js';
 import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
@@ -36,13 +43,23 @@ export class ArmatureRouter {
     await participant.membership.refresh().catch((thrown: unknown) => {
       ports.log.warn({ err: toArmatureError(thrown) }, 'no node answers yet; membership follows by gossip');
     });
-    router.#services.push(await ports.bus.serve(describeService('router', options, options.name, () => Promise.resolve(router.status()))));
-    router.#services.push(await servePlainApi({ bus: ports.bus, clock: ports.clock, random: ports.random, coordinator: router.#coordinator, options }));
+    router.#services.push(
+      await ports.bus.serve(describeService('router', options, options.name, () => Promise.resolve(router.status()))),
+    );
+    router.#services.push(
+      await servePlainApi({
+        bus: ports.bus,
+        clock: ports.clock,
+        random: ports.random,
+        coordinator: router.#coordinator,
+        options,
+      }),
+    );
     return router;
   }
 
   get ready(): boolean {
-    return this.#notes().length === 0;
+    return this.notes.length === 0;
   }
 
   status(): NodeStatus {
@@ -56,7 +73,7 @@ export class ArmatureRouter {
       historyFingerprint: view.fingerprint,
       ring: view.ringVersion,
       ready: this.ready,
-      notes: this.#notes(),
+      notes: this.notes,
       suspects: [...view.members.keys()].filter((node) => this.participant.monitor.isSuspect(node)),
       pendingPartitions: 0,
       storage: undefined,
@@ -69,7 +86,8 @@ export class ArmatureRouter {
     await this.participant.stop();
   }
 
-  #notes(): string[] {
+  /** Why it is not ready, in words for an operator. */
+  get notes(): readonly string[] {
     const notes: string[] = [];
     if (this.participant.membership.view.cluster === undefined) notes.push('no node has told this router of a cluster yet');
     if (!this.#ports.bus.connected) notes.push('the message bus is disconnected');

@@ -3,7 +3,12 @@ import type { BusService } from '@armature/bus';
 import type { NodeStatus } from '@armature/protocol';
 import { SERVER_VERSION, type ServerOptions } from './server-options.js';
 
-export function describeService(role: 'node' | 'router', options: ServerOptions, name: string, status: () => Promise<NodeStatus>): BusService {
+export function describeService(
+  role: 'node' | 'router',
+  options: ServerOptions,
+  name: string,
+  status: () => Promise<NodeStatus>,
+): BusService {
   return {
     name: `armature-${role}`,
     version: SERVER_VERSION,

@@ -107,8 +107,12 @@ describe('contexts', () => {
       return concatBytes([framed, key.mac(signed)]);
     };
     expect(refused(sign(Uint8Array.of(9, 9))).message).toContain('cannot be read');
-    expect(refused(sign(new ByteWriter().varint(0).u32(0).u32(0).text('no such name!').finish())).message).toContain('node name');
-    expect(refused(sign(new ByteWriter().varint(0).u32(0).u32(0).varint(0).u8(7).finish())).message).toContain('after the end');
+    expect(refused(sign(new ByteWriter().varint(0).varint(0).u32(0).u32(0).text('no such name!').finish())).message).toContain(
+      'node name',
+    );
+    expect(refused(sign(new ByteWriter().varint(0).varint(0).u32(0).u32(0).varint(0).u8(7).finish())).message).toContain(
+      'after the end',
+    );
     const crowd = new ByteWriter().varint(MAX_CONTEXT_ENTRIES + 1);
     for (let i = 0; i <= MAX_CONTEXT_ENTRIES; i++) crowd.rawHex(i.toString(16).padStart(16, '0')).varint(1);
     expect(refused(sign(crowd.u32(0).u32(0).varint(0).finish())).message).toContain('actors');

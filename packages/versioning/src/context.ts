@@ -10,7 +10,7 @@
  *
  *   format    u8, 1
  *   length    u32 little-endian, of the contents
- *   contents  clock, timestamp (clock-codec.ts), name of the fastest replica (varint length, bytes; empty for none)
+ *   contents  clock, own event as a vector of one or none, timestamp (clock-codec.ts), name of the fastest replica (varint length, bytes; empty for none)
  *   mac       16 bytes
  *
  * What an error tells depends only on what the sender knows, the format and the length, and on whether the MAC holds. A MAC
@@ -37,6 +37,7 @@ import {
 } from '@armature/kernel';
 import { readHlc, readVersionVector, writeHlc, writeVersionVector } from './clock-codec.js';
 import type { CausalContext } from './version-set.js';
+import { versionVector } from './version-vector.js';
 
 /** The cluster's key for contexts: a function, not bytes, so that logging or serialising it shows nothing. */
 export interface ContextKey {
@@ -85,6 +86,7 @@ export function sealContext(contents: ContextContents, key: ContextKey, binding:
   const start = writer.length;
   writer.u8(FORMAT).u32(0);
   writeVersionVector(writer, contents.clock);
+  writeVersionVector(writer, versionVector(contents.own === undefined ? [] : [contents.own]));
   writeHlc(writer, contents.at);
   writer.text(contents.fastest ?? '');
   writer.patchU32(start + 1, writer.length - start - HEADER_BYTES);
@@ -160,13 +162,16 @@ function checkFraming(bytes: Uint8Array): Result<void, ArmatureError> {
 function readContents(reader: ByteReader): ContextContents {
   const clock = readVersionVector(reader);
   if (clock.length > MAX_CONTEXT_ENTRIES) throw new DecodeError(`${clock.length} actors`);
+  const [own, ...more] = readVersionVector(reader);
+  if (more.length > 0) throw new DecodeError('more than one own event');
   const at = readHlc(reader);
   const name = reader.text();
   reader.end();
-  if (name === '') return { clock, at, fastest: undefined };
+  const seen = own === undefined ? { clock, at } : { clock, own, at };
+  if (name === '') return { ...seen, fastest: undefined };
   const fastest = parseNodeId(name);
   if (!fastest.ok) throw new DecodeError('malformed node name');
-  return { clock, at, fastest: fastest.value };
+  return { ...seen, fastest: fastest.value };
 }
 
 /** What the MAC covers begins with what the context is valid for, each part with its length so that none can pass for another. */

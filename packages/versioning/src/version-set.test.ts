@@ -13,7 +13,9 @@ import {
 } from './vector-clock.js';
 import { tombstoneVersion, valueVersion, type Version } from './version.js';
 import {
+  EMPTY_CONTEXT,
   checkSiblingCap,
+  contextAfter,
   contextOf,
   countSiblings,
   distinctSiblings,
@@ -28,6 +30,7 @@ import {
   mint,
   reconcile,
   versionSet,
+  type CausalContext,
   type VersionSet,
 } from './version-set.js';
 import { EMPTY_VECTOR, counterOf, covers, descends, versionVector } from './version-vector.js';
@@ -117,7 +120,7 @@ describe('mint', () => {
     const floor = counterOf(former.clock, a);
     const reused = mint(emptyVersionSet, a, EMPTY_VECTOR, written(4)).set;
     expect(values(join(former, reused)), 'without a floor the old tombstone swallows it').toEqual([-1]);
-    const above = mint(emptyVersionSet, a, EMPTY_VECTOR, written(4), floor);
+    const above = mint(emptyVersionSet, a, EMPTY_VECTOR, written(4), { floor });
     expect(above.dot.counter).toBe(4);
     expect(values(join(former, above.set))).toContain(4);
   });
@@ -290,5 +293,56 @@ describe('histories by name', () => {
     const bottom = mint(twoMerges, b, contextOf(twoMerges).clock, written(5)).set;
     for (const late of [top, left, right, both, mergedAtA, mergedAtC, twoMerges]) expect(join(bottom, late)).toBe(bottom);
     expect(values(bottom)).toEqual([5]);
+  });
+});
+
+describe('the context after a put', () => {
+  const put = (
+    set: VersionSet,
+    actor: ActorId,
+    context: CausalContext,
+    n: number,
+  ): { set: VersionSet; context: CausalContext } => {
+    const minted = mint(set, actor, context.clock, written(n), { own: context.own });
+    return { set: minted.set, context: contextAfter(minted.set, context, minted.dot) };
+  };
+
+  it('two writers that never read go on from their own last put: two siblings, whatever the interleaving', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ who: fc.nat(1), at: fc.constantFrom(a, b) }), { minLength: 2, maxLength: 60 }),
+        (turns) => {
+          let set = emptyVersionSet;
+          const contexts: CausalContext[] = [EMPTY_CONTEXT, EMPTY_CONTEXT];
+          const last: (number | undefined)[] = [undefined, undefined];
+          turns.forEach(({ who, at }, n) => {
+            const after = put(set, at, contexts[who] as CausalContext, n);
+            set = after.set;
+            contexts[who] = after.context;
+            last[who] = n;
+          });
+          expect(set.siblings.map(({ version }) => version.value[0]).sort()).toEqual(last.filter((n) => n !== undefined).sort());
+        },
+      ),
+    );
+  });
+
+  it('never covers a sibling that the writer has not read', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ who: fc.nat(2), at: fc.constantFrom(a, b) }), { maxLength: 40 }), (turns) => {
+        let set = emptyVersionSet;
+        const contexts: CausalContext[] = [EMPTY_CONTEXT, EMPTY_CONTEXT, EMPTY_CONTEXT];
+        turns.forEach(({ who, at }, n) => {
+          const after = put(set, at, contexts[who] as CausalContext, n);
+          const unread = after.set.siblings.filter(({ version }) => version.value[0] !== n);
+          for (const { dot } of unread) {
+            expect(covers(after.context.clock, dot)).toBe(false);
+            expect(after.context.own).not.toEqual(dot);
+          }
+          set = after.set;
+          contexts[who] = after.context;
+        });
+      }),
+    );
   });
 });

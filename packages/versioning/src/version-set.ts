@@ -21,7 +21,15 @@
 import { ArmatureError, HLC_ZERO, assert, err, ok, type Hlc, type Result } from '@armature/kernel';
 import { compareDots, type ActorId, type Dot } from './actor.js';
 import { compareVersions, type OperationId, type Version } from './version.js';
-import { EMPTY_VECTOR, counterOf, covers, mergeVersionVectors, withDot, type VersionVector } from './version-vector.js';
+import {
+  EMPTY_VECTOR,
+  counterOf,
+  covers,
+  mergeVersionVectors,
+  withDot,
+  withNextDot,
+  type VersionVector,
+} from './version-vector.js';
 
 /** A version and the event that made it. */
 export interface Sibling {
@@ -35,9 +43,15 @@ export interface VersionSet {
   readonly siblings: readonly Sibling[];
 }
 
-/** What a reader has seen: all these events, and nothing newer than `at`. The payload of the user's opaque context. */
+/**
+ * What a user has seen of a key: all these events, and nothing newer than `at`. The payload of the user's opaque context.
+ *
+ * A writer that put beside siblings it has not read knows its own event and not those before it; `own` is that event, where the clock cannot
+ * say it without covering the others. The next put with such a context replaces the writer's own version and spares the rest.
+ */
 export interface CausalContext {
   readonly clock: VersionVector;
+  readonly own?: Dot | undefined;
   readonly at: Hlc;
 }
 
@@ -127,20 +141,43 @@ export interface Minted {
  * that arrives after its version was superseded is past recognising, and makes a sibling; retries are bounded in time so
  * that this stays rare, and no data is lost by it.
  *
+ * `own` is the event of the context that its clock does not cover, if there is one (see `CausalContext`).
+ *
  * `floor` is the greatest counter of this actor in any set that the node reaped (dropped whole, tombstone and clock). A key
  * created again after that must not reuse the dots of its former life, which lagging replicas still know as seen.
  */
-export function mint(local: VersionSet, actor: ActorId, context: VersionVector, version: Version, floor = 0): Minted {
+export function mint(
+  local: VersionSet,
+  actor: ActorId,
+  context: VersionVector,
+  version: Version,
+  { own, floor = 0 }: { readonly own?: Dot | undefined; readonly floor?: number } = {},
+): Minted {
   const earlier = findOperation(local, version.operation);
   if (earlier !== undefined) return { set: local, dot: earlier.dot };
   const counter = Math.max(counterOf(local.clock, actor), counterOf(context, actor), floor) + 1;
   const dot: Dot = { actor, counter };
-  const siblings = local.siblings.filter((sibling) => !covers(context, sibling.dot));
+  const seen = own === undefined ? context : withNextDot(context, own);
+  const siblings = local.siblings.filter(
+    ({ dot: held }) => !covers(seen, held) && (own === undefined || compareDots(held, own) !== 0),
+  );
   // The new dot is the greatest of its actor, so it goes behind all dots of that actor.
   let at = siblings.length;
   while (at > 0 && compareDots((siblings[at - 1] as Sibling).dot, dot) > 0) at--;
   siblings.splice(at, 0, { dot, version });
-  return { set: { clock: withDot(mergeVersionVectors(local.clock, context), dot), siblings }, dot };
+  // An own event that is not next after what is known here stays unknown: where it is held, the new version will be its sibling.
+  const known = mergeVersionVectors(local.clock, seen);
+  return { set: { clock: withDot(own === undefined ? known : withNextDot(known, own), dot), siblings }, dot };
+}
+
+/** What the writer of `dot`, who put with `context`, has seen afterwards: everything, where its version is all that is left. */
+export function contextAfter(set: VersionSet, context: CausalContext, dot: Dot): CausalContext {
+  if (set.siblings.length === 1) return contextOf(set);
+  const before = context.own === undefined ? context.clock : withNextDot(context.clock, context.own);
+  const clock = withNextDot(before, dot);
+  const written = set.siblings.find((sibling) => compareDots(sibling.dot, dot) === 0);
+  const at = written === undefined || written.version.at < context.at ? context.at : written.version.at;
+  return covers(clock, dot) ? { clock, at } : { clock, own: dot, at };
 }
 
 /**

@@ -91,6 +91,11 @@ export function withDot(vector: VersionVector, dot: Dot): VersionVector {
   return vector.with(at, dot) as readonly Dot[] as VersionVector;
 }
 
+/** The vector with `dot`, if that is its actor's next event; otherwise unchanged, since a vector cannot have gaps. */
+export function withNextDot(vector: VersionVector, dot: Dot): VersionVector {
+  return dot.counter === counterOf(vector, dot.actor) + 1 ? withDot(vector, dot) : vector;
+}
+
 /** The vector with one more event of `actor`. */
 export function incrementVersionVector(vector: VersionVector, actor: ActorId): VersionVector {
   return withDot(vector, { actor, counter: counterOf(vector, actor) + 1 });

@@ -1,0 +1,44 @@
+/** Who gets what in a node process: the bus and the engine of the configuration's choice, into one `ArmatureNode`. */
+import { join } from 'node:path';
+import type { ServicePorts, WiredService } from '@armature/process';
+import { ArmatureNode } from '@armature/server';
+import { memoryEngine, type Engine } from '@armature/storage';
+import { openLevelEngine } from '@armature/storage-level';
+import { openRedisEngine } from '@armature/storage-redis';
+import { nodeOptionsOf, type NodeConfig } from './config.js';
+
+/** Errors: `invalid-config`, and those of opening the storage. */
+export async function wireNode(config: NodeConfig, ports: ServicePorts): Promise<WiredService> {
+  const options = nodeOptionsOf(config);
+  const engine = await openEngine(config, ports);
+  let node: ArmatureNode;
+  try {
+    node = await ArmatureNode.start(options, { ...ports, engine });
+  } catch (thrown) {
+    await engine.close();
+    throw thrown;
+  }
+  return { readiness: () => ({ ready: node.ready, notes: node.notes }), stop: () => node.stop() };
+}
+
+function openEngine(config: NodeConfig, { log }: ServicePorts): Promise<Engine> {
+  const identity = { cluster: config.cluster, node: config.name };
+  switch (config.storage) {
+    case 'level': {
+      const directory = config.data ?? join('data', config.name);
+      log.info({ storage: 'level', directory }, 'opening the storage');
+      return openLevelEngine({ directory, identity });
+    }
+    case 'redis':
+      return openRedisEngine({
+        url: config.redisUrl,
+        prefix: `${config.prefix}:${config.cluster}:${config.name}`,
+        identity,
+        unsyncedServer: config.redisUnsynced,
+        log,
+      });
+    case 'memory':
+      log.warn({ storage: 'memory' }, 'this node keeps nothing: its data is gone when it ends');
+      return Promise.resolve(memoryEngine());
+  }
+}

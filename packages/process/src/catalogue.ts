@@ -1,0 +1,119 @@
+/**
+ * The catalogue: every setting that any Armature process has. A process picks those it uses; together they are the
+ * keys that a configuration file may have.
+ */
+import { z } from 'zod';
+import { NAME_RULE, parseClusterName, parseNodeId, unwrap } from '@armature/kernel';
+import { DEFAULT_PREFIX } from '@armature/protocol';
+import { duration, flag, integer, listOf, oneOf, optional, parsed, required, setting, text } from './setting.js';
+
+const nodeName = parsed(parseNodeId, NAME_RULE);
+const prefix = {
+  schema: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/)
+    .max(128),
+  allowed: 'subject tokens of ASCII letters, digits, "-" and "_", separated by dots',
+};
+
+/** Which cluster, and how to reach its bus. */
+export const connectionSettings = {
+  cluster: setting(parsed(parseClusterName, NAME_RULE), unwrap(parseClusterName('local')), {
+    flag: '--cluster <name>',
+    help: "the cluster's name",
+  }),
+  prefix: setting(prefix, DEFAULT_PREFIX, { flag: '--prefix <subject>', help: 'first token of all NATS subjects' }),
+  nats: optional(text, {
+    flag: '--nats <urls>',
+    flagAliases: ['--server <urls>'],
+    envAliases: ['NATS_URL'],
+    help: 'NATS servers, separated by commas (default: of the context, else nats://127.0.0.1:4222)',
+  }),
+  natsContext: optional(text, {
+    flag: '--nats-context <name>',
+    envAliases: ['NATS_CONTEXT'],
+    help: 'a context of the nats command line, by name or file',
+  }),
+  creds: optional(text, { flag: '--creds <file>', envAliases: ['NATS_CREDS'], help: 'NATS credentials file' }),
+  nkey: optional(text, { flag: '--nkey <file>', envAliases: ['NATS_NKEY'], help: 'NATS nkey seed file' }),
+  tlscert: optional(text, { flag: '--tlscert <file>', envAliases: ['NATS_CERT'], help: 'TLS client certificate' }),
+  tlskey: optional(text, { flag: '--tlskey <file>', envAliases: ['NATS_KEY'], help: 'key of the TLS client certificate' }),
+  tlsca: optional(text, { flag: '--tlsca <file>', envAliases: ['NATS_CA'], help: 'TLS certificate authorities' }),
+  natsUser: optional(text, { envAliases: ['NATS_USER'], help: 'NATS user' }),
+  natsPassword: optional(text, { envAliases: ['NATS_PASSWORD'], help: 'NATS password', secret: true }),
+  natsToken: optional(text, { envAliases: ['NATS_TOKEN'], help: 'NATS token', secret: true }),
+};
+
+export const secretSettings = {
+  secretFile: optional(text, { flag: '--secret-file <file>', help: "file with the cluster's secret" }),
+  secret: optional(text, { help: "the cluster's secret itself", secret: true }),
+};
+
+/** Of every process that runs until it is told to stop. */
+export const serviceSettings = {
+  httpHost: setting(text, '127.0.0.1', { flag: '--http-host <address>', help: 'where health and metrics are served' }),
+  httpPort: setting(integer(0, 65_535), 7600, { flag: '--http-port <port>', help: 'port for them; 0 takes any free one' }),
+  logLevel: setting(oneOf('debug', 'info', 'warn', 'error', 'silent'), 'info', {
+    flag: '--log-level <level>',
+    help: 'debug, info, warn, error or silent',
+  }),
+  logFormat: setting(oneOf('auto', 'json', 'pretty'), 'auto', {
+    flag: '--log-format <format>',
+    help: 'json, pretty, or auto: pretty on a terminal',
+  }),
+  drainMs: setting(integer(0, 600_000), 10_000, {
+    flag: '--drain-ms <ms>',
+    help: 'how long a stop may take before it is forced',
+  }),
+  seeds: setting(listOf(nodeName), [], {
+    flag: '--seeds <nodes>',
+    help: 'nodes to gossip with whether or not they are members',
+  }),
+  gossipIntervalMs: setting(integer(10, 3_600_000), 1_000, {
+    flag: '--gossip-interval-ms <ms>',
+    help: 'between two rounds of gossip',
+  }),
+};
+
+export const nodeSettings = {
+  name: required(nodeName, { flag: '--name <name>', help: "this node's name, unique in the cluster for ever" }),
+  storage: setting(oneOf('level', 'redis', 'memory'), 'level', {
+    flag: '--storage <engine>',
+    help: 'level (LevelDB), redis, or memory (for trying out: lost at the end)',
+  }),
+  data: optional(text, { flag: '--data <directory>', help: 'data directory, for level (default ./data/<name>)' }),
+  redisUrl: setting(text, 'redis://127.0.0.1:6379', { flag: '--redis-url <url>', help: 'where Redis is, for redis' }),
+  redisUnsynced: setting(oneOf('refuse', 'accept'), 'refuse', {
+    flag: '--redis-unsynced <what>',
+    help: 'durable writes on a Redis that does not sync each: refuse, or accept (a crash there may lose them)',
+  }),
+  cacheMb: setting(integer(1, 65_536), 64, {
+    flag: '--cache-mb <MB>',
+    help: 'memory for recently used records, in MiB',
+  }),
+};
+
+export const routerSettings = {
+  name: optional(nodeName, { flag: '--name <name>', help: 'unique among the routers (default: made up at each start)' }),
+};
+
+/** Of the command line. */
+export const commandSettings = {
+  timeout: setting(duration(1, 3_600_000), 5_000, {
+    flag: '--timeout <time>',
+    help: 'for each operation, retries included: 500ms, 5s, 2m',
+  }),
+  direct: setting(flag, false, {
+    flag: '--direct',
+    help: "coordinate reads here, without a router; needs the cluster's secret",
+  }),
+};
+
+/** Every key that a configuration file may have. */
+export const KNOWN_SETTINGS: readonly string[] = [
+  ...new Set(
+    [connectionSettings, secretSettings, serviceSettings, nodeSettings, routerSettings, commandSettings].flatMap((part) =>
+      Object.keys(part),
+    ),
+  ),
+];

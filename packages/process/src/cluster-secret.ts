@@ -1,0 +1,41 @@
+/** The cluster's secret: from `--secret-file`, or from `ARMATURE_SECRET`. Its bytes are those of the text, without white space around it. */
+import { readFileSync } from 'node:fs';
+import { ArmatureError, utf8Encode } from '@armature/kernel';
+
+export interface SecretSource {
+  readonly secretFile: string | undefined;
+  readonly secret: string | undefined;
+}
+
+/** Undefined when none is given. Throws `invalid-config` for a file that cannot be read or is empty. */
+export function loadSecret(source: SecretSource): Uint8Array | undefined {
+  if (source.secretFile === undefined) return source.secret === undefined ? undefined : utf8Encode(source.secret.trim());
+  let text: string;
+  try {
+    text = readFileSync(source.secretFile, 'utf8').trim();
+  } catch (thrown) {
+    const why = (thrown as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : `cannot be read: ${String(thrown)}`;
+    throw new ArmatureError('invalid-config', `the secret file ${source.secretFile} ${why}`, {
+      cause: thrown,
+      remedy: MAKE_ONE,
+      details: { field: 'secretFile' },
+    });
+  }
+  if (text !== '') return utf8Encode(text);
+  throw new ArmatureError('invalid-config', `the secret file ${source.secretFile} is empty`, {
+    remedy: MAKE_ONE,
+    details: { field: 'secretFile' },
+  });
+}
+
+/** For processes inside the trust domain. */
+export function requireSecret(source: SecretSource): Uint8Array {
+  const secret = loadSecret(source);
+  if (secret !== undefined) return secret;
+  throw new ArmatureError('invalid-config', "the cluster's secret is not given", {
+    remedy: `Give --secret-file or ARMATURE_SECRET. ${MAKE_ONE}`,
+    details: { field: 'secretFile' },
+  });
+}
+
+const MAKE_ONE = 'Make one with: openssl rand -hex 32 > cluster.key, and give the same to every node, router and direct client.';

@@ -1,0 +1,54 @@
+/**
+ * The configuration file: one JSON object whose keys are the names of settings. One file may serve all processes of a
+ * cluster, so a key that this process has no use for is fine; one that no process knows is a typing error and refused.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { ArmatureError } from '@armature/kernel';
+import type { Environment } from './resolve-settings.js';
+
+export interface ConfigFile {
+  readonly path: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Used when it is there and no other is named. */
+export const DEFAULT_CONFIG_FILE = 'armature.json';
+
+/** The file named by `--config` or `ARMATURE_CONFIG`, or `armature.json` if there is one. Throws `invalid-config`. */
+export function readConfigFile(named: unknown, env: Environment, knownNames: readonly string[]): ConfigFile | undefined {
+  const asked = typeof named === 'string' ? named : env['ARMATURE_CONFIG'];
+  const explicit = asked !== undefined && asked !== '';
+  const path = explicit ? asked : DEFAULT_CONFIG_FILE;
+  if (!explicit && !existsSync(path)) return undefined;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (thrown) {
+    const why = (thrown as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : `cannot be read: ${String(thrown)}`;
+    throw refused(path, why, 'Correct --config (ARMATURE_CONFIG).', thrown);
+  }
+  return { path, values: parseConfig(path, text, knownNames) };
+}
+
+export function parseConfig(path: string, text: string, knownNames: readonly string[]): Readonly<Record<string, unknown>> {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (thrown) {
+    throw refused(path, `is not JSON: ${(thrown as Error).message}`, 'Correct the file; it is one JSON object.', thrown);
+  }
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw refused(path, 'is not a JSON object', 'Write it as { "cluster": "...", "nats": "..." }.');
+  }
+  const unknown = Object.keys(document).find((name) => !knownNames.includes(name));
+  if (unknown !== undefined) {
+    const close = knownNames.find((name) => name.toLowerCase() === unknown.replaceAll(/[-_]/g, '').toLowerCase());
+    const remedy = close === undefined ? `Known settings: ${knownNames.join(', ')}.` : `Write "${close}".`;
+    throw refused(path, `has the key ${JSON.stringify(unknown.slice(0, 80))}, which is no setting`, remedy);
+  }
+  return document as Readonly<Record<string, unknown>>;
+}
+
+function refused(path: string, why: string, remedy: string, cause?: unknown): ArmatureError {
+  return new ArmatureError('invalid-config', `the configuration file ${path} ${why}`, { remedy, cause, details: { path } });
+}

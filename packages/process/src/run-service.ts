@@ -1,0 +1,132 @@
+/**
+ * Running a service: everything about a node or a router process that is not about being a node or a router. In order: the
+ * configuration, the log, the HTTP door (so that a port in use shows before anything is opened, and probes are answered while
+ * the rest starts), the bus, the service itself; and all of it backwards at the end.
+ */
+import type { Bus } from '@armature/bus';
+import { connectNatsBus } from '@armature/bus-nats';
+import { ArmatureError, type Random } from '@armature/kernel';
+import { repeat, systemClock, systemRandom, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import { KNOWN_SETTINGS, type connectionSettings, type serviceSettings } from './catalogue.js';
+import { EXIT } from './exit-codes.js';
+import { startHealthServer, type Readiness } from './health-server.js';
+import { Lifecycle } from './lifecycle.js';
+import { natsServerOptions } from './nats-connection.js';
+import { renderError } from './render-error.js';
+import { variableOf } from './resolve-settings.js';
+import { readServiceCommand, unknownVariables, type ServiceCommand } from './service-command.js';
+import { isPretty, serviceLog } from './service-log.js';
+import { serviceMetrics } from './service-metrics.js';
+import type { Shape, ValuesOf } from './setting.js';
+
+/** What every service is configured with. */
+export type ServiceShape = Shape & typeof connectionSettings & typeof serviceSettings;
+
+export interface ServicePorts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** A node or router that runs. */
+export interface WiredService {
+  readiness(): Readiness;
+  /** Finishes what is in hand and closes what it opened. The bus is closed afterwards. */
+  stop(): Promise<void>;
+}
+
+export interface ServiceSpec<S extends ServiceShape> extends ServiceCommand<S> {
+  readonly role: string;
+  nameOf(values: ValuesOf<S>): string;
+  wire(values: ValuesOf<S>, ports: ServicePorts): Promise<WiredService>;
+}
+
+const READINESS_CHECK_MS = 1_000;
+
+/** Does not return in the sense of being done: the process ends by `process.exit`. */
+export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): Promise<void> {
+  const onTerminal = process.stderr.isTTY && process.env['NO_COLOR'] === undefined;
+  const outcome = readServiceCommand(spec, process.argv.slice(2), process.env, onTerminal);
+  if (outcome.kind === 'exit') {
+    process.stdout.write(outcome.stdout);
+    process.stderr.write(outcome.stderr);
+    process.exitCode = outcome.code;
+    return;
+  }
+  const { values } = outcome;
+  const common: ValuesOf<ServiceShape> = values;
+  const name = spec.nameOf(values);
+  const clock = systemClock;
+  const who = { role: spec.role, name, cluster: common.cluster };
+  const format = { format: common.logFormat, isTerminal: process.stdout.isTTY };
+  const log = serviceLog({ level: common.logLevel, ...format, base: { ...who, pid: process.pid } });
+  const metrics = serviceMetrics(who);
+  for (const variable of unknownVariables(process.env, KNOWN_VARIABLES)) {
+    log.warn({ variable }, 'an environment variable looks like a setting and is none');
+  }
+
+  const lifecycle = new Lifecycle({
+    process,
+    clock,
+    log,
+    drainMs: common.drainMs,
+    // On a terminal the log has said it already.
+    onStartFailure: (error) => {
+      if (!isPretty(format)) process.stderr.write(renderError(error, { color: onTerminal, debug: false }));
+    },
+  });
+  let service: WiredService | undefined;
+  const readiness = (): Readiness => {
+    if (lifecycle.stopping) return { ready: false, notes: ['shutting down'] };
+    return service?.readiness() ?? { ready: false, notes: ['starting'] };
+  };
+
+  await lifecycle.run(async () => {
+    const http = await startHealthServer({ host: common.httpHost, port: common.httpPort, readiness, metrics });
+    lifecycle.add('http', () => http.close());
+    log.info({ http: http.url, version: spec.version }, 'health and metrics are served');
+
+    const servers = natsServerOptions(common);
+    const bus = await connectNatsBus({
+      ...servers,
+      name: `armature-${spec.role}-${name}`,
+      clock,
+      log,
+      telemetry: metrics.telemetry,
+    });
+    lifecycle.add('bus', () => bus.drain());
+    log.info({ nats: servers.servers }, 'connected to NATS');
+    bus.onEvent((event) => {
+      if (event.kind !== 'closed' || lifecycle.stopping) return;
+      log.error({ err: new ArmatureError('bus-unavailable', 'the NATS connection was closed for good') }, 'the bus is gone');
+      void lifecycle.stop('the bus is gone', EXIT.unavailable);
+    });
+
+    const started = await spec.wire(values, { bus, clock, random: systemRandom(), log, telemetry: metrics.telemetry });
+    service = started;
+    lifecycle.add(spec.role, () => started.stop());
+    lifecycle.add('readiness log', logReadiness(clock, log, readiness));
+  });
+}
+
+/** Tells when readiness comes and goes. Returns the way to end it. */
+function logReadiness(clock: Clock, log: Logger, readiness: () => Readiness): () => Promise<void> {
+  let told: boolean | undefined;
+  const look = (): void => {
+    const { ready, notes } = readiness();
+    if (ready === told) return;
+    told = ready;
+    if (ready) log.info({}, 'ready');
+    else log.warn({ notes }, 'not ready');
+  };
+  look();
+  const timer = repeat(clock, READINESS_CHECK_MS, look);
+  return () => {
+    timer.cancel();
+    return Promise.resolve();
+  };
+}
+
+const KNOWN_VARIABLES: ReadonlySet<string> = new Set(['ARMATURE_CONFIG', ...KNOWN_SETTINGS.map(variableOf)]);

@@ -1,0 +1,72 @@
+/**
+ * The log of a process: JSON lines for machines, coloured words on a terminal. Written synchronously, so that the last line
+ * before the end is not lost.
+ *
+ * Errors in it are flattened to what an operator can use (code, message, remedy); a stack trace comes only with bugs.
+ */
+import { ArmatureError, toArmatureError } from '@armature/kernel';
+import { pinoLog, type LogFields, type Logger } from '@armature/runtime';
+import pretty from 'pino-pretty';
+import { isBug, stacksOf } from './render-error.js';
+
+export interface ServiceLogOptions {
+  readonly level: string;
+  readonly format: 'auto' | 'json' | 'pretty';
+  /** Whether standard output is a terminal. */
+  readonly isTerminal: boolean;
+  /** On every line. */
+  readonly base: Readonly<Record<string, unknown>>;
+}
+
+/** Whether the log will be read by people. */
+export function isPretty(options: Pick<ServiceLogOptions, 'format' | 'isTerminal'>): boolean {
+  return options.format === 'pretty' || (options.format === 'auto' && options.isTerminal);
+}
+
+export function serviceLog(options: ServiceLogOptions): Logger {
+  const { level, base } = options;
+  if (!isPretty(options)) return flatteningErrors(pinoLog({ level, base }));
+  const destination = pretty({
+    sync: true,
+    colorize: options.isTerminal,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: Object.keys(base).join(','),
+    singleLine: true,
+  });
+  return flatteningErrors(pinoLog({ level, base, destination }));
+}
+
+/** A logger whose fields hold errors as plain facts. */
+export function flatteningErrors(inner: Logger): Logger {
+  return {
+    debug: (fields, message) => inner.debug(flat(fields), message),
+    info: (fields, message) => inner.info(flat(fields), message),
+    warn: (fields, message) => inner.warn(flat(fields), message),
+    error: (fields, message) => inner.error(flat(fields), message),
+    child: (fields) => flatteningErrors(inner.child(flat(fields))),
+  };
+}
+
+function flat(fields: LogFields): LogFields {
+  // Most lines have no error, and keep their object.
+  if (!Object.values(fields).some((value) => value instanceof Error)) return fields;
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, value instanceof Error ? factsOf(value) : value]),
+  );
+}
+
+function factsOf(thrown: Error): LogFields {
+  const error = toArmatureError(thrown);
+  const cause = error.cause instanceof Error && error.cause !== thrown ? { cause: causeOf(error.cause) } : {};
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+    ...(Object.keys(error.details).length === 0 ? {} : { details: error.details }),
+    ...(isBug(error) ? { stack: stacksOf(thrown) } : cause),
+  };
+}
+
+function causeOf(cause: Error): string {
+  return cause instanceof ArmatureError ? `${cause.code}: ${cause.message}` : cause.message;
+}

@@ -1,0 +1,141 @@
+/**
+ * A setting: one thing that can be configured, described once. From the description come its command line flag, its
+ * environment variable, its key in the configuration file, its check, its help, and the words in which a wrong value is
+ * refused.
+ *
+ * Flags and variables bring text, the file brings JSON; one schema takes both. A setting that is secret has no flag, because
+ * command lines are visible to every user of the machine.
+ */
+import { z } from 'zod';
+import type { ArmatureError, Result } from '@armature/kernel';
+
+export interface Setting<T> {
+  /** Takes text or a JSON value. */
+  readonly schema: z.ZodType<T>;
+  /** What the schema allows, to end the sentence "must be ...". */
+  readonly allowed: string;
+  /** `--http-port <port>`, as in commander. Its camel-cased name is the setting's name. */
+  readonly flag: string | undefined;
+  /** Other spellings of the flag, not shown in help. */
+  readonly flagAliases: readonly string[];
+  /** Variables other than `ARMATURE_<NAME>`, which wins over them. */
+  readonly envAliases: readonly string[];
+  readonly help: string;
+  /** Shown as stars. */
+  readonly secret: boolean;
+  readonly fallback: T | undefined;
+  readonly required: boolean;
+}
+
+/** Settings by name. */
+export type Shape = Readonly<Record<string, Setting<unknown>>>;
+
+export type ValueOf<S> = S extends Setting<infer T> ? T : never;
+export type ValuesOf<S extends Shape> = { readonly [K in keyof S]: ValueOf<S[K]> };
+
+export interface Kind<T> {
+  readonly schema: z.ZodType<T>;
+  readonly allowed: string;
+}
+
+interface Spec {
+  readonly flag?: string;
+  readonly flagAliases?: readonly string[];
+  readonly envAliases?: readonly string[];
+  readonly help: string;
+  readonly secret?: boolean;
+}
+
+function described<T>(kind: Kind<T>, spec: Spec, more: { fallback: T | undefined; required: boolean }): Setting<T> {
+  return {
+    ...kind,
+    flag: spec.flag,
+    flagAliases: spec.flagAliases ?? [],
+    envAliases: spec.envAliases ?? [],
+    help: spec.help,
+    secret: spec.secret ?? false,
+    ...more,
+  };
+}
+
+/** Has a default. */
+export function setting<T>(kind: Kind<T>, fallback: T, spec: Spec): Setting<T> {
+  return described(kind, spec, { fallback, required: false });
+}
+
+/** Undefined unless it is given. */
+export function optional<T>(kind: Kind<T>, spec: Spec): Setting<T | undefined> {
+  return described<T | undefined>(kind, spec, { fallback: undefined, required: false });
+}
+
+/** Refused unless it is given. */
+export function required<T>(kind: Kind<T>, spec: Spec): Setting<T> {
+  return described(kind, spec, { fallback: undefined, required: true });
+}
+
+// --- kinds of values --------------------------------------------------------------------------------------------------
+
+export const text: Kind<string> = { schema: z.string().min(1), allowed: 'text that is not empty' };
+
+export function integer(low: number, high: number): Kind<number> {
+  const digits = z
+    .string()
+    .regex(/^-?\d{1,15}$/)
+    .transform(Number);
+  return {
+    schema: z.union([z.number(), digits]).pipe(z.int().min(low).max(high)),
+    allowed: `a whole number from ${low} to ${high}`,
+  };
+}
+
+export function oneOf<const W extends string>(...words: readonly [W, ...W[]]): Kind<W> {
+  return { schema: z.enum(words), allowed: `one of ${words.join(', ')}` };
+}
+
+/** A switch: given or not on the command line, spelled out elsewhere. */
+export const flag: Kind<boolean> = {
+  schema: z.union([z.boolean(), z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1')]),
+  allowed: 'true or false',
+};
+
+/** Values separated by commas, or a JSON list. */
+export function listOf<T>(one: Kind<T>): Kind<readonly T[]> {
+  const split = z.string().transform((words) =>
+    words
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== ''),
+  );
+  return {
+    schema: z.union([z.array(z.unknown()), split]).pipe(z.array(one.schema)) as z.ZodType<readonly T[]>,
+    allowed: `a list, separated by commas, of which each is ${one.allowed}`,
+  };
+}
+
+/** Something that the kernel parses: names, mostly. `allowed` is its rule. */
+export function parsed<T>(parse: (text: string) => Result<T, ArmatureError>, allowed: string): Kind<T> {
+  const schema = z.string().transform((given, context) => {
+    const result = parse(given);
+    if (result.ok) return result.value;
+    context.addIssue({ code: 'custom', message: result.error.message });
+    return z.NEVER;
+  });
+  return { schema, allowed };
+}
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
+
+/** A length of time in ms: a number of ms, or `500ms`, `5s`, `2m`. */
+export function duration(lowMs: number, highMs: number): Kind<number> {
+  const words = z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,6})?(ms|s|m)?$/)
+    .transform((given) => {
+      const [, amount = '', unit = 'ms'] = /^([\d.]+)(ms|s|m)?$/.exec(given) ?? [];
+      return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+    });
+  return {
+    schema: z.union([z.number(), words]).pipe(z.number().min(lowMs).max(highMs)),
+    allowed: `a time from ${lowMs}ms to ${highMs / 1_000}s, such as 500ms, 5s, 2m`,
+  };
+}

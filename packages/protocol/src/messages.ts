@@ -17,9 +17,6 @@ import type { Change, ChangeRecord } from './change.js';
 import type { QuorumWord } from './quorum-word.js';
 import type { Receipt } from './receipt.js';
 
-/** Spoken by all processes of a cluster; raised when an old receiver would misread a new message. */
-export const PROTOCOL_VERSION = 1;
-
 /** A ring's fingerprint as a 48-bit number, 0 meaning "I do not know the ring" (a client of a router). */
 export type RingVersion = Brand<number, 'RingVersion'>;
 export const RING_UNKNOWN = 0 as RingVersion;

@@ -58,7 +58,7 @@ await runMain(async () => {
   const dataDirectory = local.dataDirectoryOf(ROOT, values['data-dir']);
   refuseSecondStart(dataDirectory);
 
-  await ensureDependencies({ root: ROOT, say });
+  await ensureDependencies({ root: ROOT, mayReplace: true, say });
   const nats = await resolveNatsServer({ root: ROOT, say });
   say(`nats-server: ${nats.said}`);
   if (nats.kind === 'none') throw new UsageError('there is no nats-server, and none could be fetched', nats.hints);

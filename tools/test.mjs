@@ -47,7 +47,7 @@ await runMain(async () => {
   }
   const wants = (/** @type {string} */ suite) =>
     only.length > 0 ? only.includes(suite) : filters.length === 0 || suite === 'unit' || suite === 'integration';
-  await ensureDependencies({ root: ROOT, say: sayOut });
+  await ensureDependencies({ root: ROOT, mayReplace: true, say: sayOut });
   /** @type {StepResult[]} */
   const results = [];
 

@@ -3,9 +3,13 @@
  * no command but `npm start` or `npm test`.
  *
  * `--ignore-scripts`: every package here works without its install script, and none should run code by being
- * installed. npm leaves `node_modules/.package-lock.json` behind; its age tells whether the tree is current.
+ * installed.
+ *
+ * `npm ci` begins by deleting `node_modules`, under the feet of whatever runs from it. So it is not done lightly: a lockfile
+ * that is merely younger than the tree is compared with what npm noted down when it installed, and only commands
+ * that begin something (`npm start`, `npm test`) replace a tree; the others use the one there is, and say so.
  */
-import { accessSync, constants, mkdirSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from './run-command.mjs';
 import { formatDuration, UsageError } from './say.mjs';
@@ -14,12 +18,20 @@ import { formatDuration, UsageError } from './say.mjs';
 const INSTALL_TIMEOUT_MS = 900_000;
 
 /**
- * @param {{root: string, env?: NodeJS.ProcessEnv, say: import('./say.mjs').Say}} options
+ * @param {object} options
+ * @param {string} options.root
+ * @param {NodeJS.ProcessEnv} [options.env]
+ * @param {boolean} [options.mayReplace] whether a tree that is out of date is installed anew, or used as it is
+ * @param {import('./say.mjs').Say} options.say
  * @returns {Promise<void>} rejects with a UsageError when npm fails
  */
-export async function ensureDependencies({ root, env = process.env, say }) {
+export async function ensureDependencies({ root, env = process.env, mayReplace = false, say }) {
   const reason = reasonToInstall(root);
   if (reason === undefined) return;
+  if (reason !== MISSING && !mayReplace) {
+    say(`dependencies: ${reason}; using what is installed (npm start and npm test update it)`);
+    return;
+  }
   say(`dependencies: ${reason}; npm ci --ignore-scripts ...`);
   const startedAt = Date.now();
   const [command, ...prefix] = npmCommand(env);
@@ -39,15 +51,34 @@ export async function ensureDependencies({ root, env = process.env, say }) {
   say(`dependencies: installed in ${formatDuration(Date.now() - startedAt)}`);
 }
 
+const MISSING = 'node_modules is missing';
+
 /**
  * @param {string} root
  * @returns {string | undefined} why an install is due
  */
 export function reasonToInstall(root) {
-  const installedAt = modifiedAt(join(root, 'node_modules', '.package-lock.json'));
-  if (installedAt === undefined) return 'node_modules is missing';
-  const lockedAt = modifiedAt(join(root, 'package-lock.json'));
-  return lockedAt !== undefined && lockedAt > installedAt ? 'node_modules is older than package-lock.json' : undefined;
+  const lockfile = join(root, 'package-lock.json');
+  const noted = join(root, 'node_modules', '.package-lock.json');
+  const installedAt = modifiedAt(noted);
+  if (installedAt === undefined) return MISSING;
+  const lockedAt = modifiedAt(lockfile);
+  if (lockedAt === undefined || lockedAt <= installedAt) return undefined;
+  const installed = packagesIn(noted);
+  const differs = Object.entries(packagesIn(lockfile)).find(([path, wanted]) => {
+    if (!path.startsWith('node_modules/')) return false; // a workspace: linked, not installed
+    const mayBeAbsent = wanted.optional === true || wanted.link === true || wanted.extraneous === true;
+    return path in installed ? installed[path]?.version !== wanted.version : !mayBeAbsent;
+  });
+  return differs === undefined ? undefined : `package-lock.json asks for another ${differs[0].slice('node_modules/'.length)}`;
+}
+
+/**
+ * @param {string} path of a lockfile, or of npm's note of what it installed, which has the same form
+ * @returns {Record<string, {version?: string, optional?: boolean, link?: boolean, extraneous?: boolean}>}
+ */
+function packagesIn(path) {
+  return JSON.parse(readFileSync(path, 'utf8')).packages ?? {};
 }
 
 /** @param {string} path */

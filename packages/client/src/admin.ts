@@ -2,7 +2,16 @@
  * Administration: explicit commands, given at any node (paper, section 4.8.1), and what the processes say of themselves. Over the same link as
  * data; who may is the business of NATS permissions.
  */
-import { ArmatureError, parseBucketName, toHex, unwrap, type BucketName, type NodeId, type Random } from '@armature/kernel';
+import {
+  ArmatureError,
+  parseBucketName,
+  toArmatureError,
+  toHex,
+  unwrap,
+  type BucketName,
+  type NodeId,
+  type Random,
+} from '@armature/kernel';
 import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
 import { discover } from '@armature/coordination';
 import { History, foldHistory, type View } from '@armature/membership';
@@ -123,16 +132,17 @@ export class Admin {
   /** Asks every member. A node that does not answer is in the list too, with the reason. */
   async members(): Promise<MemberStatus[]> {
     const view = await this.view();
-    return Promise.all(
-      [...view.members.keys()].sort().map(async (node) => {
-        try {
-          const { status } = await this.#ask(nodeAddress(node) as LinkAddress, { kind: 'status' }, STATUS_TIMEOUT_MS);
-          return { node, status, problem: undefined };
-        } catch (thrown) {
-          return { node, status: undefined, problem: thrown as ArmatureError };
-        }
-      }),
-    );
+    return Promise.all([...view.members.keys()].sort().map((node) => this.member(node)));
+  }
+
+  /** Asks one node, a member or not yet. */
+  async member(node: NodeId): Promise<MemberStatus> {
+    try {
+      const { status } = await this.#ask(nodeAddress(node) as LinkAddress, { kind: 'status' }, STATUS_TIMEOUT_MS);
+      return { node, status, problem: undefined };
+    } catch (thrown) {
+      return { node, status: undefined, problem: toArmatureError(thrown) };
+    }
   }
 
   async #anyNode(): Promise<LinkAddress> {

@@ -10,7 +10,7 @@ import type { FetchedSibling, Meta, QuorumWord, Receipt, ScanReply, WriteOptions
 import { keyOfAddress, type Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
 import { applying, type Codec } from './codec.js';
-import { Entry } from './entry.js';
+import { Entry, type Sibling } from './entry.js';
 import { ReadContext } from './read-context.js';
 import { retrying } from './retry.js';
 import type { ClientScan, Routing } from './routing.js';
@@ -53,6 +53,14 @@ export interface Written {
   readonly receipt: Receipt;
 }
 
+/** What a key holds. */
+export interface Reading<T> {
+  /** Undefined when the key was never written or is deleted. */
+  readonly entry: Entry<T> | undefined;
+  /** Of all that was read. A deleted key has one too, for the write that comes after the delete; undefined when nothing was read. */
+  readonly context: ReadContext | undefined;
+}
+
 export interface BucketEnv {
   readonly routing: Routing;
   readonly clock: Clock;
@@ -75,13 +83,26 @@ export class Bucket<T> {
 
   /** The key's values, or undefined when it was never written or is deleted. */
   async get(key: Key, options: ReadOptions = {}): Promise<Entry<T> | undefined> {
-    return (await this.#read(key, options)).entry;
+    return (await this.read(key, options)).entry;
+  }
+
+  /** `get`, with the context even where there is no value: for writers that replace whatever is there. */
+  async read(key: Key, options: ReadOptions = {}): Promise<Reading<T>> {
+    const address = this.#address(key);
+    const quorum = { r: options.r ?? 'default', pr: options.pr ?? 'default' } as const;
+    const fetched = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) =>
+      this.#env.routing.fetch(address, quorum, leftMs),
+    );
+    if (fetched.siblings.length === 0) return { entry: undefined, context: undefined };
+    const live = fetched.siblings.filter(({ tombstone }) => !tombstone).map((sibling) => this.#decode(sibling));
+    const entry = live.length === 0 ? undefined : new Entry(live, fetched.context, fetched.receipt, this.#options.merge);
+    return { entry, context: fetched.context };
   }
 
   /** Writes a value. With the context of a read it replaces what that read returned; without, it becomes a sibling of what is there. */
   put(key: Key, value: T, options: PutOptions = {}): Promise<Written> {
     const { codec } = this.#options;
-    const meta: Meta = [['content-type', codec.contentType], ...Object.entries(options.meta ?? {})];
+    const meta: Meta = Object.entries({ 'content-type': codec.contentType, ...options.meta });
     return this.#write(key, { tombstone: false, value: applying('the codec', () => codec.encode(value)), meta }, options);
   }
 
@@ -92,7 +113,7 @@ export class Bucket<T> {
   async delete(key: Key, options: PutOptions = {}): Promise<boolean> {
     let { context } = options;
     if (context === undefined) {
-      const found = await this.#read(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
+      const found = await this.read(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
       if (found.entry === undefined) return false;
       context = found.context;
     }
@@ -109,7 +130,7 @@ export class Bucket<T> {
     change: (current: T | undefined) => T | undefined,
     options: Omit<PutOptions, 'context'> = {},
   ): Promise<T | undefined> {
-    const { entry, context } = await this.#read(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
+    const { entry, context } = await this.read(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
     const current = entry === undefined ? undefined : applying('the merge function', () => entry.value);
     const next = applying('the update function', () => change(current));
     if (next !== undefined) await this.put(key, next, { ...options, context });
@@ -119,7 +140,12 @@ export class Bucket<T> {
 
   /** All live keys, in ring order, with their values. A listing, not a snapshot. */
   async *entries(): AsyncGenerator<readonly [key: Uint8Array, values: readonly T[]]> {
-    for await (const { key, siblings } of this.#scan(true)) yield [key, siblings.map((sibling) => this.#decode(sibling).value)];
+    for await (const { key, siblings } of this.listing()) yield [key, siblings.map(({ value }) => value)];
+  }
+
+  /** `entries`, with what is known of each value. */
+  async *listing(): AsyncGenerator<{ readonly key: Uint8Array; readonly siblings: readonly Sibling<T>[] }> {
+    for await (const { key, siblings } of this.#scan(true)) yield { key, siblings: siblings.map((one) => this.#decode(one)) };
   }
 
   /** All live keys, in ring order. */
@@ -139,18 +165,6 @@ export class Bucket<T> {
     }
   }
 
-  async #read(key: Key, options: ReadOptions): Promise<{ entry: Entry<T> | undefined; context: ReadContext | undefined }> {
-    const address = this.#address(key);
-    const quorum = { r: options.r ?? 'default', pr: options.pr ?? 'default' } as const;
-    const fetched = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) =>
-      this.#env.routing.fetch(address, quorum, leftMs),
-    );
-    if (fetched.siblings.length === 0) return { entry: undefined, context: undefined };
-    const live = fetched.siblings.filter(({ tombstone }) => !tombstone).map((sibling) => this.#decode(sibling));
-    const entry = live.length === 0 ? undefined : new Entry(live, fetched.context, fetched.receipt, this.#options.merge);
-    return { entry, context: fetched.context };
-  }
-
   async #write(key: Key, version: { tombstone: boolean; value: Uint8Array; meta: Meta }, options: PutOptions): Promise<Written> {
     const quorum: WriteOptions = {
       w: options.w ?? 'default',
@@ -166,7 +180,7 @@ export class Bucket<T> {
     return { context: ReadContext.fromBytes(reply.context), receipt: reply.receipt };
   }
 
-  #decode(sibling: FetchedSibling): { value: T; writtenAt: Date; meta: Meta } {
+  #decode(sibling: FetchedSibling): Sibling<T> {
     const value = applying('the codec', () => this.#options.codec.decode(sibling.value));
     return { value, writtenAt: new Date(sibling.at / 1024), meta: sibling.meta };
   }

@@ -26,8 +26,8 @@ export interface Balance {
 }
 
 /**
- * The balance of a ring under reads and writes to `n` replicas. `partitionLoads` is any additive measure per partition (requests, bytes);
- * without it, keys are uniform, and a partition's load is the part of the circle that it covers.
+ * The balance of a ring under reads and writes to `n` replicas. `partitionLoads` is any additive measure per partition (requests,
+ * bytes); without it, keys are uniform, and a partition's load is the part of the circle that it covers.
  */
 export function balanceOf(ring: Ring, n: number, partitionLoads: ArrayLike<number> = arcLengths(ring)): Balance {
   const loads = new Map<NodeId, number>(ring.members.map(({ node }) => [node, 0]));
@@ -50,8 +50,8 @@ export function balanceOf(ring: Ring, n: number, partitionLoads: ArrayLike<numbe
 }
 
 /**
- * Bytes of placement metadata at each node. Strategy 1: a position and an owner per token. Strategy 2: the same, and an owner per partition, since
- * partitions are placed and moved as units. Strategy 3: an owner per partition, whose index is its position.
+ * Bytes of placement metadata at each node. Strategy 1: a position and an owner per token. Strategy 2: the same, and an owner per
+ * partition, since partitions are placed and moved as units. Strategy 3: an owner per partition, whose index is its position.
  */
 export function metadataBytes(ring: Ring): number {
   const perToken = POSITION_BYTES + NODE_REFERENCE_BYTES;

@@ -1,10 +1,10 @@
 /**
  * How a ring comes about: from an empty one, change by change, or formed at once from a first set of members.
  *
- * Every function here is pure and total: the same ring and change give the same ring everywhere, and a change that has no object (a leave of
- * somebody unknown, a join of somebody already there) is no error, because concurrent administrators at different nodes may well issue both,
- * and everybody must fold the merged history to its end. What a change can be wrong in, the weight, is asserted: it is checked where the
- * change is made (`isWeight`), not at each of the nodes that replay it.
+ * Every function here is pure and total: the same ring and change give the same ring everywhere, and a change that has no object
+ * (a leave of somebody unknown, a join of somebody already there) is no error, because concurrent administrators at different
+ * nodes may well issue both, and everybody must fold the merged history to its end. What a change can be wrong in, the weight, is
+ * asserted: it is checked where the change is made (`isWeight`), not at each of the nodes that replay it.
  */
 import { assert, type NodeId, unreachable, unwrap, type ZoneName } from '@armature/kernel';
 import { checkRingSettings, isWeight, type Ring, type RingMember, type RingSettings } from './ring.js';
@@ -12,14 +12,16 @@ import { tokenRing } from './strategy-1.js';
 import { orderedTokenRing } from './strategy-2.js';
 import { claimedRing, formedRing } from './strategy-3.js';
 
-/** A ring without members: every preference list is empty. Throws `invalid-config` on settings that `checkRingSettings` refuses. */
+/**
+ * A ring without members: every preference list is empty. Throws `invalid-config` on settings that `checkRingSettings` refuses.
+ */
 export function emptyRing(settings: RingSettings): Ring {
   return formRing(settings, []);
 }
 
 /**
- * A ring of these members at once, spread as evenly as can be. Of members of equal name the last counts. Not the same ring as the members
- * joining one by one would give; what it is the same as, is itself on every node.
+ * A ring of these members at once, spread as evenly as can be. Of members of equal name the last counts. Not the same ring as the
+ * members joining one by one would give; what it is the same as, is itself on every node.
  */
 export function formRing(settings: RingSettings, members: readonly RingMember[]): Ring {
   const checked = unwrap(checkRingSettings(settings));
@@ -30,7 +32,7 @@ export function formRing(settings: RingSettings, members: readonly RingMember[])
 /** The ring with one more member. One that is there already gets the new weight and zone. */
 export function ringJoin(ring: Ring, member: RingMember): Ring {
   const present = ring.members.find(({ node }) => node === member.node);
-  if (present !== undefined && present.weight === member.weight && present.zone === member.zone) return ring;
+  if (present?.weight === member.weight && present.zone === member.zone) return ring;
   return changed(ring, [...without(ring, member.node), member], `join/${member.node}`);
 }
 

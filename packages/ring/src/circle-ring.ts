@@ -1,6 +1,6 @@
 /**
- * The one implementation of `Ring`. A strategy supplies the circle of tokens and the geometry: where partitions lie, and at which token
- * each partition's walk begins. Everything else is the same for all three.
+ * The one implementation of `Ring`. A strategy supplies the circle of tokens and the geometry: where partitions lie, and at which
+ * token each partition's walk begins. Everything else is the same for all three.
  */
 import { asBuffer, assert, type NodeId, type PartitionId, toHex, fromBinaryString, utf8Encode } from '@armature/kernel';
 import { md5 } from './digest.js';

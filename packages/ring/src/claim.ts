@@ -1,24 +1,28 @@
 /**
- * Claim: strategy 3's assignment of Q equal partitions to nodes, made anew at each change of membership (section 6.2: a leaving node's
- * tokens are distributed over the rest, a joining node steals tokens, so that everyone keeps Q/S).
+ * Claim: strategy 3's assignment of Q equal partitions to nodes, made anew at each change of membership (section 6.2: a leaving
+ * node's tokens are distributed over the rest, a joining node steals tokens, so that everyone keeps Q/S).
  *
  * It serves three ends that pull apart, in this order:
  *
  *   shares    everyone owns the floor or ceiling of his fair share (`shares.ts`), exactly, always;
- *   spacing   any N consecutive partitions belong to distinct nodes, and to distinct zones, as far as that is possible (`spacing.ts`);
+ *   spacing   any N consecutive partitions belong to distinct nodes and to distinct zones, where possible (`spacing.ts`);
  *   moves     as few partitions as possible change hands: no fewer than the nodes lack together can.
  *
- * First the partitions without an owner go to the nodes that lack most. Then each node that still lacks some steals: it divides the circle into as
- * many arcs as it lacks partitions and takes one in each arc, from whom has most to give. What does not fit without a conflict is
- * placed by ejection chains (`ejection.ts`), and what conflicts remain are repaired (`repair.ts`). All choices come from a
- * seeded random stream, so equal histories give equal rings, and yet neighbourhoods are mixed: a node that fails is not always followed by the same one.
+ * First the partitions without an owner go to the nodes that lack most. Then each node that still lacks some steals: it divides
+ * the circle into as many arcs as it lacks partitions and takes one in each arc, from whom has most to give. What does not fit
+ * without a conflict is placed by ejection chains (`ejection.ts`), and what conflicts remain are repaired (`repair.ts`). All
+ * choices come from a seeded random stream, so equal histories give equal rings, and yet neighbourhoods are mixed: a node that
+ * fails is not always followed by the same one.
  */
 import { assert, type Random, shuffle } from '@armature/kernel';
 import { type Allowance, fillByChain, MAX_CHAIN_DEPTH } from './ejection.js';
 import { repairSpacing } from './repair.js';
 import { Board, type BoardRules, HARD, NOBODY } from './spacing.js';
 
-/** Vacancies that chains may examine in one claim: ten milliseconds or so, spent only on boards so full that conflicts are all but inevitable. */
+/**
+ * Vacancies that chains may examine in one claim: ten milliseconds or so, spent only on boards so full that conflicts are all
+ * but inevitable.
+ */
 const CHAIN_ALLOWANCE = 3000;
 
 /** Extra moves allowed for soft conflicts, as a part of the moves that the change needs anyway; at least one swap. */
@@ -51,7 +55,10 @@ export function claimPartitions(before: Int32Array, rules: BoardRules, random: R
   return board.owners;
 }
 
-/** Gives each partition without an owner to the node that fits best, and of equal ones to the one that lacks most of its share. Returns those that nobody fits. */
+/**
+ * Gives each partition without an owner to the node that fits best, and of equal ones to the one that lacks most of its share.
+ * Returns those that nobody fits.
+ */
 function fillVacancies(board: Board, lacks: Int32Array, random: Random): number[] {
   const { owners, rules } = board;
   const vacancies: number[] = [];
@@ -120,7 +127,9 @@ function fillHard(board: Board, lacks: Int32Array, slot: number, random: Random,
   give(board, lacks, slot, leastCost(board, lacks, slot));
 }
 
-/** Moves what is still too much in one place to where it lacks: by chains, the shortest first, or else where it conflicts least. */
+/**
+ * Moves what is still too much in one place to where it lacks: by chains, the shortest first, or else where it conflicts least.
+ */
 function stealHard(board: Board, lacks: Int32Array, random: Random, allowance: Allowance): void {
   const { owners } = board;
   const spared = (): number[] => [...owners.keys()].filter((slot) => (lacks[board.ownerOf(slot)] as number) < 0);

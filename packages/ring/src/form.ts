@@ -1,12 +1,13 @@
 /**
  * Forming: an assignment of partitions made at once, for a cluster that starts, and for one of at most N nodes.
  *
- * Partitions are dealt round the circle. Each goes to the node that conflicts least with those dealt before and, of equal ones, lags most behind its
- * share of what has been dealt, its zone's lag included; a little chance between equals mixes the neighbourhoods. So weights
- * are spread evenly over the circle, and only the seam, where the end meets the beginning, needs repair.
+ * Partitions are dealt round the circle. Each goes to the node that conflicts least with those dealt before and, of equal ones,
+ * lags most behind its share of what has been dealt, its zone's lag included; a little chance between equals mixes the
+ * neighbourhoods. So weights are spread evenly over the circle, and only the seam, where the end meets the beginning, needs
+ * repair.
  *
- * With at most N nodes everyone holds a replica of everything, whoever owns it, so that nothing is transferred for the sake of the order: forming
- * anew then costs nothing, and gives the perfect alternation that later joins start from.
+ * With at most N nodes everyone holds a replica of everything, whoever owns it, so that nothing is transferred for the sake of
+ * the order: forming anew then costs nothing, and gives the perfect alternation that later joins start from.
  */
 import type { Random } from '@armature/kernel';
 import type { Allowance } from './ejection.js';

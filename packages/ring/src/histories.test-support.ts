@@ -92,9 +92,10 @@ export function partitions(ring: Ring): PartitionId[] {
   return Array.from({ length: ring.partitionCount }, (_, partition) => partition as PartitionId);
 }
 
-/** Partitions owned by each member, in the order of members. */
+/** Partitions owned by each member, in the order of members; empty where there are none. */
 export function ownedCounts(ring: Ring): Map<NodeId, number> {
   const counts = new Map(ring.members.map(({ node }) => [node, 0]));
+  if (counts.size === 0) return counts;
   for (const partition of partitions(ring)) {
     const owner = ring.ownerOf(partition);
     counts.set(owner, (counts.get(owner) ?? 0) + 1);

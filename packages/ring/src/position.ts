@@ -1,17 +1,18 @@
 /**
  * Where a key lives on the ring, and the text that carries it there (section 4.2 of the paper).
  *
- * A *position* is a 128-bit number: the MD5 of the bucket and the key. MD5 is chosen, as in the paper, for its uniformity:
- * any two keys, however alike, land in unrelated places. It is broken as a signature, and nothing here relies on it being one: a
- * user who crafts keys that meet on one arc overloads the replicas of his own keys, which he could as well by writing one key often.
+ * A *position* is a 128-bit number: the MD5 of the bucket and the key. MD5 is chosen, as in the paper, for its uniformity: any
+ * two keys, however alike, land in unrelated places. It is broken as a signature, and nothing here relies on it being one: a user
+ * who crafts keys that meet on one arc overloads the replicas of his own keys, which he could as well by writing one key often.
  * The bucket's length goes first into the hash, so that ("ab", "c") and ("a", "bc") are different inputs.
  *
- * An *address* is what a key is called everywhere behind the client: on the wire, in Merkle trees and as the prefix of stored keys.
+ * An *address* is what a key is called everywhere behind the client: on the wire, in Merkle trees and as the prefix of stored
+ * keys.
  *
  *     16 bytes position | 1 byte length of the bucket's name | the name, ASCII | the key
  *
- * Beginning with the position makes string order ring order, so that any arc of the ring is one contiguous range of stored keys, under every
- * partitioning strategy. Carrying bucket and key makes it reversible, and two keys of equal position stay two keys.
+ * Beginning with the position makes string order ring order, so that any arc of the ring is one contiguous range of stored keys,
+ * under every partitioning strategy. Carrying bucket and key makes it reversible, and two keys of equal position stay two keys.
  */
 import {
   ArmatureError,
@@ -33,7 +34,10 @@ import { md5 } from './digest.js';
 export type Position = Brand<Uint8Array, 'Position'>;
 
 declare const address: unique symbol;
-/** Position, bucket and key in one binary string. Ordered by `<` in ring order. Every address is a binary string, hence a brand upon a brand. */
+/**
+ * Position, bucket and key in one binary string. Ordered by `<` in ring order. Every address is a binary string, hence a brand
+ * upon a brand.
+ */
 export type Address = BinaryString & { readonly [address]: true };
 
 /** A half-open arc that does not cross position 0. Bounds are 16-byte positions; an `end` of undefined is the end of the ring. */

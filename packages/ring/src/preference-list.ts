@@ -1,13 +1,14 @@
 /**
  * Preference lists (sections 4.3 and 4.6): the nodes that are to hold a partition, and who stands in for them.
  *
- * The walk goes clockwise over the circle of tokens from where the partition's keys begin to look, and meets nodes again and again, since each has
- * many tokens. A node counts where it is met first. It becomes a primary if its zone may still take one (see `zone-spread.ts`), until there are n.
- * A zone once full stays full, so a node refused need not be asked again, and the owner, who is met first, is never refused.
+ * The walk goes clockwise over the circle of tokens from where the partition's keys begin to look, and meets nodes again and
+ * again, since each has many tokens. A node counts where it is met first. It becomes a primary if its zone may still take one
+ * (see `zone-spread.ts`), until there are n. A zone once full stays full, so a node refused need not be asked again, and the
+ * owner, who is met first, is never refused.
  *
- * All others are fallbacks. They continue the same filling: whichever zone has the fewest nodes so far comes next, and within that, clockwise order.
- * So with more zones than n the first fallback is in a fresh zone; and with exactly n zones the first n fallbacks are one of each zone, among
- * them one in the zone of whichever primary is down.
+ * All others are fallbacks. They continue the same filling: whichever zone has the fewest nodes so far comes next, and within
+ * that, clockwise order. So with more zones than n the first fallback is in a fresh zone; and with exactly n zones the first n
+ * fallbacks are one of each zone, among them one in the zone of whichever primary is down.
  */
 import type { NodeId } from '@armature/kernel';
 import type { PreferenceList } from './ring.js';

@@ -1,8 +1,8 @@
 /**
  * Random tokens, for strategies 1 and 2: T positions per unit of weight, "chosen uniformly at random from the hash space" (6.2).
  *
- * Here they are hashes of (seed, node, number), which are as uniform, and need no storing or gossiping: every node computes the same ones. A
- * node whose weight changes keeps the tokens it has, adding or dropping at the end of its numbers.
+ * Here they are hashes of (seed, node, number), which are as uniform, and need no storing or gossiping: every node computes the
+ * same ones. A node whose weight changes keeps the tokens it has, adding or dropping at the end of its numbers.
  */
 import { type BinaryString, utf8Encode } from '@armature/kernel';
 import { md5 } from './digest.js';
@@ -15,7 +15,9 @@ export interface RandomTokens {
   readonly owners: Int32Array;
 }
 
-/** The tokens of all members; at least one each. Two equal positions, which do not happen, would stand in the order of members. */
+/**
+ * The tokens of all members; at least one each. Two equal positions, which do not happen, would stand in the order of members.
+ */
 export function randomTokens(settings: RingSettings, members: readonly RingMember[]): RandomTokens {
   const perWeight = settings.tokensPerNode ?? DEFAULT_TOKENS_PER_NODE;
   const tokens = members.flatMap(({ node, weight }, owner) =>

@@ -1,10 +1,10 @@
 /**
  * The repair pass of a claim: lowers the conflicts on the board by exchanging owners, never changing anybody's share.
  *
- *   1. Free swaps. Two partitions of which this claim has already moved one exchange their owners, so that no more is transferred than
- *      before: a newcomer that stands badly takes another partition of the same node instead, and gives that one back.
- *   2. Chains for hard conflicts, the shortest first. A conflict that no chain resolves is moved to another place by a random swap, and is tried
- *      again there: on a nearly full circle some places are easier than others.
+ *   1. Free swaps. Two partitions of which this claim has already moved one exchange their owners, so that no more is
+ *      transferred than before: a newcomer that stands badly takes another partition of the same node, and gives that one back.
+ *   2. Chains for hard conflicts, the shortest first. A conflict that no chain resolves is moved to another place by a random
+ *      swap, and is tried again there: on a nearly full circle some places are easier than others.
  *   3. Paid swaps for what is left (zones, mostly), up to the number of extra moves that the caller allows.
  *
  * All of it is bounded, so that a board on which conflicts are inevitable costs milliseconds, not a search without end.
@@ -13,7 +13,10 @@ import type { Random } from '@armature/kernel';
 import { type Allowance, fillByChain, MAX_CHAIN_DEPTH, SCAN } from './ejection.js';
 import { type Board, CLOSE, HARD, NOBODY } from './spacing.js';
 
-/** Rounds over the circle for hard conflicts, and for swaps. Later rounds find what earlier ones opened; a third swap round finds nothing much. */
+/**
+ * Rounds over the circle for hard conflicts, and for swaps. Later rounds find what earlier ones opened; a third swap round finds
+ * nothing much.
+ */
 const HARD_ROUNDS = 8;
 const SWAP_ROUNDS = 3;
 
@@ -23,7 +26,10 @@ const SWAP_ALLOWANCE = 262_144;
 /** Moves beyond the assignment `before` that a swap may cost: both partitions had stayed where they were. */
 const MOVES_PER_SWAP = 2;
 
-/** Lowers conflicts. `before` is the assignment ahead of the change; at most `extraMoves` more partitions leave it for soft conflicts. */
+/**
+ * Lowers conflicts. `before` is the assignment ahead of the change; at most `extraMoves` more partitions leave it for soft
+ * conflicts.
+ */
 export function repairSpacing(board: Board, before: Int32Array, extraMoves: number, random: Random, allowance: Allowance): void {
   swapRounds(board, before, 0, random);
   chainRounds(board, random, allowance);

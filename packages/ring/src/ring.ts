@@ -1,17 +1,20 @@
 /**
  * The ring as a value: which nodes hold which part of the 128-bit circle (sections 4.2, 4.3 and 6.2 of the paper).
  *
- * A ring is immutable and a pure function of its settings and the changes it went through (`change.ts`); equal histories give equal rings on every
- * node, in every process, and `fingerprint` says so in 32 characters. The paper's three partitioning strategies stand behind
- * this one interface. They differ in where partitions begin and in how tokens are chosen; all of them are, in the end, a circle of *tokens*,
- * each owned by a node, and a place on that circle where the walk for a partition's replicas begins.
+ * A ring is immutable and a pure function of its settings and the changes it went through (`change.ts`); equal histories give
+ * equal rings on every node, in every process, and `fingerprint` says so in 32 characters. The paper's three partitioning
+ * strategies stand behind this one interface. They differ in where partitions begin and in how tokens are chosen; all of them
+ * are, in the end, a circle of *tokens*, each owned by a node, and a place on that circle where the walk for a partition's
+ * replicas begins.
  */
 import { ArmatureError, err, type NodeId, ok, type PartitionId, type Result, type ZoneName } from '@armature/kernel';
 import { isPartitionCount, MAX_PARTITIONS } from './equal-partitions.js';
 import type { Address, PositionRange } from './position.js';
 import { MAX_TARGET_N } from './spacing.js';
 
-/** 1: random tokens, partitions between tokens. 2: random tokens, Q equal partitions. 3: Q/S tokens per node, Q equal partitions. */
+/**
+ * 1: random tokens, partitions between tokens. 2: random tokens, Q equal partitions. 3: Q/S tokens per node, Q equal partitions.
+ */
 export type RingStrategy = 1 | 2 | 3;
 
 export interface RingMember {
@@ -35,7 +38,10 @@ export interface RingSettings {
 
 /** The nodes for one partition. Together all members, each once. */
 export interface PreferenceList {
-  /** The first n distinct nodes clockwise, spread over zones as evenly as possible; the owner first. Fewer if there are fewer members. */
+  /**
+   * The first n distinct nodes clockwise, spread over zones as evenly as possible; the owner first. Fewer if there are fewer
+   * members.
+   */
   readonly primaries: readonly NodeId[];
   /** Everyone else, in the order to fall back to: clockwise, and first whoever keeps the spread over zones even. */
   readonly fallbacks: readonly NodeId[];
@@ -57,7 +63,10 @@ export interface Ring {
   ownerOf(partition: PartitionId): NodeId;
   /** The nodes for a partition, remembered per (partition, n): the same object at each call. */
   preferenceList(partition: PartitionId, n: number): PreferenceList;
-  /** The primaries alone, not remembered: for passes over all partitions, which would otherwise fill memory with lists of S nodes each. */
+  /**
+   * The primaries alone, not remembered: for passes over all partitions, which would otherwise fill memory with lists of S nodes
+   * each.
+   */
   primariesOf(partition: PartitionId, n: number): readonly NodeId[];
   /** The arc of a partition: all addresses a with start <= a < end. */
   rangeOf(partition: PartitionId): PositionRange;
@@ -68,7 +77,8 @@ export const MIN_WEIGHT = 0.01;
 export const MAX_WEIGHT = 100;
 
 /**
- * T when none is set: 64 tokens leave a node within about 12 % (1 / sqrt(T)) of the mean under strategy 1, at 1 KiB of metadata per node.
+ * T when none is set: 64 tokens leave a node within about 12 % (1 / sqrt(T)) of the mean under strategy 1, at 1 KiB of metadata
+ * per node.
  */
 export const DEFAULT_TOKENS_PER_NODE = 64;
 export const MAX_TOKENS_PER_NODE = 1024;

@@ -1,16 +1,17 @@
 /**
  * How many of Q partitions each node deserves: whole numbers that sum to Q and follow the weights.
  *
- * Ideally a node's share is Q * weight / sum of weights. But what a node is to be given in proportion is load, the N * Q replicas, and these have limits
- * that plain proportion ignores: a node holds at most one replica of a partition, and a zone between `least` and `most` (see `zone-spread.ts`). A
- * node of half the total weight would still hold each partition once; the only node of a zone holds them all when there are N zones. If such a node
- * owned more (or fewer) partitions than the replicas it must hold anyway imply, its partitions could not be spaced out, preference lists
- * would have to skip, and the skipping would load the others unevenly and move their data at every change.
+ * Ideally a node's share is Q * weight / sum of weights. But what a node is to be given in proportion is load, the N * Q
+ * replicas, and these have limits that plain proportion ignores: a node holds at most one replica of a partition, and a zone
+ * between `least` and `most` (see `zone-spread.ts`). A node of half the total weight would still hold each partition once; the
+ * only node of a zone holds them all when there are N zones. If such a node owned more (or fewer) partitions than the replicas it
+ * must hold anyway imply, its partitions could not be spaced out, preference lists would have to skip, and the skipping would
+ * load the others unevenly and move their data at every change.
  *
- * So shares are filled like glasses: the level rises, each node taking replicas by weight, between one partition and its limit; a zone stops at
- * its own limits; until N * Q are given. A node's *fair share* is its replicas / N. Wherever no limit binds this is the plain proportion. Whole
- * numbers follow by largest remainder, first among zones, then within each: everyone gets the floor or the ceiling of his fair share,
- * and those who hold the odd partition already keep it, which saves a transfer.
+ * So shares are filled like glasses: the level rises, each node taking replicas by weight, between one partition and its limit; a
+ * zone stops at its own limits; until N * Q are given. A node's *fair share* is its replicas / N. Wherever no limit binds this is
+ * the plain proportion. Whole numbers follow by largest remainder, first among zones, then within each: everyone gets the floor
+ * or the ceiling of his fair share, and those who hold the odd partition already keep it, which saves a transfer.
  */
 import { assert } from '@armature/kernel';
 import { zoneBounds, zoneSpread } from './zone-spread.js';
@@ -48,8 +49,8 @@ export function fairShares(rules: ShareRules, claimants: readonly Claimant[]): F
       members: claimants.filter((claimant) => claimant.zone === zone),
       least: least * partitionCount,
       most: most * partitionCount,
-      // One partition each at least, or whoever weighs little would be a member that owns nothing.
-      leastEach: Math.min(n, (most * partitionCount) / size),
+      // One partition each, while there are as many, or whoever weighs little would be a member that owns nothing.
+      leastEach: claimants.length > partitionCount ? 0 : Math.min(n, (most * partitionCount) / size),
     };
   });
   const take = (level: number, weight: number, leastEach: number): number => clamp(level * weight, leastEach, partitionCount);

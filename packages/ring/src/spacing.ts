@@ -1,9 +1,9 @@
 /**
  * Strategy 3's board: the circle of Q partitions, who owns each, and what it costs that an owner stands where it stands.
  *
- * A partition's replicas are the next nodes clockwise, so one node standing twice within N partitions makes some preference list walk
- * further, and a zone standing too close to itself makes it skip. Such a pair is a *conflict*. Conflicts never make a preference list wrong, only
- * the load less even, so they are a cost to lower, not a condition:
+ * A partition's replicas are the next nodes clockwise, so one node standing twice within N partitions makes some preference list
+ * walk further, and a zone standing too close to itself makes it skip. Such a pair is a *conflict*. Conflicts never make a
+ * preference list wrong, only the load less even, so they are a cost to lower, not a condition:
  *
  *   HARD   two partitions of one node closer than min(N, S), unless the node has more partitions than can stand that far apart;
  *   CLOSE  that same pair where it does, and two nodes of one zone closer than min(N, number of zones);
@@ -21,7 +21,9 @@ export const HARD = 4096;
 export const CLOSE = 4;
 const LOOSE = 1;
 
-/** Keeps the sum of all soft conflicts of a partition, 2 * (N - 1) * CLOSE, far below one hard one, and preference lists cheap. */
+/**
+ * Keeps the sum of all soft conflicts of a partition, 2 * (N - 1) * CLOSE, far below one hard one, and preference lists cheap.
+ */
 export const MAX_TARGET_N = 32;
 
 export interface BoardRules {

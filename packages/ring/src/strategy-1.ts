@@ -1,11 +1,12 @@
 /**
  * Strategy 1: T random tokens per node, and partition by token value (section 6.2).
  *
- * The tokens themselves are the boundaries. A key belongs to the first token clockwise beyond it, so the arc between two tokens is the later one's.
- * Arcs vary widely in size, a join cuts the arcs of others in two, and their trees have to be made again: the paper's reasons to leave it.
- * It is kept for comparison, and for whoever grows a ring without having to guess Q.
+ * The tokens themselves are the boundaries. A key belongs to the first token clockwise beyond it, so the arc between two tokens
+ * is the later one's. Arcs vary widely in size, a join cuts the arcs of others in two, and their trees have to be made again: the
+ * paper's reasons to leave it. It is kept for comparison, and for whoever grows a ring without having to guess Q.
  *
- * Partitions are half-open ranges from position 0, so k tokens make k + 1 of them: the arc across position 0 is two, of the same nodes.
+ * Partitions are half-open ranges from position 0, so k tokens make k + 1 of them: the arc across position 0 is two, of the same
+ * nodes.
  */
 import type { PartitionId } from '@armature/kernel';
 import { circleOf, CircleRing } from './circle-ring.js';

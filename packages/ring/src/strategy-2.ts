@@ -1,9 +1,9 @@
 /**
  * Strategy 2: T random tokens per node, and Q equal partitions (section 6.2).
  *
- * Tokens only order the nodes: a partition's walk begins at the first token beyond the partition's end. Partitioning and placement are thereby
- * decoupled, which made it the paper's stepping stone to strategy 3; its balance is that of random tokens, made a little worse by rounding to
- * partitions, and its metadata are both tokens and partitions. Kept for comparison.
+ * Tokens only order the nodes: a partition's walk begins at the first token beyond the partition's end. Partitioning and
+ * placement are thereby decoupled, which made it the paper's stepping stone to strategy 3; its balance is that of random tokens,
+ * made a little worse by rounding to partitions, and its metadata are both tokens and partitions. Kept for comparison.
  */
 import type { PartitionId } from '@armature/kernel';
 import { circleOf, CircleRing } from './circle-ring.js';

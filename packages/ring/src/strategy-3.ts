@@ -1,8 +1,8 @@
 /**
  * Strategy 3: Q/S tokens per node, and Q equal partitions (section 6.2). The default, and the paper's choice.
  *
- * Each partition is a token: the circle is the list of owners. It is the only strategy whose ring depends on the way it came about, because a claim
- * starts from the assignment that is there and moves as little as it can.
+ * Each partition is a token: the circle is the list of owners. It is the only strategy whose ring depends on the way it came
+ * about, because a claim starts from the assignment that is there and moves as little as it can.
  */
 import { type PartitionId, seededRandom } from '@armature/kernel';
 import { circleOf, CircleRing, zonesOf } from './circle-ring.js';
@@ -20,7 +20,10 @@ export function formedRing(settings: RingSettings, members: readonly RingMember[
   return assignedRing(settings, members, formPartitions(settings.partitionCount, boardRules(settings, members, held), random));
 }
 
-/** The ring of `members` that is closest to `before`. `occasion` names the change; together with the seed it decides between equals. */
+/**
+ * The ring of `members` that is closest to `before`. `occasion` names the change; together with the seed it decides between
+ * equals.
+ */
 export function claimedRing(before: Ring, members: readonly RingMember[], occasion: string): Ring {
   const { settings } = before;
   // Everyone holds everything then, so that order is free: see form.ts.

@@ -1,9 +1,10 @@
 /**
  * How n replicas spread over zones (section 4.6: preference lists are built so that the nodes are in several data centres).
  *
- * The evenest spread fills zones like glasses under one tap: one replica in each, then a second in each that has another node, and so on until
- * n are placed. So every zone holds `base` replicas or all its nodes, and `extra` of the zones that can hold one more. With at least n zones that is
- * one each; with Z < n zones of enough nodes, ceil(n / Z) at most; and where a zone has too few nodes, the others take over.
+ * The evenest spread fills zones like glasses under one tap: one replica in each, then a second in each that has another node,
+ * and so on until n are placed. So every zone holds `base` replicas or all its nodes, and `extra` of the zones that can hold one
+ * more. With at least n zones that is one each; with Z < n zones of enough nodes, ceil(n / Z) at most; and where a zone has too
+ * few nodes, the others take over.
  */
 export interface ZoneSpread {
   /** Replicas that every zone takes, as far as it has nodes. */

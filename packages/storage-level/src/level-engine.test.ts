@@ -3,12 +3,12 @@ import { mkdtempSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toHex, type BinaryString } from '@armature/kernel';
+import { seededRandom, toHex, type BinaryString } from '@armature/kernel';
 import { systemClock } from '@armature/runtime';
 import { Store, type Engine, type StorageOperation } from '@armature/storage';
 import { engineConformance } from '@armature/storage/conformance';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { openLevelEngine } from './index.js';
+import { openLevelEngine, type LevelEngineOptions } from './index.js';
 
 const IDENTITY = { cluster: 'test', node: 'n1' };
 const key = (text: string): BinaryString => text as BinaryString;
@@ -24,8 +24,8 @@ let directories = 0;
 const fresh = (): string => join(root, `d${directories++}`);
 const opened = new Set<Engine>();
 
-async function openAt(directory: string, identity = IDENTITY): Promise<Engine> {
-  const engine = await openLevelEngine({ directory, identity });
+async function openAt(directory: string, options: Partial<LevelEngineOptions> = {}): Promise<Engine> {
+  const engine = await openLevelEngine({ directory, identity: IDENTITY, ...options });
   opened.add(engine);
   return engine;
 }
@@ -77,8 +77,12 @@ describe('data directory', () => {
     await engine.write([put('a', '1')], { sync: true });
     await engine.close();
     const before = await readdir(join(directory, 'level'));
-    await expect(openAt(directory, { cluster: 'test', node: 'n2' })).rejects.toMatchObject({ code: 'storage-foreign' });
-    await expect(openAt(directory, { cluster: 'other', node: 'n1' })).rejects.toMatchObject({ code: 'storage-foreign' });
+    await expect(openAt(directory, { identity: { cluster: 'test', node: 'n2' } })).rejects.toMatchObject({
+      code: 'storage-foreign',
+    });
+    await expect(openAt(directory, { identity: { cluster: 'other', node: 'n1' } })).rejects.toMatchObject({
+      code: 'storage-foreign',
+    });
     expect(await readdir(join(directory, 'level'))).toEqual(before);
     expect(text(await (await openAt(directory)).get(key('a')))).toBe('1');
   });
@@ -171,7 +175,7 @@ describe('corruption', () => {
     const directory = fresh();
     const engine = await openAt(directory);
     // Noise, so that the block is stored uncompressed and the flipped byte is in the value and in nothing else.
-    const noise = Buffer.from(Array.from({ length: 300 }, (_, i) => Math.imul(i + 7, 2_654_435_761) >>> 24));
+    const noise = Buffer.from(seededRandom(1).bytes(300));
     await engine.write([put('a', 'before'), put('b', noise), put('c', 'after')], { sync: true });
     await engine.close();
     await (await openAt(directory)).close(); // the log becomes a table when it is opened again
@@ -206,22 +210,14 @@ describe('corruption', () => {
   });
 });
 
-test('a copy of the directory taken after sync() has everything, also what was written before the log was changed', async () => {
+test('a write that resolved is with the operating system: a copy of the files taken at that moment has it', async () => {
   const directory = fresh();
   const engine = await openAt(directory);
-  const value = new Uint8Array(100_000).fill(1);
-  for (let i = 0; i < 100; i++) await engine.write([put(`k${String(i).padStart(3, '0')}`, value)], { sync: false });
-  await engine.sync();
+  for (let i = 0; i < 100; i++) await engine.write([put(`k${i}`, `v${i}`)], { sync: false });
   const copy = fresh();
   await cp(directory, copy, { recursive: true, filter: (path) => !path.endsWith('LOCK') });
   const restored = await openAt(copy);
-  let count = 0;
-  for (let next: BinaryString | undefined = key(''); next !== undefined;) {
-    const page: Awaited<ReturnType<Engine['range']>> = await restored.range({ start: next, limit: 30 });
-    count += page.entries.length;
-    next = page.next;
-  }
-  expect(count).toBe(100);
+  for (let i = 0; i < 100; i++) expect(text(await restored.get(key(`k${i}`)))).toBe(`v${i}`);
 });
 
 /** A file system of a few megabytes, where this user may mount one. */
@@ -244,43 +240,50 @@ describe.skipIf(small === undefined)('a full device (skipped where no tmpfs can 
     execFileSync('umount', [small as string]);
   });
 
-  test('writes fail with storage-full, reads go on, writes resume when there is space; nothing acknowledged is lost', async () => {
-    const ballast = join(small as string, 'ballast');
-    const directory = join(small as string, 'data');
-    await writeFile(ballast, new Uint8Array(11_000_000));
-    const engine = await openAt(directory);
-    const value = Uint8Array.from({ length: 50_000 }, (_, i) => Math.imul(i, 2_654_435_761) >>> 24);
-    const acknowledged: string[] = [];
-    const errors = new Set<string>();
-    const write = async (name: string): Promise<boolean> => {
-      try {
-        await engine.write([put(name, value)], { sync: acknowledged.length % 5 === 0 });
-        acknowledged.push(name);
-        return true;
-      } catch (thrown) {
-        errors.add((thrown as { code: string }).code);
-        return false;
+  test.each([
+    ['while the log grows', 64 * 1024 * 1024],
+    ['while tables are written', 256 * 1024],
+  ])(
+    '%s: writes fail with storage-full, reads go on, writes resume when there is space; nothing acknowledged is lost',
+    async (_, writeBufferBytes) => {
+      const ballast = join(small as string, 'ballast');
+      const directory = join(small as string, 'data');
+      await rm(directory, { recursive: true, force: true });
+      await writeFile(ballast, new Uint8Array(14_000_000));
+      const engine = await openAt(directory, { writeBufferBytes });
+      const value = seededRandom(1).bytes(50_000); // does not compress
+      const acknowledged: string[] = [];
+      const errors = new Set<string>();
+      const write = async (name: string): Promise<boolean> => {
+        try {
+          await engine.write([put(name, value)], { sync: acknowledged.length % 5 === 0 });
+          acknowledged.push(name);
+          return true;
+        } catch (thrown) {
+          errors.add((thrown as { code: string }).code);
+          return false;
+        }
+      };
+      for (let i = 0; i < 1000 && (await write(`k${i}`)); i++);
+      expect(errors).toEqual(new Set(['storage-full']));
+      expect(acknowledged.length).toBeGreaterThan(20);
+      for (let i = 0; i < 20; i++) {
+        expect(await write(`refused${i}`)).toBe(false);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        expect(await engine.get(key('k3'))).toHaveLength(50_000);
+        expect((await engine.range({ start: key('k1'), limit: 3 })).entries).toHaveLength(3);
       }
-    };
-    for (let i = 0; i < 1000 && (await write(`k${i}`)); i++);
-    expect(errors).toEqual(new Set(['storage-full']));
-    expect(acknowledged.length).toBeGreaterThan(20);
-    for (let i = 0; i < 20; i++) {
-      expect(await write(`refused${i}`)).toBe(false);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      expect(await engine.get(key('k3'))).toHaveLength(50_000);
-      expect((await engine.range({ start: key('k1'), limit: 3 })).entries).toHaveLength(3);
-    }
-    expect(errors).toEqual(new Set(['storage-full']));
-    await rm(ballast);
-    const deadline = Date.now() + 5_000;
-    while (!(await write('resumed')) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(acknowledged.at(-1)).toBe('resumed');
-    await engine.sync();
-    await engine.close();
-    const again = await openAt(directory);
-    for (const name of acknowledged) expect(await again.get(key(name)), name).toHaveLength(50_000);
-  });
+      expect(errors).toEqual(new Set(['storage-full']));
+      await rm(ballast);
+      const deadline = Date.now() + 5_000;
+      while (!(await write('resumed')) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(acknowledged.at(-1)).toBe('resumed');
+      await engine.sync();
+      await engine.close();
+      const again = await openAt(directory);
+      for (const name of acknowledged) expect(await again.get(key(name)), name).toHaveLength(50_000);
+    },
+  );
 
   test('the store over it retains what it acknowledged from memory, and stores it when there is space', async () => {
     const ballast = join(small as string, 'ballast');

@@ -10,7 +10,8 @@
  * Opening needs room: the log is rewritten as a table. On a full device it would fail and take the reads with it, so it
  * is tried only once there is enough space again.
  */
-import { statfs } from 'node:fs/promises';
+import { readdir, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import { closedError } from '@armature/storage';
 import { Level } from 'level';
 import { databasePath } from './data-directory.js';
@@ -27,8 +28,8 @@ export interface LevelHandleOptions {
 /** A device that fails is asked again at most this often, however many writes arrive. */
 const RECOVERY_INTERVAL_MS = 250;
 
-/** Two logs may have to be rewritten, and a manifest besides. */
-const recoveryBytes = (writeBufferBytes: number): number => 2 * writeBufferBytes + 1024 * 1024;
+/** A manifest and a new log, besides the tables that the logs become. */
+const RECOVERY_SLACK_BYTES = 1024 * 1024;
 
 export class LevelHandle {
   readonly #options: LevelHandleOptions;
@@ -110,11 +111,12 @@ export class LevelHandle {
   }
 
   async #reopen(): Promise<void> {
-    const { directory, writeBufferBytes } = this.#options;
+    const { directory } = this.#options;
     if (performance.now() - this.#lastAttemptMs < RECOVERY_INTERVAL_MS) throw this.#lastError;
     try {
       const space = await statfs(directory);
-      if (space.bavail * space.bsize < recoveryBytes(writeBufferBytes)) throw fullError(directory);
+      const neededBytes = (await logBytes(databasePath(directory))) + RECOVERY_SLACK_BYTES;
+      if (space.bavail * space.bsize < neededBytes) throw fullError(directory);
       this.#state = 'reopening';
       await this.#idle();
       await this.#database.close();
@@ -145,4 +147,11 @@ export class LevelHandle {
     }
     this.#whenIdle = undefined;
   }
+}
+
+/** Size of the logs that opening would rewrite. They stay as they are while the database takes no writes. */
+async function logBytes(path: string): Promise<number> {
+  const logs = (await readdir(path)).filter((name) => name.endsWith('.log'));
+  const sizes = await Promise.all(logs.map(async (name) => (await stat(join(path, name))).size));
+  return sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
 }

@@ -19,7 +19,7 @@ import type { Overlay } from './overlay.js';
  */
 export type Durability = 'fsync' | 'os' | 'memory';
 
-/** Writes that nobody waits for are committed early once this much of them has gathered. */
+/** Writes that nobody waits for are committed early once this much of them, or a full batch, has gathered. */
 const WRITE_BEHIND_BYTES = 1024 * 1024;
 
 /** Pauses between retries when nobody waits: doubling, so that a full disk costs a few attempts per minute. */
@@ -132,7 +132,8 @@ export class CommitQueue {
     const first = this.#queue[0];
     if (first === undefined) return;
     const isUrgent = this.#queue.some((batch) => batch.hasWaiters);
-    if (isUrgent || (!this.#failing && first.sizeBytes >= WRITE_BEHIND_BYTES)) {
+    const isMuch = first.sizeBytes >= WRITE_BEHIND_BYTES || this.#queue.length > 1;
+    if (isUrgent || (isMuch && !this.#failing)) {
       this.#cancelSchedule();
       this.#scheduled = 'turn';
       this.#clock.defer(() => this.#start());

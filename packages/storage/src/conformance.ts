@@ -4,7 +4,7 @@
  *
  *   engineConformance('mine', async () => ({ engine, reopen, dispose }));
  */
-import type { BinaryString } from '@armature/kernel';
+import { seededRandom, type BinaryString } from '@armature/kernel';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keyAfter, type Engine, type StorageEntry, type StorageOperation } from './engine.js';
 
@@ -289,7 +289,7 @@ export function engineConformance(name: string, open: () => Promise<EngineFixtur
 
       test('sizeBytes: grows with what is stored', async () => {
         const before = await engine.sizeBytes();
-        const noise = Uint8Array.from({ length: 200_000 }, (_, i) => Math.imul(i ^ (i >>> 7), 2_654_435_761) >>> 24);
+        const noise = seededRandom(1).bytes(200_000);
         await engine.write([put('k', noise)], SYNC);
         expect((await engine.sizeBytes()) - before).toBeGreaterThan(100_000);
       });

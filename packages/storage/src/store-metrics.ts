@@ -2,7 +2,7 @@
 import { LATENCY_BUCKETS_S, type Counter, type Histogram, type Telemetry } from '@armature/runtime';
 
 /** Powers of two up to the largest batch. */
-const BATCH_BUCKETS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096];
+const BATCH_BUCKETS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 export interface StoreMetrics {
   readonly commits: Counter;

@@ -135,22 +135,25 @@ describe('group commit', () => {
     expect(r.clock.pending).toBe(0);
   });
 
-  test('memory: a megabyte is not held back', async () => {
+  test.each([
+    ['a megabyte', 11, 100_000],
+    ['a full batch', 1025, 1],
+  ])('memory: %s is not held back', async (_, count, size) => {
     const r = rig({ writeBehindMs: 20 });
-    for (let i = 0; i < 11; i++) void r.store.write([put(`k${i}`, 'x'.repeat(100_000))], 'memory');
+    for (let i = 0; i < count; i++) void r.store.write([put(`k${i}`, 'x'.repeat(size))], 'memory');
     await r.clock.advance(0);
     expect(r.writes()).toHaveLength(1);
   });
 
   test('a write is never split over two commits, and commits are bounded', async () => {
     const r = rig();
-    const group = (name: string): StorageOperation[] => Array.from({ length: 1500 }, (_, i) => put(`${name}${i}`, ''));
+    const group = (name: string): StorageOperation[] => Array.from({ length: 400 }, (_, i) => put(`${name}${i}`, ''));
     for (const name of ['a', 'b', 'c', 'd', 'e']) void r.store.write(group(name), 'os');
     await r.clock.advance(0);
     expect(r.writes().map((write) => [write.keys.length, write.keys[0]?.[0]])).toEqual([
-      [3000, 'a'],
-      [3000, 'c'],
-      [1500, 'e'],
+      [800, 'a'],
+      [800, 'c'],
+      [400, 'e'],
     ]);
   });
 

@@ -17,7 +17,6 @@ import { silentLog, type Logger } from '@armature/runtime';
 import {
   closedError,
   keyAfter,
-  stampText,
   verifyStamp,
   type Engine,
   type RangePage,
@@ -29,7 +28,8 @@ import {
 } from '@armature/storage';
 import { RedisConnection, type ServerFacts } from './redis-connection.js';
 import { redisError } from './redis-errors.js';
-import { ACQUIRE, FENCED, RANGE, RELEASE, RENEW, VANISHED, WRITE } from './scripts.js';
+import { acquire, keyNames, type KeyNames } from './redis-lease.js';
+import { FENCED, RANGE, RELEASE, RENEW, VANISHED, WRITE } from './scripts.js';
 
 export interface RedisEngineOptions {
   /** `redis://[user:password@]host:port/db`, or `rediss://` for TLS. */
@@ -52,14 +52,6 @@ const PAGE_LIMIT_BYTES = 4 * 1024 * 1024;
 
 /** Fields per HMGET, for the same reason. */
 const MANY_LIMIT = 1000;
-
-interface KeyNames {
-  readonly stamp: string;
-  readonly lease: string;
-  readonly fence: string;
-  readonly values: string;
-  readonly keys: string;
-}
 
 /**
  * Opens, or creates, a node's storage under a prefix. Fails with `storage-locked` (the lease is another's), `storage-foreign`
@@ -293,47 +285,12 @@ class RedisEngine implements Engine {
   }
 }
 
-async function acquire(
-  connection: RedisConnection,
-  names: KeyNames,
-  token: string,
-  leaseMs: number,
-  identity: StorageIdentity,
-): Promise<string> {
-  const stamp = stampText(identity, Date.now());
-  const keys = [names.stamp, names.lease, names.fence, names.values];
-  const [outcome, ...rest] = (await connection.run(ACQUIRE, keys, [token, leaseMs, stamp], true)) as [number, ...unknown[]];
-  if (outcome === 0) {
-    throw new ArmatureError(
-      'storage-locked',
-      `${connection.where} is in use by ${String(rest[0]).split(':', 2).join(' process ')}`,
-      {
-        remedy: `Stop that node, or use another prefix. If it died, its lease ends in ${Math.ceil(Number(rest[1]) / 1000)} s.`,
-        details: { retryAfterMs: Number(rest[1]) },
-      },
-    );
-  }
-  if (outcome === 2) {
-    throw new ArmatureError('storage-foreign', `${connection.where} holds data without a stamp`, {
-      remedy: 'Choose a prefix that nothing else uses.',
-    });
-  }
-  verifyStamp(String(rest[1]), identity, connection.where);
-  return String(rest[0]);
-}
-
 /** The `allkeys-` policies would throw out what was stored; the `volatile-` ones only touch the lease, which may go. */
 function refuseEviction(facts: ServerFacts, where: string): void {
   if (facts.evictionPolicy?.startsWith('allkeys') !== true) return;
   throw new ArmatureError('storage-failed', `${where}: Redis evicts data (maxmemory-policy ${facts.evictionPolicy})`, {
     remedy: 'Set maxmemory-policy noeviction.',
   });
-}
-
-/** One hash tag, so that the keys of a prefix are in one slot wherever slots exist. */
-function keyNames(prefix: string): KeyNames {
-  const name = (part: string): string => `{${prefix}}:${part}`;
-  return { stamp: name('stamp'), lease: name('lease'), fence: name('fence'), values: name('values'), keys: name('keys') };
 }
 
 function toBytes(key: BinaryString): Buffer {

@@ -68,7 +68,11 @@ export class ProcessCluster {
     mkdirSync(directory, { recursive: true });
     const server = await resolveNatsServer({ root: ROOT, acceptUrl: false, say: () => undefined });
     if (server.kind !== 'binary') throw new Error(`no nats-server: ${server.said}`);
-    const nats = await spawnNats({ binary: server.path, args: [...(options.natsArgs ?? [])], logFile: join(directory, 'nats.log') });
+    const nats = await spawnNats({
+      binary: server.path,
+      args: [...(options.natsArgs ?? [])],
+      logFile: join(directory, 'nats.log'),
+    });
     const cluster = new ProcessCluster(options, directory, server.path, nats);
     try {
       const nodes = options.nodes ?? ['n1', 'n2', 'n3'];
@@ -128,10 +132,24 @@ export class ProcessCluster {
     const secret = ['--secret-file', this.secretFile, '--log-level', 'info', '--log-format', 'json'];
     const own =
       role === 'node'
-        ? ['--storage', this.#options.storage ?? 'level', '--data', join(this.directory, name), ...(this.#options.nodeFlags ?? [])]
+        ? [
+            '--storage',
+            this.#options.storage ?? 'level',
+            '--data',
+            join(this.directory, name),
+            ...(this.#options.nodeFlags ?? []),
+          ]
         : [];
-    const args = [...(role === 'node' ? (this.#options.execArgv ?? []) : []), ...SOURCE_FLAGS, join(ROOT, 'apps', role, 'src', 'main.ts')];
-    const process_ = startMember({ args: [...args, ...shared, ...secret, ...own], cwd: this.directory, logFile: this.logFile(name) });
+    const args = [
+      ...(role === 'node' ? (this.#options.execArgv ?? []) : []),
+      ...SOURCE_FLAGS,
+      join(ROOT, 'apps', role, 'src', 'main.ts'),
+    ];
+    const process_ = startMember({
+      args: [...args, ...shared, ...secret, ...own],
+      cwd: this.directory,
+      logFile: this.logFile(name),
+    });
     this.#members.set(name, { role, httpPort, process: process_ });
   }
 
@@ -170,7 +188,12 @@ export class ProcessCluster {
 
   async startNats(): Promise<void> {
     const { port } = this.#nats;
-    this.#nats = await spawnNats({ binary: this.#binary, port, args: [...(this.#options.natsArgs ?? [])], logFile: join(this.directory, 'nats.log') });
+    this.#nats = await spawnNats({
+      binary: this.#binary,
+      port,
+      args: [...(this.#options.natsArgs ?? [])],
+      logFile: join(this.directory, 'nats.log'),
+    });
   }
 
   untilReady(name: string): Promise<void> {
@@ -197,7 +220,11 @@ export class ProcessCluster {
     if (this.#options.dataDirectory === undefined) rmSync(this.directory, { recursive: true, force: true });
   }
 
-  async #until(name: string, isEnough: (readiness: { answers: boolean; ready: boolean }) => boolean, what: string): Promise<void> {
+  async #until(
+    name: string,
+    isEnough: (readiness: { answers: boolean; ready: boolean }) => boolean,
+    what: string,
+  ): Promise<void> {
     const member = this.#member(name);
     const died = new AbortController();
     void member.process.exited.then(() => died.abort());

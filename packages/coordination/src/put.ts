@@ -15,6 +15,9 @@ import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
 import { putAcknowledged, putFailed, putReplanned, putReplicas, startPut, type PutPlan, type PutState } from './put-core.js';
 import { writeQuorum, type WriteQuorum } from './quorum.js';
 
+/** How long a failed put waits for replicas that have not answered: longer than a healthy one takes, short for a caller who will repeat. */
+const SHORT_GRACE_MS = 250;
+
 /** A coordinator that lives in a node, beside the replica that mints. */
 export interface MintingEnv extends CoordinationEnv {
   readonly self: NodeId;
@@ -76,9 +79,12 @@ function replicate(
       deadline.cancel();
       decide(state);
     };
+    /** A quorum that cannot be met is reported a moment later, so that the report can say who has the version. */
     const apply = (next: PutState): void => {
+      const wasShort = state.verdict === 'short';
       state = next;
-      if (state.verdict !== 'replicating') conclude();
+      if (state.verdict === 'written' || (state.verdict === 'short' && allHeard(state))) conclude();
+      else if (state.verdict === 'short' && !wasShort) env.alarms.set(SHORT_GRACE_MS, conclude);
     };
     const send = (node: NodeId): void => {
       const message = {
@@ -119,6 +125,10 @@ function replicate(
       (thrown: unknown) => apply(putFailed(state, env.self, toArmatureError(thrown).code)),
     );
   });
+}
+
+function allHeard({ plan, heard }: PutState): boolean {
+  return heard.length === plan.owners.length + plan.pending.length;
 }
 
 function planOf(placement: Placement, quorum: WriteQuorum): PutPlan {

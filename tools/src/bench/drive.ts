@@ -60,13 +60,17 @@ export async function drive(client: Client, cell: Cell): Promise<CellResult> {
 
 let freshKeys = 0;
 
-async function loop(bucket: Bucket<Uint8Array>, cell: Cell, durationMs: number): Promise<{ histogram: Histogram; errors: number; elapsedMs: number }> {
+async function loop(
+  bucket: Bucket<Uint8Array>,
+  cell: Cell,
+  durationMs: number,
+): Promise<{ histogram: Histogram; errors: number; elapsedMs: number }> {
   const histogram = build({ lowestDiscernibleValue: 1, highestTrackableValue: HIGHEST_US, numberOfSignificantValueDigits: 3 });
   let errors = 0;
   const startMs = performance.now();
   const endMs = startMs + durationMs;
   const worker = async (): Promise<void> => {
-    for (let nowMs = performance.now(); nowMs < endMs; ) {
+    for (let nowMs = performance.now(); nowMs < endMs;) {
       const put = cell.load === 'put' || (cell.load === 'mixed' && Math.random() < PUT_SHARE);
       try {
         if (put) await bucket.put(`fresh/${process.pid}/${freshKeys++}`, valueOf(cell.sizeBytes, freshKeys));

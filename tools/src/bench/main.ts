@@ -76,13 +76,20 @@ async function main(options: Options): Promise<void> {
         for (const inFlight of options.inFlight) {
           const cell = { load, inFlight, sizeBytes, seconds: options.seconds, keys: options.keys };
           results.push(await drive(client, cell));
-          process.stderr.write(`\r${results.length} of ${options.sizes.length * options.loads.length * options.inFlight.length} cells`);
+          process.stderr.write(
+            `\r${results.length} of ${options.sizes.length * options.loads.length * options.inFlight.length} cells`,
+          );
         }
       }
     }
     process.stderr.write('\n');
     await client.close();
-    const setting = { ...options, profile: undefined, node: process.version, cpu: `${cpus().length} x ${cpus()[0]?.model ?? '?'}` };
+    const setting = {
+      ...options,
+      profile: undefined,
+      node: process.version,
+      cpu: `${cpus().length} x ${cpus()[0]?.model ?? '?'}`,
+    };
     if (options.json !== '-') process.stdout.write(`${tableOf(setting, results)}\n`);
     if (options.json === '-') process.stdout.write(`${JSON.stringify({ setting, results }, null, 2)}\n`);
     else if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ setting, results }, null, 2)}\n`);

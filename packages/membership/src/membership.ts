@@ -1,0 +1,355 @@
+/**
+ * Membership as a process holds it: its history, the view folded from it, and the talk that keeps both in step with the others.
+ *
+ * Everything that changes the history (an administrator's command, gossip in either direction, a node's own `ready`) goes through one queue:
+ * merge, fold, persist, and only then take effect. So a record is never acted upon, nor answered for, before it would
+ * survive a crash, and when the store fails nothing has happened.
+ *
+ * Times: a new record is stamped after all that are known here, so that causes precede effects in the fold. Records from a clock
+ * that runs far ahead are taken in, with a warning: to refuse them would split the cluster from its author for as long as that clock is
+ * wrong, and to take them costs nothing, since these times only order the history and never reach the data's clocks.
+ *
+ * Nodes gossip every second. Routers and direct clients hold the view in memory only, and pull it from a random node every
+ * ten (paper, section 6.4), at once when they hear of a change or are told that they are behind.
+ */
+import {
+  ArmatureError,
+  DEFAULT_MAX_DRIFT_MS,
+  hlcTick,
+  hlcToMs,
+  toArmatureError,
+  toHex,
+  type ClusterName,
+  type NodeId,
+  type Random,
+  type Result,
+} from '@armature/kernel';
+import type { Change, ChangeRecord, GossipReply, GossipRequest } from '@armature/protocol';
+import { repeat, type Clock, type Logger, type Telemetry, type Timer } from '@armature/runtime';
+import { answer, choosePeer, exchange, peersOf, type GossipTransport, type Party } from './gossip.js';
+import type { HistoryStore } from './history-store.js';
+import { History } from './history.js';
+import { checkProposal } from './propose.js';
+import { Pulls } from './pulls.js';
+import { SerialQueue } from './serial-queue.js';
+import { foldHistory, type View } from './view.js';
+
+export interface MembershipEnv {
+  /** `node` is undefined for routers and clients: they see the membership and are not part of it. */
+  readonly self: { readonly address: string; readonly node: NodeId | undefined };
+  readonly clusterName: ClusterName;
+  /** Undefined for those who may forget it: routers and clients. */
+  readonly historyStore: HistoryStore | undefined;
+  readonly transport: GossipTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+  /** Link addresses to gossip with whether or not they are members. */
+  readonly seeds: readonly string[];
+  /** Between two rounds of gossip. Default 1000, as in the paper; clients take 10000. */
+  readonly intervalMs?: number | undefined;
+}
+
+export type ViewListener = (view: View, previous: View) => void;
+
+const DEFAULT_INTERVAL_MS = 1_000;
+/** Peers tried by one `refresh` before it gives up. */
+const REFRESH_ATTEMPTS = 3;
+/** Own fingerprints remembered: whoever announces one of them is behind, and will hear from us or from gossip. */
+const MAX_PAST_FINGERPRINTS = 256;
+/** A member that takes longer to take in a record will hear of it by gossip: no command waits for the slowest machine. */
+const HAND_OUT_TIMEOUT_MS = 1_000;
+
+export class Membership {
+  readonly #env: MembershipEnv;
+  readonly #queue = new SerialQueue();
+  readonly #listeners = new Set<ViewListener>();
+  readonly #pastFingerprints = new Set<string>();
+  readonly #pulls: Pulls;
+  readonly #party: Party;
+  readonly #count;
+  /** What went wrong with each peer last, so that a lasting problem is logged once. Bounded by the known peers. */
+  readonly #problems = new Map<string, string>();
+  #history: History;
+  #view: View;
+  #refreshing: Promise<View> | undefined;
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  /** Loads what the store has. Errors: the store's own; `storage-foreign` when it holds another cluster's history. */
+  static async open(env: MembershipEnv): Promise<Membership> {
+    const stored = (await env.historyStore?.load()) ?? [];
+    const merged = History.empty.merge(stored);
+    if (!merged.ok) {
+      throw new ArmatureError('storage-corrupt', `the stored membership history is not one: ${merged.error.message}`, {
+        remedy: merged.error.remedy,
+        cause: merged.error,
+      });
+    }
+    const { history } = merged.value;
+    const view = foldHistory(history);
+    if (view.cluster !== undefined && view.cluster.name !== env.clusterName) {
+      throw new ArmatureError(
+        'storage-foreign',
+        `the data directory belongs to cluster ${view.cluster.name}, not ${env.clusterName}`,
+        {
+          remedy: 'Configure the cluster name or the data directory that belong together.',
+        },
+      );
+    }
+    return new Membership(env, history, view);
+  }
+
+  private constructor(env: MembershipEnv, history: History, view: View) {
+    this.#env = env;
+    this.#history = history;
+    this.#view = view;
+    this.#party = { history: () => this.#history, absorb: (records) => this.#absorb(records) };
+    this.#pulls = new Pulls(env.clock, (address) => this.#converse(address));
+    const { telemetry } = env;
+    const exchanges = (outcome: string): ReturnType<Telemetry['counter']> =>
+      telemetry.counter('armature_gossip_exchanges_total', 'Reconciliations of the membership history with a peer.', { outcome });
+    this.#count = {
+      same: exchanges('same'),
+      differed: exchanges('differed'),
+      failed: exchanges('failed'),
+      early: telemetry.counter(
+        'armature_membership_early_records_total',
+        'Change records stamped by a clock that runs far ahead of ours.',
+      ),
+    };
+    telemetry.observedGauge(
+      'armature_membership_records',
+      'Records in the membership history.',
+      () => this.#history.records.length,
+    );
+    telemetry.observedGauge(
+      'armature_membership_nodes',
+      'Members of the cluster, leaving ones included.',
+      () => this.#view.members.size,
+    );
+  }
+
+  get view(): View {
+    return this.#view;
+  }
+
+  /** Calls `listener` after each change of the view. Returns how to stop that. */
+  onChange(listener: ViewListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Begins to gossip. */
+  start(): void {
+    const { clock, random, intervalMs = DEFAULT_INTERVAL_MS } = this.#env;
+    if (this.#timer !== undefined || this.#stopped) return;
+    // Somewhere within the first interval, so that nodes started together do not gossip in step.
+    this.#timer = clock.after(random.float() * intervalMs, () => {
+      void this.#round();
+      this.#timer = repeat(clock, intervalMs, () => this.#round());
+    });
+  }
+
+  /** Stops to gossip. Resolves when what was under way is persisted or given up; later calls that would change the history reject. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#pulls.stop();
+    await this.#queue.close();
+  }
+
+  /** Answers a peer's gossip. Rejects with `wrong-cluster` and the like, for the peer to see, or with the store's error. */
+  answerGossip(request: GossipRequest): Promise<GossipReply> {
+    return answer(this.#party, request);
+  }
+
+  /** A process has announced the fingerprint of its history: reconcile with it, unless it is known. */
+  heard(fromAddress: string, fingerprint: string): void {
+    if (this.#stopped || fromAddress === this.#env.self.address) return;
+    if (fingerprint === this.#history.fingerprint || this.#pastFingerprints.has(fingerprint)) return;
+    this.#pulls.want(fromAddress);
+  }
+
+  /**
+   * An administrator's command, given at this node: checked, recorded, persisted, announced. Errors: `invalid-argument`,
+   * `no-cluster`, `wrong-cluster`, `closed`, the store's own.
+   */
+  async propose(change: Change): Promise<ChangeRecord> {
+    // A second `create` for a cluster that exists elsewhere cannot be taken back, so first have a look around.
+    if (change.kind === 'create') await this.refresh().catch(() => undefined);
+    const record = await this.#record(() => checkProposal(this.#view, this.#env.clusterName, change));
+    await this.#handOut(record);
+    return record;
+  }
+
+  /**
+   * States that this node holds these partitions, which ring change `change` made it a future owner of. What it is no longer
+   * pending for is left out; undefined when nothing remains to be said. Errors: `closed`, the store's own.
+   */
+  async declareReady(change: string, partitions: readonly number[]): Promise<ChangeRecord | undefined> {
+    const { node } = this.#env.self;
+    if (node === undefined) throw notANode();
+    const pending = new Set<number>(this.#view.pendingFor(node).map((copy) => copy.partition));
+    const held = [...new Set(partitions)].filter((partition) => pending.has(partition)).sort((a, b) => a - b);
+    if (held.length === 0) return undefined;
+    return this.#record(() => ({ ok: true, value: { kind: 'ready', node, change, partitions: held } }));
+  }
+
+  /**
+   * Reconciles at once, first with `from` where given, then with others; resolves with the view after that. Calls made while one is
+   * under way share it. Rejects with the last peer's error when none answered.
+   */
+  refresh(from?: string): Promise<View> {
+    this.#refreshing ??= this.#refresh(from).finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
+  }
+
+  async #refresh(from: string | undefined): Promise<View> {
+    const { transport, random, seeds, self } = this.#env;
+    let peers = peersOf(this.#view, seeds, self.address);
+    let problem: ArmatureError | undefined;
+    for (let attempt = 0; attempt < REFRESH_ATTEMPTS; attempt++) {
+      const peer = attempt === 0 && from !== undefined ? from : await choosePeer(peers, transport, random, self.address);
+      if (peer === undefined) break;
+      problem = await this.#converse(peer);
+      if (problem === undefined) return this.#view;
+      peers = peers.filter((address) => address !== peer);
+    }
+    if (problem !== undefined) throw problem;
+    return this.#view; // nobody else is there
+  }
+
+  async #round(): Promise<void> {
+    const { transport, random, seeds, self, log } = this.#env;
+    try {
+      const peer = await choosePeer(peersOf(this.#view, seeds, self.address), transport, random, self.address);
+      if (peer !== undefined && !this.#stopped) await this.#converse(peer);
+    } catch (thrown) {
+      log.debug({ err: thrown }, 'no peer to gossip with was found');
+    }
+  }
+
+  /** One exchange with a peer. Resolves with what went wrong, which is also counted and, when new, logged. */
+  async #converse(address: string): Promise<ArmatureError | undefined> {
+    try {
+      const differed = await exchange(this.#party, this.#env.transport, address);
+      (differed ? this.#count.differed : this.#count.same).add();
+      this.#problems.delete(address);
+      return undefined;
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      this.#count.failed.add();
+      this.#noteProblem(address, error);
+      return error;
+    }
+  }
+
+  #noteProblem(address: string, error: ArmatureError): void {
+    if (this.#stopped || this.#problems.get(address) === error.code) return;
+    const known = new Set(peersOf(this.#view, this.#env.seeds, this.#env.self.address));
+    for (const other of [...this.#problems.keys()]) if (!known.has(other)) this.#problems.delete(other);
+    this.#problems.set(address, error.code);
+    // That a peer is down is the failure detector's news; anything else wants a person.
+    const silent =
+      error.code === 'timeout' || error.code === 'unreachable' || error.code === 'bus-unavailable' || error.code === 'closed';
+    this.#env.log[silent ? 'debug' : 'error'](
+      { address, err: error, code: error.code, remedy: error.remedy },
+      'gossip with a peer failed',
+    );
+  }
+
+  #absorb(records: readonly ChangeRecord[]): Promise<void> {
+    return records.length === 0 ? Promise.resolve() : this.#queue.run(() => this.#commit(records));
+  }
+
+  /** Makes a record of a change of our own, if `check` lets it pass, and spreads the news. */
+  async #record(check: () => Result<Change, ArmatureError>): Promise<ChangeRecord> {
+    const { self, clock, random, transport } = this.#env;
+    const by = self.node;
+    if (by === undefined) throw notANode();
+    const record = await this.#queue.run(async () => {
+      const checked = check();
+      if (!checked.ok) throw checked.error;
+      const at = hlcTick(this.#history.lastAt, clock.nowMs());
+      const made: ChangeRecord = { id: toHex(random.bytes(8)), at, by, change: checked.value };
+      await this.#commit([made]);
+      return made;
+    });
+    transport.announce(this.#history.fingerprint);
+    return record;
+  }
+
+  /**
+   * Hands a record to every member and waits for those that answer soon, so that whoever gave the command finds it in force wherever
+   * they look next. Gossip reaches the others.
+   */
+  async #handOut(record: ChangeRecord): Promise<void> {
+    const { transport, seeds, self } = this.#env;
+    const request = { kind: 'gossip', fingerprint: this.#history.fingerprint, records: [record] } as const;
+    const peers = peersOf(this.#view, seeds, self.address);
+    await Promise.allSettled(peers.map((address) => transport.gossip(address, request, HAND_OUT_TIMEOUT_MS)));
+  }
+
+  /** Merge, fold, persist, take effect. Only ever runs in the queue. */
+  async #commit(records: readonly ChangeRecord[]): Promise<void> {
+    const { historyStore, clusterName } = this.#env;
+    const merged = this.#history.merge(records);
+    if (!merged.ok) throw merged.error;
+    const { history, added } = merged.value;
+    if (added.length === 0) return;
+    const view = foldHistory(history, this.#view);
+    if (view.cluster !== undefined && view.cluster.name !== clusterName) throw otherName(clusterName, view.cluster.name);
+    await historyStore?.append(added);
+    this.#warnOfEarly(added);
+    const previous = this.#view;
+    this.#rememberFingerprint(this.#history.fingerprint);
+    this.#history = history;
+    this.#view = view;
+    this.#tell(view, previous);
+  }
+
+  #warnOfEarly(added: readonly ChangeRecord[]): void {
+    const { clock, log } = this.#env;
+    for (const record of added) {
+      const aheadMs = Math.round(hlcToMs(record.at) - clock.nowMs());
+      if (aheadMs <= DEFAULT_MAX_DRIFT_MS) continue;
+      this.#count.early.add();
+      log.warn(
+        { id: record.id, by: record.by, aheadMs },
+        'a membership record is from the future: check the clocks (NTP) of its author and of this machine',
+      );
+    }
+  }
+
+  #rememberFingerprint(fingerprint: string): void {
+    this.#pastFingerprints.add(fingerprint);
+    for (const oldest of this.#pastFingerprints) {
+      if (this.#pastFingerprints.size <= MAX_PAST_FINGERPRINTS) break;
+      this.#pastFingerprints.delete(oldest);
+    }
+  }
+
+  #tell(view: View, previous: View): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(view, previous);
+      } catch (thrown) {
+        this.#env.log.error({ err: thrown }, 'a listener to membership changes failed');
+      }
+    }
+  }
+}
+
+function notANode(): ArmatureError {
+  return new ArmatureError('invalid-argument', 'only a node can make membership records', {
+    remedy: 'Send the command to a node.',
+  });
+}
+
+function otherName(ours: string, theirs: string): ArmatureError {
+  return new ArmatureError('wrong-cluster', `these records are of cluster ${theirs}; this process is configured for ${ours}`, {
+    remedy: 'Configure the cluster name or the subject prefix of one of the two.',
+  });
+}

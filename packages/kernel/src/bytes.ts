@@ -49,8 +49,12 @@ export function toBase64Url(bytes: Uint8Array): string {
 
 /** Bytes of a base64 or base64url text, padded or not; undefined where it is not one. */
 export function fromBase64(text: string): Uint8Array | undefined {
-  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text)) return undefined;
-  return Buffer.from(text, 'base64');
+  const digits = /^([A-Za-z0-9+/_-]*)={0,2}$/.exec(text)?.[1];
+  if (digits === undefined) return undefined;
+  // One digit beyond full groups of four is six bits, less than a byte: the text was cut. Padding fills up a group.
+  const isCut = digits.length % 4 === 1;
+  const isMispadded = digits.length < text.length && text.length % 4 !== 0;
+  return isCut || isMispadded ? undefined : Buffer.from(digits, 'base64');
 }
 
 export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {

@@ -92,6 +92,6 @@ export function isErrorCode(text: string): text is ErrorCode {
 /** Any thrown thing as an ArmatureError: unexpected ones become `internal`, with the original as cause. */
 export function toArmatureError(thrown: unknown): ArmatureError {
   if (thrown instanceof ArmatureError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = thrown instanceof Error ? thrown.message : typeof thrown === 'string' ? thrown : `thrown: ${typeof thrown}`;
   return new ArmatureError('internal', message, { cause: thrown });
 }

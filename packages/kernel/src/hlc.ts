@@ -44,7 +44,7 @@ export function hlcReceive(last: Hlc, remote: Hlc, nowMs: number, maxDriftMs = D
       ),
     );
   }
-  return ok((remote > last ? remote : last) as Hlc);
+  return ok(remote > last ? remote : last);
 }
 
 export function hlcFromMs(ms: number): Hlc {

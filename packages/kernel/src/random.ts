@@ -12,7 +12,7 @@ export interface Random {
   float(): number;
   /** `length` uniform bytes. */
   bytes(length: number): Uint8Array;
-  /** An independent stream, a function of this stream's seed and the label only. */
+  /** An independent stream, a function of this stream's seed and the labels that lead to it only. */
   fork(label: string): Random;
 }
 
@@ -32,7 +32,7 @@ export function seededRandom(seed: number | string): Random {
     return t >>> 0;
   };
   for (let i = 0; i < 12; i++) u32(); // sfc32 needs a dozen rounds to mix its seed
-  return randomFrom(u32, (label) => seededRandom(`${text}/${label}`));
+  return randomFrom(u32, (label) => seededRandom(`${text}/${escaped(label)}`));
 }
 
 /** Completes a 32-bit source to a `Random`. */
@@ -63,6 +63,11 @@ export function shuffle<T>(random: Random, items: readonly T[]): T[] {
     [out[i], out[j]] = [out[j] as T, out[i] as T];
   }
   return out;
+}
+
+/** Without a slash, so that the path of labels to a stream names no other: fork('a/b') is not fork('a').fork('b'). */
+function escaped(label: string): string {
+  return label.replaceAll('%', '%25').replaceAll('/', '%2F');
 }
 
 /** FNV-1a over UTF-16 code units, then a murmur3 finaliser: enough to seed, not to protect. */

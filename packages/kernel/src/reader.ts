@@ -2,6 +2,7 @@
  * Reads what `ByteWriter` wrote, trusting nothing: every read checks the bounds, every length is checked against
  * what is left before anything is allocated, and any malformed input ends in a `DecodeError`, never in another exception.
  */
+import { assert } from './assert.js';
 import { asBuffer, type BinaryString } from './bytes.js';
 
 /** The bytes are not a well-formed message of the expected kind. */
@@ -58,6 +59,7 @@ export class ByteReader {
 
   /** A count of things that each take at least `minBytesEach`: refused when they cannot fit in what is left. */
   count(minBytesEach: number): number {
+    assert(minBytesEach >= 1, 'what is counted takes up bytes');
     const value = this.varint();
     if (value * minBytesEach > this.remaining) throw new DecodeError(`count ${value} exceeds the ${this.remaining} bytes left`);
     return value;

@@ -3,9 +3,13 @@
  * Integers are little-endian or LEB128 varints; strings and blobs are length-prefixed. `ByteReader` is its inverse.
  */
 import { assert } from './assert.js';
-import { asBuffer, type BinaryString } from './bytes.js';
+import type { BinaryString } from './bytes.js';
 
+/** Nearly every message and record without its value fits in this. */
 const FIRST_CAPACITY_BYTES = 256;
+
+/** What a writer holds after it has given its memory away: most write once, and are not worth a second buffer. */
+const NOTHING = Buffer.alloc(0);
 
 export class ByteWriter {
   #buffer: Buffer;
@@ -87,11 +91,13 @@ export class ByteWriter {
     return this;
   }
 
-  /** The bytes of an even-length hex string, no length. */
+  /** The bytes of a hex string, no length. Asserts that it is one: a stray character would silently end the bytes there. */
   rawHex(hex: string): this {
     const sizeBytes = hex.length >>> 1;
     this.#reserve(sizeBytes);
-    this.#length += this.#buffer.write(hex, this.#length, 'hex');
+    const writtenBytes = this.#buffer.write(hex, this.#length, 'hex');
+    assert(writtenBytes * 2 === hex.length, 'hex digits in pairs');
+    this.#length += writtenBytes;
     return this;
   }
 
@@ -101,10 +107,10 @@ export class ByteWriter {
     this.#buffer.writeUInt32LE(value, offset);
   }
 
-  /** What was written. The writer gives its memory away and starts afresh. */
+  /** What was written, not copied: the writer gives its memory away, and takes some anew only if it is written to again. */
   finish(): Uint8Array {
     const out = this.#buffer.subarray(0, this.#length);
-    this.#buffer = Buffer.allocUnsafe(FIRST_CAPACITY_BYTES);
+    this.#buffer = NOTHING;
     this.#length = 0;
     return out;
   }
@@ -119,8 +125,8 @@ export class ByteWriter {
   #reserve(moreBytes: number): void {
     const needed = this.#length + moreBytes;
     if (needed <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
-    grown.set(asBuffer(this.#buffer).subarray(0, this.#length));
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2, FIRST_CAPACITY_BYTES));
+    grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
   }
 }

@@ -12,6 +12,7 @@ import { openLevelEngine, type LevelEngineOptions } from './index.js';
 
 const IDENTITY = { cluster: 'test', node: 'n1' };
 const key = (text: string): BinaryString => text as BinaryString;
+const containing = (part: string): unknown => expect.stringContaining(part);
 const put = (at: string, value: string | Uint8Array): StorageOperation => ({
   kind: 'put',
   key: key(at),
@@ -93,7 +94,7 @@ describe('data directory', () => {
     await writeFile(join(directory, 'thesis.txt'), 'mine');
     await expect(openAt(directory)).rejects.toMatchObject({
       code: 'storage-foreign',
-      message: expect.stringContaining('thesis.txt'),
+      message: containing('thesis.txt'),
     });
     expect(await readdir(directory)).toEqual(['thesis.txt']);
   });
@@ -126,14 +127,14 @@ describe('data directory', () => {
   test('a file in its place: storage-failed with a remedy', async () => {
     const path = fresh();
     await writeFile(path, '');
-    await expect(openAt(path)).rejects.toMatchObject({ code: 'storage-failed', remedy: expect.stringContaining('directory') });
+    await expect(openAt(path)).rejects.toMatchObject({ code: 'storage-failed', remedy: containing('directory') });
     await expect(openAt(join(path, 'below'))).rejects.toMatchObject({ code: 'storage-failed' });
   });
 
   test('open in this process already: storage-locked, naming the directory', async () => {
     const directory = fresh();
     await openAt(directory);
-    const error = { code: 'storage-locked', message: expect.stringContaining(directory) };
+    const error = { code: 'storage-locked', message: containing(directory) };
     await expect(openAt(directory)).rejects.toMatchObject(error);
   });
 
@@ -204,7 +205,7 @@ describe('corruption', () => {
     await writeFile(join(directory, 'level', 'CURRENT'), 'garbage');
     await expect(openAt(directory)).rejects.toMatchObject({
       code: 'storage-corrupt',
-      remedy: expect.stringContaining('replica'),
+      remedy: containing('replica'),
     });
     expect(await readFile(join(directory, 'level', 'CURRENT'), 'utf8')).toBe('garbage');
   });

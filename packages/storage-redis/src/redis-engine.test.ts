@@ -9,6 +9,7 @@ import { openRedisEngine, type RedisEngineOptions } from './index.js';
 import { redisMissing, startRedisServer, type RedisServer } from './redis-server.test-support.js';
 
 const key = (text: string): BinaryString => text as BinaryString;
+const containing = (part: string): unknown => expect.stringContaining(part);
 const put = (at: string, value: string | Uint8Array): StorageOperation => ({
   kind: 'put',
   key: key(at),
@@ -138,7 +139,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
     test('a prefix that is open is locked, by a lease that is renewed, until it is closed', async () => {
       const prefix = fresh();
       const engine = await openAt(prefix, { leaseMs: 300 });
-      const locked = { code: 'storage-locked', message: expect.stringContaining(`process ${process.pid}`) };
+      const locked = { code: 'storage-locked', message: containing(`process ${process.pid}`) };
       await expect(openAt(prefix)).rejects.toMatchObject(locked);
       await pause(700);
       await expect(openAt(prefix)).rejects.toMatchObject(locked);
@@ -151,7 +152,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
       await admin((redis) => redis.set(`{${prefix}}:lease`, 'elsewhere:1:x', 'PX', 150));
       await expect(openAt(prefix)).rejects.toMatchObject({
         code: 'storage-locked',
-        message: expect.stringContaining('elsewhere'),
+        message: containing('elsewhere'),
       });
       await pause(200);
       await openAt(prefix);
@@ -188,7 +189,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
     ])('a server that syncs %s: synced writes are refused, others taken, unless its durability is accepted', async (_, args) => {
       const own = await ownServer(args);
       const engine = await openAt('p', { url: own.url });
-      const refused = { code: 'storage-failed', remedy: expect.stringContaining('appendfsync always') };
+      const refused = { code: 'storage-failed', remedy: containing('appendfsync always') };
       await expect(engine.write([put('a', '1')], { sync: true })).rejects.toMatchObject(refused);
       await expect(engine.sync()).rejects.toMatchObject(refused);
       await engine.write([put('a', '2')], { sync: false });
@@ -203,7 +204,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
       const own = await ownServer(['--maxmemory-policy', 'allkeys-lru']);
       await expect(openAt('p', { url: own.url })).rejects.toMatchObject({
         code: 'storage-failed',
-        remedy: expect.stringContaining('noeviction'),
+        remedy: containing('noeviction'),
       });
     });
 
@@ -261,7 +262,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
       await own.start();
       await eventually(() =>
         expect(engine.get(key('a'))).rejects.toMatchObject({
-          message: expect.stringContaining('may have lost acknowledged writes'),
+          message: containing('may have lost acknowledged writes'),
         }),
       );
       await expect(engine.write([put('a', '2')], { sync: false })).rejects.toMatchObject({ code: 'storage-failed' });
@@ -290,7 +291,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
       const url = own.url.replace('redis://', 'redis://user:secret@');
       const startedMs = Date.now();
       const failure = await openAt('p', { url }).catch((error: unknown) => error as Error);
-      expect(failure).toMatchObject({ code: 'storage-failed', message: expect.stringContaining(`127.0.0.1:${own.port}`) });
+      expect(failure).toMatchObject({ code: 'storage-failed', message: containing(`127.0.0.1:${own.port}`) });
       expect(inspect(failure, { depth: 10 })).not.toContain('secret');
       expect(Date.now() - startedMs).toBeLessThan(2_000);
     });
@@ -300,7 +301,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
       for (const url of [own.url, own.url.replace('redis://', 'redis://:wrong@')]) {
         await expect(openAt('p', { url })).rejects.toMatchObject({
           code: 'storage-failed',
-          remedy: expect.stringContaining('password'),
+          remedy: containing('password'),
         });
       }
       const failure = await openAt('p', { url: own.url.replace('redis://', 'redis://:wrong@') }).catch((error: unknown) => error);

@@ -74,7 +74,7 @@ export async function openRedisEngine(options: RedisEngineOptions): Promise<Engi
     const facts = await connection.facts();
     refuseEviction(facts, connection.where);
     const stamp = await connection.sendAnyway('GET', [names.stamp]);
-    if (stamp !== null) verifyStamp(String(stamp), identity, connection.where);
+    if (stamp !== null) verifyStamp((stamp as Buffer).toString(), identity, connection.where);
     const token = `${hostname()}:${process.pid}:${randomUUID()}`;
     const fence = await acquire(connection, names, token, leaseMs, identity);
     if (!facts.syncsAlways) {
@@ -137,7 +137,10 @@ class RedisEngine implements Engine {
   write(batch: readonly StorageOperation[], options: WriteOptions): Promise<void> {
     return this.#track(async () => {
       if (options.sync) this.#assertSyncs();
-      if (batch.length === 0) return this.#connection.assertUp();
+      if (batch.length === 0) {
+        this.#connection.assertUp();
+        return;
+      }
       const latest = new Map<BinaryString, StorageOperation>();
       for (const operation of batch) latest.set(operation.key, operation);
       const puts: Buffer[] = [];

@@ -21,7 +21,7 @@ export function redisError(thrown: unknown, where: string): ArmatureError {
         'Raise maxmemory or delete data; reads go on, writes resume by themselves.',
       );
     case 'MISCONF':
-      return /No space left/.test(message)
+      return message.includes('No space left')
         ? make('storage-full', 'the disk of the Redis server is full', 'Free space on it; writes resume by themselves.')
         : make('storage-failed', `Redis cannot persist: ${message}`, "Look at the Redis server's log.");
     case FENCED:

@@ -61,6 +61,7 @@ export async function startRedisServer(args: readonly string[] = SYNC_ALWAYS): P
   const directory = mkdtempSync(join(tmpdir(), 'armature-redis-'));
   const port = await freePort();
   let child: ChildProcess | undefined;
+  let current = args;
   const start = async (next: readonly string[]): Promise<void> => {
     const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', ''];
     const started = spawn(path, [...fixed, ...next], { env: environment(path), stdio: ['ignore', 'pipe', 'inherit'] });
@@ -73,12 +74,12 @@ export async function startRedisServer(args: readonly string[] = SYNC_ALWAYS): P
       });
       started.once('exit', () => reject(new Error(`redis-server ended:\n${output}`)));
     });
-    args = next;
+    current = next;
   };
   const kill = async (): Promise<void> => {
     const ending = child;
     child = undefined;
-    if (ending === undefined || ending.exitCode !== null) return;
+    if (ending?.exitCode !== null) return;
     const gone = new Promise((resolve) => ending.once('exit', resolve));
     ending.kill('SIGKILL');
     await gone;
@@ -88,7 +89,7 @@ export async function startRedisServer(args: readonly string[] = SYNC_ALWAYS): P
     url: `redis://127.0.0.1:${port}/0`,
     port,
     kill,
-    start: (next = args) => start(next),
+    start: (next = current) => start(next),
     async dispose() {
       await kill();
       await rm(directory, { recursive: true, force: true });

@@ -4,7 +4,7 @@
  * All who wait for one batch learn the same thing at the same moment, so they share one promise: under load that is one
  * per commit instead of one per write.
  */
-import { ArmatureError } from '@armature/kernel';
+import { type ArmatureError } from '@armature/kernel';
 import type { StorageOperation } from './engine.js';
 import { pendingBytes, type PendingWrite } from './overlay.js';
 

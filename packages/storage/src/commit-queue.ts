@@ -88,7 +88,7 @@ export class CommitQueue {
   write(operations: readonly StorageOperation[], sizeBytes: number, durability: Durability): Promise<void> {
     if (this.#dead !== undefined) return Promise.reject(this.#dead);
     let batch = this.#queue.at(-1);
-    if (batch === undefined || !batch.fits(operations.length, sizeBytes)) {
+    if (!batch?.fits(operations.length, sizeBytes)) {
       batch = new CommitBatch();
       this.#queue.push(batch);
     }

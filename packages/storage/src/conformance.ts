@@ -147,10 +147,10 @@ export function engineConformance(name: string, open: () => Promise<EngineFixtur
       test('keys: lengths around powers of two, high bytes at the end, each find their own value', async () => {
         // An adapter that encodes into a reused buffer may cut off a key whose last byte takes two in its encoding.
         for (const length of [1, 60, 61, 62, 63, 64, 65, 66, 67, 68, 127, 128, 129, 255, 256, 257, 1023, 1024]) {
-          const own = 'a'.repeat(length - 1) + '\xff';
+          const own = `${'a'.repeat(length - 1)}\xff`;
           await engine.write([put(own, `v${length}`)], NO_SYNC);
           expect(text(await engine.get(key(own)))).toBe(`v${length}`);
-          expect(await engine.get(key(own + '\xff'))).toBeUndefined();
+          expect(await engine.get(key(`${own}\xff`))).toBeUndefined();
         }
       });
 

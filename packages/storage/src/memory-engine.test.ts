@@ -59,7 +59,7 @@ describe('memory disk', () => {
         const disk = new MemoryDisk();
         const engine = disk.open();
         const model = new Map<string, number>();
-        const states: Map<string, number>[] = [new Map()];
+        const states: Map<string, number>[] = [new Map<string, number>()];
         for (const { operations, sync } of batches) {
           await engine.write(
             operations.map(({ key: k, value }) =>

@@ -30,7 +30,7 @@ export function mergePage(
     if (stored === undefined && over === undefined) return { entries, next: page.next };
     const overFirst = over !== undefined && (stored === undefined || over.operation.key <= stored.key);
     const key = overFirst ? over.operation.key : (stored as StorageEntry).key;
-    const isBoth = stored !== undefined && stored.key === key;
+    const isBoth = stored?.key === key;
     const operation = overFirst ? (latest(key) ?? standingAt(over))?.operation : undefined;
     const entry = toEntry(operation, isBoth ? stored : undefined);
     if (overFirst) atPending++;

@@ -83,6 +83,6 @@ export class Overlay {
 /** The write itself if it stands, else the newest one before it that does; undefined if none, and the engine decides. */
 export function standingAt(pending: PendingWrite): PendingWrite | undefined {
   let at: PendingWrite | undefined = pending;
-  while (at !== undefined && at.state === 'undone') at = at.previous;
+  while (at?.state === 'undone') at = at.previous;
   return at;
 }

@@ -12,7 +12,7 @@ import type { BinaryString } from '@armature/kernel';
 const LEAF_LIMIT = 512;
 
 export class SortedKeys {
-  #leaves: BinaryString[][] = [];
+  readonly #leaves: BinaryString[][] = [];
   #size = 0;
 
   get size(): number {

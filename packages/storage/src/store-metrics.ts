@@ -15,10 +15,10 @@ export interface StoreMetrics {
 }
 
 export interface StoreGauges {
-  overlayBytes(): number;
-  cacheBytes(): number;
+  readonly overlayBytes: () => number;
+  readonly cacheBytes: () => number;
   /** 1 while commits fail. */
-  failing(): number;
+  readonly failing: () => number;
 }
 
 export function storeMetrics(telemetry: Telemetry, engine: string, gauges: StoreGauges): StoreMetrics {

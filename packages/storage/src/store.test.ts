@@ -1,4 +1,4 @@
-import { ArmatureError, type BinaryString } from '@armature/kernel';
+import { type ArmatureError, type BinaryString } from '@armature/kernel';
 import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
 import {
@@ -67,7 +67,7 @@ function watch(promise: Promise<void>): { state: string } {
   const watched = { state: 'pending' };
   promise.then(
     () => (watched.state = 'ok'),
-    (error: ArmatureError) => (watched.state = error.code),
+    (error: unknown) => (watched.state = (error as ArmatureError).code),
   );
   return watched;
 }
@@ -209,7 +209,7 @@ describe('reads', () => {
     r.fault((call) => (call.kind === 'get' ? sleep(r.clock, 10).then(() => undefined) : undefined));
     const reads = [r.store.read(key('a')), r.store.read(key('a'))];
     await r.clock.advance(20);
-    expect(await Promise.all(reads)).toEqual([undefined, undefined]);
+    for (const read of reads) expect(await read).toBeUndefined();
     expect(r.calls).toHaveLength(1);
   });
 
@@ -438,7 +438,10 @@ describe('bounds', () => {
     for (let i = 0; i < 9; i++) void r.store.write([put(`k${i}`, 'x'.repeat(900))], 'memory');
     for (const durability of ['fsync', 'os', 'memory'] as const) {
       const refused = r.store.write([put('more', 'x'.repeat(900))], durability);
-      await expect(refused).rejects.toMatchObject({ code: 'overloaded', details: { retryAfterMs: expect.any(Number) } });
+      await expect(refused).rejects.toMatchObject({
+        code: 'overloaded',
+        details: { retryAfterMs: expect.any(Number) as unknown },
+      });
     }
     expect(r.read('more')).toBeUndefined();
     await r.clock.advance(40);

@@ -19,7 +19,8 @@ export async function probe(httpPort) {
   try {
     const response = await fetch(`http://127.0.0.1:${httpPort}/readyz`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
     const words = (await response.text()).trim().slice(0, 300);
-    return { answers: true, ready: response.status === 200, words };
+    // A process that is still starting has not joined the bus yet, and cannot be told anything there.
+    return { answers: !words.includes('"starting"'), ready: response.status === 200, words };
   } catch (error) {
     return { answers: false, ready: false, words: error instanceof Error ? error.message : String(error) };
   }

@@ -3,7 +3,7 @@
  * of its own, and the means to do to them what the world does: end them politely, kill them, stop them in their tracks.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +14,11 @@ import { resolveNatsServer } from '../lib/nats-server.mjs';
 import { waitUntil } from '../lib/readiness.mjs';
 import { spawnNats, type PrivateNats } from '../lib/spawn-nats.mjs';
 
-const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const SOURCE_FLAGS = ['--conditions=@armature/source', '--import', import.meta.resolve('tsx')];
+const HERE = fileURLToPath(import.meta.url);
+const ROOT = workspaceRoot(dirname(HERE));
+/** Processes are started the way this file is: tests run the sources, the benchmark what is built, as production does. */
+const FROM_SOURCE = HERE.endsWith('.ts');
+const SOURCE_FLAGS = FROM_SOURCE ? ['--conditions=@armature/source', '--import', import.meta.resolve('tsx')] : [];
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
 const FIRST_PORT = 17_600;
@@ -143,7 +146,7 @@ export class ProcessCluster {
     const args = [
       ...(role === 'node' ? (this.#options.execArgv ?? []) : []),
       ...SOURCE_FLAGS,
-      join(ROOT, 'apps', role, 'src', 'main.ts'),
+      join(ROOT, 'apps', role, ...(FROM_SOURCE ? ['src', 'main.ts'] : ['dist', 'main.js'])),
     ];
     const process_ = startMember({
       args: [...args, ...shared, ...secret, ...own],
@@ -237,4 +240,9 @@ export class ProcessCluster {
     if (member === undefined) throw new Error(`no process named ${name}`);
     return member;
   }
+}
+
+/** The nearest directory above that is the workspace: from `src` as well as from `dist/src`. */
+function workspaceRoot(directory: string): string {
+  return existsSync(join(directory, 'nx.json')) ? directory : workspaceRoot(dirname(directory));
 }

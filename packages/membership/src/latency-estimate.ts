@@ -34,7 +34,8 @@ export class LatencyEstimate {
   sample(latencyMs: number, nowMs: number): void {
     this.#averageMs = this.#total === 0 ? latencyMs : this.averageMs(nowMs) + (latencyMs - this.averageMs(nowMs)) * GAIN;
     this.#sampledAtMs = nowMs;
-    this.#bins[binOf(latencyMs)]! += 1;
+    const bin = binOf(latencyMs);
+    this.#bins[bin] = (this.#bins[bin] ?? 0) + 1;
     this.#total += 1;
     if (this.#total >= FORGET_AT) this.#forgetHalf();
     if (++this.#sinceComputed >= RECOMPUTE_EVERY || (this.#p99Ms === undefined && this.#total >= MIN_SAMPLES)) this.#compute();
@@ -53,7 +54,7 @@ export class LatencyEstimate {
   }
 
   #forgetHalf(): void {
-    for (let bin = 0; bin < BINS; bin++) this.#bins[bin]! /= 2;
+    for (let bin = 0; bin < BINS; bin++) this.#bins[bin] = (this.#bins[bin] ?? 0) / 2;
     this.#total /= 2;
   }
 
@@ -62,7 +63,7 @@ export class LatencyEstimate {
     if (this.#total < MIN_SAMPLES) return;
     let above = this.#total * 0.01;
     for (let bin = BINS - 1; bin >= 0; bin--) {
-      above -= this.#bins[bin]!;
+      above -= this.#bins[bin] ?? 0;
       if (above < 0) {
         this.#p99Ms = FIRST_BIN_MS * 2 ** (bin / BINS_PER_OCTAVE);
         return;

@@ -1,0 +1,13 @@
+/**
+ * `@armature/membership`: who is in the cluster, who owns what, and who answers. The history of explicit changes, the view
+ * folded from it, the gossip that spreads it, and the local failure detector.
+ */
+export type { DetectorSettings } from './failure-detector.js';
+export { FailureMonitor, type FailureMonitorEnv, type Transition } from './failure-monitor.js';
+export type { Cluster, Member } from './fold.js';
+export { type GossipTransport } from './gossip.js';
+export { memoryHistoryStore, type HistoryStore } from './history-store.js';
+export { History, MAX_RECORDS, ringRecords, type Merge } from './history.js';
+export { Membership, type MembershipEnv, type ViewListener } from './membership.js';
+export { checkProposal } from './propose.js';
+export { foldHistory, type Orphan, type PendingCopy, type Placement, type View } from './view.js';

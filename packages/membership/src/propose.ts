@@ -1,0 +1,183 @@
+/**
+ * Whether an administrator's command makes sense, asked of the view of the node at which it was given. A change once in the
+ * history is there for ever, so what is refused here is refused with what to do instead.
+ *
+ * This is courtesy, not safety: another node may accept the opposite at the same moment, and the fold makes something of
+ * any history. It protects people from slips, of which the worst is to shrink a cluster below its replication.
+ */
+import { ArmatureError, err, ok, type ClusterName, type NodeId, type Result } from '@armature/kernel';
+import { MAX_MEMBERS, parseChange, type Change } from '@armature/protocol';
+import type { Member } from './fold.js';
+import type { View } from './view.js';
+
+type Verdict = Result<Change, ArmatureError>;
+
+/** The change as it will be recorded, or why not: `invalid-argument`, `no-cluster`, `wrong-cluster`. */
+export function checkProposal(view: View, clusterName: ClusterName, proposed: Change): Verdict {
+  const parsed = parseChange(proposed);
+  if (!parsed.ok) return parsed;
+  const change = parsed.value;
+  if (change.kind === 'create') return checkCreate(view, clusterName, change);
+  if (view.cluster === undefined) {
+    return refuse('no-cluster', `there is no cluster ${clusterName} yet`, 'Create it first: armature cluster create.');
+  }
+  switch (change.kind) {
+    case 'join':
+      return checkJoin(view, change);
+    case 'leave':
+      return checkLeave(view, change);
+    case 'remove':
+      return checkRemove(view, change);
+    case 'weight':
+    case 'zone':
+      return checkSetting(view, change);
+    case 'bucket':
+      return checkBucket(view, change);
+    case 'ready':
+      return refuse(
+        'invalid-argument',
+        'only a node itself can state that it is ready',
+        'Wait: nodes announce it when they hold their partitions.',
+      );
+  }
+}
+
+function checkCreate(view: View, clusterName: ClusterName, change: Extract<Change, { kind: 'create' }>): Verdict {
+  const { cluster } = view;
+  if (cluster !== undefined) {
+    return refuse(
+      'invalid-argument',
+      `cluster ${cluster.name} exists already (id ${cluster.id})`,
+      'Join nodes to it: armature join <node>.',
+    );
+  }
+  if (change.cluster !== clusterName) {
+    return refuse(
+      'wrong-cluster',
+      `this node is configured for cluster ${clusterName}, not ${change.cluster}`,
+      `Create ${clusterName}, or configure the node.`,
+    );
+  }
+  if (change.partitionCount < change.members.length) {
+    return refuse(
+      'invalid-argument',
+      `${change.partitionCount} partitions are too few for ${change.members.length} nodes: some would own nothing`,
+      'Use at least one partition per node; 64 per node of the largest cluster it may become is a good choice, for Q stays for ever.',
+    );
+  }
+  return ok(change);
+}
+
+function checkJoin(view: View, change: Extract<Change, { kind: 'join' }>): Verdict {
+  if (view.members.get(change.node)?.state === 'member') {
+    return refuse(
+      'invalid-argument',
+      `node ${change.node} is a member already`,
+      'Change it with armature weight or armature zone.',
+      change.node,
+    );
+  }
+  const size = activeMembers(view).length + 1;
+  const limit = Math.min(MAX_MEMBERS, view.cluster?.partitionCount ?? 0);
+  if (size > limit) {
+    return refuse(
+      'invalid-argument',
+      `a cluster of ${view.cluster?.partitionCount ?? 0} partitions has room for ${limit} nodes`,
+      'Move to a cluster with more partitions.',
+    );
+  }
+  return ok(change);
+}
+
+/**
+ * Leaving hands over, so the remaining nodes must be able to hold as many replicas as the largest N of any bucket; otherwise replicas
+ * would be given up in good order, silently. Who wants that says so with `remove`.
+ */
+function checkLeave(view: View, change: Extract<Change, { kind: 'leave' }>): Verdict {
+  const member = view.members.get(change.node);
+  if (member === undefined) return stranger(view, change.node);
+  if (member.state === 'leaving')
+    return refuse('invalid-argument', `node ${change.node} is leaving already`, 'Wait for the transfers to finish.', change.node);
+  const remaining = activeMembers(view).length - 1;
+  const largestN = view.ns.at(-1) ?? 0;
+  if (remaining < largestN) {
+    return refuse(
+      'invalid-argument',
+      `without ${change.node} there would be ${remaining} nodes for buckets of ${largestN} replicas`,
+      `Join another node first. To give up a replica of everything nonetheless: armature remove ${change.node}.`,
+      change.node,
+    );
+  }
+  return ok(change);
+}
+
+function checkRemove(view: View, change: Extract<Change, { kind: 'remove' }>): Verdict {
+  const member = view.members.get(change.node);
+  if (member === undefined) return stranger(view, change.node);
+  if (member.state === 'member' && activeMembers(view).length === 1) {
+    return refuse(
+      'invalid-argument',
+      `${change.node} is the last node of the cluster`,
+      'To end the cluster, stop the node and delete its data.',
+      change.node,
+    );
+  }
+  return ok(change);
+}
+
+function checkSetting(view: View, change: Extract<Change, { kind: 'weight' | 'zone' }>): Verdict {
+  const member = view.members.get(change.node);
+  if (member === undefined) return stranger(view, change.node);
+  if (member.state === 'leaving') {
+    return refuse(
+      'invalid-argument',
+      `node ${change.node} is leaving and has no share of the ring to change`,
+      `Call it back first: armature join ${change.node}.`,
+      change.node,
+    );
+  }
+  const same = change.kind === 'weight' ? member.weight === change.weight : member.zone === change.zone;
+  if (same)
+    return refuse(
+      'invalid-argument',
+      `the ${change.kind} of ${change.node} is that already`,
+      'Nothing needs to be done.',
+      change.node,
+    );
+  return ok(change);
+}
+
+function checkBucket(view: View, change: Extract<Change, { kind: 'bucket' }>): Verdict {
+  const existing = view.buckets.get(change.bucket);
+  if (existing !== undefined && existing.n !== change.properties.n) {
+    return refuse(
+      'invalid-argument',
+      `bucket ${change.bucket} has n=${existing.n}, and n is fixed when a bucket is created`,
+      `Create another bucket with n=${change.properties.n} and copy the keys.`,
+    );
+  }
+  return ok(change);
+}
+
+function activeMembers(view: View): Member[] {
+  return [...view.members.values()].filter((member) => member.state === 'member');
+}
+
+function stranger(view: View, node: NodeId): Verdict {
+  const names = [...view.members.keys()].sort().slice(0, 10).join(', ');
+  return refuse(
+    'invalid-argument',
+    `node ${node} is not a member of the cluster`,
+    `Members are: ${names}${view.members.size > 10 ? ', ...' : ''}.`,
+    node,
+  );
+}
+
+function refuse(
+  code: 'invalid-argument' | 'no-cluster' | 'wrong-cluster',
+  message: string,
+  remedy: string,
+  node?: NodeId,
+): Result<never, ArmatureError> {
+  return err(new ArmatureError(code, message, { remedy, details: node === undefined ? {} : { node } }));
+}

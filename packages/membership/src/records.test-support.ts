@@ -1,0 +1,99 @@
+/** Makes change records for tests, with ids and times that count up. */
+import { hlcFromMs, type BucketName, type ClusterName, type Hlc, type NodeId, type ZoneName } from '@armature/kernel';
+import {
+  DEFAULT_BUCKET_PROPERTIES,
+  type BucketProperties,
+  type Change,
+  type ChangeRecord,
+  type ClusterStrategy,
+} from '@armature/protocol';
+import { foldHistory, History, type View } from './index.js';
+
+export const CLUSTER = 'test' as ClusterName;
+export const CLUSTER_ID = 'c1'.repeat(16);
+export const START_MS = 1_600_000_000_000;
+
+export const node = (name: string): NodeId => name as NodeId;
+export const zone = (name = 'z'): ZoneName => name as ZoneName;
+export const names = (prefix: string, count: number): NodeId[] =>
+  Array.from({ length: count }, (_, i) => node(`${prefix}${i + 1}`));
+
+export const change = {
+  create(
+    members: readonly NodeId[],
+    options: { strategy?: ClusterStrategy; partitionCount?: number; clusterId?: string; cluster?: ClusterName } = {},
+  ): Change {
+    const { strategy = 3, partitionCount = 16, clusterId = CLUSTER_ID, cluster = CLUSTER } = options;
+    return {
+      kind: 'create',
+      clusterId,
+      cluster,
+      strategy,
+      partitionCount,
+      targetN: 3,
+      members: members.map((one) => ({ node: one, weight: 1, zone: zone() })),
+    };
+  },
+  join: (who: NodeId, weight = 1): Change => ({ kind: 'join', node: who, weight, zone: zone() }),
+  leave: (who: NodeId): Change => ({ kind: 'leave', node: who }),
+  remove: (who: NodeId): Change => ({ kind: 'remove', node: who }),
+  weight: (who: NodeId, weight: number): Change => ({ kind: 'weight', node: who, weight }),
+  zone: (who: NodeId, name: string): Change => ({ kind: 'zone', node: who, zone: zone(name) }),
+  bucket: (name: string, properties: Partial<BucketProperties> = {}): Change => ({
+    kind: 'bucket',
+    bucket: name as BucketName,
+    properties: { ...DEFAULT_BUCKET_PROPERTIES, ...properties },
+  }),
+  ready: (who: NodeId, ringChange: string, partitions: readonly number[]): Change => ({
+    kind: 'ready',
+    node: who,
+    change: ringChange,
+    partitions,
+  }),
+};
+
+/** A record number `sequence`, `sequence` ms after the start. */
+export function record(
+  sequence: number,
+  made: Change,
+  by: NodeId = made.kind === 'ready' ? made.node : node('n1'),
+): ChangeRecord {
+  return { id: sequence.toString(16).padStart(16, '0'), at: hlcFromMs(START_MS + sequence) as Hlc, by, change: made };
+}
+
+export function historyOf(records: readonly ChangeRecord[], base = History.empty): History {
+  const merged = base.merge(records);
+  if (!merged.ok) throw merged.error;
+  return merged.value.history;
+}
+
+/** A cluster's life told change by change, with the view after each. */
+export class Tale {
+  records: ChangeRecord[] = [];
+  view: View = foldHistory(History.empty);
+
+  constructor(...changes: Change[]) {
+    this.add(...changes);
+  }
+
+  add(...changes: Change[]): this {
+    for (const one of changes) {
+      this.records.push(record(this.records.length + 1, one));
+      this.view = foldHistory(historyOf(this.records), this.view);
+    }
+    return this;
+  }
+
+  /** The node copies what it has to, and says so. */
+  ready(who: NodeId): this {
+    const byChange = new Map<string, number[]>();
+    for (const copy of this.view.pendingFor(who))
+      byChange.set(copy.change, [...(byChange.get(copy.change) ?? []), copy.partition]);
+    return this.add(...[...byChange].map(([ringChange, partitions]) => change.ready(who, ringChange, partitions)));
+  }
+
+  allReady(): this {
+    for (const who of [...this.view.members.keys()]) this.ready(who);
+    return this;
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * The view: what the history means now. Everybody who has the same history has the same view, without asking anyone; it is an
+ * immutable value that requests hold on to, and the next change makes another.
+ *
+ * Placement is on the path of every request, so it is computed once per partition and N and then only looked up.
+ *
+ * Folding is incremental. Nearly always records are appended, and the fold goes on from where the last one stood; now and then
+ * one arrives that belongs further back (made elsewhere at about the same time), and the fold restarts from
+ * the nearest of a few earlier states that are kept for that, or from the beginning.
+ */
+import { ArmatureError, assert, type BucketName, type NodeId, type PartitionId } from '@armature/kernel';
+import { MAX_N, RING_UNKNOWN, type BucketProperties, type RingVersion } from '@armature/protocol';
+import type { Address, PreferenceList, Ring } from '@armature/ring';
+import { Fold, type Cluster, type Member } from './fold.js';
+import type { History } from './history.js';
+import type { Moving, NodeList } from './ownership.js';
+
+export interface Placement {
+  readonly partition: PartitionId;
+  /** Up to n nodes that serve reads and count as primaries now. Never empty. */
+  readonly owners: NodeList;
+  /** Future owners: they get every write too, and count for no quorum. */
+  readonly pending: NodeList;
+  /** Who may stand in for an owner that is down, best first. */
+  readonly fallbacks: NodeList;
+}
+
+/** A partition that a node must copy before it may announce that it is ready for it. */
+export interface PendingCopy {
+  readonly partition: PartitionId;
+  /** The Ns of the buckets it is to become an owner for; `ready` is for all of them at once. */
+  readonly ns: readonly number[];
+  /** The ring change to name in `ready`. */
+  readonly change: string;
+  /**
+   * All present owners for those Ns. A write that met its quorum is on W of them, perhaps not on any particular one, so the copy
+   * must merge what all of them hold that can be reached.
+   */
+  readonly sources: NodeList;
+}
+
+/** A partition all of whose owners were removed before a successor was ready: data may be lost. */
+export interface Orphan {
+  readonly partition: PartitionId;
+  readonly n: number;
+  /** The removal that did it. */
+  readonly change: string;
+}
+
+export interface View {
+  /** Undefined before `create`. */
+  readonly cluster: Cluster | undefined;
+  readonly members: ReadonlyMap<NodeId, Member>;
+  /** Always has `default`. */
+  readonly buckets: ReadonlyMap<BucketName, BucketProperties>;
+  /** The distinct Ns of the buckets, ascending. */
+  readonly ns: readonly number[];
+  /** The target ring: whom each partition is on its way to. */
+  readonly ring: Ring | undefined;
+  /** Changes with every record that bears on the ring, and with no other. `RING_UNKNOWN` before `create`. */
+  readonly ringVersion: RingVersion;
+  /** Of the whole history. */
+  readonly fingerprint: string;
+  readonly orphans: readonly Orphan[];
+  /** Error: `no-cluster` before `create`. */
+  placement(address: Address, n: number): Placement;
+  placementOf(partition: PartitionId, n: number): Placement;
+  pendingFor(node: NodeId): readonly PendingCopy[];
+  /** Whether it is the version of a ring that we had, or passed through, earlier: its sender is behind. */
+  isPastRing(version: RingVersion): boolean;
+}
+
+/** Versions remembered for `isPastRing`. Whoever is further behind is told to catch up all the same, only less precisely. */
+const MAX_PAST_RINGS = 8_192;
+/** Earlier states kept to restart from. Late records are late by seconds, so a few recent ones catch nearly all. */
+const MAX_CHECKPOINTS = 8;
+
+const NOBODY: NodeList = [];
+
+/** What a history means. `previous`, an earlier view of the same process, saves most of the work and is not needed for the result. */
+export function foldHistory(history: History, previous?: View): View {
+  const before = previous instanceof FoldedView ? previous : undefined;
+  const common = before === undefined ? 0 : history.commonPrefix(before.history);
+  const checkpoints = before?.checkpoints.filter((fold) => fold.count <= common) ?? [];
+  const fold = checkpoints.at(-1)?.clone() ?? new Fold();
+  for (let index = fold.count; index < history.records.length; index++) {
+    const record = history.records[index];
+    if (record !== undefined) fold.apply(record, history.digestAt(index));
+  }
+  return new FoldedView(history, fold, [...checkpoints, fold].slice(-MAX_CHECKPOINTS), pastRings(fold, before));
+}
+
+function pastRings(fold: Fold, before: FoldedView | undefined): ReadonlySet<RingVersion> {
+  const versions = [...(before?.past ?? []), ...(before === undefined ? [] : [before.ringVersion]), ...fold.versions];
+  const past = new Set(versions.slice(-MAX_PAST_RINGS));
+  past.delete(fold.version);
+  past.delete(RING_UNKNOWN);
+  return past;
+}
+
+class FoldedView implements View {
+  readonly history: History;
+  readonly checkpoints: readonly Fold[];
+  readonly past: ReadonlySet<RingVersion>;
+  readonly ns: readonly number[];
+  readonly ringVersion: RingVersion;
+  readonly orphans: readonly Orphan[];
+  readonly #fold: Fold;
+  /** By n, then by partition. */
+  readonly #placements: (Placement | undefined)[][];
+
+  constructor(history: History, fold: Fold, checkpoints: readonly Fold[], past: ReadonlySet<RingVersion>) {
+    this.history = history;
+    this.checkpoints = checkpoints;
+    this.past = past;
+    this.#fold = fold;
+    this.ns = [...new Set([...fold.buckets.values()].map((bucket) => bucket.n))].sort((a, b) => a - b);
+    this.ringVersion = fold.version;
+    this.orphans = orphansOf(fold);
+    const partitionCount = fold.ring?.partitionCount ?? 0;
+    this.#placements = Array.from({ length: MAX_N + 1 }, (_, n) =>
+      this.ns.includes(n) ? new Array<Placement | undefined>(partitionCount).fill(undefined) : [],
+    );
+  }
+
+  get cluster(): Cluster | undefined {
+    return this.#fold.cluster;
+  }
+
+  get members(): ReadonlyMap<NodeId, Member> {
+    return this.#fold.members;
+  }
+
+  get buckets(): ReadonlyMap<BucketName, BucketProperties> {
+    return this.#fold.buckets;
+  }
+
+  get ring(): Ring | undefined {
+    return this.#fold.ring;
+  }
+
+  get fingerprint(): string {
+    return this.history.fingerprint;
+  }
+
+  placement(address: Address, n: number): Placement {
+    const { ring } = this.#fold;
+    if (ring === undefined) throw noCluster();
+    return this.placementOf(ring.partitionOf(address), n);
+  }
+
+  placementOf(partition: PartitionId, n: number): Placement {
+    return this.#placements[n]?.[partition] ?? this.#place(partition, n);
+  }
+
+  pendingFor(node: NodeId): readonly PendingCopy[] {
+    const { ownerships, changes } = this.#fold;
+    const copies = new Map<PartitionId, { ns: number[]; since: number; sources: Set<NodeId> }>();
+    for (const [n, ownership] of ownerships) {
+      for (const [partition, moving] of ownership.moving) {
+        const own = moving.pending.find((one) => one.node === node && !one.ready);
+        if (own === undefined) continue;
+        const copy = copies.get(partition) ?? { ns: [], since: own.since, sources: new Set() };
+        copies.set(partition, copy);
+        copy.ns.push(n);
+        // The latest of the changes: it is one under which the node is a target for every n.
+        copy.since = Math.max(copy.since, own.since);
+        for (const owner of moving.owners) if (owner !== node) copy.sources.add(owner);
+      }
+    }
+    return [...copies]
+      .sort(([a], [b]) => a - b)
+      .map(([partition, copy]) => ({ partition, ns: copy.ns, change: changes[copy.since] ?? '', sources: [...copy.sources] }));
+  }
+
+  isPastRing(version: RingVersion): boolean {
+    return this.past.has(version);
+  }
+
+  #place(partition: PartitionId, n: number): Placement {
+    const { ring, ownerships } = this.#fold;
+    if (ring === undefined) throw noCluster();
+    assert(Number.isInteger(n) && n >= 1 && n <= MAX_N, 'n was checked with the bucket properties');
+    const list = ring.preferenceList(partition, n);
+    const ownership = ownerships.get(n);
+    const moving = ownership?.moving.get(partition);
+    const placement = moving === undefined ? settledPlacement(partition, list) : movingPlacement(partition, list, moving);
+    const memo = this.#placements[n];
+    assert(memo !== undefined && partition >= 0 && partition < ring.partitionCount, 'a partition of this ring');
+    memo[partition] = placement;
+    return placement;
+  }
+}
+
+function settledPlacement(partition: PartitionId, list: PreferenceList): Placement {
+  return { partition, owners: list.primaries, pending: NOBODY, fallbacks: list.fallbacks };
+}
+
+function movingPlacement(partition: PartitionId, list: PreferenceList, { owners, pending }: Moving): Placement {
+  const taken = new Set([...owners, ...pending.map((one) => one.node)]);
+  const fallbacks = [...list.primaries, ...list.fallbacks].filter((node) => !taken.has(node));
+  return { partition, owners, pending: pending.map((one) => one.node), fallbacks };
+}
+
+function orphansOf(fold: Fold): Orphan[] {
+  const orphans: Orphan[] = [];
+  for (const [n, ownership] of fold.ownerships) {
+    for (const [partition, change] of ownership.orphaned) orphans.push({ partition, n, change: fold.changes[change] ?? '' });
+  }
+  return orphans;
+}
+
+function noCluster(): ArmatureError {
+  return new ArmatureError('no-cluster', 'this process knows no cluster yet', {
+    remedy: 'Create one (armature cluster create), or check that the nodes it should learn from are running.',
+  });
+}

@@ -6,7 +6,14 @@ import { ArmatureError, toArmatureError, type ErrorCode, type Random } from '@ar
 import { sleep, type Clock } from '@armature/runtime';
 
 /** Worth repeating at once or a little later. Not `timeout`: the time is used up. Not `partial-write`: the caller must know. */
-const RETRIED = new Set<ErrorCode>(['overloaded', 'unavailable', 'unreachable', 'no-cluster']);
+const RETRIED = new Set<ErrorCode>([
+  'overloaded',
+  'unavailable',
+  'unreachable',
+  'unknown-outcome',
+  'bus-unavailable',
+  'no-cluster',
+]);
 const MAX_ATTEMPTS = 4;
 const FIRST_BACKOFF_MS = 20;
 

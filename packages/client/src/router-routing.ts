@@ -5,7 +5,7 @@
  */
 import { ArmatureError, toArmatureError, type Random } from '@armature/kernel';
 import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
-import { discover } from '@armature/coordination';
+import { discover, mayHaveRun, unknownOutcome } from '@armature/coordination';
 import {
   RING_UNKNOWN,
   type FetchOptions,
@@ -47,11 +47,14 @@ export class RouterRouting implements Routing {
     return { siblings: reply.siblings, context: ReadContext.fromBytes(reply.context), receipt: reply.receipt };
   }
 
-  write(write: ClientWrite, timeoutMs: number): Promise<WriteReply> {
-    return this.#ask(
-      { kind: 'write', ring: RING_UNKNOWN, ...write, context: write.context?.toBytes() ?? new Uint8Array(0) },
-      timeoutMs,
-    );
+  async write(write: ClientWrite, timeoutMs: number): Promise<WriteReply> {
+    const context = write.context?.toBytes() ?? new Uint8Array(0);
+    try {
+      return await this.#ask({ kind: 'write', ring: RING_UNKNOWN, ...write, context }, timeoutMs);
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      throw mayHaveRun(error) ? unknownOutcome(`the write was not confirmed: ${error.message}`, error) : error;
+    }
   }
 
   scan(scan: ClientScan, timeoutMs: number): Promise<ScanReply> {

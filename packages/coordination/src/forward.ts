@@ -53,8 +53,9 @@ export async function forwardWrite(
       return await env.ask(node, { ...write, ring: view.ringVersion }, last ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE));
     } catch (thrown) {
       const error = toArmatureError(thrown);
-      if (!TRY_ANOTHER.has(error.code)) throw error;
-      maybeWritten ||= error.code === 'timeout';
+      maybeWritten ||= mayHaveRun(error);
+      if (!TRY_ANOTHER.has(error.code))
+        throw maybeWritten && error.code === 'bus-unavailable' ? unknownOutcome(error.message, error) : error;
       tried.set(node, error.code);
       if (error.code === 'stale-ring') await env.refresh();
     }
@@ -76,12 +77,7 @@ function nextOwner(
 function exhausted(tried: ReadonlyMap<NodeId, ErrorCode>, maybeWritten: boolean): ArmatureError {
   const names = [...tried].map(([node, code]) => `${node}: ${code}`).join(', ');
   const details = { tried: Object.fromEntries(tried) };
-  if (maybeWritten) {
-    return new ArmatureError('unknown-outcome', `no owner of the key confirmed the write in time (${names})`, {
-      remedy: 'It may or may not have happened. Repeat it with the same operation id, or read the key to see what stands.',
-      details,
-    });
-  }
+  if (maybeWritten) return unknownOutcome(`no owner of the key confirmed the write (${names})`, undefined, details);
   return new ArmatureError(
     'unavailable',
     names === '' ? 'the key has no owner' : `no owner of the key could take the write (${names})`,
@@ -90,4 +86,18 @@ function exhausted(tried: ReadonlyMap<NodeId, ErrorCode>, maybeWritten: boolean)
       details,
     },
   );
+}
+
+/** Whether a request that failed like this may nevertheless have been carried out. */
+export function mayHaveRun(error: ArmatureError): boolean {
+  return error.code === 'timeout' || error.details['executed'] === 'unknown';
+}
+
+/** A write that nobody confirmed, and that may surface: the third outcome beside written and partial. */
+export function unknownOutcome(what: string, cause?: ArmatureError, details: ArmatureError['details'] = {}): ArmatureError {
+  return new ArmatureError('unknown-outcome', what, {
+    remedy: 'It may or may not have happened. Repeat it with the same operation id, or read the key to see what stands.',
+    cause,
+    details,
+  });
 }

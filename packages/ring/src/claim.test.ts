@@ -207,46 +207,52 @@ describe('claim: spacing', () => {
 });
 
 describe('claim: moves', () => {
-  test.each([2, 3, 5])(
-    'N = %i, S >= 2N equal nodes: a join or leave copies Q * N / S replicas, + 10 %% + 3N at most',
+  test.each([2, 3, 5])('N = %i, S >= 2N equal nodes: a join or leave copies at most 1.1 * Q * N / S + 3N replicas', (targetN) => {
+    for (const partitionCount of [64, 256, 1024]) {
+      everyStep(
+        { partitionCount, targetN, least: 2 * targetN, most: 5 * targetN },
+        ({ before, after }) => {
+          const larger = Math.max(before.members.length, after.members.length);
+          expect(copied(before, after, targetN)).toBeLessThanOrEqual((1.1 * partitionCount * targetN) / larger + 3 * targetN);
+        },
+        8,
+      );
+    }
+  });
+
+  test.each([2, 3])(
+    'N = %i, N < S < 2N, where hardly any arrangement is free of conflicts: at most 1.5 * Q * N / S + 3N',
     (targetN) => {
-      for (const partitionCount of [64, 256, 1024]) {
-        everyStep(
-          { partitionCount, targetN, least: 2 * targetN, most: 5 * targetN },
-          ({ before, after }) => {
-            const larger = Math.max(before.members.length, after.members.length);
-            expect(copied(before, after, targetN)).toBeLessThanOrEqual((1.1 * partitionCount * targetN) / larger + 3 * targetN);
-          },
-          8,
-        );
+      for (const partitionCount of [64, 256]) {
+        everyStep({ partitionCount, targetN, least: targetN + 1, most: 2 * targetN }, ({ before, after }) => {
+          const larger = Math.max(before.members.length, after.members.length);
+          expect(copied(before, after, targetN)).toBeLessThanOrEqual((1.5 * partitionCount * targetN) / larger + 3 * targetN);
+        });
       }
     },
   );
 
-  test.each([2, 3])('N = %i, N < S < 2N, where hardly any arrangement is free of conflicts: + 50 %% + 3N at most', (targetN) => {
-    for (const partitionCount of [64, 256]) {
-      everyStep({ partitionCount, targetN, least: targetN + 1, most: 2 * targetN }, ({ before, after }) => {
-        const larger = Math.max(before.members.length, after.members.length);
-        expect(copied(before, after, targetN)).toBeLessThanOrEqual((1.5 * partitionCount * targetN) / larger + 3 * targetN);
-      });
-    }
-  });
-
-  test('weights within a factor of four, S >= 4N: what the shares require, + 10 %% + 3N at most', () => {
+  test('weights within a factor of four, S >= 4N: at most 1.1 times what the shares require, + 3N', () => {
     everyStep({ partitionCount: 256, targetN: 3, least: 12, most: 24, weights: [0.5, 1, 2] }, ({ before, after }) => {
       expect(copied(before, after, 3)).toBeLessThanOrEqual(1.1 * leastCopied(before, after, 3) + 9);
     });
   });
 
-  test('three zones, N = 3: what the shares require, + 10 %% + 3N at most', () => {
+  test('three zones, N = 3: at most 1.1 times what the shares require, + 3N', () => {
     everyStep({ partitionCount: 256, targetN: 3, least: 6, most: 15, zones: 3 }, ({ before, after }) => {
       expect(copied(before, after, 3)).toBeLessThanOrEqual(1.1 * leastCopied(before, after, 3) + 9);
     });
   });
 
-  test('five zones, N = 3, where zones too must stay apart: what the shares require, + 20 %% + 4N at most', () => {
+  test('five zones, N = 3, where zones too must stay apart: at most 1.2 times what the shares require, + 4N', () => {
     everyStep({ partitionCount: 256, targetN: 3, least: 10, most: 25, zones: 5 }, ({ before, after }) => {
       expect(copied(before, after, 3)).toBeLessThanOrEqual(1.2 * leastCopied(before, after, 3) + 12);
+    });
+  });
+
+  test('two zones, N = 3, where no two neighbours should share a zone: at most 1.4 times what the shares require, + 4N', () => {
+    everyStep({ partitionCount: 256, targetN: 3, least: 4, most: 10, zones: 2 }, ({ before, after }) => {
+      expect(copied(before, after, 3)).toBeLessThanOrEqual(1.4 * leastCopied(before, after, 3) + 12);
     });
   });
 

@@ -104,10 +104,9 @@ function stealEvenly(board: Board, lacks: Int32Array, thief: number, random: Ran
       if (owner === NOBODY || (lacks[owner] as number) >= 0) continue;
       const cost = board.cost(slot, thief);
       if (cost >= HARD) continue;
-      // Conflicts count first, then how much of what it has to spare the owner still has, then the middle of the arc.
+      // Conflicts count first, then how much of what it has to spare the owner still has.
       const spared = -(lacks[owner] as number) / (spare[owner] as number);
-      const offCentre = Math.abs(turn - (start + end) / 2) / arc;
-      const score = cost - board.cost(slot, owner) - spared + offCentre / 3;
+      const score = cost - board.cost(slot, owner) - spared;
       if (score >= bestScore) continue;
       best = slot;
       bestScore = score;

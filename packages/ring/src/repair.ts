@@ -3,21 +3,17 @@
  *
  *   1. Free swaps. Two partitions of which this claim has already moved one exchange their owners, so that no more is
  *      transferred than before: a newcomer that stands badly takes another partition of the same node, and gives that one back.
- *   2. Chains for hard conflicts, the shortest first. A conflict that no chain resolves is moved to another place by a random
- *      swap, and is tried again there: on a nearly full circle some places are easier than others.
+ *   2. Chains for hard conflicts, the shortest first, and a second time for those that the others have made room for.
  *   3. Paid swaps for what is left (zones, mostly), up to the number of extra moves that the caller allows.
  *
  * All of it is bounded, so that a board on which conflicts are inevitable costs milliseconds, not a search without end.
  */
 import type { Random } from '@armature/kernel';
 import { type Allowance, fillByChain, MAX_CHAIN_DEPTH, SCAN } from './ejection.js';
-import { type Board, CLOSE, HARD, NOBODY } from './spacing.js';
+import { type Board, CLOSE, NOBODY } from './spacing.js';
 
-/**
- * Rounds over the circle for hard conflicts, and for swaps. Later rounds find what earlier ones opened; a third swap round finds
- * nothing much.
- */
-const HARD_ROUNDS = 8;
+/** Rounds over the circle, for hard conflicts and for swaps: each finds what the one before opened, and soon nothing more. */
+const HARD_ROUNDS = 2;
 const SWAP_ROUNDS = 3;
 
 /** Swaps weighed per pass, about 50 ns each. */
@@ -51,26 +47,10 @@ function chainRounds(board: Board, random: Random, allowance: Allowance): void {
       for (let depth = 0; depth <= MAX_CHAIN_DEPTH && placed === NOBODY; depth++) {
         placed = fillByChain(board, slot, depth, (node) => node === owner, random, allowance);
       }
-      if (placed !== NOBODY) continue;
-      owners[slot] = owner;
-      drift(board, slot, random);
+      if (placed === NOBODY) owners[slot] = owner;
     }
     if (conflicts === 0) return;
   }
-}
-
-/** Swaps the partition with a random one, unless that adds a hard conflict. */
-function drift(board: Board, slot: number, random: Random): void {
-  const { owners } = board;
-  const other = random.int(owners.length);
-  const [a, b] = [board.ownerOf(slot), board.ownerOf(other)];
-  if (a === b) return;
-  const cost = board.cost(slot, a) + board.cost(other, b);
-  owners[slot] = b;
-  owners[other] = a;
-  if (board.cost(slot, b) + board.cost(other, a) < cost + HARD) return;
-  owners[slot] = a;
-  owners[other] = b;
 }
 
 function swapRounds(board: Board, before: Int32Array, extraMoves: number, random: Random): void {

@@ -5,6 +5,7 @@
  * as processes of their own, creates the cluster the first time, and says where everything is. Ctrl-C stops
  * it all in order; the next start finds the data again.
  */
+import { spawn } from 'node:child_process';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -61,7 +62,12 @@ await runMain(async () => {
   await ensureDependencies({ root: ROOT, mayReplace: true, say });
   const nats = await resolveNatsServer({ root: ROOT, say });
   say(`nats-server: ${nats.said}`);
-  if (nats.kind === 'none') throw new UsageError('there is no nats-server, and none could be fetched', nats.hints);
+  if (nats.kind === 'none') {
+    say('\nThere is no nats-server, and none could be fetched. To have one:');
+    for (const hint of nats.hints) say(`    ${hint}`);
+    say('Until then everything runs in this one process.');
+    return runInProcess(dataDirectory, values.nodes);
+  }
 
   const stopRequest = stopRequested(say);
   const bus = await startBus({ nats, dataDirectory, say });
@@ -150,6 +156,25 @@ async function plan(dataDirectory, nodesOption, bus) {
     supervisorPid: process.pid,
     members,
   };
+}
+
+/**
+ * The cluster in one process, over the in-process bus. Its end is ours.
+ * @param {string} dataDirectory
+ * @param {string | undefined} nodesOption
+ * @returns {Promise<number>} the exit code
+ */
+function runInProcess(dataDirectory, nodesOption) {
+  local.ensureSecret(dataDirectory);
+  const nodes = Array.from({ length: Number(nodesOption ?? DEFAULT_NODES) }, (_, index) => `n${index + 1}`);
+  const program = join(ROOT, 'tools', 'src', 'in-process.ts');
+  const flags = local.SOURCE_FLAGS.map((flag) => (flag === 'tsx' ? import.meta.resolve('tsx') : flag));
+  const child = spawn(process.execPath, [...flags, program, dataDirectory, local.CLUSTER_NAME, ...nodes], { stdio: 'inherit' });
+  onStopSignals((signal) => signal !== 'SIGINT' && child.kill(signal)); // the terminal sends SIGINT to the child itself
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
 }
 
 /**

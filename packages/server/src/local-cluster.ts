@@ -6,7 +6,7 @@
  *   const bucket = cluster.client.bucket('default');
  *   await bucket.put('greeting', 'hello');
  */
-import { parseClusterName, parseNodeId, parseZoneName, unwrap, type NodeId, type Random } from '@armature/kernel';
+import { parseClusterName, parseNodeId, parseZoneName, unwrap, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import { InProcessBroker } from '@armature/bus';
 import { connectOver, type Client } from '@armature/client';
 import type { MemberSettings } from '@armature/protocol';
@@ -35,6 +35,8 @@ export interface LocalClusterOptions {
   readonly partitionCount?: number;
   /** Opens the engine of a node; memory by default. Closed with the cluster. */
   readonly openEngine?: (node: NodeId) => Engine | Promise<Engine>;
+  /** The cluster's secret; random by default, so that contexts do not outlive the cluster. */
+  readonly secret?: string;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Logger;
@@ -59,7 +61,7 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
   const server: ServerOptions = {
     prefix: 'armature',
     cluster: unwrap(parseClusterName(options.cluster ?? 'local')),
-    secret: random.bytes(32),
+    secret: options.secret === undefined ? random.bytes(32) : utf8Encode(options.secret),
     seeds: [],
     gossipIntervalMs: DEFAULT_GOSSIP_INTERVAL_MS,
   };

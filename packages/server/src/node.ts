@@ -91,7 +91,7 @@ export class ArmatureNode {
       telemetry,
       ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
     });
-    const epoch = await ActorEpoch.open({ store: epochStoreOn(store), random, log, telemetry });
+    const epoch = await ActorEpoch.open({ store: epochStoreOn(store), clock, random, log, telemetry });
     const participant = await Participant.open(
       { ...options, role: 'node', name: options.node },
       { bus: ports.bus, clock, random, log, telemetry, historyStore: historyStoreOn(store, log) },

@@ -253,6 +253,7 @@ ${formatTable(['', 'pid', 'bus', 'http', 'data', 'log'], [natsRow, ...rows])}
 
 Cluster "${cluster.cluster}" is ready (${formatDuration(tookMs)}). Try, in another terminal:
 
+  npm run armature -- bucket create greetings
   npm run armature -- put greetings hello '"world"'
   npm run armature -- get greetings hello
   kill -9 ${victim?.pid}          and read again; then  npm run node -- ${victim?.name}

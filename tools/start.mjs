@@ -167,7 +167,7 @@ async function plan(dataDirectory, nodesOption, bus) {
 function runInProcess(dataDirectory, nodesOption) {
   local.ensureSecret(dataDirectory);
   const nodes = Array.from({ length: Number(nodesOption ?? DEFAULT_NODES) }, (_, index) => `n${index + 1}`);
-  const program = join(ROOT, 'tools', 'src', 'in-process.ts');
+  const program = join(ROOT, 'tools/src/in-process.ts');
   const flags = local.SOURCE_FLAGS.map((flag) => (flag === 'tsx' ? import.meta.resolve('tsx') : flag));
   const child = spawn(process.execPath, [...flags, program, dataDirectory, local.CLUSTER_NAME, ...nodes], { stdio: 'inherit' });
   onStopSignals((signal) => signal !== 'SIGINT' && child.kill(signal)); // the terminal sends SIGINT to the child itself

@@ -5,7 +5,10 @@ import { AlarmWheel, ManualClock, type Alarm } from './index.js';
 test('alarm wheel: every alarm rings once, never early, at most two ticks late, cancelled ones never', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.record({ atMs: fc.nat(500), delayMs: fc.nat(300), cancelAfterMs: fc.option(fc.nat(300), { nil: undefined }) }), { maxLength: 40 }),
+      fc.array(
+        fc.record({ atMs: fc.nat(500), delayMs: fc.nat(300), cancelAfterMs: fc.option(fc.nat(300), { nil: undefined }) }),
+        { maxLength: 40 },
+      ),
       async (plans) => {
         const clock = new ManualClock(0);
         const wheel = new AlarmWheel(clock, 10);

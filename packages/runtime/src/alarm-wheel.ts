@@ -83,7 +83,10 @@ export class AlarmWheel {
   #ring(): void {
     const until = Math.floor(this.#now());
     // After a long stall there may be more ticks to catch up with than slots.
-    const dueSlots = until - this.#rung > this.#slots.size ? [...this.#slots.keys()].filter((due) => due <= until).sort((a, b) => a - b) : range(this.#rung + 1, until);
+    const dueSlots =
+      until - this.#rung > this.#slots.size
+        ? [...this.#slots.keys()].filter((due) => due <= until).sort((a, b) => a - b)
+        : range(this.#rung + 1, until);
     this.#rung = Math.max(this.#rung, until);
     for (const due of dueSlots) {
       const slot = this.#slots.get(due);

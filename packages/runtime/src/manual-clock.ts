@@ -1,3 +1,7 @@
+/**
+ * A clock that moves only when told to. Tasks run in the order of their due times, ties in the order in which they were
+ * scheduled. Deferred tasks run at the current time, before time moves on.
+ */
 import type { Clock, Timer } from './clock.js';
 
 interface Scheduled {
@@ -7,10 +11,6 @@ interface Scheduled {
   cancelled: boolean;
 }
 
-/**
- * A clock that moves only when told to. Tasks run in the order of their due times, ties in the order in which they were
- * scheduled. Deferred tasks run at the current time, before time moves on.
- */
 export class ManualClock implements Clock {
   #nowMs: number;
   #order = 0;

@@ -1,3 +1,4 @@
+/** The log port over pino: JSON lines, one per entry, that machines collect and `pino-pretty` shows to people. */
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import type { Logger } from './log.js';
 

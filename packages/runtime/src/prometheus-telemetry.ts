@@ -1,3 +1,9 @@
+/**
+ * The telemetry port over a prom-client registry. Instruments of one name must agree on their label names.
+ *
+ * prom-client hashes the labels at every increment, which is dear on a path that takes microseconds, so counters add to a
+ * plain number and hand over the difference when somebody scrapes.
+ */
 import * as prometheus from 'prom-client';
 import type { Labels, Telemetry } from './telemetry.js';
 
@@ -7,12 +13,6 @@ interface CountedSeries {
   exported: number;
 }
 
-/**
- * The telemetry port over a prom-client registry. Instruments of one name must agree on their label names.
- *
- * prom-client hashes the labels at every increment, which is dear on a path that takes microseconds, so counters add to a
- * plain number and hand over the difference when somebody scrapes.
- */
 export function prometheusTelemetry(registry: prometheus.Registry): Telemetry {
   const names = (labels: Labels): string[] => Object.keys(labels);
   const existing = <M>(name: string, make: () => M): M => (registry.getSingleMetric(name) as M | undefined) ?? make();

@@ -4,6 +4,7 @@ export * from './in-process-bus.js';
 export type { InProcessConnection } from './in-process-connection.js';
 export * from './in-process-network.js';
 export { linkAddress, parseLinkAddress, type LinkAddress } from './link-address.js';
+export type { LinkCodec, LinkHandler, LinkSender } from './link-codec.js';
 export { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 export type { LinkStats } from './link-meter.js';
 export * from './link.js';

@@ -27,39 +27,43 @@ export function parseLinkAddress(text: string): Result<LinkAddress, ArmatureErro
   return err(new ArmatureError('invalid-argument', `${JSON.stringify(text.slice(0, 80))} is not a link address`));
 }
 
-/** Where the links of one cluster live on the bus. */
+/** Where the links of one endpoint live on the bus. */
 export class LinkSubjects {
-  readonly #linkPrefix: string;
-  readonly #refusalPrefix: string;
+  /** Where frames for this endpoint come. */
+  readonly frames: string;
+  /** What this endpoint subscribes to for refusals of its frames. */
+  readonly refusals: string;
+  readonly #framesPrefix: string;
+  readonly #refusalsPrefix: string;
 
-  /** `prefix` may be several tokens, e.g. `prod.armature`. */
-  constructor(prefix: string, cluster: string) {
+  /**
+   * `prefix` may be several tokens, e.g. `prod.armature`. Refusals carry the session, so that those of frames of a former life
+   * of the same address do not reach this one.
+   */
+  constructor(prefix: string, cluster: string, own: LinkAddress, session: number) {
     const root = [...prefix.split('.'), cluster];
-    this.#linkPrefix = `${subjectOf(...root, 'link')}.`;
-    this.#refusalPrefix = `${subjectOf(...root, 'refused')}.`;
+    this.#framesPrefix = `${subjectOf(...root, 'link')}.`;
+    this.#refusalsPrefix = `${subjectOf(...root, 'refused', ...own.split('.'), session.toString(36))}.`;
+    this.frames = this.framesOf(own);
+    this.refusals = `${this.#refusalsPrefix}>`;
   }
 
   /** Where frames for `address` are published. */
-  frames(address: LinkAddress): string {
-    return this.#linkPrefix + address;
+  framesOf(address: LinkAddress): string {
+    return this.#framesPrefix + address;
   }
 
-  /** Where refusals of the frames that `from` sent to `to` come; a frame's number is one more token. */
-  refusals(from: LinkAddress, to: LinkAddress): string {
-    return `${this.#refusalPrefix}${from}.to.${to}.`;
+  /** Where refusals of frames to `address` come; a frame's number is one more token. */
+  refusalsBy(address: LinkAddress): string {
+    return `${this.#refusalsPrefix}${address}.`;
   }
 
-  /** What `address` subscribes to for all refusals of its frames. */
-  allRefusals(address: LinkAddress): string {
-    return `${this.#refusalPrefix}${address}.to.>`;
-  }
-
-  /** The peer and the frame's number in the subject of a refusal that came to `own`; undefined when it is not one. */
-  parseRefusal(own: LinkAddress, subject: string): { readonly peer: string; readonly frame: number } | undefined {
-    const prefix = `${this.#refusalPrefix}${own}.to.`;
+  /** The peer and the frame's number in the subject of a refusal; undefined when it is not one. */
+  parseRefusal(subject: string): { readonly peer: string; readonly frame: number } | undefined {
+    const start = this.#refusalsPrefix.length;
     const dot = subject.lastIndexOf('.');
-    if (!subject.startsWith(prefix) || dot < prefix.length) return undefined;
+    if (!subject.startsWith(this.#refusalsPrefix) || dot < start) return undefined;
     const frame = Number(subject.slice(dot + 1));
-    return Number.isSafeInteger(frame) ? { peer: subject.slice(prefix.length, dot), frame } : undefined;
+    return Number.isSafeInteger(frame) ? { peer: subject.slice(start, dot), frame } : undefined;
   }
 }

@@ -1,14 +1,16 @@
 /** Every bound of a link in one place. All are per endpoint unless the name says otherwise. */
 export interface LinkLimits {
   /**
-   * A frame is sent at once when it has grown to this size, in bytes. 256 KiB: far above what a turn usually gathers,
-   * low enough that one frame delays the next by about a millisecond on a gigabit network.
+   * A frame is sent at once when it has grown to this size, in bytes. 60 KiB: Node reads sockets 64 KiB at a time, and a
+   * message that comes in more than one piece is put together byte by byte in the client library, which costs half as much again.
    */
   readonly frameBytes: number;
   /** A frame is sent at once when it holds this many records. Beyond a thousand nothing more is saved. */
   readonly frameRecords: number;
   /** Largest message, in bytes. Larger ones are refused where they are sent. */
   readonly messageBytes: number;
+  /** Size of the fragments of messages that fit into no frame, in bytes. Larger than a frame: few pieces cost less here. */
+  readonly fragmentBytes: number;
   /**
    * Fragments of large messages that are published before the bus is asked whether it has taken them, in bytes. Keeps a
    * large value from filling the socket's buffer (and the server's, where a slow consumer is cut off) in one go.
@@ -33,12 +35,14 @@ export interface LinkLimits {
   readonly drainMs: number;
 }
 
-const MIB = 1_048_576;
+const KIB = 1024;
+const MIB = 1024 * KIB;
 
 export const DEFAULT_LINK_LIMITS: LinkLimits = {
-  frameBytes: MIB / 4,
+  frameBytes: 60 * KIB,
   frameRecords: 1024,
   messageBytes: 64 * MIB,
+  fragmentBytes: 256 * KIB,
   fragmentWindowBytes: 2 * MIB,
   largeQueueBytesPerPeer: 128 * MIB,
   pendingPerPeer: 16_384,

@@ -45,6 +45,17 @@ describe('link: requests', () => {
     expect(seen.every(({ value }) => value !== undefined)).toBe(true);
   });
 
+  test('a frame is sent when it is full of bytes; one that passes the mark still leaves in one piece', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a', { frameBytes: 1000 }), bench.open('b')];
+    b.serve((message) => message);
+    const seen = [400, 400, 400, 9000, 1].map((size) => watch(a.request(at('b'), { bytes: new Uint8Array(size) }, SECOND)));
+    expect(a.stats).toMatchObject({ framesOut: 2, recordsOut: 4 });
+    await bench.turns();
+    expect(a.stats).toMatchObject({ framesOut: 3, recordsOut: 5 });
+    expect(seen.every(({ value }) => value !== undefined)).toBe(true);
+  });
+
   test('a handler may answer later, in any order', async () => {
     const bench = new LinkBench();
     const [a, b] = [bench.open('a'), bench.open('b')];
@@ -211,6 +222,18 @@ describe('link: errors of the link', () => {
     expect(bench.clock.pending).toBe(0);
   });
 
+  test('a stream of requests with short timeouts does not put off the first ones', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a'), bench.open('b')];
+    b.serve(() => new Promise(() => {}));
+    const first = watch(a.request(at('b'), note('x'), 3));
+    for (let ms = 0; ms < 20; ms++) {
+      a.request(at('b'), note('x'), 3).catch(() => undefined);
+      await bench.clock.advance(1);
+    }
+    expect(first.code).toBe('timeout');
+  });
+
   test('an answer after the deadline is counted and goes nowhere', async () => {
     const bench = new LinkBench();
     const [a, b] = [bench.open('a'), bench.open('b')];
@@ -297,6 +320,20 @@ describe('link: errors of the link', () => {
     const after = watch(a.request(at('b'), note('4'), SECOND));
     await bench.turns();
     expect(textOf(after.value as Note)).toBe('4');
+  });
+
+  test('a refusal of a frame of a former life with the same address changes nothing', async () => {
+    const bench = new LinkBench();
+    const [first, b] = [bench.open('a'), bench.open('b')];
+    void first.request(at('nobody'), note('x'), SECOND).catch(() => undefined);
+    first.close();
+    const second = bench.open('a');
+    b.serve(() => new Promise(() => {}));
+    const seen = watch(second.request(at('b'), note('x'), SECOND));
+    bench.broker.connect('s').publish('t.c.refused.node.a.1.node.b.99', new TextEncoder().encode('refused wrong-cluster'));
+    await bench.turns();
+    expect(seen.code).toBeUndefined();
+    expect(second.stats.decodeErrors).toBe(0);
   });
 
   test('a lost frame costs its requests their time, and no others', async () => {

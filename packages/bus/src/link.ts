@@ -10,51 +10,20 @@
  * Down peers: frames with requests carry a reply subject of ours, so the bus's no-responders status names the frame that nobody
  * took. Messages between two endpoints arrive in order, except that those larger than a frame may be overtaken.
  */
-import { assert, ByteReader, ByteWriter, DecodeError, toArmatureError, type ArmatureError, type Random } from '@armature/kernel';
+import { assert, ByteWriter, toArmatureError, type ArmatureError, type Random } from '@armature/kernel';
 import { sleep, type Clock, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import { NO_RESPONDERS, type Bus, type BusEvent, type BusMessage } from './bus.js';
-import {
-  PROTOCOL_VERSION,
-  readHeader,
-  readRecord,
-  readRecords,
-  RECORD,
-  writeHeaderPrefix,
-  type FrameHeader,
-  type RecordVisitor,
-} from './frame.js';
-import { isLinkAddress, LinkSubjects, type LinkAddress } from './link-address.js';
+import { RECORD, writeHeaderPrefix } from './frame.js';
+import { LinkSubjects, type LinkAddress } from './link-address.js';
+import type { LinkCodec, LinkHandler } from './link-codec.js';
 import * as errors from './link-errors.js';
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 import { LinkMeter, type LinkStats } from './link-meter.js';
-import { Outbox, WriterPool, type OutboxEnvironment } from './outbox.js';
-import { PendingRequests, type PendingRequest } from './pending-requests.js';
-import { Reassembly, ReassemblyBudget } from './reassembly.js';
-import { parseRefusal, refusalPayload } from './refusal.js';
-import { readError, writeError } from './remote-error.js';
-
-/**
- * How messages become bytes. Encoders write straight into the frame; decoders throw `DecodeError` on malformed input, may
- * leave bytes of a newer version unread, and may return views into the frame (which stays valid, but pins it).
- */
-export interface LinkCodec<Request, Reply> {
-  encodeRequest(writer: ByteWriter, message: Request): void;
-  decodeRequest(reader: ByteReader): Request;
-  encodeReply(writer: ByteWriter, message: Reply): void;
-  decodeReply(reader: ByteReader): Reply;
-}
-
-export interface LinkSender {
-  readonly address: LinkAddress;
-  /** What the requester still waits, in ms, not counting the way here; Infinity for a one-way message. */
-  readonly remainingMs: number;
-}
-
-/**
- * Answers one message; what it answers to a one-way message is ignored. An `ArmatureError` thrown or rejected with reaches the
- * requester as it is. A promise must be a native one; a reply that is not a promise costs none.
- */
-export type LinkHandler<Request, Reply> = (message: Request, from: LinkSender) => Reply | Promise<Reply>;
+import { PeerTable, type Peer } from './link-peers.js';
+import { LinkReceiver } from './link-receiver.js';
+import { WriterPool, type Outbox, type OutboxEnvironment } from './outbox.js';
+import type { PendingRequest } from './pending-requests.js';
+import { parseRefusal } from './refusal.js';
 
 export interface LinkOptions {
   /** First tokens of every subject, e.g. `armature`. */
@@ -71,47 +40,26 @@ export interface LinkOptions {
 
 /** Deadlines are looked at no more often than this. A request may wait that much longer than it asked. */
 const TICK_MS = 10;
-/** Longest timeout that a request can carry: 24 days, as with timers. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-/** Frames refused for the same reason from the same address are logged once, up to this many pairs. */
-const MAX_LOGGED_REFUSALS = 256;
-
-interface Peer<Reply> {
-  readonly address: LinkAddress;
-  readonly outbox: Outbox;
-  readonly pending: PendingRequests<Reply>;
-  readonly reassembly: Reassembly;
-  /** Which life of the peer we last heard from; 0 when from none yet. */
-  session: number;
-  /** Its requests that our handler has not answered yet. */
-  executing: number;
-  /** Whether the answers in the frame at hand are meant for this life of ours. */
-  answersAreOurs: boolean;
-}
+/** Longest timeout that a request can carry: 24 days, a little less than what a timer takes. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1000;
 
 export class LinkEndpoint<Request, Reply> {
   readonly address: LinkAddress;
   readonly #bus: Bus;
   readonly #codec: LinkCodec<Request, Reply>;
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #log: Logger;
-  readonly #cluster: string;
   readonly #limits: LinkLimits;
   readonly #subjects: LinkSubjects;
   readonly #meter: LinkMeter;
-  readonly #session: number;
-  readonly #outboxes: OutboxEnvironment;
-  readonly #reassemblyBudget: ReassemblyBudget;
-  readonly #peers = new Map<string, Peer<Reply>>();
-  readonly #closers: (() => void)[] = [];
-  readonly #loggedRefusals = new Set<string>();
-  #handler: LinkHandler<Request, Reply> | undefined;
+  readonly #peers: PeerTable<Reply>;
+  readonly #receiver: LinkReceiver<Request, Reply>;
+  readonly #closers: readonly (() => void)[];
   #toFlush: Outbox[] = [];
   #timer: Timer | undefined;
   #timerDueMs = Infinity;
+  #frames = 0;
   #pending = 0;
-  #executing = 0;
   #state: 'open' | 'draining' | 'closed' = 'open';
   #drained: Promise<void> | undefined;
 
@@ -121,55 +69,66 @@ export class LinkEndpoint<Request, Reply> {
   }
 
   private constructor(bus: Bus, codec: LinkCodec<Request, Reply>, options: LinkOptions) {
-    this.address = options.address;
+    const { address, cluster, clock, random } = options;
+    const session = random.u32() || 1;
+    const role = address.split('.')[0] as string;
+    this.address = address;
     this.#bus = bus;
     this.#codec = codec;
-    this.#clock = options.clock;
-    this.#random = options.random;
-    this.#log = options.log.child({ link: options.address });
-    this.#cluster = options.cluster;
+    this.#clock = clock;
+    this.#log = options.log.child({ link: address });
     this.#limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
-    this.#subjects = new LinkSubjects(options.prefix, options.cluster);
-    this.#session = options.random.u32() || 1;
-    this.#reassemblyBudget = new ReassemblyBudget(this.#limits.reassemblyBytes);
-    const role = options.address.split('.')[0] as string;
+    this.#subjects = new LinkSubjects(options.prefix, cluster, address, session);
     this.#meter = new LinkMeter(options.telemetry, role);
-    options.telemetry.observedGauge('armature_link_pending', 'Requests without an answer yet.', () => this.#pending, { role });
-    options.telemetry.observedGauge('armature_link_executing', 'Requests being answered.', () => this.#executing, { role });
-    const header = new ByteWriter();
-    writeHeaderPrefix(header, options.cluster, options.address, this.#session);
-    this.#outboxes = {
-      headerPrefix: header.copyOut(),
+    this.#peers = new PeerTable({
+      subjects: this.#subjects,
+      outboxes: this.#outboxEnvironment(cluster, session),
       limits: this.#limits,
-      writers: new WriterPool(),
-      maxPayloadBytes: () => bus.maxPayloadBytes,
-      publish: (subject, frame, records, reply) => this.#publish(subject, frame, records, reply),
-      flushBus: () => bus.flush(),
-      willFlush: (outbox) => this.#willFlush(outbox),
-    };
-    const frames = bus.subscribe(this.#subjects.frames(this.address), (message) => this.#onFrame(message));
-    const refusals = bus.subscribe(this.#subjects.allRefusals(this.address), (message) => this.#onRefusal(message));
-    this.#closers.push(
-      () => frames.unsubscribe(),
-      () => refusals.unsubscribe(),
-      bus.onEvent((event) => this.#onBusEvent(event)),
+      random,
+    });
+    this.#receiver = new LinkReceiver({
+      address,
+      cluster,
+      session,
+      codec,
+      clock,
+      log: this.#log,
+      limits: this.#limits,
+      meter: this.#meter,
+      peers: this.#peers,
+      state: () => this.#state,
+      settled: () => {
+        this.#pending--;
+      },
+      wakeAt: (dueMs) => this.#wakeAt(dueMs),
+    });
+    const labels = { role, link: address };
+    options.telemetry.observedGauge('armature_link_pending', 'Requests without an answer yet.', () => this.#pending, labels);
+    options.telemetry.observedGauge(
+      'armature_link_executing',
+      'Requests being answered.',
+      () => this.#receiver.executing,
+      labels,
     );
+    const frames = bus.subscribe(this.#subjects.frames, (message) => this.#receiver.receive(message));
+    const refusals = bus.subscribe(this.#subjects.refusals, (message) => this.#onRefusal(message));
+    this.#closers = [() => frames.unsubscribe(), () => refusals.unsubscribe(), bus.onEvent((event) => this.#onBusEvent(event))];
   }
 
   get stats(): LinkStats {
-    return this.#meter.snapshot({ pending: this.#pending, executing: this.#executing, peers: this.#peers.size });
+    return this.#meter.snapshot({ pending: this.#pending, executing: this.#receiver.executing, peers: this.#peers.size });
   }
 
   /** Answers what peers ask from now on. Until then they are told that nobody does. */
   serve(handler: LinkHandler<Request, Reply>): void {
-    assert(this.#handler === undefined, 'an endpoint has one handler');
-    this.#handler = handler;
+    assert(!this.#receiver.serving, 'an endpoint has one handler');
+    this.#receiver.serve(handler);
   }
 
   /** See the head of this file for how it ends. `timeoutMs` counts from now, and has a coarse end (`TICK_MS`). */
   request(to: LinkAddress, message: Request, timeoutMs: number): Promise<Reply> {
     assert(timeoutMs > 0, 'a request waits for some time');
-    const peer = this.#peerAt(to);
+    const peer = this.#peers.at(to);
     if (peer === undefined) return Promise.reject(this.#refused('more peers than this endpoint remembers'));
     const obstacle = this.#obstacle(peer);
     if (obstacle !== undefined) return Promise.reject(obstacle);
@@ -200,7 +159,7 @@ export class LinkEndpoint<Request, Reply> {
 
   /** One way, at most once. What cannot be sent is lost, and counted. Throws only what the encoder throws. */
   send(to: LinkAddress, message: Request): void {
-    const peer = this.#peerAt(to);
+    const peer = this.#peers.at(to);
     if (peer === undefined || this.#state === 'closed' || !this.#bus.connected) {
       this.#meter.add('droppedMessages');
       return;
@@ -229,7 +188,7 @@ export class LinkEndpoint<Request, Reply> {
     this.#state = 'draining';
     const untilMs = this.#clock.monotonicMs() + this.#limits.drainMs;
     const busy = (): boolean =>
-      this.#pending > 0 || this.#executing > 0 || [...this.#peers.values()].some((peer) => !peer.outbox.idle);
+      this.#pending > 0 || this.#receiver.executing > 0 || [...this.#peers.all()].some((peer) => !peer.outbox.idle);
     while (this.#bus.connected && busy() && this.#clock.monotonicMs() < untilMs) await sleep(this.#clock, TICK_MS);
     if (this.#bus.connected) await this.#bus.flush().catch(() => undefined); // lost meanwhile: then there is nobody to tell
     this.close();
@@ -241,47 +200,12 @@ export class LinkEndpoint<Request, Reply> {
     this.#state = 'closed';
     for (const closer of this.#closers) closer();
     this.#timer?.cancel();
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#peers.all()) {
       peer.outbox.discard();
       this.#fail(peer, () => true, errors.linkClosed('unknown'));
       peer.reassembly.reset();
     }
     this.#peers.clear();
-  }
-
-  // ---- peers
-
-  #peerAt(address: LinkAddress): Peer<Reply> | undefined {
-    return this.#peers.get(address) ?? this.#meet(address);
-  }
-
-  #meet(address: LinkAddress): Peer<Reply> | undefined {
-    if (this.#peers.size >= this.#limits.peers) this.#forgetIdlePeers();
-    if (this.#peers.size >= this.#limits.peers) return undefined;
-    const peer: Peer<Reply> = {
-      address,
-      outbox: new Outbox(
-        this.#outboxes,
-        this.#subjects.frames(address),
-        this.#subjects.refusals(this.address, address),
-        this.#random.u32(),
-      ),
-      pending: new PendingRequests<Reply>(this.#random.u32()),
-      reassembly: new Reassembly(this.#reassemblyBudget, this.#limits.messageBytes),
-      session: 0,
-      executing: 0,
-      answersAreOurs: false,
-    };
-    this.#peers.set(address, peer);
-    return peer;
-  }
-
-  /** What is known of a peer with nothing under way is only its session, which its next frame tells again. */
-  #forgetIdlePeers(): void {
-    for (const [address, peer] of this.#peers) {
-      if (peer.pending.size === 0 && peer.executing === 0 && peer.outbox.idle && !peer.reassembly.active)
-        this.#peers.delete(address);
-    }
   }
 
   // ---- sending
@@ -300,6 +224,21 @@ export class LinkEndpoint<Request, Reply> {
   #refused(why: string): ArmatureError {
     this.#meter.add('overloaded');
     return errors.overloaded(why);
+  }
+
+  #outboxEnvironment(cluster: string, session: number): OutboxEnvironment {
+    const header = new ByteWriter();
+    writeHeaderPrefix(header, cluster, this.address, session);
+    return {
+      headerPrefix: header.copyOut(),
+      limits: this.#limits,
+      writers: new WriterPool(),
+      maxPayloadBytes: () => this.#bus.maxPayloadBytes,
+      publish: (subject, frame, records, reply) => this.#publish(subject, frame, records, reply),
+      nextFrame: () => ++this.#frames,
+      flushBus: () => this.#bus.flush(),
+      willFlush: (outbox) => this.#willFlush(outbox),
+    };
   }
 
   #willFlush(outbox: Outbox): void {
@@ -324,210 +263,12 @@ export class LinkEndpoint<Request, Reply> {
     }
   }
 
-  #sendReply(peer: Peer<Reply>, id: number, reply: Reply): void {
-    if (this.#state === 'closed') return;
-    const writer = peer.outbox.open(RECORD.reply).u32(id);
-    try {
-      this.#codec.encodeReply(writer, reply);
-    } catch (error) {
-      peer.outbox.undo();
-      this.#sendError(peer, id, error);
-      return;
-    }
-    const sealed = peer.outbox.seal();
-    if (typeof sealed === 'string') this.#sendError(peer, id, errors.notTaken(sealed, this.#limits.messageBytes));
-  }
-
-  #sendError(peer: Peer<Reply>, id: number, thrown: unknown): void {
-    if (this.#state === 'closed') return;
-    const error = toArmatureError(thrown);
-    if (error.code === 'internal') this.#log.error({ peer: peer.address, error: thrown }, 'answering a request failed');
-    writeError(peer.outbox.open(RECORD.error).u32(id), error);
-    peer.outbox.seal();
-  }
-
-  // ---- receiving
-
-  #onFrame(message: BusMessage): void {
-    const reader = new ByteReader(message.payload);
-    let header: FrameHeader;
-    try {
-      header = readHeader(reader);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.#meter.add('decodeErrors');
-      return;
-    }
-    if (header.cluster !== this.#cluster) {
-      this.#refuse(message, header, 'wrong-cluster');
-      return;
-    }
-    if (header.version !== PROTOCOL_VERSION) {
-      this.#refuse(message, header, 'protocol-mismatch');
-      return;
-    }
-    const peer = this.#peers.get(header.address) ?? (isLinkAddress(header.address) ? this.#meet(header.address) : undefined);
-    if (peer === undefined) {
-      this.#meter.add('decodeErrors');
-      return;
-    }
-    if (peer.session !== header.session) this.#peerRenewed(peer, header.session);
-    peer.answersAreOurs = header.receiverSession === this.#session;
-    this.#meter.frameIn(message.payload.length, readRecords(reader, this.#visitor, peer));
-  }
-
-  /** The peer has begun a new life: what its former one had half sent leads nowhere. */
-  #peerRenewed(peer: Peer<Reply>, session: number): void {
-    peer.session = session;
-    peer.reassembly.reset();
-    peer.outbox.addressSession(session);
-  }
-
-  #refuse(message: BusMessage, header: FrameHeader, code: 'wrong-cluster' | 'protocol-mismatch'): void {
-    this.#meter.add('refusedFrames');
-    message.respond(refusalPayload(code));
-    const key = `${code} ${header.address}`;
-    if (this.#loggedRefusals.has(key) || this.#loggedRefusals.size >= MAX_LOGGED_REFUSALS) return;
-    this.#loggedRefusals.add(key);
-    this.#log.warn(
-      { code, from: header.address, cluster: header.cluster, version: header.version },
-      'refusing frames of this sender',
-    );
-  }
-
-  readonly #visitor: RecordVisitor<Peer<Reply>> = {
-    request: (peer, id, timeoutMs, body) => this.#onRequest(peer, id, timeoutMs, body),
-    reply: (peer, id, body) => this.#onReply(peer, id, body),
-    error: (peer, id, body) => this.#onError(peer, id, body),
-    oneWay: (peer, body) => this.#onOneWay(peer, body),
-    fragment: (peer, message, index, count, bytes) => {
-      const nowMs = this.#clock.monotonicMs();
-      const step = peer.reassembly.accept(message, index, count, bytes, nowMs);
-      if (step.state === 'partial') {
-        this.#wakeAt(nowMs + this.#limits.reassemblyAgeMs);
-      } else if (step.state === 'dropped') {
-        this.#meter.add('droppedMessages');
-        this.#log.warn({ peer: peer.address, reason: step.reason }, 'dropping a large message');
-      } else if (step.state === 'complete') {
-        const content = new ByteReader(step.bytes);
-        const kind = content.u8();
-        if (kind === RECORD.fragment) this.#meter.add('decodeErrors');
-        else readRecord(kind, content, this.#visitor, peer);
-      }
-    },
-    malformed: (peer, reason) => {
-      this.#meter.add('decodeErrors');
-      this.#log.debug({ peer: peer.address, reason }, 'a malformed record');
-    },
-  };
-
-  #takeAnswered(peer: Peer<Reply>, id: number): PendingRequest<Reply> | undefined {
-    const pending = peer.answersAreOurs ? peer.pending.take(id) : undefined;
-    if (pending === undefined) this.#meter.add('lateReplies');
-    else this.#pending--;
-    return pending;
-  }
-
-  #onError(peer: Peer<Reply>, id: number, body: ByteReader): void {
-    const pending = this.#takeAnswered(peer, id);
-    if (pending === undefined) return;
-    let error: ArmatureError;
-    try {
-      error = readError(body);
-    } catch (failure) {
-      error = this.#decodeFailure('an error', failure);
-    }
-    pending.reject(error);
-  }
-
-  #onReply(peer: Peer<Reply>, id: number, body: ByteReader): void {
-    const pending = this.#takeAnswered(peer, id);
-    if (pending === undefined) return;
-    let reply: Reply;
-    try {
-      reply = this.#codec.decodeReply(body);
-    } catch (error) {
-      pending.reject(this.#decodeFailure('a reply', error));
-      return;
-    }
-    pending.resolve(reply);
-  }
-
-  #onRequest(peer: Peer<Reply>, id: number, timeoutMs: number, body: ByteReader): void {
-    const handler = this.#handler;
-    if (this.#state === 'draining') {
-      this.#sendError(peer, id, errors.draining(this.address));
-      return;
-    }
-    if (handler === undefined) {
-      this.#sendError(peer, id, errors.unreachable(this.address, 'no'));
-      return;
-    }
-    if (this.#executing >= this.#limits.executing) {
-      this.#sendError(peer, id, this.#refused(`${this.address} has too many requests in hand`));
-      return;
-    }
-    let answer: Reply | Promise<Reply>;
-    try {
-      const message = this.#codec.decodeRequest(body);
-      answer = handler(message, { address: peer.address, remainingMs: timeoutMs });
-    } catch (error) {
-      this.#sendError(peer, id, error instanceof DecodeError ? this.#decodeFailure('a request', error) : error);
-      return;
-    }
-    if (answer instanceof Promise) this.#answerLater(peer, id, answer);
-    else this.#sendReply(peer, id, answer);
-  }
-
-  #answerLater(peer: Peer<Reply>, id: number, answer: Promise<Reply>): void {
-    const session = peer.session;
-    this.#executing++;
-    peer.executing++;
-    const done = (): boolean => {
-      this.#executing--;
-      peer.executing--;
-      return peer.session === session; // else whoever asked is gone, and its successor may use the same id
-    };
-    answer.then(
-      (reply) => {
-        if (done()) this.#sendReply(peer, id, reply);
-      },
-      (error: unknown) => {
-        if (done()) this.#sendError(peer, id, error);
-      },
-    );
-  }
-
-  #onOneWay(peer: Peer<Reply>, body: ByteReader): void {
-    if (this.#handler === undefined || this.#state === 'draining' || this.#executing >= this.#limits.executing) {
-      this.#meter.add('droppedMessages');
-      return;
-    }
-    const failed = (error: unknown): void => {
-      if (error instanceof DecodeError) this.#meter.add('decodeErrors');
-      else this.#log.warn({ peer: peer.address, error }, 'handling a one-way message failed');
-    };
-    try {
-      const answer = this.#handler(this.#codec.decodeRequest(body), { address: peer.address, remainingMs: Infinity });
-      if (!(answer instanceof Promise)) return;
-      this.#executing++;
-      answer.catch(failed).finally(() => this.#executing--);
-    } catch (error) {
-      failed(error);
-    }
-  }
-
-  #decodeFailure(what: string, error: unknown): ArmatureError {
-    this.#meter.add('decodeErrors');
-    return error instanceof Error ? errors.undecodable(what, error) : toArmatureError(error);
-  }
-
   // ---- failing
 
   /** Nobody took a frame of ours, or the peer refused it. */
   #onRefusal(message: BusMessage): void {
-    const refused = this.#subjects.parseRefusal(this.address, message.subject);
-    const peer = refused === undefined ? undefined : this.#peers.get(refused.peer);
+    const refused = this.#subjects.parseRefusal(message.subject);
+    const peer = refused === undefined ? undefined : this.#peers.known(refused.peer);
     if (refused === undefined || peer === undefined) return;
     const { frame } = refused;
     const code = message.status === NO_RESPONDERS ? 'unreachable' : parseRefusal(message.payload);
@@ -546,7 +287,7 @@ export class LinkEndpoint<Request, Reply> {
 
   #onBusEvent(event: BusEvent): void {
     if (event.kind === 'disconnected' || event.kind === 'closed') {
-      for (const peer of this.#peers.values()) {
+      for (const peer of this.#peers.all()) {
         peer.outbox.discard();
         peer.reassembly.reset();
         this.#fail(peer, () => true, errors.busUnavailable('unknown'));
@@ -558,7 +299,7 @@ export class LinkEndpoint<Request, Reply> {
   }
 
   /** One error for all of them: thousands may fail at once, and a stack trace for each would stall the process. */
-  #fail(peer: Peer<Reply>, which: Parameters<PendingRequests<Reply>['takeWhere']>[0], error: ArmatureError): number {
+  #fail(peer: Peer<Reply>, which: (pending: PendingRequest<Reply>) => boolean, error: ArmatureError): number {
     const failed = peer.pending.takeWhere(which);
     this.#pending -= failed.length;
     for (const pending of failed) pending.reject(error);
@@ -570,10 +311,12 @@ export class LinkEndpoint<Request, Reply> {
   /** Makes sure that `#sweep` runs about then. One timer serves all requests. */
   #wakeAt(dueMs: number): void {
     if (dueMs >= this.#timerDueMs) return;
-    this.#timer?.cancel();
     const nowMs = this.#clock.monotonicMs();
-    this.#timerDueMs = Math.max(dueMs, nowMs + TICK_MS);
-    this.#timer = this.#clock.after(Math.ceil(this.#timerDueMs - nowMs), () => this.#sweep());
+    const wakeMs = Math.max(dueMs, nowMs + TICK_MS);
+    if (wakeMs >= this.#timerDueMs) return; // or a stream of short deadlines would push the timer ahead of itself
+    this.#timer?.cancel();
+    this.#timerDueMs = wakeMs;
+    this.#timer = this.#clock.after(Math.ceil(wakeMs - nowMs), () => this.#sweep());
   }
 
   #sweep(): void {
@@ -581,7 +324,7 @@ export class LinkEndpoint<Request, Reply> {
     this.#timerDueMs = Infinity;
     const nowMs = this.#clock.monotonicMs();
     let nextMs = Infinity;
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#peers.all()) {
       const expired = peer.pending.takeExpired(nowMs);
       if (expired.length > 0) {
         this.#pending -= expired.length;
@@ -589,18 +332,8 @@ export class LinkEndpoint<Request, Reply> {
         const error = errors.timedOut(peer.address);
         for (const pending of expired) pending.reject(error);
       }
-      nextMs = Math.min(nextMs, peer.pending.earliestDeadlineMs, this.#sweepReassembly(peer, nowMs));
+      nextMs = Math.min(nextMs, peer.pending.earliestDeadlineMs, this.#receiver.sweep(peer, nowMs));
     }
     if (nextMs !== Infinity) this.#wakeAt(nextMs);
-  }
-
-  /** When the peer's incomplete message is due to be dropped, if it has one. */
-  #sweepReassembly(peer: Peer<Reply>, nowMs: number): number {
-    if (!peer.reassembly.active) return Infinity;
-    const dueMs = peer.reassembly.progressMs + this.#limits.reassemblyAgeMs;
-    if (nowMs < dueMs) return dueMs;
-    peer.reassembly.reset();
-    this.#meter.add('droppedMessages');
-    return Infinity;
   }
 }

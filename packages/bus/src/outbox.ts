@@ -15,6 +15,8 @@ export interface OutboxEnvironment {
   readonly limits: LinkLimits;
   maxPayloadBytes(): number;
   publish(subject: string, frame: Uint8Array, records: number, reply: string | undefined): void;
+  /** Numbers frames upwards, all peers together. */
+  nextFrame(): number;
   /** Resolves when the bus has taken what was published. */
   flushBus(): Promise<void>;
   /** The outbox has something to send when this turn ends. */
@@ -43,8 +45,8 @@ const MAX_FREE_WRITERS = 16;
 const PAYLOAD_SLACK_BYTES = 1024;
 
 /** When a frame is full. Well below what the bus takes, so that the record that fills it still fits. */
-function softLimitBytes(frameBytes: number, hardBytes: number): number {
-  return Math.min(frameBytes, Math.floor(hardBytes * 0.75));
+function softLimitBytes(hardBytes: number): number {
+  return Math.floor(hardBytes * 0.75);
 }
 
 /** Why a record was not taken: it is larger than any message may be, or too many large ones wait already. */
@@ -71,18 +73,17 @@ export class Outbox {
   #asks = false;
   #softBytes = 0;
   #hardBytes = 0;
-  #frame: number;
+  #frame = 0;
   #large: LargeMessage[] = [];
   #largeBytes = 0;
   #nextMessage = 0;
   #pumping = false;
 
   /** Frames go to `subject`; `refusalPrefix` plus a frame's number is where its refusal comes. */
-  constructor(env: OutboxEnvironment, subject: string, refusalPrefix: string, firstFrame: number) {
+  constructor(env: OutboxEnvironment, subject: string, refusalPrefix: string) {
     this.#env = env;
     this.#subject = subject;
     this.#refusalPrefix = refusalPrefix;
-    this.#frame = firstFrame;
   }
 
   get idle(): boolean {
@@ -102,8 +103,9 @@ export class Outbox {
       writer = this.#env.writers.take();
       writer.raw(this.#env.headerPrefix).u32(this.#receiverSession);
       this.#writer = writer;
+      this.#frame = this.#env.nextFrame();
       this.#hardBytes = this.#env.maxPayloadBytes() - PAYLOAD_SLACK_BYTES;
-      this.#softBytes = softLimitBytes(this.#env.limits.frameBytes, this.#hardBytes);
+      this.#softBytes = Math.min(this.#env.limits.frameBytes, softLimitBytes(this.#hardBytes));
       this.#env.willFlush(this);
     }
     this.#recordStart = writer.length;
@@ -165,7 +167,6 @@ export class Outbox {
     this.#asks = false;
     if (records === 0) return;
     const reply = asks ? this.#refusalPrefix + String(this.#frame) : undefined;
-    this.#frame++;
     this.#env.publish(this.#subject, frame, records, reply);
   }
 
@@ -183,7 +184,7 @@ export class Outbox {
     // The four bytes of the length become the record's kind: the rest of the message follows it without a copy.
     const first = start + RECORD_HEAD_BYTES - 1;
     whole[first] = whole[start] as number;
-    const chunkBytes = this.#softBytes - this.#fragmentOverheadBytes();
+    const chunkBytes = Math.min(this.#env.limits.fragmentBytes, softLimitBytes(this.#hardBytes)) - this.#fragmentOverheadBytes();
     this.#large.push({ bytes: whole.subarray(first), chunkBytes, message: this.#nextMessage, carried, offset: 0, index: 0 });
     this.#nextMessage = (this.#nextMessage + 1) >>> 0;
     this.#largeBytes += sizeBytes;
@@ -235,6 +236,7 @@ export class Outbox {
 
   #sendFragment(message: LargeMessage, count: number, chunk: Uint8Array): void {
     this.flush();
+    this.#frame = this.#env.nextFrame();
     if (message.carried !== undefined) {
       if (message.carried.firstFrame === -1) message.carried.firstFrame = this.#frame;
       message.carried.lastFrame = this.#frame;

@@ -1,4 +1,9 @@
-/** One connection to the in-process broker: the `Bus` that a component holds. */
+/**
+ * One connection to the in-process broker: the `Bus` that a component holds, its subscriptions and the messages it receives.
+ *
+ * It behaves as a client of NATS does: it may lose its server and get it back with every subscription, what it publishes
+ * meanwhile is lost, and draining first stops what comes in, then delivers what is in hand, then closes.
+ */
 import { ArmatureError, assert } from '@armature/kernel';
 import type { Clock, Logger } from '@armature/runtime';
 import {

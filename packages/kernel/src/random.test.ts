@@ -120,6 +120,6 @@ describe('lists', () => {
   test('pick reaches every element, and finds none in an empty list', () => {
     const random = seededRandom('pick');
     expect(new Set(Array.from({ length: 200 }, () => pick(random, ['a', 'b', 'c']))).size).toBe(3);
-    expect(pick(random, [])).toBeUndefined();
+    expect(pick<string>(random, [])).toBeUndefined();
   });
 });

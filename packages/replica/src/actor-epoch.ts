@@ -5,15 +5,18 @@
  * after a crash that lost unsynced writes, a write that failed locally though peers have it, a wiped or restored directory.
  * So an actor is used only while the store is provably the one it last wrote:
  *
- * - at open, the store must carry the mark of a clean close; otherwise a fresh actor is minted;
+ * - at open, the store must carry the mark of a clean close, and a recent one; otherwise a fresh actor is minted;
  * - the mark is removed, on stable storage, before the actor is used, and set again as the last write of a clean close;
  * - a commit that fails, a record found corrupt, or a peer that knows more of our events than we do retire the actor at once;
  * - a fresh actor is on stable storage before its first dot is minted, so a crash cannot bring a used one back.
  *
- * The price is one clock entry per unclean stop, in the keys written in that epoch.
+ * Why a recent one: a copy of a cleanly closed store carries the mark too. Put back after the original has gone on, it would mint the original's
+ * dots again, and nothing in it could tell. Restarts take minutes; backups are older.
+ *
+ * The price is one clock entry per unclean stop or long rest, in the keys written in that epoch.
  */
-import { ArmatureError, utf8Decode, utf8Encode, type Random } from '@armature/kernel';
-import type { Counter, Logger, Telemetry } from '@armature/runtime';
+import { ArmatureError, toArmatureError, utf8Decode, utf8Encode, type Random } from '@armature/kernel';
+import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import { mintActorId, parseActorId, type ActorId } from '@armature/versioning';
 
 /** Where the epoch is kept: a small document that is on stable storage when `save` resolves. */
@@ -24,6 +27,7 @@ export interface EpochStore {
 
 export interface ActorEpochEnv {
   readonly store: EpochStore;
+  readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -31,14 +35,22 @@ export interface ActorEpochEnv {
 
 interface EpochDocument {
   readonly actor: ActorId;
-  readonly clean: boolean;
+  /** Wall-clock time of the clean close; undefined while in use. */
+  readonly closedAtMs: number | undefined;
 }
+
+/** How long a cleanly closed store is taken for the one that was closed: a restart, an upgrade, a reboot that checks its disks. */
+export const MAX_REST_MS = 10 * 60_000;
+
+/** A fresh actor that is retired while it is being saved is replaced; so often in a row, something is wrong with the store. */
+const MAX_RENEWALS = 3;
 
 export class ActorEpoch {
   readonly #env: ActorEpochEnv;
   readonly #retired: Counter;
   #actor: ActorId | undefined;
   #saving: Promise<void> | undefined;
+  #closed = false;
 
   private constructor(env: ActorEpochEnv) {
     this.#env = env;
@@ -48,16 +60,20 @@ export class ActorEpoch {
     );
   }
 
+  /** Takes up the store's actor or a fresh one. Errors: the store's own. */
   static async open(env: ActorEpochEnv): Promise<ActorEpoch> {
     const epoch = new ActorEpoch(env);
-    const found = parseDocument(await env.store.load());
-    if (found?.clean === true) {
-      await env.store.save(formatDocument({ actor: found.actor, clean: false }));
+    const found = parseDocument(await loaded(env.store));
+    if (found !== undefined && isRecent(found.closedAtMs, env.clock.nowMs())) {
+      await env.store.save(formatDocument({ actor: found.actor, closedAtMs: undefined }));
       epoch.#actor = found.actor;
-    } else {
-      if (found !== undefined) env.log.warn({ retired: found.actor }, 'the store was not closed cleanly: taking a fresh actor');
-      await epoch.#takeFresh();
+      return epoch;
     }
+    if (found !== undefined) {
+      const reason = found.closedAtMs === undefined ? 'the store was not closed cleanly' : 'the store was closed too long ago';
+      env.log.warn({ retired: found.actor }, `${reason}: taking a fresh actor`);
+    }
+    await epoch.#takeFresh();
     return epoch;
   }
 
@@ -66,40 +82,67 @@ export class ActorEpoch {
     return this.#actor;
   }
 
-  /** Never mints under the current actor again. Idempotent while a fresh one is being saved. */
+  /** Never mints under the current actor again. Does nothing while there is none: the next one has not minted yet. */
   retire(reason: string): void {
-    if (this.#saving !== undefined) return;
+    if (this.#actor === undefined) return;
     this.#env.log.warn({ retired: this.#actor, reason }, 'retiring the actor');
     this.#retired.add();
     this.#actor = undefined;
-    void this.renewed().catch(() => undefined); // a failure shows at the next mint, which tries again
+    this.renewed().catch(() => undefined); // a failure shows at the next mint, which tries again
   }
 
-  /** The current actor once there is one. Rejects with the storage error when it cannot be made durable; the next call tries again. */
+  /**
+   * The current actor once there is one. Rejects with the storage error when it cannot be made durable (the next call tries again), and with
+   * `closed` after `close`.
+   */
   async renewed(): Promise<ActorId> {
-    if (this.#actor === undefined) {
+    for (let attempt = 0; attempt < MAX_RENEWALS; attempt++) {
+      if (this.#closed) throw new ArmatureError('closed', 'the replica is closed', { remedy: 'Write to another node.' });
+      if (this.#actor !== undefined) return this.#actor;
       this.#saving ??= this.#takeFresh().finally(() => (this.#saving = undefined));
       await this.#saving;
     }
-    if (this.#actor === undefined)
-      throw new ArmatureError('storage-failed', 'the actor was retired again while it was being renewed');
-    return this.#actor;
+    if (this.#actor !== undefined) return this.#actor;
+    throw new ArmatureError('storage-failed', 'each fresh actor was retired while it was being saved', {
+      remedy: 'See the log for what retires it.',
+    });
   }
 
-  /** The last write before the store is closed: vouches for everything written so far. */
+  /**
+   * The last write before the store is closed: vouches for everything written so far. Call it when all of that is on stable storage and nothing
+   * can be minted or merged any more. Without an actor there is nothing to vouch for, and the next open takes a fresh one.
+   */
   async close(): Promise<void> {
     const actor = this.#actor;
-    if (actor === undefined) return;
     this.#actor = undefined;
-    await this.#env.store.save(formatDocument({ actor, clean: true }));
+    this.#closed = true;
+    if (actor === undefined) return;
+    await this.#env.store.save(formatDocument({ actor, closedAtMs: this.#env.clock.nowMs() }));
   }
 
   async #takeFresh(): Promise<void> {
     const actor = mintActorId(this.#env.random);
-    await this.#env.store.save(formatDocument({ actor, clean: false }));
+    await this.#env.store.save(formatDocument({ actor, closedAtMs: undefined }));
+    if (this.#closed) return;
     this.#actor = actor;
     this.#env.log.info({ actor }, 'minting under a fresh actor');
   }
+}
+
+/** A document that cannot be read is as good as none. */
+async function loaded(store: EpochStore): Promise<Uint8Array | undefined> {
+  try {
+    return await store.load();
+  } catch (thrown) {
+    const error = toArmatureError(thrown);
+    if (error.code === 'storage-corrupt') return undefined;
+    throw error;
+  }
+}
+
+/** A close in the future means that the wall clock has jumped, and cannot say how long ago it was. */
+function isRecent(closedAtMs: number | undefined, nowMs: number): boolean {
+  return closedAtMs !== undefined && closedAtMs <= nowMs && nowMs - closedAtMs <= MAX_REST_MS;
 }
 
 function formatDocument(document: EpochDocument): Uint8Array {
@@ -110,9 +153,10 @@ function formatDocument(document: EpochDocument): Uint8Array {
 function parseDocument(bytes: Uint8Array | undefined): EpochDocument | undefined {
   if (bytes === undefined) return undefined;
   try {
-    const document = JSON.parse(utf8Decode(bytes)) as Partial<Record<'actor' | 'clean', unknown>> | null;
+    const document = JSON.parse(utf8Decode(bytes)) as Partial<Record<keyof EpochDocument, unknown>> | null;
     const actor = parseActorId(String(document?.actor));
-    return actor.ok ? { actor: actor.value, clean: document?.clean === true } : undefined;
+    const closedAtMs = document?.closedAtMs;
+    return actor.ok ? { actor: actor.value, closedAtMs: typeof closedAtMs === 'number' ? closedAtMs : undefined } : undefined;
   } catch {
     return undefined;
   }

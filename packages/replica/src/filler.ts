@@ -11,7 +11,7 @@
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { unknownBucket, type PullReply, type PullRequest } from '@armature/protocol';
-import { bucketOfAddress } from '@armature/ring';
+import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry, Timer } from '@armature/runtime';
 import type { Replica } from './replica.js';
 
@@ -56,6 +56,7 @@ export class Filler {
       this.#again = true;
       return;
     }
+    this.#retry?.cancel();
     if (this.#env.view().pendingFor(this.#env.node).length === 0) return;
     this.#running = true;
     this.#fill().then(
@@ -82,6 +83,7 @@ export class Filler {
     else this.#retry = this.#env.clock.after(delayMs, () => this.wake());
   }
 
+  /** Returns early, and declares nothing, once stopped: a copy that was cut short is no copy. */
   async #fill(): Promise<void> {
     const view = this.#env.view();
     const byChange = new Map<string, PartitionId[]>();
@@ -91,8 +93,8 @@ export class Filler {
       if (partitions.length > 0) await this.#env.declareReady(change, partitions);
     };
     for (const { partition, change, sources } of view.pendingFor(this.#env.node)) {
-      if (this.#stopped) return;
       await this.#fillPartition(view, partition, sources);
+      if (this.#stopped) return;
       const filled = byChange.get(change) ?? [];
       if (!filled.includes(partition)) filled.push(partition);
       byChange.set(change, filled);
@@ -126,29 +128,29 @@ export class Filler {
     const { start, end } = ring.rangeOf(partition);
     let cursor: BinaryString | undefined = start;
     while (cursor !== undefined && !this.#stopped) {
-      const page: PullReply = await this.#env.ask(
-        source,
-        {
-          kind: 'pull',
-          ring: view.ringVersion,
-          start: cursor,
-          end,
-          bucket: undefined,
-          limit: PAGE_ENTRIES,
-          limitBytes: PAGE_BYTES,
-        },
-        PULL_TIMEOUT_MS,
-      );
-      await Promise.all(
-        page.entries.map(({ address, set }) => {
-          const name = bucketOfAddress(address);
-          const bucket = this.#env.view().buckets.get(name);
-          if (bucket === undefined) throw unknownBucket(name);
-          return this.#env.replica.merge(address, set, bucket, bucket.durability);
-        }),
-      );
+      const request: PullRequest = {
+        kind: 'pull',
+        ring: view.ringVersion,
+        start: cursor,
+        end,
+        bucket: undefined,
+        limit: PAGE_ENTRIES,
+        limitBytes: PAGE_BYTES,
+      };
+      const page: PullReply = await this.#env.ask(source, request, PULL_TIMEOUT_MS);
+      await Promise.all(page.entries.map(({ address, set }) => this.#keep(address, set)));
       this.#copied.add(page.entries.length);
+      if (page.next !== undefined && page.next <= cursor)
+        throw new ArmatureError('internal', `${source} sends a page without an end`);
       cursor = page.next;
     }
+  }
+
+  /** On stable storage whatever the bucket's durability: `ready` is, and it says that this node holds what it copied. */
+  async #keep(address: Address, set: Uint8Array): Promise<void> {
+    const name = bucketOfAddress(address);
+    const bucket = this.#env.view().buckets.get(name);
+    if (bucket === undefined) throw unknownBucket(name);
+    await this.#env.replica.merge(address, set, bucket, 'fsync');
   }
 }

@@ -4,5 +4,6 @@
 export * from './actor-epoch.js';
 export * from './filler.js';
 export * from './key-locks.js';
+export type { RecordStore } from './record-store.js';
 export * from './record.js';
 export * from './replica.js';

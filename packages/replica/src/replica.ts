@@ -10,14 +10,13 @@
  * commit then fail, peers may know a dot that this store has forgotten. That is what actor epochs are for: a failed commit retires the actor, and
  * the forgotten dot stays the only one of its name.
  */
-import { ArmatureError, HLC_ZERO, toArmatureError, type BinaryString, type Hlc, type NodeId } from '@armature/kernel';
+import { ArmatureError, HLC_ZERO, ok, type BinaryString, type Hlc, type NodeId } from '@armature/kernel';
 import type { BucketProperties, Durability, Meta } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
-import type { RangePage, RangeQuery, StorageOperation } from '@armature/storage';
+import type { RangeQuery } from '@armature/storage';
 import {
   checkSiblingCap,
-  decodeVersionSet,
   emptyVersionSet,
   encodeVersionSet,
   isAmnesiac,
@@ -38,14 +37,8 @@ import {
 } from '@armature/versioning';
 import type { ActorEpoch } from './actor-epoch.js';
 import { KeyLocks } from './key-locks.js';
+import { DAMAGED, decodeHeld, isAccepted, readHeld, type Held, type RecordStore } from './record-store.js';
 import { openRecord, sealRecord } from './record.js';
-
-/** The part of a store that a replica uses; keys are addresses. A plain value where nothing has to be waited for. */
-export interface RecordStore {
-  read(address: Address): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-  write(operations: readonly StorageOperation[], durability: Durability): Promise<void>;
-  range(query: RangeQuery): Promise<RangePage>;
-}
 
 export interface ReplicaEnv {
   readonly node: NodeId;
@@ -82,6 +75,9 @@ export interface HeldPage {
   readonly next: BinaryString | undefined;
 }
 
+/** A mint that finds its actor retired under it starts again; a second retirement in its own short life is an accident, a third is trouble. */
+const MAX_MINT_ATTEMPTS = 3;
+
 export class Replica {
   readonly #env: ReplicaEnv;
   readonly #locks = new KeyLocks();
@@ -106,7 +102,7 @@ export class Replica {
   /** The encoded version set held, or undefined. Error `storage-corrupt` where the record is damaged. */
   read(address: Address): Uint8Array | undefined | Promise<Uint8Array | undefined> {
     const stored = this.#env.store.read(address);
-    return stored instanceof Promise ? stored.then((record) => this.#open(record)) : this.#open(stored);
+    return stored instanceof Promise ? stored.then((record) => this.#open(address, record)) : this.#open(address, stored);
   }
 
   /**
@@ -115,20 +111,34 @@ export class Replica {
    */
   async merge(address: Address, incoming: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void> {
     // The lock covers reading and handing over to the store, which from then on answers with the new state; it does not cover the commit.
-    const accepted = this.#locks.run(address, () =>
-      this.#withHeld(address, (held) => this.#mergeInto(held, address, incoming, bucket, durability)),
-    );
+    const accepted = this.#change(address, (held) => this.#mergeInto(held, address, incoming, bucket, durability));
     await (accepted instanceof Promise ? await accepted : accepted).committed;
   }
 
   /**
-   * Makes the version of a put and stores it. Resolves as soon as the dot exists; see `MintResult.committed` for when it is stored. Errors:
-   * `too-large` (sibling cap), `invalid-argument` (timestamps too far ahead), and the storage error that keeps a fresh actor from
-   * being saved.
+   * Makes the version of a put and stores it. Resolves as soon as the dot exists and the store has accepted it; see `MintResult.committed` for when it
+   * is stored. Nothing was minted when it rejects. Errors: `too-large` (sibling cap), `invalid-argument` (timestamps too far ahead), `overloaded`
+   * and other storage errors, among them the one that keeps a fresh actor from being saved.
    */
   async mint(request: MintRequest): Promise<MintResult> {
-    if (this.#env.epoch.current === undefined) await this.#env.epoch.renewed();
-    return this.#locks.run(request.address, () => this.#withHeld(request.address, (held) => this.#mintOver(held, request)));
+    const { epoch } = this.#env;
+    let damageKnown = false;
+    for (let attempt = 0; attempt < MAX_MINT_ATTEMPTS; attempt++) {
+      if (epoch.current === undefined) await epoch.renewed();
+      const minted = await this.#change(request.address, (held) => {
+        const local = decodeHeld(held);
+        // Once the actor whose events a damaged record counted is retired, the next one may write over it: it has none there.
+        if ((held.damaged || local === undefined) && !damageKnown) {
+          damageKnown = true;
+          this.#retireForDamage(request.address);
+        }
+        return this.#mintOver(local ?? emptyVersionSet, request);
+      });
+      if (minted !== undefined) return minted;
+    }
+    throw new ArmatureError('unavailable', 'this node is taking a fresh actor', {
+      remedy: 'Repeat the write; another replica can take it at once.',
+    });
   }
 
   /** A page of what is held in an arc of the ring. Damaged records are left out (and counted): a peer has them whole. */
@@ -136,120 +146,123 @@ export class Replica {
     const page = await this.#env.store.range(query);
     const entries = [];
     for (const { key, value } of page.entries) {
+      const address = key as string as Address;
       const set = openRecord(value);
-      if (set === undefined) this.#noteDamage(key as string as Address);
-      else entries.push({ address: key as string as Address, set });
+      if (set === undefined) this.#noteDamage(address);
+      else entries.push({ address, set });
     }
     return { entries, next: page.next };
   }
 
-  /** Forgets nothing: a record that cannot be read retires the actor, whose events in it are now unknown here. */
-  #withHeld<T>(address: Address, work: (held: Uint8Array | undefined) => T): T | Promise<T> {
-    const usable = (record: Uint8Array | undefined): Uint8Array | undefined => {
-      const set = record === undefined ? undefined : openRecord(record);
-      if (record !== undefined && set === undefined) this.#noteDamage(address);
-      return set;
-    };
-    const stored = this.#env.store.read(address);
-    if (!(stored instanceof Promise)) return work(usable(stored));
-    return stored
-      .then(usable, (thrown: unknown) => {
-        const error = toArmatureError(thrown);
-        if (error.code !== 'storage-corrupt') throw error;
-        this.#noteDamage(address);
-        return undefined;
-      })
-      .then(work);
+  /** Runs `work` on what is held, with the key to itself: no promise is made where none is needed. */
+  #change<T>(address: Address, work: (held: Held) => T | Promise<T>): T | Promise<T> {
+    return this.#locks.run(address, () => {
+      const held = readHeld(this.#env.store, address);
+      return held instanceof Promise ? held.then(work) : work(held);
+    });
   }
 
   #mergeInto(
-    held: Uint8Array | undefined,
+    held: Held,
     address: Address,
     incoming: Uint8Array,
     bucket: BucketProperties,
     durability: Durability,
   ): { committed: Promise<void> } {
-    let joined = joinEncoded(held, incoming, bucket.resolver);
-    if (!joined.ok && joined.error.side === 'local') {
-      this.#noteDamage(address);
-      joined = joinEncoded(undefined, incoming, bucket.resolver);
-    }
+    const joined = joinEncoded(held.set, incoming, bucket.resolver);
+    if (!joined.ok && joined.error.side === 'local') return this.#mergeInto(DAMAGED, address, incoming, bucket, durability);
     if (!joined.ok) throw malformedSet(joined.error.error);
     const { bytes, changed, incoming: set, localClock } = joined.value;
-    this.#checkIncoming(set, localClock, bucket);
+    this.#checkTimestamps(set, bucket);
+    if (held.damaged) this.#retireForDamage(address);
+    this.#checkMemory(set, localClock);
     (changed ? this.#merges : this.#unchangedMerges).add();
     // An unchanged set is written again all the same: what is held may still be on its way to the disk, and the sender is promised a durability.
-    return { committed: this.#write(address, bytes, durability) };
+    return { committed: this.#write(address, sealRecord(bytes), durability) };
   }
 
-  /** What a set from elsewhere may tell about this node: that its store has forgotten writes, or that some clock is far off. */
-  #checkIncoming(incoming: VersionSet, localClock: VersionVector, bucket: BucketProperties): void {
-    const actor = this.#env.epoch.current;
-    if (actor !== undefined && isAmnesiac({ clock: localClock }, actor, incoming.clock)) {
-      this.#env.epoch.retire('a peer knows more of our writes than we do: this store has lost some');
-    }
+  /** Under last-write-wins a version from the future would win against everybody until then. */
+  #checkTimestamps(incoming: VersionSet, bucket: BucketProperties): void {
     if (bucket.resolver !== 'last-write-wins') return;
     const advanced = receiveTimestamps(this.#clock, incoming, this.#env.clock.nowMs());
     if (!advanced.ok) throw advanced.error;
     this.#clock = advanced.value;
   }
 
-  #mintOver(held: Uint8Array | undefined, request: MintRequest): MintResult {
-    const local = this.#decodeHeld(held, request.address);
+  /** A set from elsewhere may show that this store has forgotten writes. */
+  #checkMemory(incoming: VersionSet, localClock: VersionVector): void {
+    const { epoch } = this.#env;
+    if (epoch.current !== undefined && isAmnesiac({ clock: localClock }, epoch.current, incoming.clock)) {
+      epoch.retire('a peer knows more of our writes than we do: this store has lost some');
+    }
+  }
+
+  /** Undefined when there is no actor to mint under any more: a fresh one has to be waited for. */
+  #mintOver(local: VersionSet, request: MintRequest): MintResult | undefined | Promise<MintResult> {
     const { bucket, context, operation, value, meta } = request;
     const actor = this.#actorFor(local, context);
+    if (actor === undefined) return undefined;
     const at = nextTimestamp(this.#clock, local, context, this.#env.clock.nowMs());
     if (!at.ok) throw at.error;
     const version = request.tombstone
       ? tombstoneVersion({ at: at.value, operation })
       : valueVersion({ value, at: at.value, operation, meta });
     const minted = mint(local, actor, context.clock, version, { own: context.own });
-    const capped = checkSiblingCap(resolve(bucket.resolver, minted.set), bucket.maxSiblings);
+    const set = resolve(bucket.resolver, minted.set);
+    // A repetition adds nothing, and must not be told that there is no room for what is there already.
+    const capped = minted.set === local ? ok(set) : checkSiblingCap(set, bucket.maxSiblings);
     if (!capped.ok) throw capped.error;
+    const encoded = encodeVersionSet(set);
+    const record = sealRecord(encoded);
+    const committed = this.#write(request.address, record, bucket.durability);
+    // A dot that the store has not taken in must not leave this node: the next put of the key would make the same one.
+    if (!isAccepted(this.#env.store, request.address, record)) return refused(committed);
     this.#clock = at.value;
     this.#mints.add();
-    const encoded = encodeVersionSet(capped.value);
-    const committed = this.#write(request.address, encoded, bucket.durability);
-    return { set: capped.value, dot: minted.dot, encoded, committed };
+    return { set, dot: minted.dot, encoded, committed };
   }
 
-  /** The actor, unless the context shows that this store has forgotten some of its events: then the caller must wait for a fresh one. */
-  #actorFor(local: VersionSet, context: CausalContext): ActorId {
-    const actor = this.#env.epoch.current;
+  /** The actor, unless the context shows that this store has forgotten some of its events. */
+  #actorFor(local: VersionSet, context: CausalContext): ActorId | undefined {
+    const { epoch } = this.#env;
+    const actor = epoch.current;
     const seen = context.own === undefined ? context.clock : withDot(context.clock, context.own);
-    if (actor !== undefined && !isAmnesiac(local, actor, seen)) return actor;
-    this.#env.epoch.retire('a client has read more of our writes than we hold: this store has lost some');
-    throw new ArmatureError('unavailable', 'this node is taking a fresh actor', {
-      remedy: 'Repeat the write; another replica can take it at once.',
-    });
+    if (actor === undefined || !isAmnesiac(local, actor, seen)) return actor;
+    epoch.retire('a client has read more of our writes than we hold: this store has lost some');
+    return undefined;
   }
 
-  #decodeHeld(held: Uint8Array | undefined, address: Address): VersionSet {
-    if (held === undefined) return emptyVersionSet;
-    const decoded = decodeVersionSet(held);
-    if (decoded.ok) return decoded.value;
-    this.#noteDamage(address);
-    return emptyVersionSet;
+  #write(address: Address, record: Uint8Array, durability: Durability): Promise<void> {
+    return this.#env.store.write([{ kind: 'put', key: address, value: record }], durability);
   }
 
-  #write(address: Address, set: Uint8Array, durability: Durability): Promise<void> {
-    return this.#env.store.write([{ kind: 'put', key: address, value: sealRecord(set) }], durability);
-  }
-
+  /** For whoever reads: the next merge or mint of the key deals with it. */
   #noteDamage(address: Address): void {
     this.#damaged.add();
     this.#env.log.error({ bucket: bucketOfAddress(address) }, 'a stored record is damaged; its replicas elsewhere are needed');
+  }
+
+  /** For whoever is about to write over it: with the record, the count of our own writes to its key is lost. */
+  #retireForDamage(address: Address): void {
+    this.#noteDamage(address);
     this.#env.epoch.retire('a stored record is damaged, and with it the count of our own writes to its key');
   }
 
-  #open(record: Uint8Array | undefined): Uint8Array | undefined {
+  #open(address: Address, record: Uint8Array | undefined): Uint8Array | undefined {
     if (record === undefined) return undefined;
     const set = openRecord(record);
     if (set !== undefined) return set;
+    this.#noteDamage(address);
     throw new ArmatureError('storage-corrupt', 'the record of a key failed its checksum', {
       remedy: 'The other replicas still serve the key and a repair restores it. Check the disk if this repeats.',
     });
   }
+}
+
+/** Passes on why the store refused. */
+async function refused(committed: Promise<void>): Promise<never> {
+  await committed;
+  throw new ArmatureError('internal', 'the store resolved a write that it does not show');
 }
 
 function malformedSet(cause: Error): ArmatureError {

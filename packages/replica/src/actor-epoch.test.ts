@@ -1,0 +1,246 @@
+import { ArmatureError, seededRandom, utf8Decode, utf8Encode, type ErrorCode } from '@armature/kernel';
+import { ManualClock, noTelemetry, recordingLog } from '@armature/runtime';
+import { describe, expect, test } from 'vitest';
+import { ActorEpoch, MAX_REST_MS, type EpochStore } from './index.js';
+
+/** A document on stable storage, and what goes wrong with it. */
+class TestEpochStore implements EpochStore {
+  document: Uint8Array | undefined;
+  saves = 0;
+  /** The next saves fail with these; `applied` ones took effect all the same. */
+  failures: { code: ErrorCode; applied: boolean }[] = [];
+  loadFailure: ErrorCode | undefined;
+  /** While set, saves wait for it. */
+  gate: Promise<void> | undefined;
+
+  async load(): Promise<Uint8Array | undefined> {
+    if (this.loadFailure !== undefined) throw new ArmatureError(this.loadFailure, 'cannot load');
+    return this.document;
+  }
+
+  async save(document: Uint8Array): Promise<void> {
+    this.saves++;
+    await this.gate;
+    const failure = this.failures.shift();
+    if (failure === undefined || failure.applied) this.document = document;
+    if (failure !== undefined) throw new ArmatureError(failure.code, 'cannot save');
+  }
+}
+
+class World {
+  readonly clock = new ManualClock();
+  readonly store = new TestEpochStore();
+  readonly random = seededRandom('epochs');
+  readonly log = recordingLog();
+
+  open(): Promise<ActorEpoch> {
+    return ActorEpoch.open({
+      store: this.store,
+      clock: this.clock,
+      random: this.random,
+      log: this.log.log,
+      telemetry: noTelemetry,
+    });
+  }
+}
+
+describe('opening', () => {
+  test('a first start takes a fresh actor, which is stored before it can be used', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    expect(epoch.current).toMatch(/^[0-9a-f]{16}$/);
+    expect(utf8Decode(world.store.document as Uint8Array)).toContain(epoch.current);
+  });
+
+  test('after a clean close the actor is kept, and the mark is gone before it is used', async () => {
+    const world = new World();
+    const first = await world.open();
+    const actor = first.current;
+    await first.close();
+    const second = await world.open();
+    expect(second.current).toBe(actor);
+    // This process crashes now.
+    const third = await world.open();
+    expect(third.current).not.toBe(actor);
+  });
+
+  test('without a clean close a fresh actor is taken, and an operator can read why', async () => {
+    const world = new World();
+    const crashed = (await world.open()).current;
+    expect((await world.open()).current).not.toBe(crashed);
+    expect(world.log.entries.some(({ level, message }) => level === 'warn' && message.includes('not closed cleanly'))).toBe(true);
+  });
+
+  test('a store that was closed long ago may be a copy put back: a fresh actor is taken', async () => {
+    const world = new World();
+    const first = await world.open();
+    const actor = first.current;
+    await first.close();
+    const backup = world.store.document;
+    await world.clock.advance(MAX_REST_MS);
+    const restarted = await world.open();
+    expect(restarted.current, 'a restart in time').toBe(actor);
+    await world.clock.advance(1);
+    world.store.document = backup;
+    expect((await world.open()).current).not.toBe(actor);
+  });
+
+  test('a clean close that lies in the future proves nothing: the wall clock has jumped', async () => {
+    const world = new World();
+    const first = await world.open();
+    await first.close();
+    const earlier = new World();
+    earlier.store.document = world.store.document;
+    earlier.random.u32();
+    const clock = new ManualClock(world.clock.nowMs() - 1);
+    const epoch = await ActorEpoch.open({
+      ...earlier,
+      store: earlier.store,
+      clock,
+      log: earlier.log.log,
+      telemetry: noTelemetry,
+    });
+    expect(utf8Decode(world.store.document as Uint8Array)).not.toContain(epoch.current);
+  });
+
+  test.each([
+    ['no JSON', '{"actor":'],
+    ['no document', '[]'],
+    ['null', 'null'],
+    ['a malformed actor', '{"actor":"xyz","closedAtMs":1600000000000}'],
+    ['a mark of the wrong type', '{"actor":"0123456789abcdef","closedAtMs":"yes"}'],
+    ['no mark', '{"actor":"0123456789abcdef"}'],
+  ])('%s in the place of the epoch: a fresh actor', async (_, text) => {
+    const world = new World();
+    world.store.document = utf8Encode(text);
+    const epoch = await world.open();
+    expect(epoch.current).toMatch(/^[0-9a-f]{16}$/);
+    expect(epoch.current).not.toBe('0123456789abcdef');
+  });
+
+  test('a document that the store finds corrupt: a fresh actor; a store that cannot be read: an error', async () => {
+    const world = new World();
+    world.store.loadFailure = 'storage-corrupt';
+    expect((await world.open()).current).toBeDefined();
+    world.store.loadFailure = 'storage-failed';
+    await expect(world.open()).rejects.toMatchObject({ code: 'storage-failed' });
+  });
+
+  test('when the mark cannot be removed, the node does not start', async () => {
+    const world = new World();
+    await (await world.open()).close();
+    world.store.failures = [{ code: 'storage-full', applied: false }];
+    await expect(world.open()).rejects.toMatchObject({ code: 'storage-full' });
+  });
+});
+
+describe('retiring', () => {
+  test('at once there is no actor; then a fresh one, never the old', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const first = epoch.current;
+    epoch.retire('test');
+    expect(epoch.current).toBeUndefined();
+    const second = await epoch.renewed();
+    expect(second).not.toBe(first);
+    expect(epoch.current).toBe(second);
+    expect(await epoch.renewed(), 'nothing to renew').toBe(second);
+  });
+
+  test('the fresh actor cannot be used before it is on stable storage', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    let open = (): void => undefined;
+    world.store.gate = new Promise((resolve) => (open = resolve));
+    epoch.retire('test');
+    const renewed = epoch.renewed();
+    await world.clock.advance(100);
+    expect(epoch.current).toBeUndefined();
+    open();
+    expect(utf8Decode(world.store.document as Uint8Array)).not.toContain(await renewed);
+    // The document read above was the one before `open` took effect in the store; by now it is the new one.
+    expect(utf8Decode(world.store.document as Uint8Array)).toContain(epoch.current);
+  });
+
+  test('retiring while a fresh actor is on its way does nothing: one save, one fresh actor', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const before = world.store.saves;
+    for (let i = 0; i < 5; i++) epoch.retire('test');
+    await Promise.all([epoch.renewed(), epoch.renewed()]);
+    expect(world.store.saves - before).toBe(1);
+  });
+
+  test('retiring a fresh actor in the very turn in which it arrives is not lost', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const arrived = new Set<string>();
+    epoch.retire('test');
+    // Looks at every microtask, and retires each actor as soon as it sees it.
+    for (let i = 0; i < 200; i++) {
+      await Promise.resolve();
+      if (epoch.current === undefined) continue;
+      expect(arrived.has(epoch.current)).toBe(false);
+      arrived.add(epoch.current);
+      epoch.retire('again');
+      expect(epoch.current).toBeUndefined();
+    }
+    expect(arrived.size).toBeGreaterThan(1);
+  });
+
+  test.each([true, false])(
+    'a save that fails (applied: %s) rejects; the next call tries again with yet another actor',
+    async (applied) => {
+      const world = new World();
+      const epoch = await world.open();
+      const first = epoch.current;
+      world.store.failures = [
+        { code: 'storage-failed', applied },
+        { code: 'storage-full', applied },
+      ];
+      epoch.retire('test');
+      await expect(epoch.renewed()).rejects.toMatchObject({ code: 'storage-failed' });
+      expect(epoch.current).toBeUndefined();
+      await expect(epoch.renewed()).rejects.toMatchObject({ code: 'storage-full' });
+      const third = await epoch.renewed();
+      expect(third).not.toBe(first);
+      expect(utf8Decode(world.store.document as Uint8Array)).toContain(third);
+    },
+  );
+});
+
+describe('closing', () => {
+  test('without an actor nothing is vouched for: the next start takes a fresh one', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const first = epoch.current;
+    world.store.failures = [{ code: 'storage-failed', applied: false }];
+    epoch.retire('test');
+    await epoch.close();
+    expect((await world.open()).current).not.toBe(first);
+  });
+
+  test('when the mark cannot be set, close rejects and the next start takes a fresh actor', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const first = epoch.current;
+    world.store.failures = [{ code: 'storage-full', applied: false }];
+    await expect(epoch.close()).rejects.toMatchObject({ code: 'storage-full' });
+    expect((await world.open()).current).not.toBe(first);
+  });
+
+  test('a closed epoch mints no more: not the old actor, not a fresh one that arrives late', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    let open = (): void => undefined;
+    world.store.gate = new Promise((resolve) => (open = resolve));
+    epoch.retire('test');
+    await epoch.close();
+    open();
+    await world.clock.advance(10);
+    expect(epoch.current).toBeUndefined();
+    await expect(epoch.renewed()).rejects.toMatchObject({ code: 'closed' });
+    epoch.retire('late');
+    expect(epoch.current).toBeUndefined();
+  });
+});

@@ -7,6 +7,7 @@
 import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ensureBuilt } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { freePort } from './lib/free-port.mjs';
 import * as local from './lib/local-cluster.mjs';
@@ -42,6 +43,7 @@ await runMain(async () => {
     throw new UsageError('the cluster is not running', ['Start it with  npm start,  which starts this member too.']);
   }
   await ensureDependencies({ root: ROOT, say: sayErr });
+  await ensureBuilt({ root: ROOT, say: sayErr });
 
   const known = cluster.members.find((member) => member.name === name);
   const member = known ?? (await newNode(dataDirectory, cluster, name));

@@ -1,13 +1,14 @@
 /**
- * `npm run armature`, `npm run bench`, `npm run dataset`: runs one of the workspace's TypeScript programs as it stands,
- * after installing the dependencies when they are missing.
+ * `npm run armature`, `npm run bench`, `npm run dataset`: runs one of the workspace's programs, after installing the dependencies
+ * when they are missing and compiling what has changed.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { builtPath, ensureBuilt } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
-import { dataDirectoryOf, marksOf, readLocalCluster, SOURCE_FLAGS } from './lib/local-cluster.mjs';
+import { dataDirectoryOf, marksOf, readLocalCluster } from './lib/local-cluster.mjs';
 import { isStillRunning } from './lib/member-process.mjs';
 import { onStopSignals, runMain } from './lib/run-main.mjs';
 import { sayErr, UsageError } from './lib/say.mjs';
@@ -30,11 +31,10 @@ await runMain(async () => {
     throw new UsageError(`usage: node tools/run.mjs <program> [arguments]`, [`Programs: ${Object.keys(PROGRAMS).join(', ')}`]);
   }
   await ensureDependencies({ root: ROOT, say: sayErr });
-  // The user's directory stays the working directory, so that paths in the arguments mean what they say. `--import` is
-  // resolved from the program's own place by naming tsx in full.
-  const flags = SOURCE_FLAGS.map((flag) => (flag === 'tsx' ? import.meta.resolve('tsx') : flag));
+  await ensureBuilt({ root: ROOT, say: sayErr });
+  // The user's directory stays the working directory, so that paths in the arguments mean what they say.
   const cwd = process.env['INIT_CWD'] ?? process.cwd();
-  const child = spawn(process.execPath, [...flags, resolve(ROOT, program), ...args], {
+  const child = spawn(process.execPath, [resolve(ROOT, builtPath(program)), ...args], {
     stdio: 'inherit',
     cwd,
     env: { ...runningClusterSettings(cwd), ...process.env },

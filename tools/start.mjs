@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { builtPath, ensureBuilt } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { freePort } from './lib/free-port.mjs';
 import * as local from './lib/local-cluster.mjs';
@@ -60,6 +61,7 @@ await runMain(async () => {
   refuseSecondStart(dataDirectory);
 
   await ensureDependencies({ root: ROOT, mayReplace: true, say });
+  await ensureBuilt({ root: ROOT, say });
   const nats = await resolveNatsServer({ root: ROOT, say });
   say(`nats-server: ${nats.said}`);
   if (nats.kind === 'none') {
@@ -167,9 +169,8 @@ async function plan(dataDirectory, nodesOption, bus) {
 function runInProcess(dataDirectory, nodesOption) {
   local.ensureSecret(dataDirectory);
   const nodes = Array.from({ length: Number(nodesOption ?? DEFAULT_NODES) }, (_, index) => `n${index + 1}`);
-  const program = join(ROOT, 'tools/src/in-process.ts');
-  const flags = local.SOURCE_FLAGS.map((flag) => (flag === 'tsx' ? import.meta.resolve('tsx') : flag));
-  const child = spawn(process.execPath, [...flags, program, dataDirectory, local.CLUSTER_NAME, ...nodes], { stdio: 'inherit' });
+  const program = join(ROOT, builtPath('tools/src/in-process.ts'));
+  const child = spawn(process.execPath, [program, dataDirectory, local.CLUSTER_NAME, ...nodes], { stdio: 'inherit' });
   onStopSignals((signal) => signal !== 'SIGINT' && child.kill(signal)); // the terminal sends SIGINT to the child itself
   return new Promise((resolve, reject) => {
     child.once('error', reject);

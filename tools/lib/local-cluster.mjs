@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { builtPath } from './build.mjs';
 import { UsageError } from './say.mjs';
 
 const FORMAT = 1;
@@ -145,9 +146,6 @@ export function marksOf(member, dataDirectory) {
   return [`--name ${member.name} `, join(dataDirectory, 'cluster.key')];
 }
 
-/** What Node needs to run a workspace's TypeScript as it stands, without a build. */
-export const SOURCE_FLAGS = ['--conditions=@armature/source', '--import', 'tsx'];
-
 /**
  * The arguments after `node` that start a member; run them in the checkout's root.
  * @param {LocalCluster} cluster
@@ -161,6 +159,6 @@ export function memberArgs(cluster, member, dataDirectory) {
     ...['--http-port', String(member.httpPort), '--secret-file', join(dataDirectory, 'cluster.key')],
   ];
   return member.role === 'router'
-    ? [...SOURCE_FLAGS, 'apps/router/src/main.ts', ...shared]
-    : [...SOURCE_FLAGS, 'apps/node/src/main.ts', ...shared, '--storage', 'level', '--data', dataOf(dataDirectory, member.name)];
+    ? [builtPath('apps/router/src/main.ts'), ...shared]
+    : [builtPath('apps/node/src/main.ts'), ...shared, '--storage', 'level', '--data', dataOf(dataDirectory, member.name)];
 }

@@ -6,18 +6,11 @@
  * then the nodes; the bus last. A member that dies in between is reported and left to the user, who
  * may have killed it to see what happens; the others go on.
  */
+import { builtPath } from './build.mjs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './free-port.mjs';
-import {
-  logFileOf,
-  marksOf,
-  memberArgs,
-  readLocalCluster,
-  SOURCE_FLAGS,
-  updateLocalCluster,
-  withMember,
-} from './local-cluster.mjs';
+import { logFileOf, marksOf, memberArgs, readLocalCluster, updateLocalCluster, withMember } from './local-cluster.mjs';
 import { isStillRunning, lastLogLines, startMember } from './member-process.mjs';
 import { waitUntil } from './readiness.mjs';
 import { runCommand } from './run-command.mjs';
@@ -145,7 +138,7 @@ async function createCluster({ root, dataDirectory, cluster, signal, say }) {
     '--secret-file',
     join(dataDirectory, 'cluster.key'),
   ];
-  const args = [...SOURCE_FLAGS, 'apps/cli/src/main.ts', ...connection, 'cluster', 'create', '--nodes', nodes.join(',')];
+  const args = [builtPath('apps/cli/src/main.ts'), ...connection, 'cluster', 'create', '--nodes', nodes.join(',')];
   for (let attempt = 1; ; attempt++) {
     const result = await runCommand(process.execPath, args, { cwd: root, timeoutMs: 60_000 });
     if (result.code === 0) break;

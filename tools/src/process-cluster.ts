@@ -3,7 +3,7 @@
  * of its own, and the means to do to them what the world does: end them politely, kill them, stop them in their tracks.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import { lastLogLines, startMember, type MemberProcess } from '../lib/member-pro
 import { resolveNatsServer } from '../lib/nats-server.mjs';
 import { waitUntil } from '../lib/readiness.mjs';
 import { spawnNats, type PrivateNats } from '../lib/spawn-nats.mjs';
+import { workspaceRoot } from './workspace-root.js';
 
 const HERE = fileURLToPath(import.meta.url);
 const ROOT = workspaceRoot(dirname(HERE));
@@ -240,9 +241,4 @@ export class ProcessCluster {
     if (member === undefined) throw new Error(`no process named ${name}`);
     return member;
   }
-}
-
-/** The nearest directory above that is the workspace: from `src` as well as from `dist/src`. */
-function workspaceRoot(directory: string): string {
-  return existsSync(join(directory, 'nx.json')) ? directory : workspaceRoot(dirname(directory));
 }

@@ -31,14 +31,16 @@ test('nodes and routers are NATS micro services that discovery lists', async () 
   const found: string[] = [];
   const inbox = `_INBOX.discovery.${process.pid}`;
   const subscription = nats.subscribe(inbox, {
-    callback: (_error, message) => void found.push((message.json<{ name: string }>()).name),
+    callback: (_error, message) => void found.push(message.json<{ name: string }>().name),
   });
   nats.publish('$SRV.PING', '', { reply: inbox });
-  await expect.poll(() => [...found].sort(), { timeout: 5000 }).toEqual([
-    ...['armature-api', 'armature-api'],
-    ...['armature-node', 'armature-node', 'armature-node'],
-    ...['armature-router', 'armature-router'],
-  ]);
+  await expect
+    .poll(() => [...found].sort(), { timeout: 5000 })
+    .toEqual([
+      ...['armature-api', 'armature-api'],
+      ...['armature-node', 'armature-node', 'armature-node'],
+      ...['armature-router', 'armature-router'],
+    ]);
   subscription.unsubscribe();
 });
 

@@ -53,7 +53,9 @@ test('nats-server restarts: requests fail fast and typed meanwhile, and go on by
     const error = await bucket.get('before', { timeoutMs: 1500 }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ name: 'ArmatureError' });
     await cluster.startNats();
-    await expect.poll(() => bucket.get('before', { timeoutMs: 1000 }).then((entry) => entry?.value, String), { timeout: 30_000 }).toBe('x');
+    await expect
+      .poll(() => bucket.get('before', { timeoutMs: 1000 }).then((entry) => entry?.value, String), { timeout: 30_000 })
+      .toBe('x');
     await bucket.put('after', 'y');
     expect((await bucket.get('after'))?.value).toBe('y');
   });
@@ -81,7 +83,8 @@ test('everything is killed at once: every write acknowledged with fsync is there
   for (const name of ['n1', 'n2', 'n3']) await cluster.untilReady(name);
   await withClient(async (client) => {
     const lost: number[] = [];
-    for (const i of acknowledged) if (!(await client.bucket('default').get(`crash/${i}`))?.values.includes(String(i))) lost.push(i);
+    for (const i of acknowledged)
+      if (!(await client.bucket('default').get(`crash/${i}`))?.values.includes(String(i))) lost.push(i);
     expect(lost).toEqual([]);
   });
   expect(acknowledged.length).toBeGreaterThan(200);

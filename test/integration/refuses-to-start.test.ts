@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ProcessCluster } from '@armature/tools/process-cluster';
+
+const root = join(import.meta.dirname, '..', '..');
+let cluster: ProcessCluster;
+
+beforeAll(async () => {
+  cluster = await ProcessCluster.start({ nodes: ['n1'], routers: [] });
+});
+afterAll(() => cluster.stop());
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs a program to its end, as an operator would who has made a mistake. */
+function run(app: 'node' | 'router' | 'cli', ...args: string[]): Promise<Ended> {
+  const flags = [
+    '--conditions=@armature/source',
+    '--import',
+    import.meta.resolve('tsx'),
+    join(root, 'apps', app, 'src', 'main.ts'),
+  ];
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [...flags, ...args],
+      { cwd: cluster.directory, timeout: 30_000 },
+      (_error, stdout, stderr) => resolve({ code: child.exitCode, output: stdout + stderr }),
+    );
+  });
+}
+
+const common = (): string[] => ['--cluster', cluster.cluster, '--secret-file', cluster.secretFile];
+const online = (): string[] => [...common(), '--nats', cluster.natsUrl, '--http-port', '0'];
+
+/** A message that names the cause, a remedy, no stack trace, and a failure as exit code. */
+function expectRefusal({ code, output }: Ended, cause: RegExp): void {
+  expect(output).toMatch(cause);
+  expect(output).toMatch(/try: \w/);
+  expect(output).not.toMatch(/^\s+at .*\(.*:\d+:\d+\)$/m);
+  expect(code).toBeGreaterThan(0);
+}
+
+test('no NATS: names the servers that were tried', async () => {
+  const args = [...common(), '--nats', 'nats://127.0.0.1:1', '--http-port', '0'];
+  expectRefusal(await run('node', '--name', 'x1', '--storage', 'memory', ...args), /127\.0\.0\.1:1/);
+  expectRefusal(await run('router', '--name', 'x1', ...args), /127\.0\.0\.1:1/);
+  expectRefusal(await run('cli', '--nats', 'nats://127.0.0.1:1', 'get', 'default', 'k'), /127\.0\.0\.1:1/);
+});
+
+test('a port in use: names the port and the flag', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  const args = [...common(), '--nats', cluster.natsUrl, '--http-port', String(port)];
+  const ended = await run('node', '--name', 'x1', '--storage', 'memory', ...args);
+  server.close();
+  expectRefusal(ended, new RegExp(`port ${port}.*in use`));
+  expect(ended.output).toContain('--http-port');
+});
+
+test('a data directory that another process has: names the directory', async () => {
+  const directory = join(cluster.directory, 'n1');
+  expectRefusal(await run('node', '--name', 'n1', '--data', directory, ...online()), new RegExp(`${directory}`));
+});
+
+test("another node's data directory: says whose it is", async () => {
+  const directory = join(cluster.directory, 'n1');
+  await cluster.terminate('n1');
+  expectRefusal(await run('node', '--name', 'n9', '--data', directory, ...online()), /n1/);
+  const elsewhere = [
+    '--cluster',
+    'elsewhere',
+    '--secret-file',
+    cluster.secretFile,
+    '--nats',
+    cluster.natsUrl,
+    '--http-port',
+    '0',
+  ];
+  expectRefusal(await run('node', '--name', 'n1', '--data', directory, ...elsewhere), /test/);
+  await cluster.restart('n1');
+});
+
+test('a missing or short secret, and a flag that makes no sense: names the setting', async () => {
+  expectRefusal(await run('node', '--name', 'x1', '--cluster', 'test', '--nats', cluster.natsUrl, '--http-port', '0'), /secret/);
+  expectRefusal(await run('node', '--name', 'no/slash', '--storage', 'memory', ...online()), /name/);
+  expectRefusal(await run('node', '--name', 'x1', '--storage', 'memory', ...online(), '--http-port', 'many'), /http-port/);
+});
+
+test('the command line names a cluster that is not there', async () => {
+  const ended = await run('cli', '--nats', cluster.natsUrl, '--cluster', 'elsewhere', '--timeout', '2s', 'get', 'default', 'k');
+  expectRefusal(ended, /cluster/);
+  expect(ended.code).toBe(3);
+});
+
+test('the command line: exit codes tell absent keys, unknown buckets and bad quorums apart', async () => {
+  const cli = (...args: string[]): Promise<Ended> => run('cli', '--nats', cluster.natsUrl, '--cluster', cluster.cluster, ...args);
+  // One node: N = 3 cannot be met by three replicas, and with W = R = 1 it works.
+  expect((await cli('put', 'default', 'k', 'v', '-w', '1', '--blind')).code).toBe(0);
+  expect((await cli('get', 'default', 'k', '-r', '1')).output).toContain('v');
+  expect((await cli('get', 'default', 'absent', '-r', '1')).code).toBe(4);
+  expectRefusal(await cli('get', 'nowhere', 'k'), /nowhere/);
+  expectRefusal(await cli('get', 'default', 'k', '-r', '7'), /r=7/i);
+});

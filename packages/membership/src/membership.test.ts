@@ -228,15 +228,16 @@ describe('membership: the store', () => {
   test('nothing is in the view before it is persisted', async () => {
     const events: string[] = [];
     const inner = memoryHistoryStore();
-    let membership: Membership | undefined;
+    const opened: Membership[] = [];
     const historyStore: HistoryStore = {
       load: () => inner.load(),
       async append(records) {
-        events.push(`append, view has ${membership?.view.members.size}`);
+        events.push(`append, view has ${opened[0]?.view.members.size}`);
         await inner.append(records);
       },
     };
-    membership = await open(new Net(), n1, { historyStore });
+    const membership = await open(new Net(), n1, { historyStore });
+    opened.push(membership);
     membership.onChange((view) => events.push(`changed to ${view.members.size}`));
     await membership.propose(change.create([n1, n2]));
     expect(events).toEqual(['append, view has 0', 'changed to 2']);
@@ -315,9 +316,9 @@ describe('membership: gossip', () => {
     const stranger = await open(net, n3, { historyStore, seeds: [nodeAddress(n1)], log });
     for (let i = 0; i < 5; i++) await expect(stranger.refresh()).rejects.toMatchObject({ code: 'wrong-cluster' });
     expect(entries.filter((entry) => entry.level === 'error')).toHaveLength(1);
-    await expect(
-      a.answerGossip({ kind: 'gossip', fingerprint: '', records: (await historyStore.load()) as ChangeRecord[] }),
-    ).rejects.toMatchObject({ code: 'wrong-cluster' });
+    await expect(a.answerGossip({ kind: 'gossip', fingerprint: '', records: await historyStore.load() })).rejects.toMatchObject({
+      code: 'wrong-cluster',
+    });
     expect(a.view.cluster?.id).not.toBe(stranger.view.cluster?.id);
   });
 

@@ -1,5 +1,5 @@
 /** Makes change records for tests, with ids and times that count up. */
-import { hlcFromMs, type BucketName, type ClusterName, type Hlc, type NodeId, type ZoneName } from '@armature/kernel';
+import { hlcFromMs, type BucketName, type ClusterName, type NodeId, type ZoneName } from '@armature/kernel';
 import {
   DEFAULT_BUCKET_PROPERTIES,
   type BucketProperties,
@@ -58,7 +58,7 @@ export function record(
   made: Change,
   by: NodeId = made.kind === 'ready' ? made.node : node('n1'),
 ): ChangeRecord {
-  return { id: sequence.toString(16).padStart(16, '0'), at: hlcFromMs(START_MS + sequence) as Hlc, by, change: made };
+  return { id: sequence.toString(16).padStart(16, '0'), at: hlcFromMs(START_MS + sequence), by, change: made };
 }
 
 export function historyOf(records: readonly ChangeRecord[], base = History.empty): History {

@@ -325,6 +325,22 @@ describe('view: past rings', () => {
   });
 });
 
+describe('view: late records', () => {
+  test('a record that arrives d places late: the same view as if it had been there from the start', () => {
+    const changes = Array.from({ length: 40 }, (_, i) =>
+      record(
+        10 * (i + 1),
+        i === 0 ? change.create([n1, n2, n3]) : i % 2 === 0 ? change.weight(n1, i) : change.join(node(`x${i}`)),
+      ),
+    );
+    const before = foldHistory(historyOf(changes));
+    for (let late = 1; late < 40; late++) {
+      const all = [...changes, record(10 * late + 5, change.zone(n2, `late${late}`))];
+      expect(says(foldHistory(historyOf(all), before))).toEqual(says(foldHistory(historyOf(all))));
+    }
+  });
+});
+
 describe('view: any history', () => {
   const who = fc.constantFrom(...names('n', 6));
   const step: fc.Arbitrary<(tale: Tale) => Change | undefined> = fc.oneof(

@@ -5,12 +5,14 @@
  * Placement is on the path of every request, so it is computed once per partition and N and then only looked up.
  *
  * Folding is incremental. Nearly always records are appended, and the fold goes on from where the last one stood; now and then
- * one arrives that belongs further back (made elsewhere at about the same time), and the fold restarts from
- * the nearest of a few earlier states that are kept for that, or from the beginning.
+ * one arrives that belongs further back (made elsewhere at about the same time, or in a partition that has healed). For
+ * those, a few earlier states are kept (`checkpoints.ts`): a record that is d places late costs the folding of a few d, and so one
+ * ring claim for each ring change among them.
  */
 import { ArmatureError, assert, type BucketName, type NodeId, type PartitionId } from '@armature/kernel';
 import { MAX_N, RING_UNKNOWN, type BucketProperties, type RingVersion } from '@armature/protocol';
 import type { Address, PreferenceList, Ring } from '@armature/ring';
+import { isMilestone, thinned } from './checkpoints.js';
 import { Fold, type Cluster, type Member } from './fold.js';
 import type { History } from './history.js';
 import type { Moving, NodeList } from './ownership.js';
@@ -72,22 +74,22 @@ export interface View {
 
 /** Versions remembered for `isPastRing`. Whoever is further behind is told to catch up all the same, only less precisely. */
 const MAX_PAST_RINGS = 8_192;
-/** Earlier states kept to restart from. Late records are late by seconds, so a few recent ones catch nearly all. */
-const MAX_CHECKPOINTS = 8;
-
 const NOBODY: NodeList = [];
 
 /** What a history means. `previous`, an earlier view of the same process, saves most of the work and is not needed for the result. */
 export function foldHistory(history: History, previous?: View): View {
   const before = previous instanceof FoldedView ? previous : undefined;
   const common = before === undefined ? 0 : history.commonPrefix(before.history);
-  const checkpoints = before?.checkpoints.filter((fold) => fold.count <= common) ?? [];
-  const fold = checkpoints.at(-1)?.clone() ?? new Fold();
-  for (let index = fold.count; index < history.records.length; index++) {
+  const usable = before?.checkpoints.filter((fold) => fold.count <= common) ?? [];
+  const fold = usable.at(-1)?.clone() ?? new Fold();
+  const checkpoints = [...usable];
+  const total = history.records.length;
+  for (let index = fold.count; index < total; index++) {
+    if (isMilestone(index, total)) checkpoints.push(fold.clone());
     const record = history.records[index];
     if (record !== undefined) fold.apply(record, history.digestAt(index));
   }
-  return new FoldedView(history, fold, [...checkpoints, fold].slice(-MAX_CHECKPOINTS), pastRings(fold, before));
+  return new FoldedView(history, fold, thinned([...checkpoints, fold], total), pastRings(fold, before));
 }
 
 function pastRings(fold: Fold, before: FoldedView | undefined): ReadonlySet<RingVersion> {

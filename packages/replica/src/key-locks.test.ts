@@ -73,7 +73,7 @@ describe('key locks', () => {
     const locks = new KeyLocks();
     let release = (): void => undefined;
     const first = locks.run('key', () => new Promise<void>((resolve) => (release = resolve)));
-    const waiters = Array.from({ length: 1_023 }, (_, i) => locks.run('key', () => i));
+    const waiters = Array.from({ length: 1_023 }, (_, i) => Promise.resolve(locks.run('key', () => i)));
     try {
       void locks.run('key', () => 0);
       expect.unreachable('the queue is full');

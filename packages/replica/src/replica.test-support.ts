@@ -79,7 +79,7 @@ export class TestNode {
   readonly telemetry: ReturnType<typeof memoryTelemetry>;
   readonly log: ReturnType<typeof recordingLog>;
 
-  private constructor(parts: Omit<TestNode, 'telemetry' | 'log' | 'replica'> & Pick<TestNode, 'telemetry' | 'log'>) {
+  private constructor(parts: Pick<TestNode, 'clock' | 'disk' | 'random' | 'store' | 'epoch' | 'plan' | 'telemetry' | 'log'>) {
     this.clock = parts.clock;
     this.disk = parts.disk;
     this.random = parts.random;
@@ -122,7 +122,7 @@ export class TestNode {
     const telemetry = memoryTelemetry();
     const log = recordingLog();
     const epoch = await finish(clock, ActorEpoch.open({ store: epochStoreOn(store), clock, random, log: log.log, telemetry }));
-    return new TestNode({ clock, disk, random, store, epoch, plan, telemetry, log } as TestNode);
+    return new TestNode({ clock, disk, random, store, epoch, plan, telemetry, log });
   }
 
   /** As a node stops: what is in hand is done, then the mark, then the store. */

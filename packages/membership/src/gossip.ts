@@ -5,10 +5,13 @@
  * that was all. Otherwise the answer carries the other's whole history, and what it lacks of ours goes out in a second
  * request. Both then have the union, unless more has happened meanwhile, which the next exchange brings.
  *
+ * Records never travel without the `create` of their cluster, which is what a receiver knows them by: records of another cluster of the same
+ * name are refused, however few they are.
+ *
  * Whom to gossip with: a random one of the members and the seeds. The seeds are asked even when they are no members, so that two
  * halves of a cluster that have forgotten one another (section 4.8.2's "logical partition") meet there.
  */
-import { pick, type NodeId, type Random } from '@armature/kernel';
+import { ArmatureError, pick, type NodeId, type Random } from '@armature/kernel';
 import { nodeAddress, type ChangeRecord, type GossipReply, type GossipRequest } from '@armature/protocol';
 import type { History } from './history.js';
 import type { View } from './view.js';
@@ -42,18 +45,22 @@ export async function exchange(party: Party, transport: GossipTransport, address
   const history = party.history();
   const missing = history.records.filter((record) => !theirs.has(record.id));
   if (missing.length > 0) {
-    const answer = await transport.gossip(
-      address,
-      { kind: 'gossip', fingerprint: history.fingerprint, records: missing },
-      GOSSIP_TIMEOUT_MS,
-    );
+    const answer = await transport.gossip(address, parcel(history, missing), GOSSIP_TIMEOUT_MS);
     await party.absorb(answer.records);
   }
   return true;
 }
 
+/** Some records of a history, as they may travel. */
+export function parcel(history: History, records: readonly ChangeRecord[]): GossipRequest {
+  const creates = history.records.filter((record) => record.change.kind === 'create' && !records.includes(record));
+  return { kind: 'gossip', fingerprint: history.fingerprint, records: [...creates, ...records] };
+}
+
 /** The other side of an exchange. */
 export async function answer(party: Party, request: GossipRequest): Promise<GossipReply> {
+  const { records: given } = request;
+  if (given.length > 0 && !given.some((record) => record.change.kind === 'create')) throw anonymous();
   await party.absorb(request.records);
   const { fingerprint, records } = party.history();
   return { kind: 'gossip', fingerprint, records: fingerprint === request.fingerprint ? [] : records };
@@ -76,4 +83,10 @@ export async function choosePeer(
   if (peer !== undefined) return peer;
   const found = await transport.discover();
   return found === selfAddress ? undefined : found;
+}
+
+function anonymous(): ArmatureError {
+  return new ArmatureError('wrong-cluster', 'change records came without the record that created their cluster', {
+    remedy: 'Upgrade the process that sent them: it speaks an older form of gossip.',
+  });
 }

@@ -97,7 +97,7 @@ describe('membership: own changes', () => {
     const membership = await open(net, n1);
     const create = await membership.propose(change.create([n1, n2]));
     const fast = { ...record(1, change.join(n3), n2), at: hlcFromMs(net.clock.nowMs() + 3_600_000) } as ChangeRecord;
-    await membership.answerGossip({ kind: 'gossip', fingerprint: '', records: [fast] });
+    await membership.answerGossip({ kind: 'gossip', fingerprint: '', records: [create, fast] });
     const next = await membership.propose(change.leave(n3)).catch(() => membership.propose(change.remove(n3)));
     expect(fast.at).toBeGreaterThan(create.at);
     expect(next.at).toBeGreaterThan(fast.at);
@@ -109,9 +109,9 @@ describe('membership: own changes', () => {
     const { log, entries } = recordingLog();
     const telemetry = memoryTelemetry();
     const membership = await open(net, n1, { log, telemetry });
-    await membership.propose(change.create([n1, n2]));
+    const create = await membership.propose(change.create([n1, n2]));
     const fast = { ...record(1, change.join(n3), n2), at: hlcFromMs(net.clock.nowMs() + 61_000) } as ChangeRecord;
-    await membership.answerGossip({ kind: 'gossip', fingerprint: '', records: [fast] });
+    await membership.answerGossip({ kind: 'gossip', fingerprint: '', records: [create, fast] });
     expect(membership.view.members.has(n3)).toBe(true);
     expect(entries.filter((entry) => entry.level === 'warn').map((entry) => entry.fields['by'])).toEqual([n2]);
     expect(telemetry.value('armature_membership_early_records_total')).toBe(1);
@@ -153,17 +153,31 @@ describe('membership: handing out', () => {
     expect(a.view.buckets.size).toBe(2);
   });
 
-  test('a single record that arrives before the rest of its history waits for it', async () => {
+  test('a node that knows nothing yet learns its cluster from the first record handed to it', async () => {
     const net = new Net();
     net.deaf = true;
     const a = await open(net, n1);
     await a.propose(change.create([n1]));
+    await a.propose(change.bucket('b'));
     const late = await open(net, n2, { seeds: [nodeAddress(n1)] });
     await a.propose(change.join(n2));
-    expect(late.view.cluster).toBeUndefined();
+    expect(late.view.cluster?.id).toBe(a.view.cluster?.id);
+    expect(late.view.members.has(n2)).toBe(true);
     await late.refresh();
     expect(late.view.fingerprint).toBe(a.view.fingerprint);
-    expect(late.view.members.size).toBe(2);
+  });
+
+  test('a record of another cluster, handed out by mistake: refused, whether it says where it is from or not', async () => {
+    const membership = await open(new Net(), n1);
+    await membership.propose(change.create([n1, n2]));
+    const theirs = record(1, change.create([n1, n2], { clusterId: 'ee'.repeat(16) }));
+    const removal = record(2, change.remove(n2));
+    for (const records of [[theirs, removal], [removal]]) {
+      await expect(membership.answerGossip({ kind: 'gossip', fingerprint: '', records })).rejects.toMatchObject({
+        code: 'wrong-cluster',
+      });
+    }
+    expect(membership.view.members.has(n2)).toBe(true);
   });
 });
 
@@ -305,7 +319,7 @@ describe('membership: gossip', () => {
     await b.refresh(nodeAddress(n1));
     expect(a.view.fingerprint).toBe(b.view.fingerprint);
     expect(a.view.members.size).toBe(4);
-    expect(net.calls.map((call) => call.request.records.length)).toEqual([0, 1]);
+    expect(net.calls.map((call) => call.request.records.map((one) => one.change.kind))).toEqual([[], ['create', 'join']]);
   });
 
   test('another cluster: the exchange is refused on both sides, logged once, and neither is changed', async () => {

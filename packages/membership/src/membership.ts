@@ -26,7 +26,7 @@ import {
 } from '@armature/kernel';
 import type { Change, ChangeRecord, GossipReply, GossipRequest } from '@armature/protocol';
 import { repeat, type Clock, type Logger, type Telemetry, type Timer } from '@armature/runtime';
-import { answer, choosePeer, exchange, peersOf, type GossipTransport, type Party } from './gossip.js';
+import { answer, choosePeer, exchange, parcel, peersOf, type GossipTransport, type Party } from './gossip.js';
 import type { HistoryStore } from './history-store.js';
 import { History } from './history.js';
 import { checkProposal } from './propose.js';
@@ -287,7 +287,7 @@ export class Membership {
    */
   async #handOut(record: ChangeRecord): Promise<void> {
     const { transport, seeds, self } = this.#env;
-    const request = { kind: 'gossip', fingerprint: this.#history.fingerprint, records: [record] } as const;
+    const request = parcel(this.#history, [record]);
     const peers = peersOf(this.#view, seeds, self.address);
     await Promise.allSettled(peers.map((address) => transport.gossip(address, request, HAND_OUT_TIMEOUT_MS)));
   }

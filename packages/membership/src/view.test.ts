@@ -83,6 +83,7 @@ describe('view: changes of the ring', () => {
     for (const copy of copies) {
       expect(copy.change).toBe(tale.records[1]?.id);
       expect(copy.sources).toEqual(tale.view.placementOf(copy.partition, N).owners);
+      expect(copy.groups).toEqual([{ n: N, owners: copy.sources }]);
     }
   });
 
@@ -228,7 +229,7 @@ describe('view: buckets', () => {
     for (const placement of everyPlacement(tale.view, 4))
       expect([placement.owners.length, placement.pending.length]).toEqual([4, 0]);
     tale.add(change.join(node('n6')));
-    const both = tale.view.pendingFor(node('n6')).filter((copy) => copy.ns.length === 2);
+    const both = tale.view.pendingFor(node('n6')).filter((copy) => copy.groups.length === 2);
     expect(both.length).toBeGreaterThan(0);
     for (const copy of both)
       for (const owner of tale.view.placementOf(copy.partition, 4).owners) expect(copy.sources).toContain(owner);

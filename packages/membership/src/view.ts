@@ -30,14 +30,15 @@ export interface Placement {
 /** A partition that a node must copy before it may announce that it is ready for it. */
 export interface PendingCopy {
   readonly partition: PartitionId;
-  /** The Ns of the buckets it is to become an owner for; `ready` is for all of them at once. */
-  readonly ns: readonly number[];
+  /**
+   * The present owners, for each N of a bucket that the node is to become an owner for; `ready` is for all of them at once. A write that met
+   * its quorum is on W of the owners for its N, perhaps not on any particular one: a copy that cannot reach all of a group's
+   * owners must at least reach enough of that group to meet every such quorum.
+   */
+  readonly groups: readonly { readonly n: number; readonly owners: NodeList }[];
   /** The ring change to name in `ready`. */
   readonly change: string;
-  /**
-   * All present owners for those Ns. A write that met its quorum is on W of them, perhaps not on any particular one, so the copy
-   * must merge what all of them hold that can be reached.
-   */
+  /** The owners of all groups, each once, without the node itself: whom to copy from. */
   readonly sources: NodeList;
 }
 
@@ -68,7 +69,10 @@ export interface View {
   placement(address: Address, n: number): Placement;
   placementOf(partition: PartitionId, n: number): Placement;
   pendingFor(node: NodeId): readonly PendingCopy[];
-  /** Whether it is the version of a ring that we had, or passed through, earlier: its sender is behind. */
+  /**
+   * Whether it is the version of a ring that we had, or passed through, earlier: its sender is behind. A version that is neither this
+   * nor past is of somebody who knows a change that we do not; whether he also lacks one of ours, only an exchange tells.
+   */
   isPastRing(version: RingVersion): boolean;
 }
 
@@ -157,14 +161,14 @@ class FoldedView implements View {
 
   pendingFor(node: NodeId): readonly PendingCopy[] {
     const { ownerships, changes } = this.#fold;
-    const copies = new Map<PartitionId, { ns: number[]; since: number; sources: Set<NodeId> }>();
+    const copies = new Map<PartitionId, { groups: { n: number; owners: NodeList }[]; since: number; sources: Set<NodeId> }>();
     for (const [n, ownership] of ownerships) {
       for (const [partition, moving] of ownership.moving) {
         const own = moving.pending.find((one) => one.node === node && !one.ready);
         if (own === undefined) continue;
-        const copy = copies.get(partition) ?? { ns: [], since: own.since, sources: new Set() };
+        const copy = copies.get(partition) ?? { groups: [], since: own.since, sources: new Set() };
         copies.set(partition, copy);
-        copy.ns.push(n);
+        copy.groups.push({ n, owners: moving.owners });
         // The latest of the changes: it is one under which the node is a target for every n.
         copy.since = Math.max(copy.since, own.since);
         for (const owner of moving.owners) if (owner !== node) copy.sources.add(owner);
@@ -172,7 +176,12 @@ class FoldedView implements View {
     }
     return [...copies]
       .sort(([a], [b]) => a - b)
-      .map(([partition, copy]) => ({ partition, ns: copy.ns, change: changes[copy.since] ?? '', sources: [...copy.sources] }));
+      .map(([partition, copy]) => ({
+        partition,
+        groups: copy.groups,
+        change: changes[copy.since] ?? '',
+        sources: [...copy.sources],
+      }));
   }
 
   isPastRing(version: RingVersion): boolean {

@@ -378,6 +378,18 @@ describe('membership: gossip', () => {
     expect(net.calls).toHaveLength(0);
   });
 
+  test('announced again during a pull: pulled again after it', async () => {
+    const { net, a, b } = await pair();
+    await apart(net, () => a.propose(change.join(n3)));
+    b.heard(nodeAddress(n1), a.view.fingerprint);
+    await net.clock.advance(50); // within the pause after the pull
+    expect(b.view.members.has(n3)).toBe(true);
+    await apart(net, () => a.propose(change.join(n4)));
+    b.heard(nodeAddress(n1), a.view.fingerprint);
+    await net.clock.advance(1_000);
+    expect(b.view.members.has(n4)).toBe(true);
+  });
+
   test('a peer that announces nonsense without end: at most ten pulls a second, from at most eight peers', async () => {
     const { net, b } = await pair();
     for (let ms = 0; ms < 1_000; ms += 10) {

@@ -469,6 +469,29 @@ describe('view: any history', () => {
     );
   });
 
+  test('the change that a copy names is ready for all of its groups at once', () => {
+    // Under n=1 and n=3 a node may have become a target by different changes.
+    const turns = fc.array(fc.tuple(who, fc.constantFrom(0.5, 1, 2, 4)), { minLength: 2, maxLength: 6 });
+    let different = 0;
+    fc.assert(
+      fc.property(turns, (weights) => {
+        const tale = new Tale(change.create(names('n', 6), { partitionCount: 32 }), change.bucket('b1', { n: 1, r: 1, w: 1 }));
+        for (const [one, weight] of weights) tale.add(change.weight(one, weight));
+        for (const one of tale.view.members.keys()) {
+          for (const copy of tale.view.pendingFor(one)) {
+            const after = new Tale(...tale.records.map((made) => made.change)).add(
+              change.ready(one, copy.change, [copy.partition]),
+            );
+            expect(after.view.pendingFor(one).map((other) => other.partition)).not.toContain(copy.partition);
+            if (copy.groups.length > 1) different++;
+          }
+        }
+      }),
+      { numRuns: 15 },
+    );
+    expect(different).toBeGreaterThan(0);
+  });
+
   test('what a node must copy, it can: each pending copy has living sources other than itself', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 25 }), strategy, (steps, kind) => {

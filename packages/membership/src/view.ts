@@ -38,7 +38,7 @@ export interface PendingCopy {
   readonly groups: readonly { readonly n: number; readonly owners: NodeList }[];
   /** The ring change to name in `ready`. */
   readonly change: string;
-  /** The owners of all groups, each once, without the node itself: whom to copy from. */
+  /** The owners of all groups, each once: whom to copy from. The node itself is not among them, since it is pending in each. */
   readonly sources: NodeList;
 }
 
@@ -171,7 +171,7 @@ class FoldedView implements View {
         copy.groups.push({ n, owners: moving.owners });
         // The latest of the changes: it is one under which the node is a target for every n.
         copy.since = Math.max(copy.since, own.since);
-        for (const owner of moving.owners) if (owner !== node) copy.sources.add(owner);
+        for (const owner of moving.owners) copy.sources.add(owner);
       }
     }
     return [...copies]

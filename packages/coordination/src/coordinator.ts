@@ -2,8 +2,9 @@
  * The coordinator: the doors through which coordinated requests enter, the same in a node, a router and a direct client. It checks what comes in against
  * the bucket and the limits, opens and seals contexts, and leads to `get`, `put`, `forwardWrite` and `scan`.
  */
-import { ArmatureError, EMPTY_BYTES } from '@armature/kernel';
+import { ArmatureError, EMPTY_BYTES, type BucketName, type NodeId } from '@armature/kernel';
 import {
+  RING_UNKNOWN,
   unknownBucket,
   type BucketProperties,
   type FetchReply,
@@ -21,6 +22,7 @@ import {
   contextAfter,
   contextOf,
   distinctSiblings,
+  parseOperationId,
   type ContextContents,
   type OperationId,
 } from '@armature/versioning';
@@ -71,16 +73,18 @@ export class Coordinator {
   /** Puts or deletes: minted here when this is one of the key's owners, otherwise by one of them. */
   async write(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
     const bucket = await this.#bucketOf(request.address);
-    checkWrite(request, bucket);
+    const operation = checkWrite(request, bucket);
     const context = request.context.length === 0 ? undefined : this.#open(request);
     const minting = this.#minting;
-    if (minting === undefined || !this.#env.view().placement(request.address, bucket.n).owners.includes(minting.self)) {
+    if (
+      minting === undefined ||
+      (!this.#isOwner(minting.self, request, bucket) && !(await this.#isMeant(minting.self, request, bucket)))
+    ) {
       return forwardWrite(this.#env, request, bucket.n, context?.fastest, timeoutMs);
     }
     // The position came from outside, and a wrong one would store the key where nobody looks for it.
     const verified = verifyAddress(request.address);
     if (!verified.ok) throw verified.error;
-    const operation = request.operation as OperationId;
     const before = context ?? EMPTY_CONTEXT;
     const { set, dot, receipt } = await put(minting, { ...request, operation, bucket, context: before, timeoutMs });
     if (!request.options.returnContext) return { kind: 'write', context: EMPTY_BYTES, receipt };
@@ -88,8 +92,27 @@ export class Coordinator {
     return { kind: 'write', context: after, receipt };
   }
 
-  scan(request: ScanRequest, timeoutMs: number): Promise<ScanReply> {
+  async scan(request: ScanRequest, timeoutMs: number): Promise<ScanReply> {
+    await this.#bucketNamed(request.bucket);
     return scan(this.#env, request, timeoutMs);
+  }
+
+  #isOwner(self: NodeId, request: WriteRequest, bucket: BucketProperties): boolean {
+    return this.#env.view().placement(request.address, bucket.n).owners.includes(self);
+  }
+
+  /**
+   * Whether a write that this node does not own is nevertheless for it: when this node is the one that is behind. Who names a ring has picked this node by
+   * it, so it is told that the rings differ; passing the write on could send it round in circles between nodes that take one another for its owner.
+   */
+  async #isMeant(self: NodeId, request: WriteRequest, bucket: BucketProperties): Promise<boolean> {
+    if (request.ring === RING_UNKNOWN) return false;
+    if (request.ring !== this.#env.view().ringVersion) await this.#env.refresh().catch(() => undefined);
+    if (this.#isOwner(self, request, bucket)) return true;
+    throw new ArmatureError('stale-ring', 'this node is no owner of the key under its ring', {
+      remedy: 'Catch up with the membership, and send the write to an owner.',
+      details: { ring: this.#env.view().ringVersion },
+    });
   }
 
   #open(request: WriteRequest): ContextContents {
@@ -98,9 +121,12 @@ export class Coordinator {
     return opened.value;
   }
 
+  #bucketOf(address: Address): Promise<BucketProperties> {
+    return this.#bucketNamed(bucketOfAddress(address));
+  }
+
   /** A bucket made a moment ago elsewhere may not have been heard of yet: membership is asked once before the name is refused. */
-  async #bucketOf(address: Address): Promise<BucketProperties> {
-    const name = bucketOfAddress(address);
+  async #bucketNamed(name: BucketName): Promise<BucketProperties> {
     let view = this.#env.view();
     if (!view.buckets.has(name) || view.ring === undefined) view = await this.#env.refresh();
     if (view.ring === undefined) {
@@ -114,7 +140,8 @@ export class Coordinator {
   }
 }
 
-function checkWrite(request: WriteRequest, bucket: BucketProperties): void {
+/** The write's operation id, once all that came from outside is within its limits. */
+function checkWrite(request: WriteRequest, bucket: BucketProperties): OperationId {
   if (request.value.length > bucket.maxValueBytes) {
     throw new ArmatureError(
       'too-large',
@@ -127,4 +154,7 @@ function checkWrite(request: WriteRequest, bucket: BucketProperties): void {
   }
   const meta = checkMeta(request.meta);
   if (!meta.ok) throw meta.error;
+  const operation = parseOperationId(request.operation);
+  if (!operation.ok) throw operation.error;
+  return operation.value;
 }

@@ -7,7 +7,7 @@
  */
 import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
 import type { WriteReply, WriteRequest } from '@armature/protocol';
-import type { CoordinationEnv } from './environment.js';
+import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
 
 /** Failures of one node that another node may not share. */
 const TRY_ANOTHER = new Set<ErrorCode>([
@@ -42,36 +42,49 @@ export async function forwardWrite(
 ): Promise<WriteReply> {
   const deadlineMs = env.clock.monotonicMs() + timeoutMs;
   const tried = new Map<NodeId, ErrorCode>();
+  let ringRetries = 0;
   let maybeWritten = false;
   while (tried.size < MAX_ATTEMPTS) {
     const leftMs = deadlineMs - env.clock.monotonicMs();
     const view = env.view();
-    const node = leftMs <= 0 ? undefined : nextOwner(env, view.placement(write.address, n).owners, fastest, tried);
+    const owners = leftMs <= 0 ? [] : view.placement(write.address, n).owners;
+    const [node, ...others] = untried(env, owners, fastest, tried);
     if (node === undefined) break;
-    const last = tried.size === MAX_ATTEMPTS - 1;
+    const isLast = others.length === 0 || tried.size === MAX_ATTEMPTS - 1;
     try {
-      return await env.ask(node, { ...write, ring: view.ringVersion }, last ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE));
+      return await env.ask(node, { ...write, ring: view.ringVersion }, isLast ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE));
     } catch (thrown) {
       const error = toArmatureError(thrown);
       maybeWritten ||= mayHaveRun(error);
-      if (!TRY_ANOTHER.has(error.code))
-        throw maybeWritten && error.code === 'bus-unavailable' ? unknownOutcome(error.message, error) : error;
-      tried.set(node, error.code);
-      if (error.code === 'stale-ring') await env.refresh();
+      if (!TRY_ANOTHER.has(error.code)) throw maybeWritten ? lessSure(error) : error;
+      if (error.code === 'stale-ring' && ringRetries < MAX_RING_RETRIES) {
+        // It says nothing against the node, which may be the only owner: with the same ring it takes the write.
+        ringRetries++;
+        await env.refresh().catch(() => undefined); // what could not be caught up with, the next node tells again
+      } else {
+        tried.set(node, error.code);
+      }
     }
   }
   throw exhausted(tried, maybeWritten);
 }
 
-/** The context's replica first, then the healthy and fast; whoever failed is not asked twice. */
-function nextOwner(
+/** The owners to try, in order: the context's replica first, then the healthy and fast; whoever failed is not asked twice. */
+function untried(
   env: CoordinationEnv,
   owners: readonly NodeId[],
   fastest: NodeId | undefined,
   tried: ReadonlyMap<NodeId, ErrorCode>,
-): NodeId | undefined {
-  if (fastest !== undefined && !tried.has(fastest) && owners.includes(fastest) && !env.monitor.isSuspect(fastest)) return fastest;
-  return env.monitor.order(owners).find((node) => !tried.has(node));
+): NodeId[] {
+  const left = env.monitor.order(owners).filter((node) => !tried.has(node));
+  if (fastest === undefined || !left.includes(fastest) || env.monitor.isSuspect(fastest)) return left;
+  return [fastest, ...left.filter((node) => node !== fastest)];
+}
+
+/** A node's definite answer, after another may have taken the write: it speaks for itself only. */
+function lessSure(error: ArmatureError): ArmatureError {
+  if (error.code === 'partial-write' || error.code === 'unknown-outcome') return error;
+  return unknownOutcome(`one owner of the key may have taken the write, another refused it: ${error.message}`, error);
 }
 
 function exhausted(tried: ReadonlyMap<NodeId, ErrorCode>, maybeWritten: boolean): ArmatureError {

@@ -33,7 +33,7 @@ export interface GetResult {
 /** One in 16 reads asks all N: at N = 3, R = 2 that costs 3 % more requests and visits every replica of a hot key within milliseconds. */
 const FULL_READ_SHARE = 16;
 
-/** Reads and reconciles. Errors: `unavailable`, `timeout`, `invalid-argument` (a quorum beyond N), `stale-ring` when membership will not settle. */
+/** Reads and reconciles. Errors: `unavailable`, `timeout`, `invalid-argument` (a quorum beyond N), `storage-corrupt` (see `reconcileAnswers`). */
 export async function get(env: CoordinationEnv, request: GetRequest): Promise<GetResult> {
   const quorum = readQuorum(request.bucket, request.options);
   if (!quorum.ok) throw quorum.error;
@@ -45,7 +45,7 @@ export async function get(env: CoordinationEnv, request: GetRequest): Promise<Ge
     if (state.verdict === 'answered') return answer(state, placement, request.bucket.resolver);
     const stale = state.failures.some((failure) => failure.code === 'stale-ring');
     if (!stale || attempt === MAX_RING_RETRIES || env.clock.monotonicMs() >= deadlineMs) throw unmet(state, quorum.value);
-    await env.refresh();
+    await env.refresh().catch(() => undefined); // what could not be caught up with, the replicas tell again
   }
 }
 
@@ -74,10 +74,10 @@ function readFrom(
         hedge.cancel();
         decide(state);
       }
-      if (decided && state.answers.length > 1 && outstanding(state) === 0) repairReplicas(env, view, address, state.answers);
+      if (decided && outstanding(state) === 0) repairReplicas(env, view, address, state);
     };
     const ask = (node: NodeId): void => {
-      const timeoutMs = deadlineMs - env.clock.monotonicMs();
+      const timeoutMs = Math.max(1, deadlineMs - env.clock.monotonicMs());
       env.ask(node, request, timeoutMs).then(
         (reply) => apply(getAnswered(state, { node, set: reply.set })),
         (thrown: unknown) => apply(getFailed(state, { node, code: toArmatureError(thrown).code })),

@@ -10,7 +10,7 @@ import type { View } from '@armature/membership';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { decodeVersionSet, emptyVersionSet, encodeVersionSet, reconcile, resolve, type VersionSet } from '@armature/versioning';
 import type { CoordinationEnv } from './environment.js';
-import type { GetAnswer } from './get-core.js';
+import type { GetAnswer, GetState } from './get-core.js';
 
 /** Repairs are off the path of any request; this only bounds how long one may linger. */
 const REPAIR_TIMEOUT_MS = 10_000;
@@ -18,15 +18,24 @@ const REPAIR_TIMEOUT_MS = 10_000;
 /** The join of all answers. Error `storage-corrupt` when a replica sent what is no version set. */
 export function reconcileAnswers(answers: readonly GetAnswer[]): VersionSet {
   const first = answers[0]?.set;
-  const same = answers.every(({ set }) => (set === undefined || first === undefined ? set === first : bytesEqual(set, first)));
-  if (same) return first === undefined ? emptyVersionSet : decoded(first);
+  if (areSame(answers)) return first === undefined ? emptyVersionSet : decoded(first);
   return reconcile(answers.map(({ set }) => (set === undefined ? emptyVersionSet : decoded(set))));
 }
 
-/** Sends the join to every replica whose answer differs from it. Fire and forget: a repair that fails is repaired by the next read. */
-export function repairReplicas(env: CoordinationEnv, view: View, address: Address, answers: readonly GetAnswer[]): void {
+/**
+ * Sends the join to every replica that answered something else, or that found its record damaged. Fire and forget: a repair that fails is repaired by
+ * the next read. Nothing is decoded, and nothing sent, when all hold the same bytes.
+ */
+export function repairReplicas(
+  env: CoordinationEnv,
+  view: View,
+  address: Address,
+  state: Pick<GetState, 'answers' | 'failures'>,
+): void {
+  const { answers } = state;
+  const damaged = state.failures.filter(({ code }) => code === 'storage-corrupt').map(({ node }) => node);
   const bucket = view.buckets.get(bucketOfAddress(address));
-  if (bucket === undefined || answers.every(({ set }) => set === undefined)) return;
+  if (bucket === undefined || (damaged.length === 0 && areSame(answers))) return;
   let all: VersionSet;
   try {
     all = reconcileAnswers(answers);
@@ -34,16 +43,21 @@ export function repairReplicas(env: CoordinationEnv, view: View, address: Addres
     env.log.error({ err: thrown }, 'read repair: a replica holds what cannot be decoded');
     return;
   }
+  if (all.clock.length === 0) return;
   const set = encodeVersionSet(resolve(bucket.resolver, all));
-  const stale = answers.filter((answer) => answer.set === undefined || !bytesEqual(answer.set, set));
-  if (stale.length === 0) return;
+  const stale = answers.filter((answer) => answer.set === undefined || !bytesEqual(answer.set, set)).map(({ node }) => node);
   const request = { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability } as const;
-  for (const { node } of stale) {
+  for (const node of [...stale, ...damaged]) {
     env.ask(node, request, REPAIR_TIMEOUT_MS).then(
       () => env.repairs.add(),
       (thrown: unknown) => env.log.debug({ node, err: thrown }, 'read repair did not arrive'),
     );
   }
+}
+
+function areSame(answers: readonly GetAnswer[]): boolean {
+  const first = answers[0]?.set;
+  return answers.every(({ set }) => (set === undefined || first === undefined ? set === first : bytesEqual(set, first)));
 }
 
 function decoded(set: Uint8Array): VersionSet {

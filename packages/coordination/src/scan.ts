@@ -5,7 +5,7 @@
  * Pages of several replicas end at different keys; only what lies before the earliest of those ends is known from all of them, and
  * the next page goes on there. The cursor is a position on the ring, so it stays valid whatever becomes of nodes and partitions.
  */
-import { ArmatureError, type BinaryString, type NodeId } from '@armature/kernel';
+import { ArmatureError, toArmatureError, type BinaryString, type ErrorCode, type NodeId } from '@armature/kernel';
 import {
   unknownBucket,
   type FetchedSibling,
@@ -16,14 +16,17 @@ import {
 } from '@armature/protocol';
 import { POSITION_BYTES, type Address } from '@armature/ring';
 import { decodeVersionSet, join, liveSiblings, resolve, type Resolver, type VersionSet } from '@armature/versioning';
-import type { CoordinationEnv } from './environment.js';
+import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
 
 /** Entries in a page whatever the caller asks for. */
 const MAX_PAGE = 1_000;
 /** Bytes of values pulled from one replica for a page. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
-/** Errors: `unknown-bucket`, `unavailable` when fewer than R owners of a partition answer. */
+/** Share of the time left that the first owners asked may take, so that there is time for others. */
+const ATTEMPT_SHARE = 0.4;
+
+/** Errors: `unknown-bucket`, `no-cluster`, `unavailable` when fewer than R owners of a partition answer. */
 export async function scan(env: CoordinationEnv, request: ScanRequest, timeoutMs: number): Promise<ScanReply> {
   const deadlineMs = env.clock.monotonicMs() + timeoutMs;
   const limit = Math.min(Math.max(1, request.limit), MAX_PAGE);
@@ -45,57 +48,83 @@ async function scanPartition(
   limit: number,
   deadlineMs: number,
 ): Promise<Pick<ScanReply, 'items' | 'next'>> {
-  const view = env.view();
-  const bucket = view.buckets.get(request.bucket);
-  if (bucket === undefined) throw unknownBucket(request.bucket);
-  const { ring } = view;
-  if (ring === undefined) throw new ArmatureError('no-cluster', 'there is no ring to list keys from');
-  const partition = ring.partitionOf(cursor.padEnd(POSITION_BYTES, '\0') as string as Address);
-  const { end } = ring.rangeOf(partition);
-  const owners = env.monitor.order(view.placementOf(partition, bucket.n).owners);
-  const pull: PullRequest = {
-    kind: 'pull',
-    ring: view.ringVersion,
-    start: cursor,
-    end,
-    bucket: request.bucket,
-    limit,
-    limitBytes: PAGE_BYTES,
-  };
-  const pages = await pullFrom(env, owners, bucket.r, pull, deadlineMs);
-  const known = earliestEnd(pages);
-  const items = joinPages(pages, known, bucket.resolver).map(({ address, set }) => ({
-    address,
-    siblings: siblingsOf(set, request.withValues),
-  }));
-  return { items: items.filter(({ siblings }) => siblings.length > 0), next: known ?? end };
+  for (let attempt = 1; ; attempt++) {
+    const view = env.view();
+    const bucket = view.buckets.get(request.bucket);
+    if (bucket === undefined) throw unknownBucket(request.bucket);
+    const { ring } = view;
+    if (ring === undefined) throw new ArmatureError('no-cluster', 'there is no ring to list keys from');
+    const partition = ring.partitionOf(cursor.padEnd(POSITION_BYTES, '\0') as Address);
+    const { end } = ring.rangeOf(partition);
+    const owners = env.monitor.order(view.placementOf(partition, bucket.n).owners);
+    const pull: PullRequest = {
+      kind: 'pull',
+      ring: view.ringVersion,
+      start: cursor,
+      end,
+      bucket: request.bucket,
+      limit,
+      limitBytes: PAGE_BYTES,
+    };
+    const { pages, failures } = await pullFrom(env, owners, bucket.r, pull, deadlineMs);
+    if (pages.length >= bucket.r) return joined(pages, end, bucket.resolver, limit, request.withValues);
+    if (!failures.includes('stale-ring') || attempt === MAX_RING_RETRIES) throw unmet(pages.length, bucket.r, failures);
+    await env.refresh().catch(() => undefined); // what could not be caught up with, the replicas tell again
+  }
 }
 
+/** What `needed` of the owners hold, the next ones asked in the place of those that fail. */
 async function pullFrom(
   env: CoordinationEnv,
   owners: readonly NodeId[],
   needed: number,
   request: PullRequest,
   deadlineMs: number,
-): Promise<PullReply[]> {
+): Promise<{ pages: PullReply[]; failures: ErrorCode[] }> {
   const pages: PullReply[] = [];
+  const failures: ErrorCode[] = [];
   let next = 0;
-  while (pages.length < needed) {
+  while (pages.length < needed && next < owners.length) {
     const batch = owners.slice(next, next + needed - pages.length);
-    if (batch.length === 0) {
-      throw new ArmatureError(
-        'unavailable',
-        `${pages.length} of the ${needed} replicas needed answered the listing of a partition`,
-        {
-          remedy: 'Repeat later. "armature cluster status" shows which nodes are down.',
-        },
-      );
-    }
     next += batch.length;
-    const settled = await Promise.allSettled(batch.map((node) => env.ask(node, request, deadlineMs - env.clock.monotonicMs())));
-    for (const one of settled) if (one.status === 'fulfilled') pages.push(one.value);
+    const leftMs = deadlineMs - env.clock.monotonicMs();
+    const timeoutMs = Math.max(1, next < owners.length ? leftMs * ATTEMPT_SHARE : leftMs);
+    const settled = await Promise.allSettled(batch.map((node) => env.ask(node, request, timeoutMs)));
+    for (const one of settled) {
+      if (one.status === 'fulfilled') pages.push(one.value);
+      else failures.push(toArmatureError(one.reason).code);
+    }
   }
-  return pages;
+  return { pages, failures };
+}
+
+/**
+ * The live keys that all pages know of. Replicas may hold different keys, so together they can be more than were asked for; those beyond the limit
+ * come with the next page.
+ */
+function joined(
+  pages: readonly PullReply[],
+  end: BinaryString | undefined,
+  resolver: Resolver,
+  limit: number,
+  withValues: boolean,
+): Pick<ScanReply, 'items' | 'next'> {
+  const known = earliestEnd(pages);
+  const live = joinPages(pages, known, resolver)
+    .map(({ address, set }) => ({ address, siblings: siblingsOf(set, withValues) }))
+    .filter(({ siblings }) => siblings.length > 0);
+  return { items: live.slice(0, limit), next: live[limit]?.address ?? known ?? end };
+}
+
+function unmet(answered: number, needed: number, failures: readonly ErrorCode[]): ArmatureError {
+  const why = failures.length === 0 ? '' : ` (${failures.join(', ')})`;
+  return new ArmatureError(
+    'unavailable',
+    `${answered} of the ${needed} replicas needed answered the listing of a partition${why}`,
+    {
+      remedy: 'Repeat later. "armature cluster status" shows which nodes are down.',
+    },
+  );
 }
 
 /** The least key at which some page ends short of the range; undefined when all pages reach its end. */

@@ -31,6 +31,7 @@ export interface GossipTransport {
 /** What an exchange needs of the one who runs it. */
 export interface Party {
   history(): History;
+  view(): View;
   /** Takes records into the history. Rejects when they do not belong there or cannot be kept. */
   absorb(records: readonly ChangeRecord[]): Promise<void>;
 }

@@ -17,7 +17,6 @@ import {
   DEFAULT_MAX_DRIFT_MS,
   hlcTick,
   hlcToMs,
-  toArmatureError,
   toHex,
   type ClusterName,
   type NodeId,
@@ -25,8 +24,9 @@ import {
   type Result,
 } from '@armature/kernel';
 import type { Change, ChangeRecord, GossipReply, GossipRequest } from '@armature/protocol';
-import { repeat, type Clock, type Logger, type Telemetry, type Timer } from '@armature/runtime';
-import { answer, choosePeer, exchange, parcel, peersOf, type GossipTransport, type Party } from './gossip.js';
+import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
+import { Conversations } from './conversations.js';
+import { answer, type GossipTransport, type Party } from './gossip.js';
 import type { HistoryStore } from './history-store.js';
 import { History } from './history.js';
 import { checkProposal } from './propose.js';
@@ -54,12 +54,8 @@ export interface MembershipEnv {
 export type ViewListener = (view: View, previous: View) => void;
 
 const DEFAULT_INTERVAL_MS = 1_000;
-/** Peers tried by one `refresh` before it gives up. */
-const REFRESH_ATTEMPTS = 3;
 /** Own fingerprints remembered: whoever announces one of them is behind, and will hear from us or from gossip. */
 const MAX_PAST_FINGERPRINTS = 256;
-/** A member that takes longer to take in a record will hear of it by gossip: no command waits for the slowest machine. */
-const HAND_OUT_TIMEOUT_MS = 1_000;
 
 export class Membership {
   readonly #env: MembershipEnv;
@@ -68,9 +64,8 @@ export class Membership {
   readonly #pastFingerprints = new Set<string>();
   readonly #pulls: Pulls;
   readonly #party: Party;
-  readonly #count;
-  /** What went wrong with each peer last, so that a lasting problem is logged once. Bounded by the known peers. */
-  readonly #problems = new Map<string, string>();
+  readonly #talk: Conversations;
+  readonly #early: Counter;
   #history: History;
   #view: View;
   #refreshing: Promise<View> | undefined;
@@ -105,20 +100,14 @@ export class Membership {
     this.#env = env;
     this.#history = history;
     this.#view = view;
-    this.#party = { history: () => this.#history, absorb: (records) => this.#absorb(records) };
-    this.#pulls = new Pulls(env.clock, (address) => this.#converse(address));
+    this.#party = { history: () => this.#history, view: () => this.#view, absorb: (records) => this.#absorb(records) };
+    this.#talk = new Conversations(env, this.#party);
+    this.#pulls = new Pulls(env.clock, (address) => this.#talk.converse(address));
     const { telemetry } = env;
-    const exchanges = (outcome: string): ReturnType<Telemetry['counter']> =>
-      telemetry.counter('armature_gossip_exchanges_total', 'Reconciliations of the membership history with a peer.', { outcome });
-    this.#count = {
-      same: exchanges('same'),
-      differed: exchanges('differed'),
-      failed: exchanges('failed'),
-      early: telemetry.counter(
-        'armature_membership_early_records_total',
-        'Change records stamped by a clock that runs far ahead of ours.',
-      ),
-    };
+    this.#early = telemetry.counter(
+      'armature_membership_early_records_total',
+      'Change records stamped by a clock that runs far ahead of ours.',
+    );
     telemetry.observedGauge(
       'armature_membership_records',
       'Records in the membership history.',
@@ -147,8 +136,8 @@ export class Membership {
     if (this.#timer !== undefined || this.#stopped) return;
     // Somewhere within the first interval, so that nodes started together do not gossip in step.
     this.#timer = clock.after(random.float() * intervalMs, () => {
-      void this.#round();
-      this.#timer = repeat(clock, intervalMs, () => this.#round());
+      void this.#talk.round();
+      this.#timer = repeat(clock, intervalMs, () => this.#talk.round());
     });
   }
 
@@ -156,6 +145,7 @@ export class Membership {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#talk.stop();
     this.#pulls.stop();
     await this.#queue.close();
   }
@@ -180,7 +170,7 @@ export class Membership {
     // A second `create` for a cluster that exists elsewhere cannot be taken back, so first have a look around.
     if (change.kind === 'create') await this.refresh().catch(() => undefined);
     const record = await this.#record(() => checkProposal(this.#view, this.#env.clusterName, change));
-    await this.#handOut(record);
+    await this.#talk.handOut(record);
     return record;
   }
 
@@ -202,62 +192,8 @@ export class Membership {
    * under way share it. Rejects with the last peer's error when none answered.
    */
   refresh(from?: string): Promise<View> {
-    this.#refreshing ??= this.#refresh(from).finally(() => (this.#refreshing = undefined));
+    this.#refreshing ??= this.#talk.refresh(from).finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
-  }
-
-  async #refresh(from: string | undefined): Promise<View> {
-    const { transport, random, seeds, self } = this.#env;
-    let peers = peersOf(this.#view, seeds, self.address);
-    let problem: ArmatureError | undefined;
-    for (let attempt = 0; attempt < REFRESH_ATTEMPTS; attempt++) {
-      const peer = attempt === 0 && from !== undefined ? from : await choosePeer(peers, transport, random, self.address);
-      if (peer === undefined) break;
-      problem = await this.#converse(peer);
-      if (problem === undefined) return this.#view;
-      peers = peers.filter((address) => address !== peer);
-    }
-    if (problem !== undefined) throw problem;
-    return this.#view; // nobody else is there
-  }
-
-  async #round(): Promise<void> {
-    const { transport, random, seeds, self, log } = this.#env;
-    try {
-      const peer = await choosePeer(peersOf(this.#view, seeds, self.address), transport, random, self.address);
-      if (peer !== undefined && !this.#stopped) await this.#converse(peer);
-    } catch (thrown) {
-      log.debug({ err: thrown }, 'no peer to gossip with was found');
-    }
-  }
-
-  /** One exchange with a peer. Resolves with what went wrong, which is also counted and, when new, logged. */
-  async #converse(address: string): Promise<ArmatureError | undefined> {
-    try {
-      const differed = await exchange(this.#party, this.#env.transport, address);
-      (differed ? this.#count.differed : this.#count.same).add();
-      this.#problems.delete(address);
-      return undefined;
-    } catch (thrown) {
-      const error = toArmatureError(thrown);
-      this.#count.failed.add();
-      this.#noteProblem(address, error);
-      return error;
-    }
-  }
-
-  #noteProblem(address: string, error: ArmatureError): void {
-    if (this.#stopped || this.#problems.get(address) === error.code) return;
-    const known = new Set(peersOf(this.#view, this.#env.seeds, this.#env.self.address));
-    for (const other of [...this.#problems.keys()]) if (!known.has(other)) this.#problems.delete(other);
-    this.#problems.set(address, error.code);
-    // That a peer is down is the failure detector's news; anything else wants a person.
-    const silent =
-      error.code === 'timeout' || error.code === 'unreachable' || error.code === 'bus-unavailable' || error.code === 'closed';
-    this.#env.log[silent ? 'debug' : 'error'](
-      { address, err: error, code: error.code, remedy: error.remedy },
-      'gossip with a peer failed',
-    );
   }
 
   #absorb(records: readonly ChangeRecord[]): Promise<void> {
@@ -279,17 +215,6 @@ export class Membership {
     });
     transport.announce(this.#history.fingerprint);
     return record;
-  }
-
-  /**
-   * Hands a record to every member and waits for those that answer soon, so that whoever gave the command finds it in force wherever
-   * they look next. Gossip reaches the others.
-   */
-  async #handOut(record: ChangeRecord): Promise<void> {
-    const { transport, seeds, self } = this.#env;
-    const request = parcel(this.#history, [record]);
-    const peers = peersOf(this.#view, seeds, self.address);
-    await Promise.allSettled(peers.map((address) => transport.gossip(address, request, HAND_OUT_TIMEOUT_MS)));
   }
 
   /** Merge, fold, persist, take effect. Only ever runs in the queue. */
@@ -315,7 +240,7 @@ export class Membership {
     for (const record of added) {
       const aheadMs = Math.round(hlcToMs(record.at) - clock.nowMs());
       if (aheadMs <= DEFAULT_MAX_DRIFT_MS) continue;
-      this.#count.early.add();
+      this.#early.add();
       log.warn(
         { id: record.id, by: record.by, aheadMs },
         'a membership record is from the future: check the clocks (NTP) of its author and of this machine',

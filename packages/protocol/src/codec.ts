@@ -9,6 +9,7 @@
 import {
   DecodeError,
   parseBucketName,
+  parseNodeId,
   type BinaryString,
   type BucketName,
   type ByteReader,
@@ -45,10 +46,13 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
   w.u8(TAGS[m.kind]);
   switch (m.kind) {
     case 'read':
-      w.varint(m.ring).binary(m.address);
+      w.varint(m.ring)
+        .binary(m.address)
+        .u8(m.standIn === true ? 1 : 0);
       break;
     case 'merge':
       w.varint(m.ring).binary(m.address).u8(DURABILITIES.indexOf(m.durability)).blob(m.set);
+      w.text(m.hintFor ?? '');
       break;
     case 'pull':
       w.varint(m.ring).binary(m.start);
@@ -61,7 +65,7 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
       break;
     case 'write':
       w.varint(m.ring).binary(m.address).blob(m.context).rawHex(m.operation);
-      w.u8((m.tombstone ? 1 : 0) | (m.options.returnContext ? 2 : 0));
+      w.u8((m.tombstone ? 1 : 0) | (m.options.returnContext ? 2 : 0) | (m.standIn === true ? 4 : 0));
       w.u8(quorumWordToByte(m.options.w)).u8(quorumWordToByte(m.options.pw)).u8(quorumWordToByte(m.options.dw));
       w.blob(m.value);
       encodeMeta(w, m.meta);
@@ -88,9 +92,12 @@ export function decodeRequest(r: ByteReader): Request {
   const kind = readKind(r);
   switch (kind) {
     case 'read':
-      return { kind, ring: readRing(r), address: readAddress(r) };
-    case 'merge':
-      return { kind, ring: readRing(r), address: readAddress(r), durability: readDurability(r), set: r.blob() };
+      return { kind, ring: readRing(r), address: readAddress(r), ...(decodeFlag(r) ? { standIn: true } : {}) };
+    case 'merge': {
+      const merge = { kind, ring: readRing(r), address: readAddress(r), durability: readDurability(r), set: r.blob() };
+      const hintFor = r.text();
+      return hintFor === '' ? merge : { ...merge, hintFor: must(parseNodeId(hintFor)) };
+    }
     case 'pull':
       return {
         kind,
@@ -109,7 +116,7 @@ export function decodeRequest(r: ByteReader): Request {
       const context = r.blob();
       const operation = r.rawHex(8);
       const flags = r.u8();
-      if (flags > 3) throw new DecodeError(`write flags ${flags}`);
+      if (flags > 7) throw new DecodeError(`write flags ${flags}`);
       const options = {
         w: quorumWordFromByte(r.u8()),
         pw: quorumWordFromByte(r.u8()),
@@ -117,7 +124,8 @@ export function decodeRequest(r: ByteReader): Request {
         returnContext: (flags & 2) !== 0,
       };
       const value = r.blob();
-      return { kind, ring, address, context, operation, tombstone: (flags & 1) !== 0, value, meta: decodeMeta(r), options };
+      const write = { kind, ring, address, context, operation, tombstone: (flags & 1) !== 0, value, meta: decodeMeta(r), options };
+      return (flags & 4) === 0 ? write : { ...write, standIn: true };
     }
     case 'scan':
       return { kind, bucket: readBucket(r.text()), cursor: r.binary(), limit: r.varint(), withValues: decodeFlag(r) };

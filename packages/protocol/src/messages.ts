@@ -30,6 +30,8 @@ export interface ReadRequest {
   readonly kind: 'read';
   readonly ring: RingVersion;
   readonly address: Address;
+  /** Asked as a fallback: what it keeps for others counts too. */
+  readonly standIn?: boolean;
 }
 
 export interface ReadReply {
@@ -46,6 +48,8 @@ export interface MergeRequest {
   readonly set: Uint8Array;
   /** Acknowledge when this durable, or more. */
   readonly durability: Durability;
+  /** Keep it as a hint for this owner, which cannot be reached, and hand it over when it is back (paper, section 4.6). */
+  readonly hintFor?: NodeId | undefined;
 }
 
 export interface MergeReply {
@@ -126,6 +130,8 @@ export interface WriteRequest {
   readonly value: Uint8Array;
   readonly meta: Meta;
   readonly options: WriteOptions;
+  /** None of the owners can be reached: mint it as a fallback, and keep it as a hint. */
+  readonly standIn?: boolean;
 }
 
 export interface WriteReply {

@@ -25,6 +25,16 @@ export interface EpochStore {
   save(document: Uint8Array): Promise<void>;
 }
 
+/** Under which actor to mint, as a replica sees it. */
+export interface Epoch {
+  /** Undefined while a fresh one is on its way to stable storage. */
+  readonly current: ActorId | undefined;
+  /** Never mints under the current actor again. */
+  retire(reason: string): void;
+  /** The current actor, as soon as there is one. */
+  renewed(): Promise<ActorId>;
+}
+
 export interface ActorEpochEnv {
   readonly store: EpochStore;
   readonly clock: Clock;
@@ -45,7 +55,7 @@ export const MAX_REST_MS = 10 * 60_000;
 /** A fresh actor that is retired while it is being saved is replaced; so often in a row, something is wrong with the store. */
 const MAX_RENEWALS = 3;
 
-export class ActorEpoch {
+export class ActorEpoch implements Epoch {
   readonly #env: ActorEpochEnv;
   readonly #retired: Counter;
   #actor: ActorId | undefined;

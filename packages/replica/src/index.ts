@@ -3,7 +3,10 @@
  */
 export * from './actor-epoch.js';
 export * from './filler.js';
+export * from './hint-delivery.js';
+export * from './hint-store.js';
 export * from './key-locks.js';
 export type { RecordStore } from './record-store.js';
 export * from './record.js';
 export * from './replica.js';
+export * from './stand-in-actor.js';

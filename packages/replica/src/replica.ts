@@ -10,7 +10,7 @@
  * commit then fail, peers may know a dot that this store has forgotten. That is what actor epochs are for: a failed commit retires the actor, and
  * the forgotten dot stays the only one of its name.
  */
-import { ArmatureError, HLC_ZERO, ok, type BinaryString, type Hlc, type NodeId } from '@armature/kernel';
+import { ArmatureError, HLC_ZERO, bytesEqual, ok, type BinaryString, type Hlc, type NodeId } from '@armature/kernel';
 import type { BucketProperties, Durability, Meta } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
@@ -35,7 +35,7 @@ import {
   type VersionSet,
   type VersionVector,
 } from '@armature/versioning';
-import type { ActorEpoch } from './actor-epoch.js';
+import type { Epoch } from './actor-epoch.js';
 import { KeyLocks } from './key-locks.js';
 import { DAMAGED, decodeHeld, isAccepted, readHeld, type Held, type RecordStore } from './record-store.js';
 import { openRecord, sealRecord } from './record.js';
@@ -43,7 +43,7 @@ import { openRecord, sealRecord } from './record.js';
 export interface ReplicaEnv {
   readonly node: NodeId;
   readonly store: RecordStore;
-  readonly epoch: ActorEpoch;
+  readonly epoch: Epoch;
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -139,6 +139,20 @@ export class Replica {
     throw new ArmatureError('unavailable', 'this node is taking a fresh actor', {
       remedy: 'Repeat the write; another replica can take it at once.',
     });
+  }
+
+  /**
+   * Forgets the key, if it still holds exactly `set`. For what others provably have: what is dropped here cannot be vouched for any more. Whether
+   * it was dropped; rejects with storage errors.
+   */
+  async drop(address: Address, set: Uint8Array): Promise<boolean> {
+    const dropped = this.#change(address, (held) => {
+      if (held.set === undefined || !bytesEqual(held.set, set)) return undefined;
+      return { committed: this.#env.store.write([{ kind: 'delete', key: address }], 'os') };
+    });
+    const drop = dropped instanceof Promise ? await dropped : dropped;
+    await drop?.committed;
+    return drop !== undefined;
   }
 
   /** A page of what is held in an arc of the ring. Damaged records are left out (and counted): a peer has them whole. */

@@ -1,31 +1,42 @@
 /**
- * How a node's one store is shared: records under their addresses in the data space; the membership history and the actor's epoch, always on
+ * How a node's one store is shared: records under their addresses in the data space; hints under the owner they are for and their addresses in the
+ * hints space; the membership history and the actor's epoch, always on
  * stable storage before they count, in the meta space.
  */
-import { utf8Decode, utf8Encode, type BinaryString } from '@armature/kernel';
+import { utf8Decode, utf8Encode, type BinaryString, type NodeId } from '@armature/kernel';
 import type { HistoryStore } from '@armature/membership';
 import { parseChangeRecord, type ChangeRecord } from '@armature/protocol';
-import type { EpochStore, RecordStore } from '@armature/replica';
+import type { EpochStore, HintSpace, RecordStore } from '@armature/replica';
 import type { Logger } from '@armature/runtime';
-import { parseSpaceKey, spaceBounds, spaceKey, spacePrefixBounds, type Store } from '@armature/storage';
+import { parseSpaceKey, spaceBounds, spaceKey, spacePrefixBounds, type Space, type Store } from '@armature/storage';
 
 const EPOCH_KEY = spaceKey('meta', 'actor-epoch');
 const HISTORY_PREFIX = 'history/';
 const HISTORY_PAGE = 1_000;
 
 export function recordStoreOn(store: Store): RecordStore {
+  return recordsUnder(store, 'data', '');
+}
+
+/** Records whose keys in the space begin with `prefix`, which the record store does not see. */
+function recordsUnder(store: Store, space: Space, prefix: string): RecordStore {
+  const stored = (key: string): BinaryString => spaceKey(space, prefix + key);
+  /** A page may end at the space's own end, which has no key in it. */
+  const address = (key: BinaryString): BinaryString => (parseSpaceKey(key)?.key ?? '').slice(prefix.length) as BinaryString;
+  const bounds = spacePrefixBounds(space, prefix);
   return {
-    read: (address) => store.read(spaceKey('data', address)),
+    read: (key) => store.read(stored(key)),
     write: (operations, durability) =>
       store.write(
-        operations.map((operation) => ({ ...operation, key: spaceKey('data', operation.key) })),
+        operations.map((operation) => ({ ...operation, key: stored(operation.key) })),
         durability,
       ),
     async range(query) {
-      const page = await store.range({ ...query, ...spaceBounds('data', query.start, query.end) });
+      const end = query.end === undefined ? bounds.end : stored(query.end);
+      const page = await store.range({ ...query, start: stored(query.start), end });
       return {
-        entries: page.entries.map(({ key, value }) => ({ key: dataKey(key), value })),
-        next: page.next === undefined ? undefined : dataKey(page.next),
+        entries: page.entries.map(({ key, value }) => ({ key: address(key), value })),
+        next: page.next === undefined ? undefined : address(page.next),
       };
     },
   };
@@ -67,7 +78,20 @@ function historyKey(record: ChangeRecord): BinaryString {
   return spaceKey('meta', `${HISTORY_PREFIX}${record.at.toString(16).padStart(14, '0')}-${record.id}`);
 }
 
-/** A page of the data space may end at the space's own end, which has no key in it. */
-function dataKey(stored: BinaryString): BinaryString {
-  return parseSpaceKey(stored)?.key ?? ('' as BinaryString);
+/** Hints under their owner's name and their address. Names have no slash, so one owner's hints are one range. */
+export function hintSpaceOn(store: Store): HintSpace {
+  return {
+    for: (owner) => recordsUnder(store, 'hints', `${owner}/`),
+    async owners() {
+      const owners: NodeId[] = [];
+      const bounds = spaceBounds('hints');
+      for (let start = bounds.start; ; ) {
+        const [first] = (await store.range({ start, end: bounds.end, limit: 1 })).entries;
+        const name = first === undefined ? undefined : parseSpaceKey(first.key)?.key.split('/', 1)[0];
+        if (name === undefined) return owners;
+        owners.push(name as NodeId);
+        start = spaceKey('hints', `${name}0`); // "0" follows "/": past all hints of this owner
+      }
+    },
+  };
 }

@@ -1,0 +1,107 @@
+/**
+ * Hinted handoff: taking hints home (paper, section 4.6).
+ *
+ * When an owner answers again, and every now and then besides, its hints go out in ring order, a bounded number at a time, each as a
+ * merge; a hint is deleted when the owner has acknowledged it, and only if nothing was added to it meanwhile. A delivery that is interrupted starts
+ * again where hints are left, since what was delivered is gone.
+ *
+ * An owner that does not own the key any more, because it left, was removed, or its share moved, cannot be given it. Its hints go to all present owners of
+ * the key instead, and are deleted when all of them have acknowledged: a hint may be the only copy of a write.
+ */
+import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
+import type { View } from '@armature/membership';
+import { unknownBucket, type BucketProperties, type MergeReply, type MergeRequest } from '@armature/protocol';
+import { bucketOfAddress, type Address } from '@armature/ring';
+import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
+import type { HintStore } from './hint-store.js';
+
+export interface HintDeliveryEnv {
+  readonly node: NodeId;
+  readonly hints: HintStore;
+  readonly view: () => View;
+  readonly ask: (node: NodeId, request: MergeRequest, timeoutMs: number) => Promise<MergeReply>;
+  readonly isSuspect: (node: NodeId) => boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** The scan that finds what the detector's word has missed. */
+const SCAN_INTERVAL_MS = 10_000;
+/** Merges under way to one owner: enough for a round trip of a few ms at some thousand hints a second, too few to hurt an owner that is just back. */
+const CONCURRENT = 16;
+const MERGE_TIMEOUT_MS = 5_000;
+
+export class HintDelivery {
+  readonly #env: HintDeliveryEnv;
+  readonly #delivered: Counter;
+  readonly #delivering = new Set<NodeId>();
+  #scan: Timer | undefined;
+  #stopped = false;
+
+  constructor(env: HintDeliveryEnv) {
+    this.#env = env;
+    this.#delivered = env.telemetry.counter('armature_hints_delivered_total', 'Hints taken home and deleted.');
+  }
+
+  start(): void {
+    this.#scan = repeat(this.#env.clock, SCAN_INTERVAL_MS, () => this.#deliverAll());
+    void this.#deliverAll();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#scan?.cancel();
+  }
+
+  /** An owner has answered again. */
+  recovered(owner: NodeId): void {
+    void this.#deliver(owner);
+  }
+
+  async #deliverAll(): Promise<void> {
+    try {
+      for (const owner of await this.#env.hints.owners()) if (!this.#env.isSuspect(owner)) await this.#deliver(owner);
+    } catch (thrown) {
+      this.#env.log.error({ err: toArmatureError(thrown) }, 'the hint store cannot be scanned');
+    }
+  }
+
+  /** One delivery to an owner at a time. Never rejects: what was not delivered stays for the next. */
+  async #deliver(owner: NodeId): Promise<void> {
+    if (this.#stopped || this.#delivering.has(owner)) return;
+    this.#delivering.add(owner);
+    let delivered = 0;
+    try {
+      for await (const page of this.#env.hints.pages(owner)) {
+        for (let i = 0; i < page.entries.length && !this.#stopped; i += CONCURRENT) {
+          const batch = page.entries.slice(i, i + CONCURRENT);
+          await Promise.all(batch.map(({ address, set }) => this.#takeHome(owner, address, set)));
+          delivered += batch.length;
+        }
+      }
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      this.#env.log.debug({ owner, err: error }, 'hints stay here for now');
+    } finally {
+      this.#delivering.delete(owner);
+    }
+    if (delivered > 0) this.#env.log.info({ owner, delivered }, 'hints delivered');
+  }
+
+  async #takeHome(owner: NodeId, address: Address, set: Uint8Array): Promise<void> {
+    const view = this.#env.view();
+    const name = bucketOfAddress(address);
+    const bucket = view.buckets.get(name);
+    if (bucket === undefined) throw unknownBucket(name);
+    const { owners, pending } = view.placement(address, bucket.n);
+    const isHome = owners.includes(owner) || pending.includes(owner);
+    await Promise.all((isHome ? [owner] : owners).map((target) => this.#merge(target, view, address, set, bucket)));
+    if (await this.#env.hints.drop(owner, address, set)) this.#delivered.add();
+  }
+
+  async #merge(target: NodeId, view: View, address: Address, set: Uint8Array, bucket: BucketProperties): Promise<void> {
+    if (this.#stopped) throw new ArmatureError('closed', 'the delivery of hints has stopped');
+    await this.#env.ask(target, { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability }, MERGE_TIMEOUT_MS);
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The hint store: what this node keeps for owners that could not be reached (paper, section 4.6).
+ *
+ * For each such owner it is a replica of its own, in a space of its own, so hints are merged, minted over and read exactly like records, and never
+ * mix with what this node owns. Hints are bounded in bytes: beyond the bound a new one is refused as `overloaded`, which costs the write one
+ * acknowledgement, never the write itself. They survive restarts; the bytes are counted when the node starts, and from then
+ * on with every hint that comes and goes.
+ */
+import { ArmatureError, type BinaryString, type NodeId, type Random } from '@armature/kernel';
+import type { BucketProperties, Durability } from '@armature/protocol';
+import type { Address } from '@armature/ring';
+import type { Clock, Logger, Telemetry } from '@armature/runtime';
+import { joinEncoded } from '@armature/versioning';
+import type { RecordStore } from './record-store.js';
+import { Replica, type HeldPage, type MintRequest, type MintResult } from './replica.js';
+import { StandInActor } from './stand-in-actor.js';
+
+export interface HintSpace {
+  /** The records kept for one owner. */
+  for(owner: NodeId): RecordStore;
+  /** The owners for whom there is at least one record, in any order. */
+  owners(): Promise<readonly NodeId[]>;
+}
+
+export interface HintStoreEnv {
+  readonly node: NodeId;
+  readonly space: HintSpace;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+  /** Bound of all hints together. */
+  readonly limitBytes: number;
+}
+
+/** 1 GiB: a node that is down for an hour under 250 writes of 1 KB a second. */
+export const DEFAULT_HINT_LIMIT_BYTES = 1024 ** 3;
+
+const COUNT_PAGE = { limit: 1_000, limitBytes: 4 * 1024 * 1024 };
+
+export class HintStore {
+  readonly #env: HintStoreEnv;
+  readonly #actor: StandInActor;
+  readonly #replicas = new Map<NodeId, Replica>();
+  #sizeBytes = 0;
+  #warned = false;
+
+  private constructor(env: HintStoreEnv) {
+    this.#env = env;
+    this.#actor = new StandInActor(env.random);
+    env.telemetry.observedGauge('armature_hints_bytes', 'Bytes kept for owners that could not be reached.', () => this.#sizeBytes);
+  }
+
+  /** Counts what an earlier life has left. */
+  static async open(env: HintStoreEnv): Promise<HintStore> {
+    const store = new HintStore(env);
+    for (const owner of await env.space.owners()) {
+      for await (const page of store.pages(owner)) for (const { address, set } of page.entries) store.#sizeBytes += costOf(address, set);
+    }
+    return store;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** The owners for whom something is kept. */
+  owners(): Promise<readonly NodeId[]> {
+    return this.#env.space.owners();
+  }
+
+  /** Keeps a version set for `owner`. Errors: `overloaded` past the bound, and those of `Replica.merge`. */
+  async merge(owner: NodeId, address: Address, set: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void> {
+    this.#makeRoom(address, set.length);
+    await this.#accounted(owner, address, () => this.#replica(owner).merge(address, set, bucket, durability));
+  }
+
+  /** Mints a put that no owner could take, and keeps it for `owner`. Errors: `overloaded` past the bound, and those of `Replica.mint`. */
+  async mint(owner: NodeId, request: MintRequest): Promise<MintResult> {
+    this.#makeRoom(request.address, request.value.length);
+    return this.#accounted(owner, request.address, () => this.#replica(owner).mint(request));
+  }
+
+  /** What is kept of a key for any of these owners, joined; undefined for nothing. */
+  async read(address: Address, owners: readonly NodeId[]): Promise<Uint8Array | undefined> {
+    let all: Uint8Array | undefined;
+    for (const owner of owners) {
+      const kept = await this.#replica(owner).read(address);
+      if (kept === undefined) continue;
+      const joined = joinEncoded(all, kept);
+      if (joined.ok) all = joined.value.bytes;
+    }
+    return all;
+  }
+
+  /** All hints for an owner, a page at a time, in ring order. */
+  async *pages(owner: NodeId): AsyncGenerator<HeldPage> {
+    let start: BinaryString | undefined = '' as BinaryString;
+    while (start !== undefined) {
+      const page: HeldPage = await this.#replica(owner).page({ start, ...COUNT_PAGE });
+      yield page;
+      start = page.next;
+    }
+  }
+
+  /** Deletes a hint that has been delivered, unless more has been added to it meanwhile. Whether it was deleted. */
+  async drop(owner: NodeId, address: Address, set: Uint8Array): Promise<boolean> {
+    // Before the deletion, so that nothing can be minted over the gap under the old actor.
+    this.#actor.retire();
+    const dropped = await this.#replica(owner).drop(address, set);
+    if (dropped) this.#sizeBytes = Math.max(0, this.#sizeBytes - costOf(address, set));
+    return dropped;
+  }
+
+  /** Two writes of one key at once may be counted a little wrong; the next start counts anew. */
+  async #accounted<T>(owner: NodeId, address: Address, write: () => Promise<T>): Promise<T> {
+    const before = await this.#replica(owner).read(address);
+    const result = await write();
+    const after = await this.#replica(owner).read(address);
+    this.#sizeBytes += (after === undefined ? 0 : costOf(address, after)) - (before === undefined ? 0 : costOf(address, before));
+    return result;
+  }
+
+  #replica(owner: NodeId): Replica {
+    let replica = this.#replicas.get(owner);
+    if (replica === undefined) {
+      const { node, space, clock, log, telemetry } = this.#env;
+      replica = new Replica({ node, store: space.for(owner), epoch: this.#actor, clock, log: log.child({ hintsFor: owner }), telemetry });
+      this.#replicas.set(owner, replica);
+    }
+    return replica;
+  }
+
+  #makeRoom(address: Address, moreBytes: number): void {
+    const { limitBytes, log } = this.#env;
+    if (this.#sizeBytes + address.length + moreBytes <= limitBytes) {
+      this.#warned &&= this.#sizeBytes > limitBytes / 2;
+      return;
+    }
+    if (!this.#warned) log.warn({ sizeBytes: this.#sizeBytes, limitBytes }, 'the hint store is full: owners that are down will need anti-entropy');
+    this.#warned = true;
+    throw new ArmatureError('overloaded', `the hint store is full (${this.#sizeBytes} of ${limitBytes} bytes)`, {
+      remedy: 'Bring the nodes back that are down, or remove those that are gone for good.',
+    });
+  }
+}
+
+function costOf(address: Address, set: Uint8Array): number {
+  return address.length + set.length;
+}

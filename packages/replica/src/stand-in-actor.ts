@@ -1,0 +1,33 @@
+/**
+ * The actor under which a node mints for others: puts that it takes as a fallback, because no owner of the key can be reached.
+ *
+ * What a fallback keeps of a key is a hint, and hints are deleted when they have been delivered. A dot must not be minted over a state
+ * that lacks earlier dots of the same actor: its clock would cover them, and replicas that hold them would take them for superseded. So the
+ * actor lives in memory only (a restart means a fresh one), and is retired whenever a hint is deleted: as long as an actor is in use,
+ * everything it ever minted is still here.
+ */
+import type { Random } from '@armature/kernel';
+import { mintActorId, type ActorId } from '@armature/versioning';
+import type { Epoch } from './actor-epoch.js';
+
+export class StandInActor implements Epoch {
+  readonly #random: Random;
+  #actor: ActorId;
+
+  constructor(random: Random) {
+    this.#random = random;
+    this.#actor = mintActorId(random);
+  }
+
+  get current(): ActorId {
+    return this.#actor;
+  }
+
+  retire(): void {
+    this.#actor = mintActorId(this.#random);
+  }
+
+  renewed(): Promise<ActorId> {
+    return Promise.resolve(this.#actor);
+  }
+}

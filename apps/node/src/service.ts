@@ -9,7 +9,7 @@ export const nodeService: ServiceSpec<typeof nodeShape> = {
   version: SERVER_VERSION,
   role: 'node',
   description:
-    'A node: holds its share of the data, and coordinates requests for it. A new node waits until an administrator\n' +
+    'A node: holds its share of the data, and coordinates requests for it. A new node waits until an administrator ' +
     'lets it in: armature cluster create, or armature cluster join (zone and weight are given there).',
   shape: nodeShape,
   examples: [

@@ -1,15 +1,19 @@
 /** Who gets what in a node process: the bus and the engine of the configuration's choice, into one `ArmatureNode`. */
 import { join } from 'node:path';
 import type { ServicePorts, WiredService } from '@armature/process';
-import { ArmatureNode } from '@armature/server';
+import { ArmatureNode, type NodeOptions } from '@armature/server';
 import { memoryEngine, type Engine } from '@armature/storage';
 import { openLevelEngine } from '@armature/storage-level';
 import { openRedisEngine } from '@armature/storage-redis';
 import { nodeOptionsOf, type NodeConfig } from './config.js';
 
-/** Errors: `invalid-config`, and those of opening the storage. */
-export async function wireNode(config: NodeConfig, ports: ServicePorts): Promise<WiredService> {
+/** Throws `invalid-config`. What it returns opens the storage, and fails with the errors of that. */
+export function wireNode(config: NodeConfig): (ports: ServicePorts) => Promise<WiredService> {
   const options = nodeOptionsOf(config);
+  return (ports) => startNode(config, options, ports);
+}
+
+async function startNode(config: NodeConfig, options: NodeOptions, ports: ServicePorts): Promise<WiredService> {
   const engine = await openEngine(config, ports);
   let node: ArmatureNode;
   try {

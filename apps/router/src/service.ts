@@ -8,7 +8,7 @@ export const routerService: ServiceSpec<typeof routerShape> = {
   version: SERVER_VERSION,
   role: 'router',
   description:
-    'A router: coordinates requests for clients that do not do so themselves, and serves the plain NATS API.\n' +
+    'A router: coordinates requests for clients that do not do so themselves, and serves the plain NATS API. ' +
     'It holds no data. Run as many as the load needs; they share the work.',
   shape: routerShape,
   examples: [
@@ -16,8 +16,11 @@ export const routerService: ServiceSpec<typeof routerShape> = {
     'armature-router --name r1 --cluster prod --nats nats://10.0.0.5:4222 --secret-file cluster.key --http-port 7600',
   ],
   nameOf: routerNameOf,
-  async wire(config, ports) {
-    const router = await ArmatureRouter.start(routerOptionsOf(config), ports);
-    return { readiness: () => ({ ready: router.ready, notes: router.notes }), stop: () => router.stop() };
+  wire(config) {
+    const options = routerOptionsOf(config);
+    return async (ports) => {
+      const router = await ArmatureRouter.start(options, ports);
+      return { readiness: () => ({ ready: router.ready, notes: router.notes }), stop: () => router.stop() };
+    };
   },
 };

@@ -23,7 +23,7 @@ export interface LifecycleOptions {
   readonly log: Logger;
   /** Bound of a stop, in ms. */
   readonly drainMs: number;
-  /** Tells the user, on a terminal, why the process did not start. */
+  /** Tells why the process did not start. */
   readonly onStartFailure: (error: ArmatureError) => void;
 }
 
@@ -61,7 +61,6 @@ export class Lifecycle {
       await this.#started;
     } catch (thrown) {
       const error = toArmatureError(thrown);
-      this.#options.log.error({ err: error }, 'could not start');
       this.#options.onStartFailure(error);
       await this.stop('the start failed', exitCodeOf(error.code));
     }

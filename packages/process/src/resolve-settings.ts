@@ -121,7 +121,7 @@ function missing(field: string, one: Setting<unknown>): Problem {
     field,
     source: 'nowhere',
     allowed: one.allowed,
-    message: `${field} is not set, but must be ${one.allowed}`,
+    message: `${field} is not set; it must be ${one.allowed}`,
     remedy: `Give ${places}, or "${field}" in the configuration file.`,
   };
 }

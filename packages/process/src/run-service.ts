@@ -40,7 +40,8 @@ export interface WiredService {
 export interface ServiceSpec<S extends ServiceShape> extends ServiceCommand<S> {
   readonly role: string;
   nameOf(values: ValuesOf<S>): string;
-  wire(values: ValuesOf<S>, ports: ServicePorts): Promise<WiredService>;
+  /** In two steps: what is wrong with the values shows before anything is opened, and the service starts when its ports are there. */
+  wire(values: ValuesOf<S>): (ports: ServicePorts) => Promise<WiredService>;
 }
 
 const READINESS_CHECK_MS = 1_000;
@@ -72,9 +73,10 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
     clock,
     log,
     drainMs: common.drainMs,
-    // On a terminal the log has said it already.
-    onStartFailure: (error) => {
-      if (!isPretty(format)) process.stderr.write(renderError(error, { color: onTerminal, debug: false }));
+    onStartFailure(error) {
+      // On a terminal both would say the same to the same eyes.
+      if (!isPretty(format)) log.error({ err: error }, 'could not start');
+      process.stderr.write(renderError(error, { color: onTerminal, debug: common.logLevel === 'debug' }));
     },
   });
   let service: WiredService | undefined;
@@ -84,11 +86,13 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
   };
 
   await lifecycle.run(async () => {
+    const start = spec.wire(values);
+    const servers = natsServerOptions(common);
+
     const http = await startHealthServer({ host: common.httpHost, port: common.httpPort, readiness, metrics });
     lifecycle.add('http', () => http.close());
     log.info({ http: http.url, version: spec.version }, 'health and metrics are served');
 
-    const servers = natsServerOptions(common);
     const bus = await connectNatsBus({
       ...servers,
       name: `armature-${spec.role}-${name}`,
@@ -104,7 +108,7 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
       void lifecycle.stop('the bus is gone', EXIT.unavailable);
     });
 
-    const started = await spec.wire(values, { bus, clock, random: systemRandom(), log, telemetry: metrics.telemetry });
+    const started = await start({ bus, clock, random: systemRandom(), log, telemetry: metrics.telemetry });
     service = started;
     lifecycle.add(spec.role, () => started.stop());
     lifecycle.add('readiness log', logReadiness(clock, log, readiness));

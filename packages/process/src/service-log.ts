@@ -36,7 +36,7 @@ export function serviceLog(options: ServiceLogOptions): Logger {
   return flatteningErrors(pinoLog({ level, base, destination }));
 }
 
-/** A logger whose fields hold errors as plain facts. */
+/** A logger whose fields hold errors as plain facts, under `error` where they came as `err`, which pino would serialise its own way. */
 export function flatteningErrors(inner: Logger): Logger {
   return {
     debug: (fields, message) => inner.debug(flat(fields), message),
@@ -51,7 +51,9 @@ function flat(fields: LogFields): LogFields {
   // Most lines have no error, and keep their object.
   if (!Object.values(fields).some((value) => value instanceof Error)) return fields;
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, value instanceof Error ? factsOf(value) : value]),
+    Object.entries(fields).map(([name, value]) =>
+      value instanceof Error ? [name === 'err' ? 'error' : name, factsOf(value)] : [name, value],
+    ),
   );
 }
 

@@ -25,7 +25,6 @@ export function environmentOnlyHelp(shape: Shape): string {
 
 function helpOf(name: string, one: Setting<unknown>): string {
   const { fallback } = one;
-  const shown = Array.isArray(fallback) ? fallback.join(',') : fallback;
-  const isTold = shown !== undefined && shown !== '' && typeof shown !== 'boolean';
-  return `${one.help}${isTold ? ` (default: ${String(shown)})` : ''} [${variableOf(name)}]`;
+  const isTold = (typeof fallback === 'string' && fallback !== '') || typeof fallback === 'number';
+  return `${one.help}${isTold ? ` (default: ${fallback})` : ''} [${variableOf(name)}]`;
 }

@@ -107,7 +107,7 @@ export function listOf<T>(one: Kind<T>): Kind<readonly T[]> {
       .filter((word) => word !== ''),
   );
   return {
-    schema: z.union([z.array(z.unknown()), split]).pipe(z.array(one.schema)) as z.ZodType<readonly T[]>,
+    schema: z.union([z.array(z.unknown()), split]).pipe(z.array(one.schema)),
     allowed: `a list, separated by commas, of which each is ${one.allowed}`,
   };
 }

@@ -1,0 +1,58 @@
+/** `armature cluster history`: the changes that made the cluster what it is, oldest first. The ring is a function of them. */
+import { hlcToMs } from '@armature/kernel';
+import type { Change, ChangeRecord } from '@armature/protocol';
+import type { Command } from 'commander';
+import { define, option, type Commands, type Outcome } from '../command.js';
+import { plural, tableText } from '../format.js';
+import type { Session } from '../session.js';
+
+export function defineClusterHistory(commands: Commands, cluster: Command): void {
+  define<{ all?: boolean }>(commands, cluster, {
+    usage: 'history',
+    summary: 'list the changes of membership and buckets',
+    details: 'Oldest first. What nodes announce of themselves (that they hold what they became owners of) is shown with --all.',
+    options: [option('--all', 'with the announcements of nodes')],
+    examples: ['cluster history', 'cluster history --all --json'],
+    run: (session, _args, options) => history(session, options.all === true),
+  });
+}
+
+async function history(session: Session, all: boolean): Promise<Outcome> {
+  const { admin } = await session.client();
+  const records = await admin.history();
+  if (session.voice.json) {
+    await session.printJson(records);
+    return undefined;
+  }
+  const shown = all ? records : records.filter(({ change }) => change.kind !== 'ready');
+  await session.print(tableText(session, ['time', 'at', 'change', 'id'], shown.map(rowOf)));
+  const hidden = records.length - shown.length;
+  if (hidden > 0) await session.note(`and ${plural(hidden, 'announcement')} of nodes (--all)`);
+  return undefined;
+}
+
+function rowOf({ at, by, change, id }: ChangeRecord): string[] {
+  return [new Date(hlcToMs(at)).toISOString(), by, changeText(change), id];
+}
+
+export function changeText(change: Change): string {
+  switch (change.kind) {
+    case 'create':
+      return `create ${change.cluster}: ${change.members.map(({ node }) => node).join(', ')}; ${change.partitionCount} partitions, strategy ${change.strategy}`;
+    case 'join':
+      return `join ${change.node}, zone ${change.zone}, weight ${change.weight}`;
+    case 'leave':
+    case 'remove':
+      return `${change.kind} ${change.node}`;
+    case 'weight':
+      return `weight ${change.node} ${change.weight}`;
+    case 'zone':
+      return `zone ${change.node} ${change.zone}`;
+    case 'bucket': {
+      const { n, r, w, resolver, durability } = change.properties;
+      return `bucket ${change.bucket}: n=${n} r=${r} w=${w} ${resolver} ${durability}`;
+    }
+    case 'ready':
+      return `ready ${change.node}: ${plural(change.partitions.length, 'partition')} since ${change.change}`;
+  }
+}

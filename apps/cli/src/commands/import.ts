@@ -1,0 +1,203 @@
+/** `armature import`: a file of records into a bucket, many at a time, with progress, retries, and an exact account at the end. */
+import { createReadStream, statSync } from 'node:fs';
+import { ArmatureError, toArmatureError, toBinaryString } from '@armature/kernel';
+import { EXIT } from '@armature/process';
+import { systemRandom } from '@armature/runtime';
+import type { Command } from 'commander';
+import { define, option, type Commands, type Outcome } from '../command.js';
+import { countText, durationText, plural, sizeText } from '../format.js';
+import { integerBetween, invalid } from '../parse.js';
+import { readCsv } from '../records/csv.js';
+import { readJsonLines } from '../records/jsonl.js';
+import type { ReadRecord } from '../records/record.js';
+import type { Session } from '../session.js';
+import { eachConcurrently } from '../transfer/each-concurrently.js';
+import { FailuresFile } from '../transfer/failures-file.js';
+import { showProgress } from '../transfer/progress.js';
+import { RecordWriter } from '../transfer/write-record.js';
+
+export type Format = 'jsonl' | 'csv';
+
+interface ImportOptions {
+  readonly format?: Format;
+  readonly keyColumn?: string;
+  readonly valueColumn?: string;
+  readonly concurrency: number;
+  readonly retries: number;
+  readonly blind?: boolean;
+  readonly failures?: string;
+  readonly maxFailures: number;
+}
+
+export function defineImport(commands: Commands, program: Command): void {
+  define<ImportOptions>(commands, program, {
+    usage: 'import <bucket> <file>',
+    summary: 'write the records of a file ("-": standard input)',
+    details:
+      'JSON lines, {"key": "...", "value": ...} each: a text value is stored as text, any other as JSON; keyBase64,\n' +
+      'valueBase64, meta and values (several, concurrent) as export writes them. Or CSV with a header.\n\n' +
+      'Each key is read first and replaced, so importing twice changes nothing. --blind saves that read for a first load;\n' +
+      'keys that do exist then get siblings. Records that cannot be written are listed, with the reason, in a file that\n' +
+      'can be imported in turn; the exit code is then 1. Ctrl-C stops after what is in hand.',
+    options: [
+      formatOption(),
+      option('--key-column <name>', 'CSV: where the key is'),
+      option('--value-column <name>', 'CSV: where the value is (default: a JSON object of all other columns)'),
+      option('--concurrency <count>', 'records in hand at a time', integerBetween('--concurrency', 1, 4_096)).default(64),
+      option('--retries <count>', 'repetitions of a step that failed for now', integerBetween('--retries', 0, 100)).default(3),
+      option('--blind', 'write without reading first'),
+      option('--failures <file>', 'where to list failures (default: <file>.failures.jsonl)'),
+      option('--max-failures <count>', 'give up after this many', integerBetween('--max-failures', 1, 1e12)).default(1_000),
+    ],
+    examples: [
+      'import default records.jsonl',
+      'import default records.jsonl --blind --concurrency 256',
+      'import people people.csv --key-column id',
+      'export default | armature import copy -',
+    ],
+    run: (session, [bucket, file], options) => importFile(session, bucket ?? '', file ?? '-', options),
+  });
+}
+
+export function formatOption() {
+  return option('--format <format>', 'jsonl or csv (default: by the name of the file, else jsonl)', (text): Format => {
+    if (text === 'jsonl' || text === 'csv') return text;
+    throw invalid(`${JSON.stringify(text.slice(0, 40))} is not a format`, 'Use jsonl or csv.');
+  });
+}
+
+export function formatOf(file: string, given: Format | undefined): Format {
+  return given ?? (file.toLowerCase().endsWith('.csv') ? 'csv' : 'jsonl');
+}
+
+async function importFile(session: Session, bucket: string, file: string, options: ImportOptions): Promise<Outcome> {
+  const { clock, catchInterrupt } = session.io;
+  const source = openSource(session, file);
+  const records = readRecords(source.chunks, formatOf(file, options.format), options);
+  const client = await session.client();
+  const random = systemRandom();
+  const writer = new RecordWriter(
+    { client, clock, random },
+    { bucket, timeoutMs: session.timeoutMs, blind: options.blind === true, retries: options.retries },
+  );
+  await refuseUnknownBucket(session, bucket);
+
+  const failures = new FailuresFile(options.failures ?? (file === '-' ? 'import.failures.jsonl' : `${file}.failures.jsonl`));
+  const interrupted = catchInterrupt();
+  const progress = showProgress(session, 'import', source.sizeBytes);
+  const startedMs = clock.monotonicMs();
+  let written = 0;
+  let valueBytes = 0;
+  let offsetBytes = 0;
+  const work = async (read: ReadRecord): Promise<void> => {
+    try {
+      if (read.record === undefined) throw invalid(read.problem ?? 'it cannot be read', '');
+      await writer.write(read.record);
+      written++;
+      valueBytes += read.record.values.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      await failures.add(read, { code: error.code, message: error.message });
+    }
+    offsetBytes = Math.max(offsetBytes, read.offsetBytes);
+    progress.update(written + failures.count, offsetBytes);
+  };
+  let broken: ArmatureError | undefined;
+  try {
+    await eachConcurrently(records, {
+      concurrency: options.concurrency,
+      keyOf: (read) => (read.record === undefined ? `line ${read.line}` : toBinaryString(read.record.key)),
+      work,
+      shouldStop: () => interrupted.aborted || failures.count >= options.maxFailures,
+    });
+  } catch (thrown) {
+    broken = toArmatureError(thrown); // the input's fault; told after the account of what was done
+  } finally {
+    progress.stop();
+    await failures.close();
+  }
+
+  // An input that is wrong from its first line on needs no account.
+  if (broken !== undefined && written === 0 && failures.count === 0) throw broken;
+  const tookMs = clock.monotonicMs() - startedMs;
+  const summary = { bucket, written, failed: failures.count, repeated: writer.repeated, valueBytes, tookMs: Math.round(tookMs) };
+  const gaveUp = failures.count >= options.maxFailures;
+  if (session.voice.json) {
+    const list = failures.count > 0 ? { failuresFile: failures.path } : {};
+    await session.printJson({ ...summary, ...list, interrupted: interrupted.aborted, gaveUp });
+  } else {
+    await session.print(summaryText(summary, failures, interrupted.aborted, gaveUp));
+  }
+  if (broken !== undefined) throw broken;
+  if (interrupted.aborted) return EXIT.interrupted;
+  return failures.count > 0 ? EXIT.failure : undefined;
+}
+
+function summaryText(
+  {
+    bucket,
+    written,
+    repeated,
+    valueBytes,
+    tookMs,
+  }: { bucket: string; written: number; repeated: number; valueBytes: number; tookMs: number },
+  failures: FailuresFile,
+  interrupted: boolean,
+  gaveUp: boolean,
+): string {
+  const rate = countText(Math.round(written / Math.max(0.001, tookMs / 1_000)));
+  const again = repeated > 0 ? `; ${plural(repeated, 'step')} had to be repeated` : '';
+  const lines = [
+    `${plural(written, 'record')} (${sizeText(valueBytes)}) written to ${bucket} in ${durationText(tookMs)}, ${rate}/s${again}`,
+  ];
+  if (failures.count > 0) {
+    const where =
+      failures.broken === undefined ? `listed in ${failures.path}` : `the list could not be written: ${failures.broken.message}`;
+    lines.push(`${plural(failures.count, 'record')} failed; ${where}`);
+  }
+  if (gaveUp) lines.push('Gave up after so many failures (--max-failures); the rest of the file was not read.');
+  if (interrupted) lines.push('Interrupted; the rest of the file was not read. Importing it again does no harm.');
+  return lines.join('\n');
+}
+
+function openSource(
+  session: Session,
+  file: string,
+): { chunks: AsyncIterable<Uint8Array | string>; sizeBytes: number | undefined } {
+  if (file === '-') return { chunks: session.io.stdin, sizeBytes: undefined };
+  try {
+    const stat = statSync(file);
+    if (stat.isDirectory()) throw new Error('it is a directory');
+    return { chunks: createReadStream(file, { highWaterMark: 1024 * 1024 }), sizeBytes: stat.isFile() ? stat.size : undefined };
+  } catch (thrown) {
+    throw new ArmatureError('invalid-argument', `cannot read ${file}: ${(thrown as Error).message}`, {
+      remedy: 'Correct the name of the file; "-" is standard input.',
+      cause: thrown,
+    });
+  }
+}
+
+function readRecords(
+  chunks: AsyncIterable<Uint8Array | string>,
+  format: Format,
+  { keyColumn, valueColumn }: ImportOptions,
+): AsyncIterable<ReadRecord> {
+  if (format === 'csv') {
+    if (keyColumn === undefined) throw invalid('a CSV file needs to know where its keys are', 'Give --key-column <name>.');
+    return readCsv(chunks, { key: keyColumn, value: valueColumn });
+  }
+  if (keyColumn !== undefined || valueColumn !== undefined) {
+    throw invalid('--key-column and --value-column are for CSV', 'Add --format csv, or leave them out.');
+  }
+  return readJsonLines(chunks);
+}
+
+/** Better said once than once per record. */
+async function refuseUnknownBucket(session: Session, bucket: string): Promise<void> {
+  const { admin } = await session.client();
+  const known = await admin.buckets();
+  if ([...known.keys()].some((name) => name === bucket)) return;
+  throw new ArmatureError('unknown-bucket', `there is no bucket ${JSON.stringify(bucket)} in this cluster`, {
+    remedy: `Create it: armature bucket create ${bucket}. There are: ${[...known.keys()].join(', ')}.`,
+  });
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+/**
+ * The `armature` command as a process: real streams, Ctrl-C, and readers that go away. What it does is in `run-cli.ts`.
+ */
+import { connect } from '@armature/client';
+import { EXIT } from '@armature/process';
+import { systemClock } from '@armature/runtime';
+import { runCli } from './run-cli.js';
+
+const interruption = new AbortController();
+let isCaught = false;
+
+process.on('SIGINT', () => {
+  // A second Ctrl-C is meant, whatever the command is about to finish.
+  if (!isCaught || interruption.signal.aborted) process.exit(EXIT.interrupted);
+  interruption.abort();
+});
+
+// Whoever reads our output has had enough (`armature keys b | head`): that is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    throw error;
+  });
+}
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  clock: systemClock,
+  connect,
+  catchInterrupt() {
+    isCaught = true;
+    return interruption.signal;
+  },
+});

@@ -1,0 +1,103 @@
+/**
+ * Records as JSON, one object per line. What export writes, import reads back as it was.
+ *
+ *   {"key": "a", "value": "text"}                                     text
+ *   {"key": "a", "value": {"any": ["json"]}}                          stored as that JSON's text
+ *   {"keyBase64": "...", "valueBase64": "..."}                        any bytes
+ *   {"key": "a", "value": "text", "meta": {"content-type": "..."}}    with metadata
+ *   {"key": "a", "values": [{"value": "x"}, {"value": "y"}]}          concurrent values
+ *
+ * Other fields are passed over, so that a list of failures can be imported again.
+ */
+import { fromBase64, toBase64Url, utf8Encode } from '@armature/kernel';
+import { textOf } from '../format.js';
+import { linesOf } from './lines.js';
+import { BINARY_TYPE, JSON_TYPE, TEXT_TYPE, type ReadRecord, type KeyRecord, type RecordValue } from './record.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A record of one line. Throws an `Error` in words for whoever wrote the line. */
+export function parseRecord(text: string): KeyRecord {
+  const line = objectOf(parseJson(text), 'the line');
+  const key = bytesOf(line, 'key', 'the line');
+  if (key === undefined) throw new Error('it has neither "key" nor "keyBase64"');
+  if (line['values'] === undefined) return { key: key.bytes, values: [valueOf(line, 'the line')] };
+  if (!Array.isArray(line['values']) || line['values'].length === 0) throw new Error('"values" is not a list of at least one');
+  return { key: key.bytes, values: line['values'].map((one, i) => valueOf(objectOf(one, `values[${i}]`), `values[${i}]`)) };
+}
+
+/** One line, without a line end. */
+export function formatRecord({ key, values }: KeyRecord): string {
+  const [only] = values;
+  const shown = values.length === 1 && only !== undefined ? fieldsOf(only) : { values: values.map(fieldsOf) };
+  const text = textOf(key);
+  return JSON.stringify({ ...(text === undefined ? { keyBase64: toBase64Url(key) } : { key: text }), ...shown });
+}
+
+/** Blank lines are nothing. */
+export async function* readJsonLines(chunks: AsyncIterable<Uint8Array | string>): AsyncGenerator<ReadRecord> {
+  let number = 0;
+  for await (const { text, offsetBytes } of linesOf(chunks)) {
+    number++;
+    const source = number === 1 ? text.replace(/^\uFEFF/, '') : text;
+    if (source.trim() === '') continue;
+    try {
+      yield { line: number, offsetBytes, record: parseRecord(source), problem: undefined, source };
+    } catch (thrown) {
+      yield { line: number, offsetBytes, record: undefined, problem: (thrown as Error).message, source };
+    }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw new Error(`it is not JSON: ${(thrown as Error).message}`, { cause: thrown });
+  }
+}
+
+function objectOf(value: unknown, where: string): Json {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
+  throw new Error(`${where} is not a JSON object`);
+}
+
+function valueOf(holder: Json, where: string): RecordValue {
+  const value = bytesOf(holder, 'value', where);
+  if (value === undefined) throw new Error(`${where} has neither "value" nor "valueBase64"`);
+  return { bytes: value.bytes, meta: { 'content-type': value.type, ...metaOf(holder['meta'], where) } };
+}
+
+/** `name` as text or JSON, or `nameBase64` as bytes. Numbers are fine as values, but ambiguous as keys. */
+function bytesOf(holder: Json, name: 'key' | 'value', where: string): { bytes: Uint8Array; type: string } | undefined {
+  const encoded = holder[`${name}Base64`];
+  if (encoded !== undefined) {
+    const bytes = typeof encoded === 'string' ? fromBase64(encoded) : undefined;
+    if (bytes === undefined) throw new Error(`${where}: "${name}Base64" is not base64`);
+    return { bytes, type: BINARY_TYPE };
+  }
+  const plain = holder[name];
+  if (plain === undefined) return undefined;
+  if (typeof plain === 'string') return { bytes: utf8Encode(plain), type: TEXT_TYPE };
+  if (name === 'key') throw new Error('"key" is not text; write numbers in quotes');
+  return { bytes: utf8Encode(JSON.stringify(plain)), type: JSON_TYPE };
+}
+
+function metaOf(input: unknown, where: string): Readonly<Record<string, string>> {
+  if (input === undefined) return {};
+  const meta = objectOf(input, `${where}: "meta"`);
+  if (Object.values(meta).every((value) => typeof value === 'string')) return meta as Readonly<Record<string, string>>;
+  throw new Error(`${where}: "meta" has a value that is not text`);
+}
+
+function fieldsOf({ bytes, meta }: RecordValue): Json {
+  const text = textOf(bytes);
+  const type = text === undefined ? BINARY_TYPE : TEXT_TYPE;
+  const { 'content-type': contentType, ...rest } = meta;
+  // The type that import would assume need not be said.
+  const said = contentType === undefined || contentType === type ? rest : { 'content-type': contentType, ...rest };
+  return {
+    ...(text === undefined ? { valueBase64: toBase64Url(bytes) } : { value: text }),
+    ...(Object.keys(said).length === 0 ? {} : { meta: said }),
+  };
+}

@@ -1,0 +1,4 @@
+/** What the command line can be configured with, for all commands alike. */
+import { commandSettings, connectionSettings, secretSettings } from '@armature/process';
+
+export const cliShape = { ...connectionSettings, ...secretSettings, ...commandSettings };

@@ -1,0 +1,122 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ArmatureError, ERROR_CODES, toArmatureError, utf8Encode, type ErrorCode } from '@armature/kernel';
+import { recordingLog } from '@armature/runtime';
+import { describe, expect, test } from 'vitest';
+import { connectionSettings } from './catalogue.js';
+import { loadSecret, requireSecret } from './cluster-secret.js';
+import { EXIT, EXIT_CODE_TEXTS, exitCodeOf } from './exit-codes.js';
+import { natsServerOptions } from './nats-connection.js';
+import { errorDocument, renderError } from './render-error.js';
+import { resolveSettings } from './resolve-settings.js';
+import { flatteningErrors } from './service-log.js';
+
+const plain = { color: false, debug: false };
+
+describe('errors for people', () => {
+  test('message, remedy, code; no stack trace', () => {
+    const error = new ArmatureError('unavailable', 'no quorum', { remedy: 'Try later.', cause: new Error('inner') });
+    expect(renderError(error, plain)).toBe('error: no quorum\n  try: Try later.\n  code: unavailable\n');
+  });
+
+  test('a bug says that it is one, and --debug shows where, causes included', () => {
+    const bug = toArmatureError(new TypeError('x is undefined'));
+    expect(renderError(bug, plain)).toContain('This is a bug');
+    expect(renderError(bug, plain)).not.toContain('    at ');
+    const shown = renderError(bug, { color: false, debug: true });
+    expect(shown).toContain('caused by: TypeError: x is undefined');
+    expect(shown).toContain('    at ');
+  });
+
+  test('an error that is its own cause ends', () => {
+    const error = new Error('loop');
+    error.cause = error;
+    expect(renderError(toArmatureError(error), { color: false, debug: true })).toContain('loop');
+  });
+});
+
+describe('errors for machines', () => {
+  test('hold code, message, remedy and details, and a stack only when asked', () => {
+    const error = new ArmatureError('too-large', 'big', { remedy: 'Cut it.', details: { sizeBytes: 3 } });
+    expect(errorDocument(error)).toEqual({ code: 'too-large', message: 'big', remedy: 'Cut it.', details: { sizeBytes: 3 } });
+    expect(errorDocument(error, true)['stack']).toContain('big');
+  });
+
+  test('in the log they are plain facts; a stack comes only with bugs', () => {
+    const { log, entries } = recordingLog();
+    const flattening = flatteningErrors(log);
+    const operating = new ArmatureError('timeout', 'late', { remedy: 'Wait.', cause: new Error('socket') });
+    flattening.warn({ err: operating, peer: 'n1' }, 'asked');
+    flattening.child({ part: 'x' }).error({ err: new TypeError('oops') }, 'fell over');
+    expect(entries[0]?.fields).toEqual({
+      error: { code: 'timeout', message: 'late', remedy: 'Wait.', cause: 'socket' },
+      peer: 'n1',
+    });
+    expect(entries[1]?.fields).toMatchObject({ part: 'x', error: { code: 'internal', message: 'oops' } });
+    expect(entries[1]?.fields['error']).toHaveProperty('stack');
+  });
+});
+
+describe('exit codes', () => {
+  test('every code that is used has words, and no two share a number', () => {
+    expect(EXIT_CODE_TEXTS.map(([code]) => code)).toEqual(Object.values(EXIT));
+    expect(new Set(Object.values(EXIT)).size).toBe(Object.values(EXIT).length);
+  });
+
+  test('no error exits with 0, and a write that may have happened is told apart', () => {
+    for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) expect(exitCodeOf(code)).not.toBe(EXIT.ok);
+    expect([exitCodeOf('partial-write'), exitCodeOf('unknown-outcome')]).toEqual([EXIT.unsureWrite, EXIT.unsureWrite]);
+    expect([exitCodeOf('unavailable'), exitCodeOf('invalid-argument'), exitCodeOf('internal')]).toEqual([3, 2, 1]);
+  });
+});
+
+describe("the cluster's secret", () => {
+  const directory = mkdtempSync(join(tmpdir(), 'armature-secret-'));
+  const fileWith = (name: string, text: string): string => {
+    const path = join(directory, name);
+    writeFileSync(path, text);
+    return path;
+  };
+
+  test('is the text of the file, or of the variable, without white space around it', () => {
+    expect(loadSecret({ secretFile: fileWith('key', 'abc\n'), secret: undefined })).toEqual(utf8Encode('abc'));
+    expect(loadSecret({ secretFile: undefined, secret: ' abc ' })).toEqual(utf8Encode('abc'));
+    expect(loadSecret({ secretFile: undefined, secret: undefined })).toBeUndefined();
+  });
+
+  test('missing, absent and empty are refused with the way to make one', () => {
+    const sources = [
+      { secretFile: undefined, secret: undefined },
+      { secretFile: join(directory, 'none'), secret: undefined },
+      { secretFile: fileWith('empty', ' \n'), secret: undefined },
+    ];
+    for (const source of sources) {
+      expect(() => requireSecret(source)).toThrow(
+        expect.objectContaining({ code: 'invalid-config', remedy: expect.stringContaining('openssl') as unknown }) as unknown,
+      );
+    }
+  });
+});
+
+describe('NATS options', () => {
+  const options = (flags: Record<string, string>, env: Record<string, string> = {}) =>
+    natsServerOptions(resolveSettings(connectionSettings, { flags, env, file: undefined }).values);
+
+  test('servers and credentials come from settings alone', () => {
+    expect(options({}, { NATS_URL: 'nats://ann:word@a:1,b' })).toMatchObject({
+      servers: ['nats://a:1', 'nats://b'],
+      user: 'ann',
+      pass: 'word',
+    });
+    expect(options({ nats: 'c' }, { NATS_URL: 'nats://a:1', NATS_TOKEN: 't' })).toMatchObject({
+      servers: ['nats://c'],
+      token: 't',
+    });
+    expect(options({}).servers).toEqual(['nats://127.0.0.1:4222']);
+  });
+
+  test('a file that is not there is refused by name', () => {
+    expect(() => options({ creds: '/nonexistent.creds' })).toThrow(/nonexistent\.creds/);
+  });
+});

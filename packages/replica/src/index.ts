@@ -2,7 +2,10 @@
  * `@armature/replica`: what one node does with one key. It knows its store and its actor, and nothing of rings, peers or quorums.
  */
 export * from './actor-epoch.js';
+export * from './admission-controller.js';
+export * from './background-slices.js';
 export * from './filler.js';
+export * from './foreground-watch.js';
 export * from './hint-delivery.js';
 export * from './hint-store.js';
 export * from './key-locks.js';

@@ -2,9 +2,10 @@
  * The telemetry port over a prom-client registry. Instruments of one name must agree on their label names.
  *
  * prom-client hashes the labels at every increment, which is dear on a path that takes microseconds, so counters add to a
- * plain number and hand over the difference when somebody scrapes.
+ * plain number and hand over the difference when somebody scrapes; histograms are our own (`PrometheusHistogram`).
  */
 import * as prometheus from 'prom-client';
+import { PrometheusHistogram } from './prometheus-histogram.js';
 import type { Labels, Telemetry } from './telemetry.js';
 
 interface CountedSeries {
@@ -44,12 +45,7 @@ export function prometheusTelemetry(registry: prometheus.Registry): Telemetry {
       return { set: (value) => child.set(value) };
     },
     histogram(name, help, buckets, labels = {}) {
-      const metric = existing(
-        name,
-        () => new prometheus.Histogram({ name, help, buckets: [...buckets], labelNames: names(labels), registers: [registry] }),
-      );
-      const child = metric.labels(labels);
-      return { observe: (value) => child.observe(value) };
+      return existing(name, () => new PrometheusHistogram(name, help, buckets).registerIn(registry)).labelled(labels);
     },
     observedGauge(name, help, read, labels = {}) {
       const metric = existing(name, () => {

@@ -14,7 +14,7 @@ import {
   type WriteReply,
   type WriteRequest,
 } from '@armature/protocol';
-import type { Replica } from '@armature/replica';
+import type { HintStore, Replica } from '@armature/replica';
 import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
 import {
   EMPTY_CONTEXT,
@@ -38,6 +38,8 @@ export interface CoordinatorParts {
   readonly sealer: Sealer;
   /** The node's own replica: with one, writes to keys it owns are minted here. */
   readonly replica?: Pick<Replica, 'mint'>;
+  /** What the node keeps for owners that cannot be reached; comes with `replica`. */
+  readonly hints?: Pick<HintStore, 'mint' | 'merge'>;
 }
 
 export class Coordinator {
@@ -50,7 +52,9 @@ export class Coordinator {
     this.#sealer = parts.sealer;
     const { self } = parts.env;
     this.#minting =
-      parts.replica === undefined || self === undefined ? undefined : { ...parts.env, self, replica: parts.replica };
+      parts.replica === undefined || parts.hints === undefined || self === undefined
+        ? undefined
+        : { ...parts.env, self, replica: parts.replica, hints: parts.hints };
   }
 
   /** Reads, and answers the way clients understand: siblings and one sealed context. */
@@ -78,7 +82,9 @@ export class Coordinator {
     const minting = this.#minting;
     if (
       minting === undefined ||
-      (!this.#isOwner(minting.self, request, bucket) && !(await this.#isMeant(minting.self, request, bucket)))
+      (request.standIn !== true &&
+        !this.#isOwner(minting.self, request, bucket) &&
+        !(await this.#isMeant(minting.self, request, bucket)))
     ) {
       return forwardWrite(this.#env, request, bucket.n, context?.fastest, timeoutMs);
     }

@@ -6,6 +6,7 @@
  * so that a write that did happen after all is recognised as the same one.
  */
 import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
+import type { Placement } from '@armature/membership';
 import type { WriteReply, WriteRequest } from '@armature/protocol';
 import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
 
@@ -47,12 +48,17 @@ export async function forwardWrite(
   while (tried.size < MAX_ATTEMPTS) {
     const leftMs = deadlineMs - env.clock.monotonicMs();
     const view = env.view();
-    const owners = leftMs <= 0 ? [] : view.placement(write.address, n).owners;
-    const [node, ...others] = untried(env, owners, fastest, tried);
+    const placement = view.placement(write.address, n);
+    const [node, ...others] = leftMs <= 0 ? [] : untried(env, placement, fastest, tried);
     if (node === undefined) break;
     const isLast = others.length === 0 || tried.size === MAX_ATTEMPTS - 1;
     try {
-      return await env.ask(node, { ...write, ring: view.ringVersion }, isLast ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE));
+      const standIn = placement.owners.includes(node) ? {} : { standIn: true };
+      return await env.ask(
+        node,
+        { ...write, ...standIn, ring: view.ringVersion },
+        isLast ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE),
+      );
     } catch (thrown) {
       const error = toArmatureError(thrown);
       maybeWritten ||= mayHaveRun(error);
@@ -69,14 +75,21 @@ export async function forwardWrite(
   throw exhausted(tried, maybeWritten);
 }
 
-/** The owners to try, in order: the context's replica first, then the healthy and fast; whoever failed is not asked twice. */
+/**
+ * Whom to try, in order: the context's replica, the other owners that are up, fastest first, then fallbacks, which mint in the absence of all owners, and at last the owners
+ * that seem down. Whoever failed is not asked twice.
+ */
 function untried(
   env: CoordinationEnv,
-  owners: readonly NodeId[],
+  { owners, fallbacks }: Placement,
   fastest: NodeId | undefined,
   tried: ReadonlyMap<NodeId, ErrorCode>,
 ): NodeId[] {
-  const left = env.monitor.order(owners).filter((node) => !tried.has(node));
+  const isUp = (node: NodeId): boolean => !env.monitor.isSuspect(node);
+  const ordered = env.monitor.order(owners);
+  const left = [...ordered.filter(isUp), ...fallbacks.filter(isUp), ...ordered.filter((node) => !isUp(node))].filter(
+    (node) => !tried.has(node),
+  );
   if (fastest === undefined || !left.includes(fastest) || env.monitor.isSuspect(fastest)) return left;
   return [fastest, ...left.filter((node) => node !== fastest)];
 }

@@ -14,6 +14,10 @@ export interface GetPlan {
   readonly replicas: readonly NodeId[];
   /** Answers that make a quorum. */
   readonly needed: number;
+  /** Of these, how many must come from primaries; none by default. */
+  readonly pr?: number;
+  /** Those among `replicas` that are no primaries. */
+  readonly fallbacks?: readonly NodeId[];
   /** Replicas to ask at first; at least `needed` where there are so many. */
   readonly fanout: number;
 }
@@ -53,16 +57,22 @@ export function startGet(plan: GetPlan): GetStep {
 }
 
 export function getAnswered(state: GetState, answer: GetAnswer): GetStep {
-  const answers = [...state.answers, answer];
-  const verdict = state.verdict === 'asking' && answers.length >= state.plan.needed ? 'answered' : state.verdict;
-  return { state: { ...state, answers, verdict }, ask: NOBODY };
+  const next = { ...state, answers: [...state.answers, answer] };
+  if (state.verdict !== 'asking') return { state: next, ask: NOBODY };
+  const { needed, pr = 0 } = state.plan;
+  const primaries = next.answers.filter(({ node }) => isPrimary(state.plan, node)).length;
+  if (next.answers.length >= needed && primaries >= pr) return { state: { ...next, verdict: 'answered' }, ask: NOBODY };
+  // Enough answers, too few of them from primaries.
+  return outstanding(next) === 0 ? askNext(next) : { state: next, ask: NOBODY };
 }
 
 export function getFailed(state: GetState, failure: GetFailure): GetStep {
   const failures = [...state.failures, failure];
   if (state.verdict !== 'asking') return { state: { ...state, failures }, ask: NOBODY };
-  const reachable = state.plan.replicas.length - failures.length;
-  if (reachable < state.plan.needed) return { state: { ...state, failures, verdict: 'failed' }, ask: NOBODY };
+  const { replicas, needed, pr = 0 } = state.plan;
+  const left = replicas.filter((node) => failures.every((one) => one.node !== node));
+  const primariesLeft = left.filter((node) => isPrimary(state.plan, node)).length;
+  if (left.length < needed || primariesLeft < pr) return { state: { ...state, failures, verdict: 'failed' }, ask: NOBODY };
   return askNext({ ...state, failures });
 }
 
@@ -74,6 +84,10 @@ export function getHedged(state: GetState): GetStep {
 /** Replicas that were asked and have not said anything yet. */
 export function outstanding(state: GetState): number {
   return state.asked - state.answers.length - state.failures.length;
+}
+
+function isPrimary(plan: GetPlan, node: NodeId): boolean {
+  return plan.fallbacks?.includes(node) !== true;
 }
 
 function askNext(state: GetState): GetStep {

@@ -59,9 +59,9 @@ function readFrom(
   deadlineMs: number,
 ): Promise<GetState> {
   return new Promise((decide) => {
-    const replicas = env.monitor.order(placement.owners);
-    const full = env.random.int(FULL_READ_SHARE) === 0;
-    const request = { kind: 'read', ring: view.ringVersion, address } as const;
+    const { replicas, fallbacks } = firstHealthy(env, placement);
+    const full = fallbacks.length === 0 && env.random.int(FULL_READ_SHARE) === 0;
+    const ring = view.ringVersion;
     let state!: GetState;
     let decided = false;
     let hedge = { cancel(): void {} };
@@ -78,7 +78,8 @@ function readFrom(
     };
     const ask = (node: NodeId): void => {
       const timeoutMs = Math.max(1, deadlineMs - env.clock.monotonicMs());
-      env.ask(node, request, timeoutMs).then(
+      const standIn = fallbacks.includes(node) ? { standIn: true } : {};
+      env.ask(node, { kind: 'read', ring, address, ...standIn }, timeoutMs).then(
         (reply) => apply(getAnswered(state, { node, set: reply.set })),
         (thrown: unknown) => apply(getFailed(state, { node, code: toArmatureError(thrown).code })),
       );
@@ -90,9 +91,22 @@ function readFrom(
       });
     };
 
-    apply(startGet({ replicas, needed: quorum.needed, fanout: full ? replicas.length : quorum.needed }));
+    const { needed, pr } = quorum;
+    apply(startGet({ replicas, needed, pr, fallbacks, fanout: full ? replicas.length : needed }));
     if (!decided && state.asked < replicas.length) hedgeAfter(env.monitor.hedgeDelayMs(replicas[state.asked - 1] as NodeId));
   });
+}
+
+/**
+ * Whom to ask, in order (paper, section 4.6: the first N *healthy* nodes): the owners that are up, fastest first; for those that are not, as many fallbacks, which
+ * may keep hints for them; at last, in case they are up after all, the owners that are not.
+ */
+function firstHealthy(env: CoordinationEnv, placement: Placement): { replicas: readonly NodeId[]; fallbacks: readonly NodeId[] } {
+  const owners = env.monitor.order(placement.owners);
+  const down = owners.filter((node) => env.monitor.isSuspect(node));
+  if (down.length === 0) return { replicas: owners, fallbacks: [] };
+  const fallbacks = placement.fallbacks.filter((node) => !env.monitor.isSuspect(node)).slice(0, down.length);
+  return { replicas: [...owners.slice(0, owners.length - down.length), ...fallbacks, ...down], fallbacks };
 }
 
 function answer(state: GetState, placement: Placement, resolver: ResolverName): GetResult {

@@ -169,9 +169,9 @@ export class Participant {
   /** Takes no new requests, finishes those in hand, leaves the bus to its owner. */
   async stop(): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    this.membership.stop();
     this.monitor.stop();
     await this.link.drain();
+    await this.membership.stop();
   }
 
   #ask<Q extends ReplicaRequest>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {

@@ -5,6 +5,9 @@
  *   replicating --ack--> replicating | written     W acknowledged, PW of them primaries, DW of them on stable storage
  *   replicating --failure--> replicating | short   the quorum cannot be met any more
  *
+ * An owner that fails is stood in for by the next fallback, which keeps the version as a hint for it (the sloppy quorum, paper, section 4.6): it counts for W and
+ * DW, not for PW. Owners that are known to be down are stood in for at once.
+ *
  * Pending owners (nodes that will own the partition once they hold it) get every write, and count for nothing yet. What a node said is kept by
  * node and judged under whatever plan stands: a ring change in the middle moves nodes in and out of the count, and none counts twice.
  */
@@ -17,6 +20,8 @@ export interface PutPlan {
   readonly owners: readonly NodeId[];
   /** Future owners. */
   readonly pending: readonly NodeId[];
+  /** Who may stand in for an owner, in order; nobody by default. */
+  readonly fallbacks?: readonly NodeId[];
   readonly quorum: WriteQuorum;
 }
 
@@ -25,60 +30,119 @@ export interface PutOutcome {
   readonly outcome: ReplicaOutcome;
 }
 
+/** A fallback, and the owner whose copy it keeps. */
+export interface StandIn {
+  readonly node: NodeId;
+  readonly owner: NodeId;
+}
+
 export interface PutState {
   readonly plan: PutPlan;
+  /** In the order in which they were called in. */
+  readonly standIns: readonly StandIn[];
   /** One outcome per node, in the order in which they first answered; nodes that the plan no longer names among them. */
   readonly heard: readonly PutOutcome[];
   readonly verdict: 'replicating' | 'written' | 'short';
 }
 
-export function startPut(plan: PutPlan): PutState {
-  return judged({ plan, heard: [], verdict: 'replicating' });
+/** `down`: owners that are not worth asking while somebody can stand in for them. `self`: what the minting node keeps, when it is itself a fallback. */
+export function startPut(plan: PutPlan, down: readonly NodeId[] = [], self?: StandIn): PutState {
+  let state = judged({ plan, standIns: self === undefined ? [] : [self], heard: [], verdict: 'replicating' });
+  for (const owner of plan.owners) {
+    if (down.includes(owner) && nextFallback(state) !== undefined && owner !== self?.owner)
+      state = putFailed(state, owner, 'unreachable');
+  }
+  return state;
 }
 
 export function putAcknowledged(state: PutState, node: NodeId, durable: boolean): PutState {
-  return heard(state, node, durable ? 'durable' : 'ok');
+  return judged(noted(state, node, durable ? 'durable' : 'ok'));
 }
 
 export function putFailed(state: PutState, node: NodeId, code: ErrorCode): PutState {
-  return heard(state, node, code);
+  return judged(replaced(noted(state, node, code), node));
 }
 
 /** The ring changed underneath. A verdict that was reached stands: it was right under the ring of its time. */
 export function putReplanned(state: PutState, plan: PutPlan): PutState {
-  return judged({ ...state, plan });
+  return judged({ ...state, plan, standIns: state.standIns.filter(({ owner }) => plan.owners.includes(owner)) });
+}
+
+/** Everybody who is to get the version, and for whom a fallback keeps it. */
+export function putTargets({
+  plan,
+  standIns,
+}: PutState): readonly { readonly node: NodeId; readonly hintFor: NodeId | undefined }[] {
+  return [
+    ...[...plan.owners, ...plan.pending].map((node) => ({ node, hintFor: undefined })),
+    ...standIns.map(({ node, owner }) => ({ node, hintFor: owner })),
+  ];
+}
+
+/** Owners that have failed and that nobody stands in for: the minting node keeps a hint itself, which counts for nothing. */
+export function putAbandoned(state: PutState): readonly NodeId[] {
+  const has = (node: NodeId): boolean => strength(outcomeOf(state, node) ?? 'waiting') > 0;
+  const isLost = (node: NodeId): boolean => hasAnswered(state, node) && !has(node);
+  return [...state.plan.owners, ...state.plan.pending].filter(
+    (owner) => isLost(owner) && !state.standIns.some((one) => one.owner === owner && !isLost(one.node)),
+  );
 }
 
 /** What became of each replica of the plan so far; those not heard of are `waiting`. */
 export function putReplicas(state: PutState): readonly ReplicaReceipt[] {
   const { owners, pending } = state.plan;
+  const fallbacks = state.standIns.map(({ node }) => node);
   const answered = state.heard.flatMap(({ node, outcome }) => {
-    const role = roleOf(state.plan, node);
+    const role = roleOf(state, node);
     return role === undefined ? [] : [{ node, role, outcome }];
   });
-  if (answered.length === owners.length + pending.length) return answered;
+  if (answered.length === owners.length + pending.length + fallbacks.length) return answered;
   const receipt = (role: ReplicaRole) => (node: NodeId) => ({ node, role, outcome: 'waiting' as const });
   const isSilent = (node: NodeId): boolean => !hasAnswered(state, node);
-  return [...answered, ...owners.filter(isSilent).map(receipt('primary')), ...pending.filter(isSilent).map(receipt('pending'))];
+  return [
+    ...answered,
+    ...owners.filter(isSilent).map(receipt('primary')),
+    ...pending.filter(isSilent).map(receipt('pending')),
+    ...fallbacks.filter(isSilent).map(receipt('fallback')),
+  ];
 }
 
 /** Whether the node has said anything, for or against. */
 export function hasAnswered(state: PutState, node: NodeId): boolean {
-  return state.heard.some((one) => one.node === node);
+  return outcomeOf(state, node) !== undefined;
+}
+
+function outcomeOf(state: PutState, node: NodeId): ReplicaOutcome | undefined {
+  return state.heard.find((one) => one.node === node)?.outcome;
 }
 
 /** Whether there is nothing to wait for any more. */
 export function allAnswered(state: PutState): boolean {
-  const { owners, pending } = state.plan;
-  return owners.every((node) => hasAnswered(state, node)) && pending.every((node) => hasAnswered(state, node));
+  return putTargets(state).every(({ node }) => hasAnswered(state, node));
 }
 
 /** Of two words of one node the stronger stays: it has the version, whatever became of another attempt to give it to it. */
-function heard(state: PutState, node: NodeId, outcome: ReplicaOutcome): PutState {
+function noted(state: PutState, node: NodeId, outcome: ReplicaOutcome): PutState {
   const known = state.heard.find((one) => one.node === node);
-  if (known === undefined) return judged({ ...state, heard: [...state.heard, { node, outcome }] });
+  if (known === undefined) return { ...state, heard: [...state.heard, { node, outcome }] };
   if (strength(known.outcome) >= strength(outcome)) return state;
-  return judged({ ...state, heard: state.heard.map((one) => (one === known ? { node, outcome } : one)) });
+  return { ...state, heard: state.heard.map((one) => (one === known ? { node, outcome } : one)) };
+}
+
+/** Calls in the next fallback for a node that has failed: an owner, or one that stood in for an owner. */
+function replaced(state: PutState, failed: NodeId): PutState {
+  const owner = state.plan.owners.includes(failed) ? failed : state.standIns.find(({ node }) => node === failed)?.owner;
+  const node = nextFallback(state);
+  if (owner === undefined || node === undefined || strength(outcomeOf(state, owner) ?? 'waiting') > 0) return state;
+  const isStoodInFor = state.standIns.some(
+    (one) =>
+      one.owner === owner && (outcomeOf(state, one.node) === undefined || strength(outcomeOf(state, one.node) ?? 'waiting') > 0),
+  );
+  return isStoodInFor ? state : { ...state, standIns: [...state.standIns, { node, owner }] };
+}
+
+function nextFallback({ plan, standIns }: PutState): NodeId | undefined {
+  return plan.fallbacks?.find((node) => standIns.every((one) => one.node !== node));
 }
 
 function strength(outcome: ReplicaOutcome): number {
@@ -87,24 +151,35 @@ function strength(outcome: ReplicaOutcome): number {
 
 function judged(state: PutState): PutState {
   if (state.verdict !== 'replicating') return state;
-  const { owners, quorum } = state.plan;
-  let acknowledged = 0;
-  let durable = 0;
-  let lost = 0;
-  for (const { node, outcome } of state.heard) {
-    if (!owners.includes(node)) continue;
-    if (strength(outcome) > 0) acknowledged++;
-    else lost++;
-    if (outcome === 'durable') durable++;
-  }
-  const wanted = Math.max(quorum.w, quorum.pw);
-  if (acknowledged >= wanted && durable >= quorum.dw) return { ...state, verdict: 'written' };
-  const silent = owners.length - acknowledged - lost;
-  const isReachable = acknowledged + silent >= wanted && durable + silent >= quorum.dw;
+  const { plan, standIns } = state;
+  const { w, pw, dw } = plan.quorum;
+  const primaries = tally(state, plan.owners);
+  const fallbacks = tally(
+    state,
+    standIns.map(({ node }) => node),
+  );
+  const acknowledged = primaries.acknowledged + fallbacks.acknowledged;
+  const durable = primaries.durable + fallbacks.durable;
+  if (acknowledged >= w && primaries.acknowledged >= pw && durable >= dw) return { ...state, verdict: 'written' };
+  const silent = primaries.silent + fallbacks.silent;
+  const isReachable = acknowledged + silent >= w && primaries.acknowledged + primaries.silent >= pw && durable + silent >= dw;
   return isReachable ? state : { ...state, verdict: 'short' };
 }
 
-function roleOf(plan: PutPlan, node: NodeId): ReplicaRole | undefined {
+/** What these nodes have said. */
+function tally(state: PutState, nodes: readonly NodeId[]): { acknowledged: number; durable: number; silent: number } {
+  const count = { acknowledged: 0, durable: 0, silent: 0 };
+  for (const node of nodes) {
+    const outcome = outcomeOf(state, node);
+    if (outcome === undefined) count.silent++;
+    else if (strength(outcome) > 0) count.acknowledged++;
+    if (outcome === 'durable') count.durable++;
+  }
+  return count;
+}
+
+function roleOf({ plan, standIns }: PutState, node: NodeId): ReplicaRole | undefined {
   if (plan.owners.includes(node)) return 'primary';
-  return plan.pending.includes(node) ? 'pending' : undefined;
+  if (plan.pending.includes(node)) return 'pending';
+  return standIns.some((one) => one.node === node) ? 'fallback' : undefined;
 }

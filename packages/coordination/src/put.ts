@@ -8,30 +8,38 @@
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Placement, View } from '@armature/membership';
 import type { BucketProperties, Meta, Receipt, ReplicaReceipt, WriteOptions } from '@armature/protocol';
-import type { MintResult, Replica } from '@armature/replica';
+import type { HintStore, MintResult, Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
 import type { CausalContext, Dot, OperationId, VersionSet } from '@armature/versioning';
 import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
 import {
   allAnswered,
   hasAnswered,
+  putAbandoned,
   putAcknowledged,
   putFailed,
   putReplanned,
   putReplicas,
+  putTargets,
   startPut,
   type PutPlan,
   type PutState,
+  type StandIn,
 } from './put-core.js';
 import { writeQuorum, type WriteQuorum } from './quorum.js';
 
 /** How long a failed put waits for replicas that have not answered: longer than a healthy one takes, short for a caller who will repeat. */
 const SHORT_GRACE_MS = 250;
 
+/** How long a fallback is waited for, whether or not the caller still does. */
+const HINT_TIMEOUT_MS = 5_000;
+
 /** A coordinator that lives in a node, beside the replica that mints. */
 export interface MintingEnv extends CoordinationEnv {
   readonly self: NodeId;
   readonly replica: Pick<Replica, 'mint'>;
+  /** What this node keeps for owners that cannot be reached. */
+  readonly hints: Pick<HintStore, 'mint' | 'merge'>;
 }
 
 export interface PutRequest {
@@ -57,25 +65,28 @@ export interface PutResult {
 
 /**
  * Errors: `invalid-argument` (a quorum beyond N), `unavailable` (the cluster has fewer replicas than that; nothing is written), those of `Replica.mint`,
- * `partial-write`. `env.self` must be an owner of the key.
+ * `partial-write`. Where `env.self` is no owner of the key, it mints as a fallback.
  */
 export async function put(env: MintingEnv, request: PutRequest): Promise<PutResult> {
   const quorum = writeQuorum(request.bucket, request.options);
   if (!quorum.ok) throw quorum.error;
   const deadlineMs = env.clock.monotonicMs() + request.timeoutMs;
-  checkEnoughOwners(env.view().placement(request.address, quorum.value.n), quorum.value);
+  const placement = env.view().placement(request.address, quorum.value.n);
+  checkEnoughReplicas(placement, quorum.value);
   const bucket = durableEnough(request.bucket, quorum.value);
-  const minted = await env.replica.mint({ ...request, bucket });
-  const state = await replicate(env, { address: request.address, bucket, minted, quorum: quorum.value, deadlineMs });
+  const standIn = placement.owners.includes(env.self) ? undefined : { node: env.self, owner: absentOwner(env, placement) };
+  const mintRequest = { ...request, bucket };
+  const minted = await (standIn === undefined ? env.replica.mint(mintRequest) : env.hints.mint(standIn.owner, mintRequest));
+  const state = await replicate(env, { address: request.address, bucket, minted, standIn, quorum: quorum.value, deadlineMs });
   const replicas = putReplicas(state);
   if (state.verdict === 'written') return { set: minted.set, dot: minted.dot, receipt: { coordinator: env.self, replicas } };
   throw partial(replicas, quorum.value);
 }
 
 /** A write that can never meet its quorum is not begun: it would stay on some replicas, and surface, for nothing. */
-function checkEnoughOwners({ owners }: Placement, { w, pw, dw }: WriteQuorum): void {
+function checkEnoughReplicas({ owners, fallbacks }: Placement, { w, pw, dw }: WriteQuorum): void {
   const needed = Math.max(w, pw, dw);
-  if (owners.length >= needed) return;
+  if (owners.length >= pw && owners.length + fallbacks.length >= needed) return;
   throw new ArmatureError('unavailable', `the write needs ${needed} replicas, and the key has ${owners.length}`, {
     remedy: 'Join more nodes, or write with a smaller W, PW or DW.',
     details: { owners, needed },
@@ -90,21 +101,32 @@ function durableEnough(bucket: BucketProperties, quorum: WriteQuorum): BucketPro
   return quorum.dw === 0 || bucket.durability === 'fsync' ? bucket : { ...bucket, durability: 'fsync' };
 }
 
+/** The owner for whom this node, a fallback, keeps what it mints: one that seems down, since somebody found that none can be reached. */
+function absentOwner(env: MintingEnv, { owners }: Placement): NodeId {
+  return owners.find((owner) => env.monitor.isSuspect(owner)) ?? (owners[0] as NodeId);
+}
+
 interface Replication {
   readonly address: Address;
   readonly bucket: BucketProperties;
   readonly minted: MintResult;
+  /** Set when this node mints as a fallback. */
+  readonly standIn: StandIn | undefined;
   readonly quorum: WriteQuorum;
   readonly deadlineMs: number;
 }
 
 /** Resolves with the first state that has a verdict, or with what stands at the deadline. Replicas that are still to answer get their time. */
-function replicate(env: MintingEnv, { address, bucket, minted, quorum, deadlineMs }: Replication): Promise<PutState> {
+function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, deadlineMs }: Replication): Promise<PutState> {
   return new Promise((decide) => {
     const isDurable = bucket.durability === 'fsync';
     const inFlight = new Set<NodeId>();
     let view = env.view();
-    let state = startPut(planOf(view.placement(address, quorum.n), quorum));
+    const planOf = (placement: Placement): PutPlan => ({ ...placement, quorum, fallbacks: healthyFallbacks(env, placement) });
+    const placement = view.placement(address, quorum.n);
+    const down = placement.owners.filter((owner) => owner !== env.self && env.monitor.isSuspect(owner));
+    let state = startPut(planOf(placement), down, standIn);
+    const hinted = new Set<NodeId>();
     let refreshes = 0;
     let isRefreshing = false;
     let isShort = false;
@@ -120,6 +142,8 @@ function replicate(env: MintingEnv, { address, bucket, minted, quorum, deadlineM
     /** A quorum that cannot be met is reported a moment later, so that the report can say who has the version. */
     const apply = (next: PutState): void => {
       state = next;
+      sendToSilent();
+      keepHints();
       if (state.verdict === 'written' || (state.verdict === 'short' && allAnswered(state))) {
         conclude();
       } else if (state.verdict === 'short' && !isShort) {
@@ -127,12 +151,15 @@ function replicate(env: MintingEnv, { address, bucket, minted, quorum, deadlineM
         env.alarms.set(SHORT_GRACE_MS, conclude);
       }
     };
-    const send = (node: NodeId): void => {
+    const send = (node: NodeId, hintFor: NodeId | undefined): void => {
       const { ringVersion } = view;
       const { durability } = bucket;
-      const message = { kind: 'merge', ring: ringVersion, address, set: minted.encoded, durability } as const;
+      const hint = hintFor === undefined ? {} : { hintFor };
+      const message = { kind: 'merge', ring: ringVersion, address, set: minted.encoded, durability, ...hint } as const;
+      // A hint is worth storing after the answer, too: it is how the version gets back to N replicas.
+      const timeoutMs = Math.max(hintFor === undefined ? 1 : HINT_TIMEOUT_MS, leftMs());
       inFlight.add(node);
-      env.ask(node, message, Math.max(1, leftMs())).then(
+      env.ask(node, message, timeoutMs).then(
         (reply) => {
           inFlight.delete(node);
           apply(putAcknowledged(state, node, reply.durable));
@@ -149,9 +176,18 @@ function replicate(env: MintingEnv, { address, bucket, minted, quorum, deadlineM
     };
     /** To every replica of the plan that is not being asked and has not answered. Nobody is asked twice at a time, so nobody's answer is another's. */
     const sendToSilent = (): void => {
-      const { owners, pending } = state.plan;
-      for (const node of [...owners, ...pending]) {
-        if (node !== env.self && !inFlight.has(node) && !hasAnswered(state, node)) send(node);
+      for (const { node, hintFor } of putTargets(state)) {
+        if (node !== env.self && !inFlight.has(node) && !hasAnswered(state, node)) send(node, hintFor);
+      }
+    };
+    /** Where nobody is left to stand in for an owner, this node keeps the hint: it counts for nothing, and it saves the owner a repair. */
+    const keepHints = (): void => {
+      for (const owner of putAbandoned(state)) {
+        if (hinted.has(owner) || owner === env.self) continue;
+        hinted.add(owner);
+        env.hints.merge(owner, address, minted.encoded, bucket, 'os').catch((thrown: unknown) => {
+          env.log.debug({ owner, err: toArmatureError(thrown) }, 'no hint was kept');
+        });
       }
     };
     /** `node` has another ring than we: catch up once for all who say so, and replicate to the owners of the ring that we all have then. */
@@ -166,8 +202,7 @@ function replicate(env: MintingEnv, { address, bucket, minted, quorum, deadlineM
       const replan = (refreshed: View): void => {
         isRefreshing = false;
         view = refreshed;
-        apply(putReplanned(state, planOf(view.placement(address, quorum.n), quorum)));
-        sendToSilent();
+        apply(putReplanned(state, planOf(view.placement(address, quorum.n))));
       };
       // What cannot be caught up with now may have reached us otherwise; if not, the replica says so again.
       env.refresh().then(replan, () => replan(env.view()));
@@ -179,12 +214,11 @@ function replicate(env: MintingEnv, { address, bucket, minted, quorum, deadlineM
       (thrown: unknown) => apply(putFailed(state, env.self, toArmatureError(thrown).code)),
     );
     apply(state);
-    sendToSilent();
   });
 }
 
-function planOf(placement: Placement, quorum: WriteQuorum): PutPlan {
-  return { owners: placement.owners, pending: placement.pending, quorum };
+function healthyFallbacks(env: MintingEnv, { fallbacks }: Placement): readonly NodeId[] {
+  return fallbacks.filter((node) => node !== env.self && !env.monitor.isSuspect(node));
 }
 
 /** The version exists, but on fewer replicas than asked for. */

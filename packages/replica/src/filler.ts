@@ -5,11 +5,11 @@
  * owners refuse coordinators that do not (the ring fence). So what an owner holds when it answers a `pull` under the new ring, and what
  * arrives here from then on, is everything. Copying merges, so it may repeat, overlap with writes, and start again after a failure.
  *
- * A write was acknowledged by at least one owner; which one is not known, so all of them are asked, and those that are down are left out only while a majority
- * answers.
+ * A write was acknowledged by W owners; which ones is not known, so all of them are asked, and owners that are down are left out only while those that answer have every
+ * such write among them: all but W - 1. (A single request may ask for less than its bucket's W, and then relies on repair.)
  */
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
-import type { View } from '@armature/membership';
+import type { PendingCopy, View } from '@armature/membership';
 import { unknownBucket, type PullReply, type PullRequest } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry, Timer } from '@armature/runtime';
@@ -92,8 +92,9 @@ export class Filler {
       byChange.delete(change);
       if (partitions.length > 0) await this.#env.declareReady(change, partitions);
     };
-    for (const { partition, change, sources } of view.pendingFor(this.#env.node)) {
-      await this.#fillPartition(view, partition, sources);
+    for (const copy of view.pendingFor(this.#env.node)) {
+      const { partition, change } = copy;
+      await this.#fillPartition(view, copy);
       if (this.#stopped) return;
       const filled = byChange.get(change) ?? [];
       if (!filled.includes(partition)) filled.push(partition);
@@ -103,23 +104,24 @@ export class Filler {
     for (const change of [...byChange.keys()]) await declare(change);
   }
 
-  async #fillPartition(view: View, partition: PartitionId, sources: readonly NodeId[]): Promise<void> {
+  async #fillPartition(view: View, { partition, sources, groups }: PendingCopy): Promise<void> {
     const settled = await Promise.allSettled(sources.map((source) => this.#copyFrom(view, partition, source)));
-    const copied = settled.filter(({ status }) => status === 'fulfilled').length;
-    if (copied === sources.length) return;
+    const copied = sources.filter((_, i) => settled[i]?.status === 'fulfilled');
+    if (copied.length === sources.length) return;
     const failures = settled.flatMap((one, i) =>
       one.status === 'rejected' ? [`${sources[i]}: ${toArmatureError(one.reason).message}`] : [],
     );
-    if (copied <= sources.length / 2) {
+    for (const { n, owners } of groups) {
+      const needed = ownersToCopy(view, n, owners.length);
+      const enough = owners.filter((owner) => copied.includes(owner)).length;
+      if (enough >= needed) continue;
       throw new ArmatureError(
         'unavailable',
-        `partition ${partition} could be copied from ${copied} of its ${sources.length} owners (${failures.join('; ')})`,
-        {
-          remedy: 'It is tried again by itself. Bring the owners back, or remove those that are gone for good.',
-        },
+        `partition ${partition} could be copied from ${enough} of its ${owners.length} owners, ${needed} are needed (${failures.join('; ')})`,
+        { remedy: 'It is tried again by itself. Bring the owners back, or remove those that are gone for good.' },
       );
     }
-    this.#env.log.warn({ partition, failures }, 'a partition was copied from a majority of its owners only');
+    this.#env.log.warn({ partition, failures }, 'a partition was copied without some of its owners');
   }
 
   async #copyFrom(view: View, partition: PartitionId, source: NodeId): Promise<void> {
@@ -153,4 +155,10 @@ export class Filler {
     if (bucket === undefined) throw unknownBucket(name);
     await this.#env.replica.merge(address, set, bucket, 'fsync');
   }
+}
+
+/** So many owners have every write among them that W of them acknowledged, W being the smallest of the buckets with this N. */
+function ownersToCopy(view: View, n: number, owners: number): number {
+  const w = Math.min(n, ...[...view.buckets.values()].filter((bucket) => bucket.n === n).map((bucket) => bucket.w));
+  return Math.max(1, owners - w + 1);
 }

@@ -16,7 +16,6 @@ import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Tim
 import type { HintStore } from './hint-store.js';
 
 export interface HintDeliveryEnv {
-  readonly node: NodeId;
   readonly hints: HintStore;
   readonly view: () => View;
   readonly ask: (node: NodeId, request: MergeRequest, timeoutMs: number) => Promise<MergeReply>;
@@ -102,6 +101,10 @@ export class HintDelivery {
 
   async #merge(target: NodeId, view: View, address: Address, set: Uint8Array, bucket: BucketProperties): Promise<void> {
     if (this.#stopped) throw new ArmatureError('closed', 'the delivery of hints has stopped');
-    await this.#env.ask(target, { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability }, MERGE_TIMEOUT_MS);
+    await this.#env.ask(
+      target,
+      { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability },
+      MERGE_TIMEOUT_MS,
+    );
   }
 }

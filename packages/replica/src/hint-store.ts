@@ -48,14 +48,19 @@ export class HintStore {
   private constructor(env: HintStoreEnv) {
     this.#env = env;
     this.#actor = new StandInActor(env.random);
-    env.telemetry.observedGauge('armature_hints_bytes', 'Bytes kept for owners that could not be reached.', () => this.#sizeBytes);
+    env.telemetry.observedGauge(
+      'armature_hints_bytes',
+      'Bytes kept for owners that could not be reached.',
+      () => this.#sizeBytes,
+    );
   }
 
   /** Counts what an earlier life has left. */
   static async open(env: HintStoreEnv): Promise<HintStore> {
     const store = new HintStore(env);
     for (const owner of await env.space.owners()) {
-      for await (const page of store.pages(owner)) for (const { address, set } of page.entries) store.#sizeBytes += costOf(address, set);
+      for await (const page of store.pages(owner))
+        for (const { address, set } of page.entries) store.#sizeBytes += costOf(address, set);
     }
     return store;
   }
@@ -93,6 +98,11 @@ export class HintStore {
     return all;
   }
 
+  /** Writes have been undone: what was minted in them may be known elsewhere. */
+  commitFailed(): void {
+    this.#actor.retire();
+  }
+
   /** All hints for an owner, a page at a time, in ring order. */
   async *pages(owner: NodeId): AsyncGenerator<HeldPage> {
     let start: BinaryString | undefined = '' as BinaryString;
@@ -125,7 +135,14 @@ export class HintStore {
     let replica = this.#replicas.get(owner);
     if (replica === undefined) {
       const { node, space, clock, log, telemetry } = this.#env;
-      replica = new Replica({ node, store: space.for(owner), epoch: this.#actor, clock, log: log.child({ hintsFor: owner }), telemetry });
+      replica = new Replica({
+        node,
+        store: space.for(owner),
+        epoch: this.#actor,
+        clock,
+        log: log.child({ hintsFor: owner }),
+        telemetry,
+      });
       this.#replicas.set(owner, replica);
     }
     return replica;
@@ -137,7 +154,8 @@ export class HintStore {
       this.#warned &&= this.#sizeBytes > limitBytes / 2;
       return;
     }
-    if (!this.#warned) log.warn({ sizeBytes: this.#sizeBytes, limitBytes }, 'the hint store is full: owners that are down will need anti-entropy');
+    if (!this.#warned)
+      log.warn({ sizeBytes: this.#sizeBytes, limitBytes }, 'the hint store is full: owners that are down will need anti-entropy');
     this.#warned = true;
     throw new ArmatureError('overloaded', `the hint store is full (${this.#sizeBytes} of ${limitBytes} bytes)`, {
       remedy: 'Bring the nodes back that are down, or remove those that are gone for good.',

@@ -6,8 +6,17 @@
  *   const bucket = cluster.client.bucket('default');
  *   await bucket.put('greeting', 'hello');
  */
-import { parseClusterName, parseNodeId, parseZoneName, unwrap, utf8Encode, type NodeId, type Random } from '@armature/kernel';
-import { InProcessBroker } from '@armature/bus';
+import {
+  ArmatureError,
+  parseClusterName,
+  parseNodeId,
+  parseZoneName,
+  unwrap,
+  utf8Encode,
+  type NodeId,
+  type Random,
+} from '@armature/kernel';
+import { InProcessBroker, type Bus, type InProcessConnection } from '@armature/bus';
 import { connectOver, type Client } from '@armature/client';
 import type { MemberSettings } from '@armature/protocol';
 import {
@@ -49,6 +58,8 @@ export interface LocalCluster {
   /** Direct: coordinates its own reads. */
   readonly client: Client;
   readonly broker: InProcessBroker;
+  /** A node's connection to the bus, to cut it off and let it back. */
+  connectionOf(node: NodeId): InProcessConnection;
   readonly options: ServerOptions;
   stop(): Promise<void>;
 }
@@ -65,12 +76,17 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
     seeds: [],
     gossipIntervalMs: DEFAULT_GOSSIP_INTERVAL_MS,
   };
-  const ports = (): ServerPorts => ({ bus: broker.connect(), clock, random, log, telemetry });
+  const ports = (bus: Bus): ServerPorts => ({ bus, clock, random, log, telemetry });
+  const connections = new Map<NodeId, InProcessConnection>();
   const names = (options.nodes ?? ['n1', 'n2', 'n3']).map((name) => unwrap(parseNodeId(name)));
   const open = options.openEngine ?? (() => memoryEngine());
 
   const nodes: ArmatureNode[] = [];
-  for (const node of names) nodes.push(await ArmatureNode.start({ ...server, node }, { ...ports(), engine: await open(node) }));
+  for (const node of names) {
+    const bus = broker.connect(node);
+    connections.set(node, bus);
+    nodes.push(await ArmatureNode.start({ ...server, node }, { ...ports(bus), engine: await open(node) }));
+  }
   const first = nodes[0] as ArmatureNode;
   if (first.participant.membership.view.cluster === undefined) {
     const zone = (node: NodeId): MemberSettings['zone'] => unwrap(parseZoneName(options.zoneOf?.(node) ?? 'default'));
@@ -84,7 +100,7 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
       members: names.map((node) => ({ node, weight: 1, zone: zone(node) })),
     });
   }
-  const router = await ArmatureRouter.start({ ...server, name: 'r1' }, ports());
+  const router = await ArmatureRouter.start({ ...server, name: 'r1' }, ports(broker.connect('r1')));
   while (!nodes.every((node) => node.ready) || !router.ready) await sleep(clock, READY_POLL_MS);
 
   const client = await connectOver({ bus: broker.connect(), clock, random, log, telemetry }, { ...server, routing: 'direct' });
@@ -93,6 +109,11 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
     router,
     client,
     broker,
+    connectionOf(node) {
+      const connection = connections.get(node);
+      if (connection === undefined) throw new ArmatureError('invalid-argument', `this cluster has no node ${node}`);
+      return connection;
+    },
     options: server,
     async stop() {
       await client.close();

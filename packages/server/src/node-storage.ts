@@ -85,7 +85,7 @@ export function hintSpaceOn(store: Store): HintSpace {
     async owners() {
       const owners: NodeId[] = [];
       const bounds = spaceBounds('hints');
-      for (let start = bounds.start; ; ) {
+      for (let start = bounds.start; ;) {
         const [first] = (await store.range({ start, end: bounds.end, limit: 1 })).entries;
         const name = first === undefined ? undefined : parseSpaceKey(first.key)?.key.split('/', 1)[0];
         if (name === undefined) return owners;

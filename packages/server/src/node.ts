@@ -19,10 +19,11 @@ import {
   type Reply,
   type Request,
 } from '@armature/protocol';
-import { ActorEpoch, Filler, Replica } from '@armature/replica';
-import { bucketOfAddress } from '@armature/ring';
+import { ActorEpoch, DEFAULT_HINT_LIMIT_BYTES, Filler, HintDelivery, HintStore, Replica } from '@armature/replica';
+import { bucketOfAddress, type Address } from '@armature/ring';
 import { Store } from '@armature/storage';
-import { epochStoreOn, historyStoreOn, recordStoreOn } from './node-storage.js';
+import { joinEncoded } from '@armature/versioning';
+import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn } from './node-storage.js';
 import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
 import { describeService } from './service.js';
@@ -40,13 +41,15 @@ export class ArmatureNode {
   readonly #replica: Replica;
   readonly #coordinator: Coordinator;
   readonly #filler: Filler;
+  readonly #hints: HintStore;
+  readonly #hintDelivery: HintDelivery;
   readonly #startedAtMs: number;
   #service: RunningService | undefined;
 
   private constructor(
     options: NodeOptions,
     ports: NodePorts,
-    parts: { store: Store; epoch: ActorEpoch; participant: Participant },
+    parts: { store: Store; epoch: ActorEpoch; hints: HintStore; participant: Participant },
   ) {
     this.options = options;
     this.#ports = ports;
@@ -67,6 +70,17 @@ export class ArmatureNode {
       env: parts.participant.coordination,
       sealer: createSealer(options.secret, options.cluster),
       replica: this.#replica,
+      hints: parts.hints,
+    });
+    this.#hints = parts.hints;
+    this.#hintDelivery = new HintDelivery({
+      hints: parts.hints,
+      view: () => parts.participant.membership.view,
+      ask: parts.participant.coordination.ask,
+      isSuspect: (node) => parts.participant.monitor.isSuspect(node),
+      clock,
+      log,
+      telemetry,
     });
     this.#filler = new Filler({
       node: options.node,
@@ -78,7 +92,10 @@ export class ArmatureNode {
       log,
       telemetry,
     });
-    parts.store.onCommitFailure(() => parts.epoch.retire('a commit failed: peers may know writes that this store has not kept'));
+    parts.store.onCommitFailure(() => {
+      parts.epoch.retire('a commit failed: peers may know writes that this store has not kept');
+      parts.hints.commitFailed();
+    });
   }
 
   /** Opens the store, takes up the actor and the history, and answers. Errors: storage errors, `invalid-config`. The engine is closed by `stop`. */
@@ -96,10 +113,23 @@ export class ArmatureNode {
       { ...options, role: 'node', name: options.node },
       { bus: ports.bus, clock, random, log, telemetry, historyStore: historyStoreOn(store, log) },
     );
-    const node = new ArmatureNode(options, ports, { store, epoch, participant });
+    const hints = await HintStore.open({
+      node: options.node,
+      space: hintSpaceOn(store),
+      clock,
+      random,
+      log,
+      telemetry,
+      limitBytes: DEFAULT_HINT_LIMIT_BYTES,
+    });
+    const node = new ArmatureNode(options, ports, { store, epoch, hints, participant });
     participant.start((request, sender) => node.#answer(request, sender));
     participant.membership.onChange(() => node.#filler.wake());
     node.#filler.wake();
+    participant.monitor.onTransition(({ node: peer, to }) => {
+      if (to === 'healthy') node.#hintDelivery.recovered(peer);
+    });
+    node.#hintDelivery.start();
     node.#service = await ports.bus.serve(describeService('node', options, options.node, () => node.status()));
     return node;
   }
@@ -107,6 +137,11 @@ export class ArmatureNode {
   /** Whether this node takes part in a cluster and its store works: what a load balancer wants to know. */
   get ready(): boolean {
     return this.notes.length === 0;
+  }
+
+  /** Bytes kept for owners that could not be reached. */
+  get hintBytes(): number {
+    return this.#hints.sizeBytes;
   }
 
   async status(): Promise<NodeStatus> {
@@ -136,6 +171,7 @@ export class ArmatureNode {
   /** Finishes what is in hand, marks the store as cleanly closed, and closes it. The bus stays open: it is its owner's. */
   async stop(): Promise<void> {
     this.#filler.stop();
+    this.#hintDelivery.stop();
     await this.#service?.stop();
     await this.participant.stop();
     await this.#store.sync();
@@ -157,11 +193,11 @@ export class ArmatureNode {
   #answer(request: Request, sender: LinkSender): Reply | Promise<Reply> {
     switch (request.kind) {
       case 'read':
-        return this.#read(request);
+        return this.#read(request, sender);
       case 'merge':
-        return this.#merge(request);
+        return this.#merge(request, sender);
       case 'pull':
-        return this.#pull(request);
+        return this.#pull(request, sender);
       case 'fetch':
         return this.#coordinator.fetch(request, sender.remainingMs);
       case 'write':
@@ -180,26 +216,41 @@ export class ArmatureNode {
     }
   }
 
-  #read(request: ReadRequest): ReadReply | Promise<ReadReply> {
-    const { membership } = this.participant;
-    fenceByRing(membership, membership.view, request.ring, true);
+  #read(request: ReadRequest, sender: LinkSender): ReadReply | Promise<ReadReply> {
+    const fenced = fenceByRing(this.participant.membership, request.ring, sender.address);
+    if (fenced !== undefined) return fenced.then(() => this.#read(request, sender));
+    if (request.standIn === true) return this.#readAsFallback(request.address);
     const set = this.#replica.read(request.address);
     return set instanceof Promise ? set.then((read) => ({ kind: 'read', set: read })) : { kind: 'read', set };
   }
 
-  async #merge(request: MergeRequest): Promise<MergeReply> {
+  /** A fallback answers with what it holds of the key under any title: former owner, or keeper of hints. */
+  async #readAsFallback(address: Address): Promise<ReadReply> {
+    const { view } = this.participant.membership;
+    const n = view.buckets.get(bucketOfAddress(address))?.n ?? 1;
+    const own = await this.#replica.read(address);
+    const hinted = await this.#hints.read(address, view.placement(address, n).owners);
+    if (hinted === undefined) return { kind: 'read', set: own };
+    const joined = joinEncoded(own, hinted);
+    return { kind: 'read', set: joined.ok ? joined.value.bytes : hinted };
+  }
+
+  async #merge(request: MergeRequest, sender: LinkSender): Promise<MergeReply> {
     const { membership } = this.participant;
-    fenceByRing(membership, membership.view, request.ring, true);
+    const fenced = fenceByRing(membership, request.ring, sender.address);
+    if (fenced !== undefined) await fenced;
     const name = bucketOfAddress(request.address);
     const bucket = membership.view.buckets.get(name) ?? (await membership.refresh()).buckets.get(name);
     if (bucket === undefined) throw unknownBucket(name);
-    await this.#replica.merge(request.address, request.set, bucket, request.durability);
+    const { address, set, durability, hintFor } = request;
+    if (hintFor === undefined) await this.#replica.merge(address, set, bucket, durability);
+    else await this.#hints.merge(hintFor, address, set, bucket, durability);
     return { kind: 'merge', durable: request.durability === 'fsync' };
   }
 
-  async #pull(request: PullRequest): Promise<PullReply> {
-    const { membership } = this.participant;
-    fenceByRing(membership, membership.view, request.ring, false);
+  async #pull(request: PullRequest, sender: LinkSender): Promise<PullReply> {
+    const fenced = fenceByRing(this.participant.membership, request.ring, sender.address);
+    if (fenced !== undefined) await fenced;
     const page = await this.#replica.page({
       start: request.start,
       end: request.end,

@@ -1,0 +1,377 @@
+/**
+ * A small cluster in virtual time: real replicas over maps, real views of membership, and a network that does what a test says. Each process has
+ * the view that it has heard of; the ring fence is the server's.
+ */
+import {
+  ArmatureError,
+  hlcFromMs,
+  seededRandom,
+  toArmatureError,
+  toHex,
+  utf8Decode,
+  utf8Encode,
+  type ClusterName,
+  type ErrorCode,
+  type NodeId,
+  type ZoneName,
+} from '@armature/kernel';
+import { foldHistory, History, type View } from '@armature/membership';
+import {
+  DEFAULT_BUCKET,
+  DEFAULT_BUCKET_PROPERTIES,
+  type BucketProperties,
+  type Change,
+  type ChangeRecord,
+  type Durability,
+  type Reply,
+} from '@armature/protocol';
+import { ActorEpoch, Replica, type RecordStore } from '@armature/replica';
+import { addressOf, bucketOfAddress, type Address } from '@armature/ring';
+import { AlarmWheel, ManualClock, memoryTelemetry, noTelemetry, recordingLog, silentLog, sleep } from '@armature/runtime';
+import type { StorageOperation } from '@armature/storage';
+import { decodeVersionSet, emptyVersionSet, type OperationId, type VersionSet } from '@armature/versioning';
+import {
+  Coordinator,
+  createSealer,
+  type AskReplica,
+  type CoordinationEnv,
+  type MintingEnv,
+  type ReplicaRequest,
+} from './index.js';
+
+export const CLUSTER = 'test' as ClusterName;
+export const BUCKET: BucketProperties = DEFAULT_BUCKET_PROPERTIES;
+export const SECRET = utf8Encode('0123456789abcdef0123456789abcdef');
+
+export const node = (name: string): NodeId => name as NodeId;
+export const N1 = node('n1');
+export const N2 = node('n2');
+export const N3 = node('n3');
+export const THREE: readonly NodeId[] = [N1, N2, N3];
+
+export const addressFor = (key: string): Address => addressOf(DEFAULT_BUCKET, utf8Encode(key));
+
+const member = (one: NodeId): { node: NodeId; weight: number; zone: ZoneName } => ({
+  node: one,
+  weight: 1,
+  zone: 'z' as ZoneName,
+});
+
+export const created = (members: readonly NodeId[], partitionCount = 8): Change => ({
+  kind: 'create',
+  clusterId: 'c1'.repeat(16),
+  cluster: CLUSTER,
+  strategy: 3,
+  partitionCount,
+  targetN: 3,
+  members: members.map(member),
+});
+export const joined = (one: NodeId): Change => ({ kind: 'join', ...member(one) });
+export const bucketOf = (properties: Partial<BucketProperties>): Change => ({
+  kind: 'bucket',
+  bucket: DEFAULT_BUCKET,
+  properties: { ...BUCKET, ...properties },
+});
+
+export function viewAfter(changes: readonly Change[], previous?: View): View {
+  const records = changes.map((change, i): ChangeRecord => ({
+    id: (i + 1).toString(16).padStart(16, '0'),
+    at: hlcFromMs(1_600_000_000_000 + i),
+    by: change.kind === 'ready' ? change.node : N1,
+    change,
+  }));
+  const merged = History.empty.merge(records);
+  if (!merged.ok) throw merged.error;
+  return foldHistory(merged.value.history, previous);
+}
+
+/** What the network does with one request. */
+export interface Delivery {
+  /** Before it arrives. */
+  readonly delayMs?: number;
+  /** Before its answer arrives. */
+  readonly replyDelayMs?: number;
+  readonly lost?: 'request' | 'reply';
+  /** It does not arrive, and this says why. */
+  readonly refused?: ErrorCode;
+}
+
+export interface Asked {
+  readonly from: NodeId | undefined;
+  readonly to: NodeId;
+  readonly request: ReplicaRequest;
+  readonly timeoutMs: number;
+  readonly atMs: number;
+}
+
+/** A store of records in a map. Writes are visible at once, and stored `commitMs` later, or not. */
+class MapStore implements RecordStore {
+  readonly records = new Map<string, Uint8Array>();
+  readonly durabilities: Durability[] = [];
+  commitMs = 0;
+  failure: ErrorCode | undefined;
+  readonly #clock: ManualClock;
+  readonly #failed: () => void;
+
+  constructor(clock: ManualClock, failed: () => void) {
+    this.#clock = clock;
+    this.#failed = failed;
+  }
+
+  read(address: Address): Uint8Array | undefined {
+    return this.records.get(address);
+  }
+
+  write(operations: readonly StorageOperation[], durability: Durability): Promise<void> {
+    const before = new Map(operations.map(({ key }) => [key, this.records.get(key)]));
+    for (const operation of operations) {
+      if (operation.kind === 'put') this.records.set(operation.key, operation.value);
+      else this.records.delete(operation.key);
+    }
+    this.durabilities.push(durability);
+    if (this.failure === undefined && this.commitMs === 0) return Promise.resolve();
+    return this.#commit(before);
+  }
+
+  async range(query: { start: string; end?: string | undefined; limit: number }) {
+    const inside = [...this.records]
+      .filter(([key]) => key >= query.start && (query.end === undefined || key < query.end))
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+    const page = inside.slice(0, query.limit).map(([key, value]) => ({ key: key as Address, value }));
+    const last = page.at(-1);
+    return { entries: page, next: last !== undefined && inside.length > page.length ? (`${last.key}\0` as Address) : undefined };
+  }
+
+  async #commit(before: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> {
+    await sleep(this.#clock, this.commitMs);
+    if (this.failure === undefined) return;
+    for (const [key, value] of before) {
+      if (value === undefined) this.records.delete(key);
+      else this.records.set(key, value);
+    }
+    this.#failed();
+    throw new ArmatureError(this.failure, 'the commit failed');
+  }
+}
+
+export interface TestMember {
+  readonly node: NodeId;
+  readonly store: MapStore;
+  readonly epoch: ActorEpoch;
+  readonly replica: Replica;
+  readonly env: MintingEnv;
+  readonly coordinator: Coordinator;
+  /** What this process has heard of. */
+  view: View;
+}
+
+export class TestCluster {
+  readonly clock = new ManualClock();
+  readonly random;
+  readonly log = recordingLog();
+  readonly telemetry = memoryTelemetry();
+  readonly members = new Map<NodeId, TestMember>();
+  readonly changes: Change[];
+  readonly asked: Asked[] = [];
+  /** How each process orders replicas; those it does not name come last. */
+  fastest: readonly NodeId[] = [];
+  readonly suspects = new Set<NodeId>();
+  hedgeDelayMs = 20;
+  /** What the network does; by default every message takes 1 ms. */
+  deliver: (asked: Asked) => Delivery = () => ({});
+  refreshes = 0;
+  refreshFailure: ErrorCode | undefined;
+  /** The latest view; processes hear of it when they refresh. */
+  view: View;
+
+  private constructor(changes: readonly Change[], seed: string) {
+    this.changes = [...changes];
+    this.random = seededRandom(seed);
+    this.view = viewAfter(this.changes);
+  }
+
+  static async open(
+    options: { changes?: readonly Change[]; nodes?: readonly NodeId[]; seed?: string } = {},
+  ): Promise<TestCluster> {
+    const cluster = new TestCluster(options.changes ?? [created(THREE)], options.seed ?? 'cluster');
+    for (const one of options.nodes ?? THREE) await cluster.#start(one);
+    return cluster;
+  }
+
+  /** A change that only `who` have heard of; everybody else when they refresh. */
+  happen(change: Change, who: readonly NodeId[] = []): void {
+    this.changes.push(change);
+    this.view = viewAfter(this.changes, this.view);
+    for (const one of who) this.at(one).view = this.view;
+  }
+
+  at(one: NodeId): TestMember {
+    const found = this.members.get(one);
+    if (found === undefined) throw new Error(`no such node: ${one}`);
+    return found;
+  }
+
+  /** The environment of a router or client, with a view of its own. */
+  outside(): CoordinationEnv {
+    const own = { view: this.view };
+    return this.#env(undefined, own);
+  }
+
+  coordinator(env: CoordinationEnv): Coordinator {
+    return new Coordinator({ env, sealer: createSealer(SECRET, CLUSTER) });
+  }
+
+  operation(): OperationId {
+    return toHex(this.random.bytes(8)) as OperationId;
+  }
+
+  held(one: NodeId, key: string): VersionSet {
+    const set = this.at(one).replica.read(addressFor(key)) as Uint8Array | undefined;
+    return decoded(set);
+  }
+
+  values(one: NodeId, key: string): string[] {
+    return valuesOf(this.held(one, key));
+  }
+
+  /** Whether the nodes hold the same bytes of the key. */
+  areEqual(key: string, nodes: readonly NodeId[] = [...this.members.keys()]): boolean {
+    const sets = nodes.map((one) => this.at(one).store.records.get(addressFor(key)));
+    return sets.every((set) => Buffer.compare(set ?? Buffer.alloc(0), sets[0] ?? Buffer.alloc(0)) === 0);
+  }
+
+  asksOf(kind: ReplicaRequest['kind']): Asked[] {
+    return this.asked.filter(({ request }) => request.kind === kind);
+  }
+
+  /** Moves time on until the promise has settled; its result. */
+  async finish<T>(promise: Promise<T>): Promise<T> {
+    let settled = false;
+    const note = (): void => void (settled = true);
+    promise.then(note, note);
+    for (let i = 0; i < 60_000; i++) {
+      await this.clock.advance(0);
+      if (settled) return promise;
+      await this.clock.advance(1);
+    }
+    throw new Error('nothing settles the promise');
+  }
+
+  async #start(one: NodeId): Promise<void> {
+    const { clock, random } = this;
+    let document: Uint8Array | undefined;
+    const epoch = await ActorEpoch.open({
+      store: { load: async () => document, save: async (next) => void (document = next) },
+      ...{ clock, random, log: silentLog, telemetry: noTelemetry },
+    });
+    const store = new MapStore(clock, () => {
+      epoch.retire('a commit failed');
+    });
+    const replica = new Replica({ node: one, store, epoch, clock, log: silentLog, telemetry: noTelemetry });
+    const own = { view: this.view };
+    const env: MintingEnv = { ...this.#env(one, own), self: one, replica };
+    const coordinator = new Coordinator({ env, sealer: createSealer(SECRET, CLUSTER), replica });
+    this.members.set(one, Object.assign(own, { node: one, store, epoch, replica, env, coordinator }));
+  }
+
+  #env(self: NodeId | undefined, own: { view: View }): CoordinationEnv {
+    const ask: AskReplica = async (to, request, timeoutMs) => (await this.#carry(self, to, request, timeoutMs)) as never;
+    const rank = (one: NodeId): number => (this.fastest.includes(one) ? this.fastest.indexOf(one) : this.fastest.length);
+    return {
+      view: () => own.view,
+      refresh: async () => {
+        this.refreshes++;
+        await sleep(this.clock, 1);
+        if (this.refreshFailure !== undefined) throw new ArmatureError(this.refreshFailure, 'nobody to ask');
+        own.view = this.view;
+        return own.view;
+      },
+      ask,
+      monitor: {
+        order: (nodes) => nodes.toSorted((a, b) => (a === self ? -1 : b === self ? 1 : rank(a) - rank(b))),
+        hedgeDelayMs: () => this.hedgeDelayMs,
+        isSuspect: (one) => this.suspects.has(one),
+      },
+      clock: this.clock,
+      alarms: new AlarmWheel(this.clock, 1),
+      // Never the one in sixteen that asks all; a test that wants it says so.
+      random: { ...this.random, int: (bound) => bound - 1 },
+      log: this.log.log,
+      repairs: this.telemetry.counter('repairs', 'Repairs.'),
+      self,
+    };
+  }
+
+  /** Rejects at `timeoutMs` at the latest, as links do; asserts, as links do, that it is asked to wait at all. */
+  #carry(from: NodeId | undefined, to: NodeId, request: ReplicaRequest, timeoutMs: number): Promise<Reply> {
+    if (!(timeoutMs > 0)) throw new Error('a request waits for some time');
+    const asked: Asked = { from, to, request, timeoutMs, atMs: this.clock.monotonicMs() };
+    this.asked.push(asked);
+    const delivery = from === to ? { delayMs: 0, replyDelayMs: 0 } : this.deliver(asked);
+    return new Promise((resolve, reject) => {
+      const timer = this.clock.after(timeoutMs, () => {
+        reject(new ArmatureError('timeout', `no answer from ${to}`, { details: { executed: 'unknown' } }));
+      });
+      const settle = (task: () => void): void => {
+        timer.cancel();
+        task();
+      };
+      if (delivery.refused !== undefined) {
+        const { refused } = delivery;
+        this.clock.after(delivery.delayMs ?? 1, () => {
+          settle(() => reject(new ArmatureError(refused, `${to}: ${refused}`)));
+        });
+        return;
+      }
+      if (delivery.lost === 'request') return;
+      this.clock.after(delivery.delayMs ?? 1, () => {
+        const answered = this.#answer(to, request, timeoutMs);
+        if (delivery.lost === 'reply') {
+          answered.catch(() => undefined);
+          return;
+        }
+        const back = (task: () => void): void => {
+          this.clock.after(delivery.replyDelayMs ?? 0, () => {
+            settle(task);
+          });
+        };
+        answered.then(
+          (reply) => back(() => resolve(reply)),
+          (thrown: unknown) => back(() => reject(toArmatureError(thrown))),
+        );
+      });
+    });
+  }
+
+  async #answer(to: NodeId, request: ReplicaRequest, timeoutMs: number): Promise<Reply> {
+    const own = this.at(to);
+    if (request.kind === 'write') return own.coordinator.write(request, timeoutMs);
+    fence(own.view, request);
+    if (request.kind === 'read') return { kind: 'read', set: await own.replica.read(request.address) };
+    if (request.kind === 'pull') {
+      const page = await own.replica.page({ start: request.start, end: request.end, limit: request.limit });
+      return { kind: 'pull', entries: page.entries, next: page.next };
+    }
+    const bucket = own.view.buckets.get(bucketOfAddress(request.address)) as BucketProperties;
+    await own.replica.merge(request.address, request.set, bucket, request.durability);
+    return { kind: 'merge', durable: request.durability === 'fsync' };
+  }
+}
+
+/** See `server/ring-fence.ts`: who is behind is refused; a receiver that is behind may read and merge. */
+function fence(view: View, request: Exclude<ReplicaRequest, { kind: 'write' }>): void {
+  if (request.ring === view.ringVersion) return;
+  if (!view.isPastRing(request.ring) && request.kind !== 'pull') return;
+  throw new ArmatureError('stale-ring', 'the rings differ', { details: { ring: view.ringVersion } });
+}
+
+export function decoded(set: Uint8Array | undefined): VersionSet {
+  if (set === undefined) return emptyVersionSet;
+  const result = decodeVersionSet(set);
+  if (!result.ok) throw result.error;
+  return result.value;
+}
+
+export function valuesOf(set: VersionSet): string[] {
+  return set.siblings.map(({ version }) => (version.tombstone ? '(deleted)' : utf8Decode(version.value))).sort();
+}

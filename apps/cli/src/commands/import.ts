@@ -13,6 +13,7 @@ import type { ReadRecord } from '../records/record.js';
 import type { Session } from '../session.js';
 import { eachConcurrently } from '../transfer/each-concurrently.js';
 import { FailuresFile } from '../transfer/failures-file.js';
+import { ImportAccount } from '../transfer/import-account.js';
 import { showProgress } from '../transfer/progress.js';
 import { RecordWriter } from '../transfer/write-record.js';
 
@@ -38,13 +39,14 @@ export function defineImport(commands: Commands, program: Command): void {
       'valueBase64, meta and values (several, concurrent) as export writes them. Or CSV with a header.\n\n' +
       'Each key is read first and replaced, so importing twice changes nothing. --blind saves that read for a first load;\n' +
       'keys that do exist then get siblings. Records that cannot be written are listed, with the reason, in a file that\n' +
-      'can be imported in turn; the exit code is then 1. Ctrl-C stops after what is in hand.',
+      'can be imported in turn; the exit code is then 1. The import gives up after --max-failures, or when the cluster has\n' +
+      'taken none of as many records in a row as are in hand at a time. Ctrl-C stops after what is in hand.',
     options: [
       formatOption(),
       option('--key-column <name>', 'CSV: where the key is'),
       option('--value-column <name>', 'CSV: where the value is (default: a JSON object of all other columns)'),
       option('--concurrency <count>', 'records in hand at a time', integerBetween('--concurrency', 1, 4_096)).default(64),
-      option('--retries <count>', 'repetitions of a step that failed for now', integerBetween('--retries', 0, 100)).default(3),
+      option('--retries <count>', 'repetitions of a step that failed for now', integerBetween('--retries', 0, 100)).default(6),
       option('--blind', 'write without reading first'),
       option('--failures <file>', 'where to list failures (default: <file>.failures.jsonl)'),
       option('--max-failures <count>', 'give up after this many', integerBetween('--max-failures', 1, 1e12)).default(1_000),
@@ -86,29 +88,27 @@ async function importFile(session: Session, bucket: string, file: string, option
   const interrupted = catchInterrupt();
   const progress = showProgress(session, 'import', source.sizeBytes);
   const startedMs = clock.monotonicMs();
-  let written = 0;
-  let valueBytes = 0;
-  let offsetBytes = 0;
+  const account = new ImportAccount({ maxFailures: options.maxFailures, maxRefusedInARow: options.concurrency });
   const work = async (read: ReadRecord): Promise<void> => {
     try {
       if (read.record === undefined) throw invalid(read.problem ?? 'it cannot be read', '');
       await writer.write(read.record);
-      written++;
-      valueBytes += read.record.values.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      account.wrote(read);
     } catch (thrown) {
       const error = toArmatureError(thrown);
+      account.failedAt(read, error.retryable);
       await failures.add(read, { code: error.code, message: error.message });
     }
-    offsetBytes = Math.max(offsetBytes, read.offsetBytes);
-    progress.update(written + failures.count, offsetBytes);
+    progress.update(account.written + account.failed, account.offsetBytes);
   };
+  let gaveUp: string | undefined;
   let broken: ArmatureError | undefined;
   try {
     await eachConcurrently(records, {
       concurrency: options.concurrency,
       keyOf: (read) => (read.record === undefined ? `line ${read.line}` : toBinaryString(read.record.key)),
       work,
-      shouldStop: () => interrupted.aborted || failures.count >= options.maxFailures,
+      shouldStop: () => interrupted.aborted || (gaveUp = account.hopeless()) !== undefined,
     });
   } catch (thrown) {
     broken = toArmatureError(thrown); // the input's fault; told after the account of what was done
@@ -116,48 +116,59 @@ async function importFile(session: Session, bucket: string, file: string, option
     progress.stop();
     await failures.close();
   }
-
   // An input that is wrong from its first line on needs no account.
-  if (broken !== undefined && written === 0 && failures.count === 0) throw broken;
-  const tookMs = clock.monotonicMs() - startedMs;
-  const summary = { bucket, written, failed: failures.count, repeated: writer.repeated, valueBytes, tookMs: Math.round(tookMs) };
-  const gaveUp = failures.count >= options.maxFailures;
-  if (session.voice.json) {
-    const list = failures.count > 0 ? { failuresFile: failures.path } : {};
-    await session.printJson({ ...summary, ...list, interrupted: interrupted.aborted, gaveUp });
-  } else {
-    await session.print(summaryText(summary, failures, interrupted.aborted, gaveUp));
-  }
+  if (broken !== undefined && account.written === 0 && account.failed === 0) throw broken;
+  const ending = { tookMs: clock.monotonicMs() - startedMs, repeated: writer.repeated, interrupted: interrupted.aborted, gaveUp };
+  await tellAccount(session, bucket, account, failures, ending);
   if (broken !== undefined) throw broken;
   if (interrupted.aborted) return EXIT.interrupted;
-  return failures.count > 0 ? EXIT.failure : undefined;
+  return account.failed > 0 ? EXIT.failure : undefined;
 }
 
-function summaryText(
-  {
-    bucket,
-    written,
-    repeated,
-    valueBytes,
-    tookMs,
-  }: { bucket: string; written: number; repeated: number; valueBytes: number; tookMs: number },
+interface Ending {
+  readonly tookMs: number;
+  readonly repeated: number;
+  readonly interrupted: boolean;
+  readonly gaveUp: string | undefined;
+}
+
+async function tellAccount(
+  session: Session,
+  bucket: string,
+  account: ImportAccount,
   failures: FailuresFile,
-  interrupted: boolean,
-  gaveUp: boolean,
-): string {
+  ending: Ending,
+): Promise<void> {
+  const { written, failed, valueBytes } = account;
+  const { tookMs, repeated, interrupted, gaveUp } = ending;
+  if (session.voice.json) {
+    await session.printJson({
+      bucket,
+      written,
+      failed,
+      repeated,
+      valueBytes,
+      tookMs: Math.round(tookMs),
+      ...(failed > 0 ? { failuresFile: failures.path } : {}),
+      interrupted,
+      gaveUp: gaveUp !== undefined,
+    });
+    return;
+  }
   const rate = countText(Math.round(written / Math.max(0.001, tookMs / 1_000)));
   const again = repeated > 0 ? `; ${plural(repeated, 'step')} had to be repeated` : '';
   const lines = [
     `${plural(written, 'record')} (${sizeText(valueBytes)}) written to ${bucket} in ${durationText(tookMs)}, ${rate}/s${again}`,
   ];
-  if (failures.count > 0) {
-    const where =
-      failures.broken === undefined ? `listed in ${failures.path}` : `the list could not be written: ${failures.broken.message}`;
-    lines.push(`${plural(failures.count, 'record')} failed; ${where}`);
+  if (failed > 0) {
+    const { broken, path } = failures;
+    lines.push(
+      `${plural(failed, 'record')} failed; ${broken === undefined ? `listed in ${path}` : `the list could not be written: ${broken.message}`}`,
+    );
   }
-  if (gaveUp) lines.push('Gave up after so many failures (--max-failures); the rest of the file was not read.');
+  if (gaveUp !== undefined) lines.push(`Gave up: ${gaveUp}. The rest of the file was not read.`);
   if (interrupted) lines.push('Interrupted; the rest of the file was not read. Importing it again does no harm.');
-  return lines.join('\n');
+  await session.print(lines.join('\n'));
 }
 
 function openSource(

@@ -15,15 +15,10 @@ export interface Failure {
 export class FailuresFile {
   readonly path: string;
   #stream: WriteStream | undefined;
-  #count = 0;
   #broken: Error | undefined;
 
   constructor(path: string) {
     this.path = path;
-  }
-
-  get count(): number {
-    return this.#count;
   }
 
   /** Why the list could not be written, if so. */
@@ -32,7 +27,6 @@ export class FailuresFile {
   }
 
   async add(read: ReadRecord, failure: Failure): Promise<void> {
-    this.#count++;
     const own = read.record === undefined ? { source: read.source } : (JSON.parse(formatRecord(read.record)) as object);
     await this.#write(`${JSON.stringify({ ...own, line: read.line, error: failure })}\n`);
   }

@@ -12,7 +12,7 @@ import { rawAs } from '../commands/put.js';
 import { BINARY_TYPE, type KeyRecord } from '../records/record.js';
 
 export interface RecordWriterEnv {
-  readonly client: Client;
+  readonly client: Pick<Client, 'bucket'>;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -26,7 +26,8 @@ export interface RecordWriterOptions {
   readonly retries: number;
 }
 
-const FIRST_PAUSE_MS = 100;
+/** Doubled at each repetition: with the default of 6, a bus or a node may be away for some 15 s. */
+const FIRST_PAUSE_MS = 250;
 
 export class RecordWriter {
   readonly #env: RecordWriterEnv;

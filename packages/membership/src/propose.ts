@@ -48,7 +48,7 @@ function checkCreate(view: View, clusterName: ClusterName, change: Extract<Chang
     return refuse(
       'invalid-argument',
       `cluster ${cluster.name} exists already (id ${cluster.id})`,
-      'Join nodes to it: armature join <node>.',
+      'Join nodes to it: armature cluster join <node>.',
     );
   }
   if (change.cluster !== clusterName) {
@@ -73,7 +73,7 @@ function checkJoin(view: View, change: Extract<Change, { kind: 'join' }>): Verdi
     return refuse(
       'invalid-argument',
       `node ${change.node} is a member already`,
-      'Change it with armature weight or armature zone.',
+      'Change it with armature cluster weight or armature cluster zone.',
       change.node,
     );
   }
@@ -104,7 +104,7 @@ function checkLeave(view: View, change: Extract<Change, { kind: 'leave' }>): Ver
     return refuse(
       'invalid-argument',
       `without ${change.node} there would be ${remaining} nodes for buckets of ${largestN} replicas`,
-      `Join another node first. To give up a replica of everything nonetheless: armature remove ${change.node}.`,
+      `Join another node first. To give up a replica of everything nonetheless: armature cluster remove ${change.node}.`,
       change.node,
     );
   }
@@ -132,7 +132,7 @@ function checkSetting(view: View, change: Extract<Change, { kind: 'weight' | 'zo
     return refuse(
       'invalid-argument',
       `node ${change.node} is leaving and has no share of the ring to change`,
-      `Call it back first: armature join ${change.node}.`,
+      `Call it back first: armature cluster join ${change.node}.`,
       change.node,
     );
   }

@@ -1,24 +1,13 @@
 import {
   ArmatureError,
   HLC_ZERO,
-  hlcFromMs,
   utf8Encode,
   type BucketName,
-  type ClusterName,
   type ErrorCode,
   type NodeId,
   type PartitionId,
-  type ZoneName,
 } from '@armature/kernel';
-import { foldHistory, History, type View } from '@armature/membership';
-import {
-  DEFAULT_BUCKET,
-  DEFAULT_BUCKET_PROPERTIES,
-  type Change,
-  type ChangeRecord,
-  type PullReply,
-  type PullRequest,
-} from '@armature/protocol';
+import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type Change, type PullReply, type PullRequest } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
 import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/runtime';
 import {
@@ -31,35 +20,13 @@ import {
   type OperationId,
 } from '@armature/versioning';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createdWith, joinOf, node, viewAfter } from './history.test-support.js';
 import { Filler } from './index.js';
 
-const node = (name: string): NodeId => name as NodeId;
 const NEWCOMER = node('new');
 const OLD = [node('n1'), node('n2'), node('n3')];
-const zone = 'z' as ZoneName;
-
-const created: Change = {
-  kind: 'create',
-  clusterId: 'c1'.repeat(16),
-  cluster: 'test' as ClusterName,
-  strategy: 3,
-  partitionCount: 16,
-  targetN: 3,
-  members: OLD.map((one) => ({ node: one, weight: 1, zone })),
-};
-const joined: Change = { kind: 'join', node: NEWCOMER, weight: 1, zone };
-
-function viewAfter(...changes: readonly Change[]): View {
-  const records = changes.map((change, i): ChangeRecord => ({
-    id: (i + 1).toString(16).padStart(16, '0'),
-    at: hlcFromMs(1_600_000_000_000 + i),
-    by: change.kind === 'ready' ? change.node : node('n1'),
-    change,
-  }));
-  const merged = History.empty.merge(records);
-  if (!merged.ok) throw merged.error;
-  return foldHistory(merged.value.history);
-}
+const created = createdWith(OLD);
+const joined = joinOf(NEWCOMER);
 
 /** A version set of one version, told apart by `who`. */
 const setOf = (who: string): Uint8Array => {
@@ -236,7 +203,9 @@ describe('owners that do not answer', () => {
     await world.clock.advance(5_000);
     expect(world.declared).toEqual(world.pendingPartitions);
     expect(new Set(world.merged.values())).toEqual(new Set([2]));
-    expect(world.log.entries.some(({ level, message }) => level === 'warn' && message.includes('without some of its owners'))).toBe(true);
+    expect(
+      world.log.entries.some(({ level, message }) => level === 'warn' && message.includes('without some of its owners')),
+    ).toBe(true);
   });
 
   test('two of three down: not ready, tried again every second, ready once they are back', async () => {

@@ -6,11 +6,12 @@
  * again where hints are left, since what was delivered is gone.
  *
  * An owner that does not own the key any more, because it left, was removed, or its share moved, cannot be given it. Its hints go to all present owners of
- * the key instead, and are deleted when all of them have acknowledged: a hint may be the only copy of a write.
+ * the key instead, and are deleted when all of them have acknowledged: a hint may be the only copy of a write. Pending owners get every hint too, as they get
+ * every write: one that has copied its partition already would otherwise take it over without what comes home after that.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
-import { unknownBucket, type BucketProperties, type MergeReply, type MergeRequest } from '@armature/protocol';
+import type { BucketProperties, MergeReply, MergeRequest } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import type { HintStore } from './hint-store.js';
@@ -75,8 +76,8 @@ export class HintDelivery {
       for await (const page of this.#env.hints.pages(owner)) {
         for (let i = 0; i < page.entries.length && !this.#stopped; i += CONCURRENT) {
           const batch = page.entries.slice(i, i + CONCURRENT);
-          await Promise.all(batch.map(({ address, set }) => this.#takeHome(owner, address, set)));
-          delivered += batch.length;
+          const taken = await Promise.all(batch.map(({ address, set }) => this.#takeHome(owner, address, set)));
+          delivered += taken.filter(Boolean).length;
         }
       }
     } catch (thrown) {
@@ -88,23 +89,36 @@ export class HintDelivery {
     if (delivered > 0) this.#env.log.info({ owner, delivered }, 'hints delivered');
   }
 
-  async #takeHome(owner: NodeId, address: Address, set: Uint8Array): Promise<void> {
+  /** Whether the hint was delivered and deleted. Rejects when its owner cannot take any now; a hint that only itself cannot be delivered is left. */
+  async #takeHome(owner: NodeId, address: Address, set: Uint8Array): Promise<boolean> {
     const view = this.#env.view();
-    const name = bucketOfAddress(address);
-    const bucket = view.buckets.get(name);
-    if (bucket === undefined) throw unknownBucket(name);
+    const bucket = view.buckets.get(bucketOfAddress(address));
+    if (bucket === undefined) return false; // its record is on its way here
     const { owners, pending } = view.placement(address, bucket.n);
-    const isHome = owners.includes(owner) || pending.includes(owner);
-    await Promise.all((isHome ? [owner] : owners).map((target) => this.#merge(target, view, address, set, bucket)));
-    if (await this.#env.hints.drop(owner, address, set)) this.#delivered.add();
+    const home = owners.includes(owner) || pending.includes(owner) ? [owner] : owners;
+    const targets = [...home, ...pending.filter((node) => !home.includes(node))];
+    const errors = await Promise.all(targets.map((target) => this.#merge(target, view, address, set, bucket)));
+    for (const [i, error] of errors.entries()) {
+      if (error === undefined) continue;
+      this.#env.log.debug({ target: targets[i], err: error }, 'a hint stays here for now');
+      // A pending owner that is down must not keep an owner from getting its other hints.
+      if (i < home.length && (error.retryable || this.#stopped)) throw error;
+    }
+    if (errors.some((error) => error !== undefined) || !(await this.#env.hints.drop(owner, address, set))) return false;
+    this.#delivered.add();
+    return true;
   }
 
-  async #merge(target: NodeId, view: View, address: Address, set: Uint8Array, bucket: BucketProperties): Promise<void> {
-    if (this.#stopped) throw new ArmatureError('closed', 'the delivery of hints has stopped');
-    await this.#env.ask(
-      target,
-      { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability },
-      MERGE_TIMEOUT_MS,
-    );
+  /** Resolves with what went wrong, if anything. */
+  async #merge(
+    target: NodeId,
+    view: View,
+    address: Address,
+    set: Uint8Array,
+    { durability }: BucketProperties,
+  ): Promise<ArmatureError | undefined> {
+    if (this.#stopped) return new ArmatureError('closed', 'the delivery of hints has stopped');
+    const request: MergeRequest = { kind: 'merge', ring: view.ringVersion, address, set, durability };
+    return this.#env.ask(target, request, MERGE_TIMEOUT_MS).then(() => undefined, toArmatureError);
   }
 }

@@ -6,7 +6,7 @@
  * acknowledgement, never the write itself. They survive restarts; the bytes are counted when the node starts, and from then
  * on with every hint that comes and goes.
  */
-import { ArmatureError, type BinaryString, type NodeId, type Random } from '@armature/kernel';
+import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type Random } from '@armature/kernel';
 import type { BucketProperties, Durability } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { Clock, Logger, Telemetry } from '@armature/runtime';
@@ -38,16 +38,21 @@ export const DEFAULT_HINT_LIMIT_BYTES = 1024 ** 3;
 
 const COUNT_PAGE = { limit: 1_000, limitBytes: 4 * 1024 * 1024 };
 
+/** What is kept for one owner. */
+interface Shelf {
+  readonly replica: Replica;
+  readonly actor: StandInActor;
+}
+
 export class HintStore {
   readonly #env: HintStoreEnv;
-  readonly #actor: StandInActor;
-  readonly #replicas = new Map<NodeId, Replica>();
+  /** By owner. Each mints under an actor of its own: counters are per key and replica, and two replicas of one actor would give out one dot twice. */
+  readonly #shelves = new Map<NodeId, Shelf>();
   #sizeBytes = 0;
   #warned = false;
 
   private constructor(env: HintStoreEnv) {
     this.#env = env;
-    this.#actor = new StandInActor(env.random);
     env.telemetry.observedGauge(
       'armature_hints_bytes',
       'Bytes kept for owners that could not be reached.',
@@ -77,20 +82,20 @@ export class HintStore {
   /** Keeps a version set for `owner`. Errors: `overloaded` past the bound, and those of `Replica.merge`. */
   async merge(owner: NodeId, address: Address, set: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void> {
     this.#makeRoom(address, set.length);
-    await this.#accounted(owner, address, () => this.#replica(owner).merge(address, set, bucket, durability));
+    await this.#accounted(owner, address, (replica) => replica.merge(address, set, bucket, durability));
   }
 
   /** Mints a put that no owner could take, and keeps it for `owner`. Errors: `overloaded` past the bound, and those of `Replica.mint`. */
   async mint(owner: NodeId, request: MintRequest): Promise<MintResult> {
     this.#makeRoom(request.address, request.value.length);
-    return this.#accounted(owner, request.address, () => this.#replica(owner).mint(request));
+    return this.#accounted(owner, request.address, (replica) => replica.mint(request));
   }
 
   /** What is kept of a key for any of these owners, joined; undefined for nothing. */
   async read(address: Address, owners: readonly NodeId[]): Promise<Uint8Array | undefined> {
     let all: Uint8Array | undefined;
     for (const owner of owners) {
-      const kept = await this.#replica(owner).read(address);
+      const kept = await this.#shelf(owner).replica.read(address);
       if (kept === undefined) continue;
       const joined = joinEncoded(all, kept);
       if (joined.ok) all = joined.value.bytes;
@@ -100,14 +105,14 @@ export class HintStore {
 
   /** Writes have been undone: what was minted in them may be known elsewhere. */
   commitFailed(): void {
-    this.#actor.retire();
+    for (const { actor } of this.#shelves.values()) actor.retire();
   }
 
   /** All hints for an owner, a page at a time, in ring order. */
   async *pages(owner: NodeId): AsyncGenerator<HeldPage> {
     let start: BinaryString | undefined = '' as BinaryString;
     while (start !== undefined) {
-      const page: HeldPage = await this.#replica(owner).page({ start, ...COUNT_PAGE });
+      const page: HeldPage = await this.#shelf(owner).replica.page({ start, ...COUNT_PAGE });
       yield page;
       start = page.next;
     }
@@ -115,37 +120,33 @@ export class HintStore {
 
   /** Deletes a hint that has been delivered, unless more has been added to it meanwhile. Whether it was deleted. */
   async drop(owner: NodeId, address: Address, set: Uint8Array): Promise<boolean> {
+    const { replica, actor } = this.#shelf(owner);
     // Before the deletion, so that nothing can be minted over the gap under the old actor.
-    this.#actor.retire();
-    const dropped = await this.#replica(owner).drop(address, set);
+    actor.retire();
+    const dropped = await replica.drop(address, set);
     if (dropped) this.#sizeBytes = Math.max(0, this.#sizeBytes - costOf(address, set));
     return dropped;
   }
 
   /** Two writes of one key at once may be counted a little wrong; the next start counts anew. */
-  async #accounted<T>(owner: NodeId, address: Address, write: () => Promise<T>): Promise<T> {
-    const before = await this.#replica(owner).read(address);
-    const result = await write();
-    const after = await this.#replica(owner).read(address);
-    this.#sizeBytes += (after === undefined ? 0 : costOf(address, after)) - (before === undefined ? 0 : costOf(address, before));
+  async #accounted<T>(owner: NodeId, address: Address, write: (replica: Replica) => Promise<T>): Promise<T> {
+    const { replica } = this.#shelf(owner);
+    const before = await sizeOf(replica, address);
+    const result = await write(replica);
+    this.#sizeBytes += (await sizeOf(replica, address).catch(() => before)) - before; // what was written must not be lost over the count
     return result;
   }
 
-  #replica(owner: NodeId): Replica {
-    let replica = this.#replicas.get(owner);
-    if (replica === undefined) {
-      const { node, space, clock, log, telemetry } = this.#env;
-      replica = new Replica({
-        node,
-        store: space.for(owner),
-        epoch: this.#actor,
-        clock,
-        log: log.child({ hintsFor: owner }),
-        telemetry,
-      });
-      this.#replicas.set(owner, replica);
+  #shelf(owner: NodeId): Shelf {
+    let shelf = this.#shelves.get(owner);
+    if (shelf === undefined) {
+      const { node, space, clock, random, log, telemetry } = this.#env;
+      const actor = new StandInActor(random);
+      const parts = { node, store: space.for(owner), epoch: actor, clock, log: log.child({ hintsFor: owner }), telemetry };
+      shelf = { replica: new Replica(parts), actor };
+      this.#shelves.set(owner, shelf);
     }
-    return replica;
+    return shelf;
   }
 
   #makeRoom(address: Address, moreBytes: number): void {
@@ -165,4 +166,15 @@ export class HintStore {
 
 function costOf(address: Address, set: Uint8Array): number {
   return address.length + set.length;
+}
+
+/** What the hint of a key takes; nothing where it is damaged, since the next write replaces it. */
+async function sizeOf(replica: Replica, address: Address): Promise<number> {
+  try {
+    const set = await replica.read(address);
+    return set === undefined ? 0 : costOf(address, set);
+  } catch (thrown) {
+    if (toArmatureError(thrown).code === 'storage-corrupt') return 0;
+    throw thrown;
+  }
 }

@@ -22,7 +22,15 @@ import {
   type OperationId,
   type VersionSet,
 } from '@armature/versioning';
-import { ActorEpoch, Replica, type EpochStore, type MintRequest, type MintResult, type RecordStore } from './index.js';
+import {
+  ActorEpoch,
+  Replica,
+  type EpochStore,
+  type HintSpace,
+  type MintRequest,
+  type MintResult,
+  type RecordStore,
+} from './index.js';
 
 export const BUCKET: BucketProperties = DEFAULT_BUCKET_PROPERTIES;
 export const LWW: BucketProperties = { ...BUCKET, resolver: 'last-write-wins' };
@@ -51,6 +59,39 @@ export const recordStoreOn = (store: Store): RecordStore => ({
     };
   },
 });
+
+/** Hints under their owner's name, in a store of their own. */
+export function hintSpaceOn(store: Store, candidates: readonly NodeId[]): HintSpace {
+  const prefix = (owner: NodeId): string => spaceKey('hints', `${owner}/`);
+  const under = (owner: NodeId): RecordStore => ({
+    read: (address) => store.read((prefix(owner) + address) as never),
+    write: (operations, durability) =>
+      store.write(
+        operations.map((operation) => ({ ...operation, key: (prefix(owner) + operation.key) as never })),
+        durability,
+      ),
+    async range(query) {
+      const end = query.end === undefined ? `${prefix(owner).slice(0, -1)}0` : prefix(owner) + query.end;
+      const page = await store.range({ ...query, start: (prefix(owner) + query.start) as never, end: end as never });
+      const bare = (key: string) => key.slice(prefix(owner).length) as never;
+      return {
+        entries: page.entries.map(({ key, value }) => ({ key: bare(key), value })),
+        next: page.next === undefined ? undefined : bare(page.next),
+      };
+    },
+  });
+  return {
+    for: under,
+    async owners() {
+      const found: NodeId[] = [];
+      for (const owner of candidates) {
+        const { entries } = await under(owner).range({ start: '' as never, limit: 1 });
+        if (entries.length > 0) found.push(owner);
+      }
+      return found;
+    },
+  };
+}
 
 /** What goes wrong with the engine's writes, and how slow they are. */
 export interface EnginePlan {

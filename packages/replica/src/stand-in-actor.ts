@@ -3,8 +3,8 @@
  *
  * What a fallback keeps of a key is a hint, and hints are deleted when they have been delivered. A dot must not be minted over a state
  * that lacks earlier dots of the same actor: its clock would cover them, and replicas that hold them would take them for superseded. So the
- * actor lives in memory only (a restart means a fresh one), and is retired whenever a hint is deleted: as long as an actor is in use,
- * everything it ever minted is still here.
+ * actor lives in memory only (a restart means a fresh one), serves the hints of one owner only, and is retired whenever one of these is deleted: as
+ * long as an actor is in use, everything it ever minted is still in the one place that it mints over.
  */
 import type { Random } from '@armature/kernel';
 import { mintActorId, type ActorId } from '@armature/versioning';

@@ -1,0 +1,238 @@
+import { ArmatureError, seededRandom, type ErrorCode, type NodeId } from '@armature/kernel';
+import type { Change, MergeRequest } from '@armature/protocol';
+import type { Address } from '@armature/ring';
+import { ManualClock, memoryTelemetry, silentLog, sleep } from '@armature/runtime';
+import { memoryEngine, Store } from '@armature/storage';
+import { describe, expect, test } from 'vitest';
+import { createdWith, joinOf, node, viewAfter } from './history.test-support.js';
+import { HintDelivery, HintStore } from './index.js';
+import { BUCKET, TestNode, addressFor, finish, hintSpaceOn } from './replica.test-support.js';
+
+const [N1, N2, N3, N4] = ['n1', 'n2', 'n3', 'n4'].map(node) as [NodeId, NodeId, NodeId, NodeId];
+const THREE = createdWith([N1, N2, N3]);
+
+class World {
+  readonly clock = new ManualClock();
+  readonly random = seededRandom('delivery');
+  readonly telemetry = memoryTelemetry();
+  readonly suspects = new Set<NodeId>();
+  readonly refusing = new Map<NodeId, ErrorCode>();
+  readonly asked: { readonly to: NodeId; readonly request: MergeRequest }[] = [];
+  refusedForGood: Address | undefined;
+  /** Merges under way now, and the most there ever were. */
+  underWay = 0;
+  most = 0;
+  view = viewAfter(THREE);
+  hints!: HintStore;
+  delivery!: HintDelivery;
+  #maker!: TestNode;
+
+  async open(): Promise<this> {
+    const { clock, random, telemetry } = this;
+    const store = new Store({ engine: memoryEngine(), clock });
+    const space = hintSpaceOn(store, [N1, N2, N3, N4]);
+    const parts = { node: node('fallback'), space, clock, random, telemetry, log: silentLog, limitBytes: 1_000_000 };
+    this.hints = await finish(clock, HintStore.open(parts));
+    this.delivery = new HintDelivery({
+      ...{ hints: this.hints, clock, telemetry, log: silentLog },
+      view: () => this.view,
+      isSuspect: (one) => this.suspects.has(one),
+      ask: async (to, request) => {
+        this.asked.push({ to, request });
+        this.most = Math.max(this.most, ++this.underWay);
+        await sleep(clock, 1);
+        this.underWay--;
+        const refusal = request.address === this.refusedForGood ? 'invalid-argument' : this.refusing.get(to);
+        if (refusal !== undefined) throw new ArmatureError(refusal, `${to} refuses`);
+        return { kind: 'merge', durable: true };
+      },
+    });
+    this.#maker = await TestNode.open({ clock, random: random.fork('maker') });
+    return this;
+  }
+
+  async keep(owner: NodeId, ...keys: string[]): Promise<void> {
+    for (const key of keys) {
+      const { encoded } = await this.#maker.put(key, `for ${owner}`);
+      await finish(this.clock, this.hints.merge(owner, addressFor(key), encoded, BUCKET, 'fsync'));
+    }
+  }
+
+  async left(owner: NodeId): Promise<Address[]> {
+    const found: Address[] = [];
+    for await (const page of this.hints.pages(owner)) found.push(...page.entries.map(({ address }) => address));
+    return found;
+  }
+
+  to(one: NodeId): Address[] {
+    return this.asked.filter(({ to }) => to === one).map(({ request }) => request.address);
+  }
+
+  get delivered(): number {
+    return this.telemetry.value('armature_hints_delivered_total');
+  }
+
+  happen(...changes: Change[]): void {
+    this.view = viewAfter(THREE, ...changes);
+  }
+}
+
+const keys = (count: number): string[] => Array.from({ length: count }, (_, i) => `key ${i}`);
+
+/** A key that the newcomer is to own. */
+function movingKey(world: World): string {
+  return keys(500).find((key) => world.view.placement(addressFor(key), 3).pending.includes(N4))!;
+}
+
+describe('hints go home', () => {
+  test('when the owner answers again: each as a merge, then deleted here', async () => {
+    const world = await new World().open();
+    await world.keep(N1, ...keys(50));
+    await world.keep(N2, 'other');
+    world.delivery.recovered(N1);
+    await world.clock.advance(500);
+    expect(world.to(N1).sort()).toEqual(keys(50).map(addressFor).sort());
+    expect(
+      world.asked.every(({ request }) => request.hintFor === undefined),
+      'as its own, not as a hint',
+    ).toBe(true);
+    expect(await world.left(N1)).toEqual([]);
+    expect(await world.left(N2)).toHaveLength(1);
+    expect(world.delivered).toBe(50);
+    expect(world.most).toBeLessThanOrEqual(16);
+  });
+
+  test('without a word from the detector, at start and every ten seconds, to all that are not suspect', async () => {
+    const world = await new World().open();
+    await world.keep(N1, 'a');
+    await world.keep(N2, 'b');
+    world.suspects.add(N2);
+    world.delivery.start();
+    await world.clock.advance(1_000);
+    expect(world.to(N1)).toHaveLength(1);
+    expect(world.to(N2)).toEqual([]);
+    world.suspects.clear();
+    await world.clock.advance(10_000);
+    expect(world.to(N2)).toHaveLength(1);
+    world.delivery.stop();
+    await world.clock.advance(60_000);
+    expect(world.clock.pending).toBe(0);
+  });
+
+  test('the owner goes away in the middle: what it has not acknowledged is still here, and goes out the next time', async () => {
+    const world = await new World().open();
+    await world.keep(N1, ...keys(60));
+    world.delivery.recovered(N1);
+    await world.clock.advance(2);
+    world.refusing.set(N1, 'unreachable');
+    await world.clock.advance(1_000);
+    const left = await world.left(N1);
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.length + world.delivered).toBe(60);
+    expect(world.asked.length, 'it is not hammered').toBeLessThan(60);
+    world.refusing.clear();
+    world.delivery.recovered(N1);
+    await world.clock.advance(1_000);
+    expect(await world.left(N1)).toEqual([]);
+    expect(world.delivered).toBe(60);
+  });
+
+  test('what is added to a hint while it is under way stays, and goes out the next time', async () => {
+    const world = await new World().open();
+    await world.keep(N1, 'k');
+    world.delivery.recovered(N1);
+    await world.keep(N1, 'k');
+    await world.clock.advance(100);
+    expect(await world.left(N1)).toHaveLength(1);
+    world.delivery.recovered(N1);
+    await world.clock.advance(100);
+    expect(await world.left(N1)).toEqual([]);
+  });
+
+  test('a hint that the owner refuses for good stays, and does not hold up the others', async () => {
+    const world = await new World().open();
+    await world.keep(N1, ...keys(40));
+    const [bad] = await world.left(N1);
+    world.refusedForGood = bad;
+    world.delivery.recovered(N1);
+    await world.clock.advance(1_000);
+    expect(await world.left(N1)).toEqual([bad]);
+    expect(world.delivered).toBe(39);
+  });
+
+  test('stopping: nothing more goes out, and what was under way is kept', async () => {
+    const world = await new World().open();
+    await world.keep(N1, ...keys(100));
+    world.delivery.recovered(N1);
+    await world.clock.advance(1);
+    world.delivery.stop();
+    const asked = world.asked.length;
+    await world.clock.advance(10_000);
+    expect(world.asked.length).toBe(asked);
+    expect((await world.left(N1)).length + world.delivered).toBe(100);
+    world.delivery.recovered(N1);
+    await world.clock.advance(1_000);
+    expect(world.asked.length).toBe(asked);
+  });
+});
+
+describe('when the ring has changed meanwhile', () => {
+  test('an owner that was removed: its hints go to all present owners, and are deleted when all have them', async () => {
+    const world = await new World().open();
+    await world.keep(N1, 'k');
+    world.happen(joinOf(N4), { kind: 'remove', node: N1 });
+    const { owners } = world.view.placement(addressFor('k'), 3);
+    expect(owners).not.toContain(N1);
+    world.refusing.set(owners[0]!, 'timeout');
+    world.delivery.recovered(N1);
+    await world.clock.advance(100);
+    expect(await world.left(N1)).toHaveLength(1);
+    world.refusing.clear();
+    world.delivery.recovered(N1);
+    await world.clock.advance(100);
+    for (const owner of owners) expect(world.to(owner)).toContain(addressFor('k'));
+    expect(await world.left(N1)).toEqual([]);
+  });
+
+  test('a pending owner gets the hint too: it may have copied the partition already', async () => {
+    const world = await new World().open();
+    world.happen(joinOf(N4));
+    const key = movingKey(world);
+    await world.keep(N1, key);
+    world.delivery.recovered(N1);
+    await world.clock.advance(100);
+    expect(world.to(N1)).toEqual([addressFor(key)]);
+    expect(world.to(N4)).toEqual([addressFor(key)]);
+    expect(await world.left(N1)).toEqual([]);
+  });
+
+  test('a pending owner that is down: the hint stays, and the owner gets its other hints all the same', async () => {
+    const world = await new World().open();
+    world.happen(joinOf(N4));
+    const key = movingKey(world);
+    await world.keep(N1, key, ...keys(60));
+    world.refusing.set(N4, 'unreachable');
+    world.delivery.recovered(N1);
+    await world.clock.advance(1_000);
+    expect(new Set(world.to(N1)).size).toBe(new Set([key, ...keys(60)]).size);
+    const left = await world.left(N1);
+    expect(left).toContain(addressFor(key));
+    for (const address of left) expect(world.view.placement(address, 3).pending).toContain(N4);
+  });
+
+  test('a bucket that is not known here yet: its hints wait, the others do not', async () => {
+    const world = await new World().open();
+    await world.keep(N1, ...keys(5));
+    const known = world.view;
+    const buckets = new Map(known.buckets);
+    buckets.clear();
+    world.view = Object.create(known, { buckets: { value: buckets } }) as typeof known;
+    world.delivery.recovered(N1);
+    await world.clock.advance(100);
+    expect(world.asked).toEqual([]);
+    world.view = known;
+    world.delivery.recovered(N1);
+    await world.clock.advance(100);
+    expect(await world.left(N1)).toEqual([]);
+  });
+});

@@ -5,22 +5,19 @@
  *
  * It holds the cluster's secret, because it seals contexts: it is inside the trust domain.
  */
-import { ArmatureError } from '@armature/kernel';
-import { Coordinator, forwardWrite, type Participant, type Sealer } from '@armature/coordination';
-import { RING_UNKNOWN, unknownBucket, type FetchOptions, type ScanReply, type WriteReply } from '@armature/protocol';
-import { bucketOfAddress, type Address } from '@armature/ring';
+import { Coordinator, type Participant, type Sealer } from '@armature/coordination';
+import { RING_UNKNOWN, type FetchOptions, type ScanReply, type WriteReply } from '@armature/protocol';
+import type { Address } from '@armature/ring';
 import { contextOf, distinctSiblings } from '@armature/versioning';
 import { ReadContext } from './read-context.js';
 import type { ClientScan, ClientWrite, Fetched, Routing } from './routing.js';
 
 export class DirectRouting implements Routing {
   readonly kind = 'direct';
-  readonly #participant: Participant;
   readonly #coordinator: Coordinator;
   readonly #sealer: Sealer;
 
   constructor(participant: Participant, sealer: Sealer) {
-    this.#participant = participant;
     this.#sealer = sealer;
     this.#coordinator = new Coordinator({ env: participant.coordination, sealer });
   }
@@ -36,21 +33,8 @@ export class DirectRouting implements Routing {
   }
 
   async write(write: ClientWrite, timeoutMs: number): Promise<WriteReply> {
-    const env = this.#participant.coordination;
-    const name = bucketOfAddress(write.address);
-    let view = env.view();
-    if (view.ring === undefined || !view.buckets.has(name)) view = await env.refresh();
-    const bucket = view.buckets.get(name);
-    if (bucket === undefined) throw unknownBucket(name);
-    if (view.ring === undefined) throw new ArmatureError('no-cluster', 'the cluster has not been created yet');
     const context = write.context?.toBytes() ?? new Uint8Array(0);
-    return forwardWrite(
-      env,
-      { kind: 'write', ring: RING_UNKNOWN, ...write, context },
-      bucket.n,
-      write.context?.fastest,
-      timeoutMs,
-    );
+    return this.#coordinator.forward({ kind: 'write', ring: RING_UNKNOWN, ...write, context }, write.context?.fastest, timeoutMs);
   }
 
   scan(scan: ClientScan, timeoutMs: number): Promise<ScanReply> {

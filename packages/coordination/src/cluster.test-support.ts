@@ -31,6 +31,7 @@ import { AlarmWheel, ManualClock, memoryTelemetry, noTelemetry, recordingLog, si
 import type { StorageOperation } from '@armature/storage';
 import { decodeVersionSet, emptyVersionSet, type OperationId, type VersionSet } from '@armature/versioning';
 import {
+  CoordinationMetrics,
   Coordinator,
   createSealer,
   type AskReplica,
@@ -297,7 +298,7 @@ export class TestCluster {
       // Never the one in sixteen that asks all; a test that wants it says so.
       random: { ...this.random, int: (bound) => bound - 1 },
       log: this.log.log,
-      repairs: this.telemetry.counter('repairs', 'Repairs.'),
+      metrics: new CoordinationMetrics(this.clock, this.telemetry),
       self,
     };
   }

@@ -69,13 +69,30 @@ export class Coordinator {
   }
 
   /** Reads, for callers inside the trust domain, who seal only when a context leaves it. */
-  async read(request: Pick<FetchRequest, 'address' | 'options'>, timeoutMs: number): Promise<GetResult> {
-    const bucket = await this.#bucketOf(request.address);
-    return get(this.#env, { ...request, bucket, timeoutMs });
+  read(request: Pick<FetchRequest, 'address' | 'options'>, timeoutMs: number): Promise<GetResult> {
+    const { metrics } = this.#env;
+    return metrics.observed('get', async () => {
+      const bucket = await this.#bucketOf(request.address);
+      const result = await get(this.#env, { ...request, bucket, timeoutMs });
+      metrics.tookPart('get', result.receipt);
+      return result;
+    });
   }
 
   /** Puts or deletes: minted here when this is one of the key's owners, otherwise by one of them. */
-  async write(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
+  write(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
+    return this.#env.metrics.observed('put', () => this.#write(request, timeoutMs));
+  }
+
+  /** Has one of the key's owners put or delete, for callers inside the trust domain, who need not open a context to know whose answer was fastest. */
+  forward(request: WriteRequest, fastest: NodeId | undefined, timeoutMs: number): Promise<WriteReply> {
+    return this.#env.metrics.observed('put', async () => {
+      const { n } = await this.#bucketOf(request.address);
+      return forwardWrite(this.#env, request, n, fastest, timeoutMs);
+    });
+  }
+
+  async #write(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
     const bucket = await this.#bucketOf(request.address);
     const operation = checkWrite(request, bucket);
     const context = request.context.length === 0 ? undefined : this.#open(request);
@@ -93,6 +110,7 @@ export class Coordinator {
     if (!verified.ok) throw verified.error;
     const before = context ?? EMPTY_CONTEXT;
     const { set, dot, receipt } = await put(minting, { ...request, operation, bucket, context: before, timeoutMs });
+    this.#env.metrics.tookPart('put', receipt);
     if (!request.options.returnContext) return { kind: 'write', context: EMPTY_BYTES, receipt };
     const after = this.#sealer.seal({ ...contextAfter(set, before, dot), fastest: minting.self }, request.address);
     return { kind: 'write', context: after, receipt };
@@ -100,7 +118,7 @@ export class Coordinator {
 
   async scan(request: ScanRequest, timeoutMs: number): Promise<ScanReply> {
     await this.#bucketNamed(request.bucket);
-    return scan(this.#env, request, timeoutMs);
+    return this.#env.metrics.observed('scan', () => scan(this.#env, request, timeoutMs));
   }
 
   #isOwner(self: NodeId, request: WriteRequest, bucket: BucketProperties): boolean {

@@ -2,7 +2,8 @@
 import type { Random, NodeId } from '@armature/kernel';
 import type { FailureMonitor, View } from '@armature/membership';
 import type { MergeRequest, PullRequest, ReadRequest, ReplyTo, WriteRequest } from '@armature/protocol';
-import type { AlarmWheel, Clock, Counter, Logger } from '@armature/runtime';
+import type { AlarmWheel, Clock, Logger } from '@armature/runtime';
+import type { CoordinationMetrics } from './coordination-metrics.js';
 
 export type ReplicaRequest = ReadRequest | MergeRequest | PullRequest | WriteRequest;
 
@@ -19,8 +20,7 @@ export interface CoordinationEnv {
   readonly alarms: AlarmWheel;
   readonly random: Random;
   readonly log: Logger;
-  /** Counts replicas brought up to date by read repair. */
-  readonly repairs: Counter;
+  readonly metrics: CoordinationMetrics;
   /** The node this coordinator lives in; undefined in routers and clients. */
   readonly self: NodeId | undefined;
 }

@@ -185,7 +185,7 @@ describe('read repair', () => {
     expect(cluster.areEqual('k')).toBe(true);
     expect(cluster.values(N3, 'k'), 'a replica that held nothing too').toEqual(['new']);
     expect(cluster.asksOf('merge').map(({ to: one }) => one)).toEqual([N2, N3]);
-    expect(cluster.telemetry.value('repairs')).toBe(2);
+    expect(cluster.telemetry.value('armature_coordination_read_repairs_total')).toBe(2);
   });
 
   test('the answer does not wait for it, and a repair that fails harms nobody', async () => {
@@ -196,7 +196,7 @@ describe('read repair', () => {
     await cluster.finish(read(cluster));
     expect(cluster.clock.nowMs() - startedMs).toBeLessThan(10);
     await cluster.clock.advance(1_000);
-    expect(cluster.telemetry.value('repairs')).toBe(0);
+    expect(cluster.telemetry.value('armature_coordination_read_repairs_total')).toBe(0);
     cluster.deliver = () => ({});
     await cluster.finish(read(cluster));
     await cluster.clock.advance(10);
@@ -226,7 +226,7 @@ describe('read repair', () => {
     for (let i = 0; i < 100; i++) await cluster.finish(read(cluster, i % 2 === 0 ? 'k' : 'nothing', { r: i % 3 === 0 ? 3 : 2 }));
     await cluster.clock.advance(1_000);
     expect(cluster.asksOf('merge')).toEqual([]);
-    expect(cluster.telemetry.value('repairs')).toBe(0);
+    expect(cluster.telemetry.value('armature_coordination_read_repairs_total')).toBe(0);
   });
 
   test('a replica whose record is damaged is healed by the read that it could not answer', async () => {

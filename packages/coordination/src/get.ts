@@ -86,7 +86,9 @@ function readFrom(
     };
     const hedgeAfter = (delayMs: number): void => {
       hedge = env.alarms.set(delayMs, () => {
-        apply(getHedged(state));
+        const hedged = getHedged(state);
+        env.metrics.hedges.add(hedged.ask.length);
+        apply(hedged);
         if (!decided && state.asked < replicas.length) hedgeAfter(delayMs);
       });
     };

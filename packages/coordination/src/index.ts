@@ -3,12 +3,14 @@
  * (paper, section 6.4); only a node can mint, so only there does `put` start with a replica of its own.
  */
 export * from './checked-address.js';
+export * from './coordination-metrics.js';
 export * from './coordinator.js';
 export * from './environment.js';
 export * from './forward.js';
 export * from './get-core.js';
 export * from './get.js';
 export * from './participant.js';
+export * from './pause-watch.js';
 export * from './put-core.js';
 export * from './put.js';
 export * from './quorum.js';

@@ -19,7 +19,9 @@ import {
   type Subjects,
 } from '@armature/protocol';
 import { AlarmWheel, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import { CoordinationMetrics } from './coordination-metrics.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
+import { PauseWatch } from './pause-watch.js';
 
 export interface ParticipantOptions {
   readonly prefix: string;
@@ -59,6 +61,8 @@ export class Participant {
   readonly link: LinkEndpoint<Request, Reply>;
   readonly membership: Membership;
   readonly monitor: FailureMonitor;
+  /** Whether this process stood still, and how late it is. */
+  readonly pauses: PauseWatch;
   readonly subjects: Subjects;
   /** The environment of a coordinator that lives here. */
   readonly coordination: CoordinationEnv;
@@ -81,6 +85,7 @@ export class Participant {
     this.monitor = monitor;
     this.subjects = subjectsOf(options.prefix, options.cluster);
     const { clock, random, log, telemetry } = ports;
+    this.pauses = new PauseWatch({ clock, log, telemetry, onPause: (pausedMs) => monitor.paused(pausedMs) });
     this.coordination = {
       view: () => membership.view,
       refresh: () => membership.refresh(),
@@ -90,7 +95,7 @@ export class Participant {
       alarms: new AlarmWheel(clock, ALARM_TICK_MS),
       random,
       log,
-      repairs: telemetry.counter('armature_coordination_read_repairs_total', 'Replicas brought up to date by read repair.'),
+      metrics: new CoordinationMetrics(clock, telemetry),
       self: options.role === 'node' ? (options.name as NodeId) : undefined,
     };
   }
@@ -164,12 +169,14 @@ export class Participant {
       );
     }
     this.membership.start();
+    this.pauses.start();
   }
 
   /** Takes no new requests, finishes those in hand, leaves the bus to its owner. */
   async stop(): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.monitor.stop();
+    this.pauses.stop();
     await this.link.drain();
     await this.membership.stop();
   }
@@ -186,7 +193,10 @@ export class Participant {
       },
       (thrown: unknown) => {
         const error = toArmatureError(thrown);
-        if (SILENCE.has(error.code)) this.monitor.failed(node, error.code);
+        if (SILENCE.has(error.code)) {
+          this.pauses.check(); // all deadlines are past when we wake, whoever answered meanwhile
+          this.monitor.failed(node, error.code);
+        }
         throw error;
       },
     );

@@ -49,7 +49,7 @@ export function repairReplicas(
   const request = { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability } as const;
   for (const node of [...stale, ...damaged]) {
     env.ask(node, request, REPAIR_TIMEOUT_MS).then(
-      () => env.repairs.add(),
+      () => env.metrics.repairs.add(),
       (thrown: unknown) => env.log.debug({ node, err: thrown }, 'read repair did not arrive'),
     );
   }

@@ -118,6 +118,18 @@ describe('the tree', () => {
   });
 });
 
+test('a tree is outgrown at four times the keys that its depth is for, and never at the greatest depth', () => {
+  const filled = (depth: number, keys: number): MerkleTree => {
+    const tree = new MerkleTree(0, depth);
+    const one = digestOf('x' as BinaryString, 1);
+    for (let i = 0; i < keys; i++) tree.update(toBinaryString(Uint8Array.of(i, i >>> 8, 0, 0)), undefined, one);
+    return tree;
+  };
+  expect(filled(1, 16 * 64 * 4).isOutgrown).toBe(false);
+  expect(filled(1, 16 * 64 * 4 + 1).isOutgrown).toBe(true);
+  expect(filled(MAX_DEPTH, 5_000).isOutgrown).toBe(false);
+});
+
 describe('digests', () => {
   test('addresses and sets of the same bytes in other places have other digests', () => {
     const text = (value: string): BinaryString => value as BinaryString;

@@ -29,6 +29,9 @@ const NODE_BYTES = 16;
 /** Entries per leaf that a depth is chosen for. A differing leaf costs a listing of this many keys. */
 const KEYS_PER_LEAF = 64;
 
+/** Deepening takes a scan, so a tree may first have this many times as many. */
+const GROWTH_SLACK = 4;
+
 /** The least depth at which `keys` entries are at most 64 to a leaf: 0.3 to 4.5 bytes of tree per key. */
 export function depthFor(keys: number): number {
   let depth = 1;
@@ -58,6 +61,11 @@ export class MerkleTree {
   /** Entries in the tree. */
   get keys(): number {
     return this.#keys;
+  }
+
+  /** Whether it has so many keys to a leaf that a deeper tree is due. */
+  get isOutgrown(): boolean {
+    return this.depth < MAX_DEPTH && this.#keys > nodesAt(this.depth) * KEYS_PER_LEAF * GROWTH_SLACK;
   }
 
   get sizeBytes(): number {

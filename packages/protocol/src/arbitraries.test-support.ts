@@ -9,11 +9,14 @@ import {
   type ErrorCode,
   type Hlc,
   type NodeId,
+  type PartitionId,
   type ZoneName,
 } from '@armature/kernel';
 import type { Address } from '@armature/ring';
 import * as fc from 'fast-check';
 import {
+  EXCHANGE_OUTCOMES,
+  HASH_BYTES,
   MAX_N,
   MAX_PARTITIONS,
   MAX_RECORD_AT,
@@ -135,8 +138,15 @@ const status: fc.Arbitrary<NodeStatus> = fc.record({
 
 const gossip = { kind: fc.constant('gossip'), fingerprint: text, records: fc.array(changeRecord, { maxLength: 3 }) } as const;
 
+const share = { ring, partition: fc.nat(MAX_PARTITIONS - 1) as fc.Arbitrary<PartitionId>, n: fc.integer({ min: 1, max: MAX_N }) };
+const hash = fc.uint8Array({ minLength: HASH_BYTES, maxLength: HASH_BYTES }).map((one) => toBinaryString(one));
+const optionalBucket = fc.option(bucketName, { nil: undefined });
+
 const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request, { kind: K }>> } = {
-  read: fc.record({ kind: fc.constant('read'), ring, address, standIn: fc.constant(true) }, { requiredKeys: ['kind', 'ring', 'address'] }),
+  read: fc.record(
+    { kind: fc.constant('read'), ring, address, standIn: fc.constant(true) },
+    { requiredKeys: ['kind', 'ring', 'address'] },
+  ),
   merge: fc.record(
     {
       kind: fc.constant('merge'),
@@ -153,7 +163,7 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
     ring,
     start: binary,
     end: optionalBinary,
-    bucket: fc.option(bucketName, { nil: undefined }),
+    bucket: optionalBucket,
     limit: count,
     limitBytes: count,
   }),
@@ -178,6 +188,27 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
   propose: fc.record({ kind: fc.constant('propose'), change }),
   status: fc.constant({ kind: 'status' }),
   ping: fc.constant({ kind: 'ping' }),
+  tree: fc.record({
+    kind: fc.constant('tree'),
+    ...share,
+    level: fc.integer({ min: 0, max: 255 }),
+    indices: fc.array(count, { maxLength: 5 }),
+  }),
+  digests: fc.record({
+    kind: fc.constant('digests'),
+    ...share,
+    start: binary,
+    end: optionalBinary,
+    bucket: optionalBucket,
+    limit: count,
+  }),
+  sets: fc.record({ kind: fc.constant('sets'), ring, addresses: fc.array(address, { maxLength: 4 }) }),
+  absorb: fc.record({
+    kind: fc.constant('absorb'),
+    ring,
+    entries: fc.array(fc.record({ address, set: bytes }), { maxLength: 4 }),
+  }),
+  exchange: fc.record({ kind: fc.constant('exchange'), ...share, peer: nodeId, bucket: optionalBucket }),
 };
 
 const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { kind: K }>> } = {
@@ -199,6 +230,30 @@ const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { ki
   propose: fc.record({ kind: fc.constant('propose'), record: changeRecord }),
   status: fc.record({ kind: fc.constant('status'), status }),
   ping: fc.constant({ kind: 'ping' }),
+  tree: fc.record({
+    kind: fc.constant('tree'),
+    depth: fc.integer({ min: 0, max: 255 }),
+    keys: count,
+    hashes: fc.array(hash, { maxLength: 5 }),
+  }),
+  digests: fc.record({
+    kind: fc.constant('digests'),
+    entries: fc.array(fc.record({ address, digest: hash }), { maxLength: 4 }),
+    next: optionalBinary,
+  }),
+  sets: fc.record({ kind: fc.constant('sets'), sets: fc.array(fc.option(bytes, { nil: undefined }), { maxLength: 4 }) }),
+  absorb: fc.record({ kind: fc.constant('absorb'), merged: count, refused: count }),
+  exchange: fc.record({
+    kind: fc.constant('exchange'),
+    outcome: fc.constantFrom(...EXCHANGE_OUTCOMES),
+    compared: count,
+    differing: count,
+    pulled: count,
+    pushed: count,
+    bytes: count,
+    elapsedMs: count,
+    problem: text,
+  }),
 };
 
 export const requestsByKind = REQUESTS;

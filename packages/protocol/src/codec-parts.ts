@@ -1,12 +1,25 @@
-/** The parts that several messages share: user metadata, siblings as answered to clients, receipts. */
-import { DecodeError, isErrorCode, type ByteReader, type ByteWriter, type NodeId } from '@armature/kernel';
-import type { FetchedSibling, Meta } from './messages.js';
+/** The parts that several messages share: addresses and other optional or checked fields, user metadata, siblings as answered to clients, receipts. */
+import {
+  DecodeError,
+  isErrorCode,
+  parseBucketName,
+  type BinaryString,
+  type BucketName,
+  type ByteReader,
+  type ByteWriter,
+  type NodeId,
+} from '@armature/kernel';
+import type { Address } from '@armature/ring';
+import type { FetchedSibling, Meta, RingVersion } from './messages.js';
 import type { Receipt, ReplicaOutcome, ReplicaReceipt, ReplicaRole } from './receipt.js';
 
 const ROLES: readonly ReplicaRole[] = ['primary', 'pending', 'fallback'];
 /** One byte for what nearly every receipt says; 255 announces an error code as text. */
 const OUTCOMES: readonly ReplicaOutcome[] = ['ok', 'durable', 'waiting'];
 const OTHER_OUTCOME = 255;
+
+/** position (16) + bucket-name length (1) + a bucket name of at least one character. */
+export const MIN_ADDRESS_BYTES = 18;
 
 /** Two length bytes. */
 const MIN_META_BYTES = 2;
@@ -87,4 +100,38 @@ function decodeOutcome(r: ByteReader): ReplicaOutcome {
   const text = byte === OTHER_OUTCOME ? r.text() : '';
   if (!isErrorCode(text)) throw new DecodeError('unknown replica outcome');
   return text;
+}
+
+export function readRing(r: ByteReader): RingVersion {
+  return r.varint() as RingVersion;
+}
+
+/** Framing only: whether position, bucket and key agree is the business of whoever trusts the sender or not. */
+export function readAddress(r: ByteReader): Address {
+  const text = r.binary();
+  if (text.length < MIN_ADDRESS_BYTES) throw new DecodeError(`address of ${text.length} bytes`);
+  return text as string as Address;
+}
+
+export function writeOptional(w: ByteWriter, text: BinaryString | undefined): void {
+  if (text === undefined) w.u8(0);
+  else w.u8(1).binary(text);
+}
+
+export function readOptional(r: ByteReader): BinaryString | undefined {
+  return decodeFlag(r) ? r.binary() : undefined;
+}
+
+export function readOptionalBucket(r: ByteReader): BucketName | undefined {
+  const text = readOptional(r);
+  return text === undefined ? undefined : readBucket(text);
+}
+
+export function readBucket(text: string): BucketName {
+  return must(parseBucketName(text));
+}
+
+export function must<T>(result: { ok: true; value: T } | { ok: false; error: Error }): T {
+  if (result.ok) return result.value;
+  throw new DecodeError(result.error.message);
 }

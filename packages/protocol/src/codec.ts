@@ -6,16 +6,7 @@
  *
  * Control messages are JSON documents inside the same envelope: rare, and read by people.
  */
-import {
-  DecodeError,
-  parseBucketName,
-  parseNodeId,
-  type BinaryString,
-  type BucketName,
-  type ByteReader,
-  type ByteWriter,
-} from '@armature/kernel';
-import type { Address } from '@armature/ring';
+import { DecodeError, parseNodeId, type BinaryString, type ByteReader, type ByteWriter } from '@armature/kernel';
 import type { Durability } from './bucket.js';
 import { parseChange, parseChangeRecord } from './change-parser.js';
 import type { ChangeRecord } from './change.js';
@@ -27,18 +18,32 @@ import {
   encodeMeta,
   encodeReceipt,
   encodeSiblings,
+  MIN_ADDRESS_BYTES,
+  must,
+  readAddress,
+  readBucket,
+  readOptional,
+  readOptionalBucket,
+  readRing,
+  writeOptional,
 } from './codec-parts.js';
-import type { Reply, Request, RingVersion } from './messages.js';
+import type { Reply, Request } from './messages.js';
 import { quorumWordFromByte, quorumWordToByte } from './quorum-word.js';
 import { parseNodeStatus } from './status-parser.js';
+import {
+  decodeSynchronisationReply,
+  decodeSynchronisationRequest,
+  encodeSynchronisationReply,
+  encodeSynchronisationRequest,
+} from './synchronisation-codec.js';
 
-const TAGS = { read: 1, merge: 2, pull: 3, fetch: 4, write: 5, scan: 6, gossip: 7, propose: 8, status: 9, ping: 10 } as const;
+const TAGS = {
+  ...{ read: 1, merge: 2, pull: 3, fetch: 4, write: 5, scan: 6, gossip: 7, propose: 8, status: 9, ping: 10 },
+  ...{ tree: 11, digests: 12, sets: 13, absorb: 14, exchange: 15 },
+} as const;
 const KINDS = new Map<number, Request['kind']>(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Request['kind']]));
 
 const DURABILITIES: readonly Durability[] = ['memory', 'os', 'fsync'];
-
-/** position (16) + bucket-name length (1) + a bucket name of at least one character. */
-const MIN_ADDRESS_BYTES = 18;
 
 export const protocolCodec = { encodeRequest, decodeRequest, encodeReply, decodeReply };
 
@@ -85,6 +90,13 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
     case 'status':
     case 'ping':
       break;
+    case 'tree':
+    case 'digests':
+    case 'sets':
+    case 'absorb':
+    case 'exchange':
+      encodeSynchronisationRequest(w, m);
+      break;
   }
 }
 
@@ -124,7 +136,17 @@ export function decodeRequest(r: ByteReader): Request {
         returnContext: (flags & 2) !== 0,
       };
       const value = r.blob();
-      const write = { kind, ring, address, context, operation, tombstone: (flags & 1) !== 0, value, meta: decodeMeta(r), options };
+      const write = {
+        kind,
+        ring,
+        address,
+        context,
+        operation,
+        tombstone: (flags & 1) !== 0,
+        value,
+        meta: decodeMeta(r),
+        options,
+      };
       return (flags & 4) === 0 ? write : { ...write, standIn: true };
     }
     case 'scan':
@@ -138,6 +160,12 @@ export function decodeRequest(r: ByteReader): Request {
     case 'status':
     case 'ping':
       return { kind };
+    case 'tree':
+    case 'digests':
+    case 'sets':
+    case 'absorb':
+    case 'exchange':
+      return decodeSynchronisationRequest(r, kind);
   }
 }
 
@@ -181,6 +209,13 @@ export function encodeReply(w: ByteWriter, m: Reply): void {
       break;
     case 'ping':
       break;
+    case 'tree':
+    case 'digests':
+    case 'sets':
+    case 'absorb':
+    case 'exchange':
+      encodeSynchronisationReply(w, m);
+      break;
   }
 }
 
@@ -216,6 +251,12 @@ export function decodeReply(r: ByteReader): Reply {
       return { kind, status: must(parseNodeStatus(readJson(r))) };
     case 'ping':
       return { kind };
+    case 'tree':
+    case 'digests':
+    case 'sets':
+    case 'absorb':
+    case 'exchange':
+      return decodeSynchronisationReply(r, kind);
   }
 }
 
@@ -226,39 +267,10 @@ function readKind(r: ByteReader): Request['kind'] {
   return kind;
 }
 
-function readRing(r: ByteReader): RingVersion {
-  return r.varint() as RingVersion;
-}
-
-/** Framing only: whether position, bucket and key agree is the business of whoever trusts the sender or not. */
-function readAddress(r: ByteReader): Address {
-  const text = r.binary();
-  if (text.length < MIN_ADDRESS_BYTES) throw new DecodeError(`address of ${text.length} bytes`);
-  return text as string as Address;
-}
-
 function readDurability(r: ByteReader): Durability {
   const durability = DURABILITIES[r.u8()];
   if (durability === undefined) throw new DecodeError('unknown durability');
   return durability;
-}
-
-function writeOptional(w: ByteWriter, text: BinaryString | undefined): void {
-  if (text === undefined) w.u8(0);
-  else w.u8(1).binary(text);
-}
-
-function readOptional(r: ByteReader): BinaryString | undefined {
-  return decodeFlag(r) ? r.binary() : undefined;
-}
-
-function readOptionalBucket(r: ByteReader): BucketName | undefined {
-  const text = readOptional(r);
-  return text === undefined ? undefined : readBucket(text);
-}
-
-function readBucket(text: string): BucketName {
-  return must(parseBucketName(text));
 }
 
 function readJson(r: ByteReader): Readonly<Record<string, unknown>> {
@@ -284,9 +296,4 @@ function readRecords(document: Readonly<Record<string, unknown>>): ChangeRecord[
   const records = document['records'];
   if (!Array.isArray(records)) throw new DecodeError('records must be a list');
   return records.map((record) => must(parseChangeRecord(record)));
-}
-
-function must<T>(result: { ok: true; value: T } | { ok: false; error: Error }): T {
-  if (result.ok) return result.value;
-  throw new DecodeError(result.error.message);
 }

@@ -12,3 +12,4 @@ export * from './quorum-word.js';
 export * from './receipt.js';
 export { parseNodeStatus } from './status-parser.js';
 export * from './subjects.js';
+export * from './synchronisation.js';

@@ -1,9 +1,10 @@
 /**
- * The messages. Three families:
+ * The messages. Four families:
  *
  * - *replica* messages (`read`, `merge`, `pull`) ask one node what it itself holds, or to hold something;
  * - *coordinated* messages (`fetch`, `write`, `scan`) ask the receiver to run the whole operation over a quorum;
- * - *control* messages carry membership and status, as JSON documents.
+ * - *control* messages carry membership and status, as JSON documents;
+ * - *synchronisation* messages compare two replicas of a partition and make them equal (`synchronisation.ts`).
  *
  * Replica messages and writes carry the sender's ring version and are fenced by it: a receiver with another ring refuses with
  * `stale-ring`, and whichever of the two is behind catches up. A write counted under one ring is never counted under another.
@@ -16,6 +17,7 @@ import type { Durability } from './bucket.js';
 import type { Change, ChangeRecord } from './change.js';
 import type { QuorumWord } from './quorum-word.js';
 import type { Receipt } from './receipt.js';
+import type { SynchronisationReply, SynchronisationRequest } from './synchronisation.js';
 
 /** A ring's fingerprint as a 48-bit number, 0 meaning "I do not know the ring" (a client of a router). */
 export type RingVersion = Brand<number, 'RingVersion'>;
@@ -232,10 +234,21 @@ export type Request =
   | GossipRequest
   | ProposeRequest
   | StatusRequest
-  | PingRequest;
+  | PingRequest
+  | SynchronisationRequest;
 
 export type Reply =
-  ReadReply | MergeReply | PullReply | FetchReply | WriteReply | ScanReply | GossipReply | ProposeReply | StatusReply | PingReply;
+  | ReadReply
+  | MergeReply
+  | PullReply
+  | FetchReply
+  | WriteReply
+  | ScanReply
+  | GossipReply
+  | ProposeReply
+  | StatusReply
+  | PingReply
+  | SynchronisationReply;
 
 /** The reply that belongs to a request. */
 export type ReplyTo<Q extends Request> = Extract<Reply, { kind: Q['kind'] }>;

@@ -40,6 +40,14 @@ import { KeyLocks } from './key-locks.js';
 import { DAMAGED, decodeHeld, isAccepted, readHeld, type Held, type RecordStore } from './record-store.js';
 import { openRecord, sealRecord } from './record.js';
 
+/** Keeps track of what is held, as it changes. Called in the turn of the change; must not throw. */
+export interface WriteObserver {
+  /** The set under the address was `before` (undefined: nothing was held), and every read from now on finds `after`. */
+  wrote(address: Address, before: Uint8Array | undefined, after: Uint8Array): void;
+  /** What is held under the address may not be what was told last: its commit has failed, or a record was damaged. */
+  doubted(address: Address): void;
+}
+
 export interface ReplicaEnv {
   readonly node: NodeId;
   readonly store: RecordStore;
@@ -47,6 +55,7 @@ export interface ReplicaEnv {
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
+  readonly observer?: WriteObserver;
 }
 
 /** A put as the minting replica sees it: checked, its context opened. */
@@ -132,7 +141,7 @@ export class Replica {
           damageKnown = true;
           this.#retireForDamage(request.address);
         }
-        return this.#mintOver(local ?? emptyVersionSet, request);
+        return this.#mintOver(local ?? emptyVersionSet, local === undefined ? DAMAGED : held, request);
       });
       if (minted !== undefined) return minted;
     }
@@ -192,7 +201,10 @@ export class Replica {
     this.#checkMemory(set, localClock);
     (changed ? this.#merges : this.#unchangedMerges).add();
     // An unchanged set is written again all the same: what is held may still be on its way to the disk, and the sender is promised a durability.
-    return { committed: this.#write(address, sealRecord(bytes), durability) };
+    const record = sealRecord(bytes);
+    const committed = this.#write(address, record, durability);
+    if ((changed || held.damaged) && isAccepted(this.#env.store, address, record)) this.#tell(address, held, bytes, committed);
+    return { committed };
   }
 
   /** Under last-write-wins a version from the future would win against everybody until then. */
@@ -212,7 +224,7 @@ export class Replica {
   }
 
   /** Undefined when there is no actor to mint under any more: a fresh one has to be waited for. */
-  #mintOver(local: VersionSet, request: MintRequest): MintResult | undefined | Promise<MintResult> {
+  #mintOver(local: VersionSet, held: Held, request: MintRequest): MintResult | undefined | Promise<MintResult> {
     const { bucket, context, operation, value, meta } = request;
     const actor = this.#actorFor(local, context);
     if (actor === undefined) return undefined;
@@ -231,6 +243,7 @@ export class Replica {
     const committed = this.#write(request.address, record, bucket.durability);
     // A dot that the store has not taken in must not leave this node: the next put of the key would make the same one.
     if (!isAccepted(this.#env.store, request.address, record)) return refused(committed);
+    this.#tell(request.address, held, encoded, committed);
     this.#clock = at.value;
     this.#mints.add();
     return { set, dot: minted.dot, encoded, committed };
@@ -248,6 +261,15 @@ export class Replica {
 
   #write(address: Address, record: Uint8Array, durability: Durability): Promise<void> {
     return this.#env.store.write([{ kind: 'put', key: address, value: record }], durability);
+  }
+
+  /** Of a change that the store has taken in. */
+  #tell(address: Address, held: Held, set: Uint8Array, committed: Promise<void>): void {
+    const { observer } = this.#env;
+    if (observer === undefined) return;
+    if (held.damaged) observer.doubted(address);
+    else observer.wrote(address, held.set, set);
+    committed.catch(() => observer.doubted(address));
   }
 
   /** For whoever reads: the next merge or mint of the key deals with it. */

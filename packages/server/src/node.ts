@@ -21,16 +21,21 @@ import {
 } from '@armature/protocol';
 import { ActorEpoch, DEFAULT_HINT_LIMIT_BYTES, Filler, HintDelivery, HintStore, Replica } from '@armature/replica';
 import { bucketOfAddress, type Address } from '@armature/ring';
+import { sleep } from '@armature/runtime';
 import { Store } from '@armature/storage';
 import { joinEncoded } from '@armature/versioning';
 import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn } from './node-storage.js';
 import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
 import { describeService } from './service.js';
+import { Synchronisation } from './synchronisation.js';
 
 /** What a page of a transfer or scan may hold at most. */
 const MAX_PULL_ENTRIES = 1_000;
 const MAX_PULL_BYTES = 4 * 1024 * 1024;
+
+/** Between two pages of background reading: at most 100,000 keys a second are hashed. */
+const BACKGROUND_PAUSE_MS = 5;
 
 export class ArmatureNode {
   readonly options: NodeOptions;
@@ -43,6 +48,7 @@ export class ArmatureNode {
   readonly #filler: Filler;
   readonly #hints: HintStore;
   readonly #hintDelivery: HintDelivery;
+  readonly #synchronisation: Synchronisation;
   readonly #startedAtMs: number;
   #service: RunningService | undefined;
 
@@ -62,6 +68,19 @@ export class ArmatureNode {
       node: options.node,
       store: recordStoreOn(parts.store),
       epoch: parts.epoch,
+      clock,
+      log,
+      telemetry,
+      observer: {
+        wrote: (address, before, after) => this.#synchronisation.observer.wrote(address, before, after),
+        doubted: (address) => this.#synchronisation.observer.doubted(address),
+      },
+    });
+    this.#synchronisation = new Synchronisation({
+      node: options.node,
+      participant: parts.participant,
+      replica: this.#replica,
+      slice: () => sleep(clock, BACKGROUND_PAUSE_MS),
       clock,
       log,
       telemetry,
@@ -124,8 +143,12 @@ export class ArmatureNode {
     });
     const node = new ArmatureNode(options, ports, { store, epoch, hints, participant });
     participant.start((request, sender) => node.#answer(request, sender));
-    participant.membership.onChange(() => node.#filler.wake());
+    participant.membership.onChange(() => {
+      node.#filler.wake();
+      node.#synchronisation.follow();
+    });
     node.#filler.wake();
+    node.#synchronisation.follow();
     participant.monitor.onTransition(({ node: peer, to }) => {
       if (to === 'healthy') node.#hintDelivery.recovered(peer);
     });
@@ -172,6 +195,7 @@ export class ArmatureNode {
   async stop(): Promise<void> {
     this.#filler.stop();
     this.#hintDelivery.stop();
+    this.#synchronisation.stop();
     await this.#service?.stop();
     await this.participant.stop();
     await this.#store.sync();
@@ -208,6 +232,12 @@ export class ArmatureNode {
         return this.participant.membership.propose(request.change).then((record) => ({ kind: 'propose', record }));
       case 'status':
         return this.status().then((status) => ({ kind: 'status', status }));
+      case 'tree':
+      case 'digests':
+      case 'sets':
+      case 'absorb':
+      case 'exchange':
+        return this.#synchronisation.answer(request, sender);
       case 'gossip':
       case 'ping':
         throw new ArmatureError('internal', `${request.kind} is answered by the participant`);

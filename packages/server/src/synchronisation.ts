@@ -1,0 +1,156 @@
+/**
+ * Replica synchronisation as a node takes part in it (paper, section 4.7): it keeps hash trees of what it holds, answers its peers' questions about
+ * them, and runs exchanges when it is told to. Who is to exchange with whom, and when, is not decided here but by whoever asks: an anti-entropy
+ * worker, or an administrator.
+ */
+import { ArmatureError, toArmatureError, unreachable, type NodeId } from '@armature/kernel';
+import type { LinkAddress, LinkSender } from '@armature/bus';
+import type { Participant } from '@armature/coordination';
+import {
+  nodeAddress,
+  type ExchangeReply,
+  type ExchangeRequest,
+  type ReplyTo,
+  type SynchronisationReply,
+  type SynchronisationRequest,
+} from '@armature/protocol';
+import type { WriteObserver } from '@armature/replica';
+import { LocalShare, runExchange, TreeKeeper, type SynchronisedReplica } from '@armature/repair';
+import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logger, type Telemetry } from '@armature/runtime';
+import { fenceByRing } from './ring-fence.js';
+
+export interface SynchronisationEnv {
+  readonly node: NodeId;
+  readonly participant: Participant;
+  readonly replica: SynchronisedReplica;
+  /** Resolves when background work may take its next piece. */
+  readonly slice: (kind: 'tree' | 'repair') => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** Exchanges that a node runs at a time; more are refused with `overloaded`. Both replicas read, hash and merge for each. */
+const MAX_EXCHANGES = 2;
+
+/** What says that the peer is down. How long it takes over background questions says nothing about its speed, so that is not reported. */
+const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
+
+export class Synchronisation {
+  readonly #env: SynchronisationEnv;
+  readonly #trees: TreeKeeper;
+  readonly #share: LocalShare;
+  readonly #seconds: Histogram;
+  readonly #count: Readonly<Record<ExchangeReply['outcome'] | 'refused', Counter>>;
+  readonly #sets: { readonly pulled: Counter; readonly pushed: Counter };
+  #running = 0;
+
+  constructor(env: SynchronisationEnv) {
+    this.#env = env;
+    const { node, participant, replica, slice, clock, log, telemetry } = env;
+    const view = (): typeof participant.membership.view => participant.membership.view;
+    this.#trees = new TreeKeeper({ node, view, scan: (query) => replica.page(query), slice, clock, log, telemetry });
+    this.#share = new LocalShare({ trees: this.#trees, replica, view, log });
+    const exchanges = (outcome: string): Counter =>
+      telemetry.counter('armature_repair_exchanges_total', 'Exchanges with a peer run by this node.', { outcome });
+    this.#count = {
+      equal: exchanges('equal'),
+      repaired: exchanges('repaired'),
+      partial: exchanges('partial'),
+      failed: exchanges('failed'),
+      refused: exchanges('refused'),
+    };
+    const sets = (direction: string): Counter =>
+      telemetry.counter('armature_repair_sets_total', 'Version sets that exchanges of this node moved.', { direction });
+    this.#sets = { pulled: sets('pulled'), pushed: sets('pushed') };
+    this.#seconds = telemetry.histogram('armature_repair_exchange_seconds', 'Duration of an exchange.', LATENCY_BUCKETS_S);
+  }
+
+  /** To be told of every change of what is held. */
+  get observer(): WriteObserver {
+    return this.#trees;
+  }
+
+  /** Takes up the partitions held under the present view. Call it at the start and at every change of the view. */
+  follow(): void {
+    this.#trees.follow();
+  }
+
+  stop(): void {
+    this.#trees.stop();
+  }
+
+  async answer(request: SynchronisationRequest, sender: LinkSender): Promise<SynchronisationReply> {
+    const fenced = fenceByRing(this.#env.participant.membership, request.ring, sender.address);
+    if (fenced !== undefined) await fenced;
+    switch (request.kind) {
+      case 'tree':
+        return this.#share.answerTree(request);
+      case 'digests':
+        return this.#share.digests(request);
+      case 'sets':
+        return this.#share.sets(request.addresses);
+      case 'absorb':
+        return this.#share.absorb(request.entries);
+      case 'exchange':
+        return this.#exchange(request);
+      default:
+        return unreachable(request);
+    }
+  }
+
+  async #exchange(request: ExchangeRequest): Promise<ExchangeReply> {
+    const { node, slice, clock, log } = this.#env;
+    this.#checkShare(request);
+    if (this.#running >= MAX_EXCHANGES) {
+      this.#count.refused.add();
+      throw new ArmatureError('overloaded', `this node runs ${MAX_EXCHANGES} exchanges already`, {
+        remedy: 'Repeat in a second.',
+      });
+    }
+    this.#running++;
+    try {
+      const reply = await runExchange(
+        { local: this.#share, ask: (peer, question, timeoutMs) => this.#ask(peer, question, timeoutMs), slice, clock },
+        request,
+      );
+      this.#count[reply.outcome].add();
+      this.#sets.pulled.add(reply.pulled);
+      this.#sets.pushed.add(reply.pushed);
+      this.#seconds.observe(reply.elapsedMs / 1_000);
+      const { kind: _kind, ...facts } = reply;
+      const what = { node, peer: request.peer, partition: request.partition, n: request.n, ...facts };
+      log[reply.outcome === 'equal' ? 'debug' : 'info'](what, 'an exchange with a replica has ended');
+      return reply;
+    } finally {
+      this.#running--;
+    }
+  }
+
+  /** Both must be replicas of the share, or the exchange would copy data to where it does not belong. */
+  #checkShare({ partition, n, peer }: ExchangeRequest): void {
+    const { view } = this.#env.participant.membership;
+    const isShare = view.ns.includes(n) && partition < (view.ring?.partitionCount ?? 0);
+    const { owners, pending } = isShare ? view.placementOf(partition, n) : { owners: [], pending: [] };
+    const replicas = [...owners, ...pending];
+    if (peer !== this.#env.node && replicas.includes(peer) && replicas.includes(this.#env.node)) return;
+    throw new ArmatureError(
+      'invalid-argument',
+      `${this.#env.node} and ${peer} are not two replicas of partition ${partition} for n=${n}`,
+      {
+        remedy: 'Take partitions and replicas from the present view.',
+      },
+    );
+  }
+
+  async #ask<Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    const { link, monitor } = this.#env.participant;
+    try {
+      return (await link.request(nodeAddress(peer) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      if (SILENCE.has(error.code)) monitor.failed(peer, error.code);
+      throw error;
+    }
+  }
+}

@@ -104,11 +104,12 @@ function readFrom(
  * may keep hints for them; at last, in case they are up after all, the owners that are not.
  */
 function firstHealthy(env: CoordinationEnv, placement: Placement): { replicas: readonly NodeId[]; fallbacks: readonly NodeId[] } {
+  const isUp = (node: NodeId): boolean => !env.monitor.isSuspect(node);
   const owners = env.monitor.order(placement.owners);
-  const down = owners.filter((node) => env.monitor.isSuspect(node));
-  if (down.length === 0) return { replicas: owners, fallbacks: [] };
-  const fallbacks = placement.fallbacks.filter((node) => !env.monitor.isSuspect(node)).slice(0, down.length);
-  return { replicas: [...owners.slice(0, owners.length - down.length), ...fallbacks, ...down], fallbacks };
+  const up = owners.filter(isUp);
+  if (up.length === owners.length) return { replicas: owners, fallbacks: [] };
+  const fallbacks = placement.fallbacks.filter(isUp).slice(0, owners.length - up.length);
+  return { replicas: [...up, ...fallbacks, ...owners.filter((node) => !isUp(node))], fallbacks };
 }
 
 function answer(state: GetState, placement: Placement, resolver: ResolverName): GetResult {

@@ -45,12 +45,17 @@ export interface PutState {
   readonly verdict: 'replicating' | 'written' | 'short';
 }
 
-/** `down`: owners that are not worth asking while somebody can stand in for them. `self`: what the minting node keeps, when it is itself a fallback. */
+/**
+ * `down`: owners that are not worth asking while somebody can stand in for them, unless PW needs them. `self`: what the minting node keeps, when it is itself
+ * a fallback.
+ */
 export function startPut(plan: PutPlan, down: readonly NodeId[] = [], self?: StandIn): PutState {
   let state = judged({ plan, standIns: self === undefined ? [] : [self], heard: [], verdict: 'replicating' });
+  let left = plan.owners.length;
   for (const owner of plan.owners) {
-    if (down.includes(owner) && nextFallback(state) !== undefined && owner !== self?.owner)
-      state = putFailed(state, owner, 'unreachable');
+    if (!down.includes(owner) || owner === self?.owner || left <= plan.quorum.pw || nextFallback(state) === undefined) continue;
+    state = putFailed(state, owner, 'unreachable');
+    left--;
   }
   return state;
 }
@@ -63,9 +68,20 @@ export function putFailed(state: PutState, node: NodeId, code: ErrorCode): PutSt
   return judged(replaced(noted(state, node, code), node));
 }
 
-/** The ring changed underneath. A verdict that was reached stands: it was right under the ring of its time. */
+/**
+ * The ring changed underneath. A verdict that was reached stands: it was right under the ring of its time. A stand-in that has itself become an owner keeps a
+ * hint, and is to be given the version as its own.
+ */
 export function putReplanned(state: PutState, plan: PutPlan): PutState {
-  return judged({ ...state, plan, standIns: state.standIns.filter(({ owner }) => plan.owners.includes(owner)) });
+  const isMeant = (node: NodeId): boolean => plan.owners.includes(node) || plan.pending.includes(node);
+  const risen = state.standIns.filter(({ node }) => isMeant(node)).map(({ node }) => node);
+  const standIns = state.standIns.filter(({ node, owner }) => plan.owners.includes(owner) && !isMeant(node));
+  return judged({ ...state, plan, standIns, heard: state.heard.filter(({ node }) => !risen.includes(node)) });
+}
+
+/** The owner whose hint the node is to keep; undefined for one that is given the version as its own. */
+export function standsInFor(state: PutState, node: NodeId): NodeId | undefined {
+  return state.standIns.find((one) => one.node === node)?.owner;
 }
 
 /** Everybody who is to get the version, and for whom a fallback keeps it. */
@@ -141,8 +157,9 @@ function replaced(state: PutState, failed: NodeId): PutState {
   return isStoodInFor ? state : { ...state, standIns: [...state.standIns, { node, owner }] };
 }
 
-function nextFallback({ plan, standIns }: PutState): NodeId | undefined {
-  return plan.fallbacks?.find((node) => standIns.every((one) => one.node !== node));
+/** Whoever has spoken already did so in another role, under another ring. */
+function nextFallback(state: PutState): NodeId | undefined {
+  return state.plan.fallbacks?.find((node) => standsInFor(state, node) === undefined && !hasAnswered(state, node));
 }
 
 function strength(outcome: ReplicaOutcome): number {

@@ -21,6 +21,7 @@ import {
   putReplanned,
   putReplicas,
   putTargets,
+  standsInFor,
   startPut,
   type PutPlan,
   type PutState,
@@ -162,12 +163,15 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       env.ask(node, message, timeoutMs).then(
         (reply) => {
           inFlight.delete(node);
-          apply(putAcknowledged(state, node, reply.durable));
+          // A node that a new ring has given another part is asked again in that: a hint is no copy of its own, nor the reverse.
+          if (standsInFor(state, node) !== hintFor) apply(state);
+          else apply(putAcknowledged(state, node, reply.durable));
         },
         (thrown: unknown) => {
           inFlight.delete(node);
           const { code } = toArmatureError(thrown);
-          if (code !== 'stale-ring' || leftMs() <= 0) apply(putFailed(state, node, code));
+          if (standsInFor(state, node) !== hintFor) apply(state);
+          else if (code !== 'stale-ring' || leftMs() <= 0) apply(putFailed(state, node, code));
           else if (ringVersion !== view.ringVersion)
             sendToSilent(); // asked under a ring that we have left since
           else catchUp(node);

@@ -23,8 +23,8 @@ export function reconcileAnswers(answers: readonly GetAnswer[]): VersionSet {
 }
 
 /**
- * Sends the join to every replica that answered something else, or that found its record damaged. Fire and forget: a repair that fails is repaired by
- * the next read. Nothing is decoded, and nothing sent, when all hold the same bytes.
+ * Sends the join to every owner that answered something else, or that found its record damaged. Fire and forget: a repair that fails is repaired by
+ * the next read. Nothing is decoded, and nothing sent, when all hold the same bytes. Fallbacks are not repaired: what they keep is not theirs.
  */
 export function repairReplicas(
   env: CoordinationEnv,
@@ -47,7 +47,9 @@ export function repairReplicas(
   const set = encodeVersionSet(resolve(bucket.resolver, all));
   const stale = answers.filter((answer) => answer.set === undefined || !bytesEqual(answer.set, set)).map(({ node }) => node);
   const request = { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability } as const;
+  const { owners } = view.placement(address, bucket.n);
   for (const node of [...stale, ...damaged]) {
+    if (!owners.includes(node)) continue;
     env.ask(node, request, REPAIR_TIMEOUT_MS).then(
       () => env.metrics.repairs.add(),
       (thrown: unknown) => env.log.debug({ node, err: thrown }, 'read repair did not arrive'),

@@ -391,7 +391,9 @@ export class TestCluster {
       const page = await own.replica.page({ start: request.start, end: request.end, limit: request.limit });
       return { kind: 'pull', entries: page.entries, next: page.next };
     }
-    const bucket = own.view.buckets.get(bucketOfAddress(request.address)) as BucketProperties;
+    const name = bucketOfAddress(request.address);
+    if (!own.view.buckets.has(name)) own.view = this.view;
+    const bucket = own.view.buckets.get(name) as BucketProperties;
     const { address, set, durability, hintFor } = request;
     if (hintFor === undefined) await own.replica.merge(address, set, bucket, durability);
     else await own.hints.merge(hintFor, address, set, bucket, durability);

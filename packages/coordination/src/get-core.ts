@@ -51,7 +51,7 @@ const NOBODY: readonly NodeId[] = [];
 
 export function startGet(plan: GetPlan): GetStep {
   const asked = Math.min(Math.max(plan.fanout, plan.needed), plan.replicas.length);
-  const verdict = plan.replicas.length < plan.needed ? 'failed' : 'asking';
+  const verdict = canBeMet(plan, plan.replicas) ? 'asking' : 'failed';
   const state: GetState = { plan, asked: verdict === 'failed' ? 0 : asked, answers: [], failures: [], verdict };
   return { state, ask: plan.replicas.slice(0, state.asked) };
 }
@@ -69,10 +69,8 @@ export function getAnswered(state: GetState, answer: GetAnswer): GetStep {
 export function getFailed(state: GetState, failure: GetFailure): GetStep {
   const failures = [...state.failures, failure];
   if (state.verdict !== 'asking') return { state: { ...state, failures }, ask: NOBODY };
-  const { replicas, needed, pr = 0 } = state.plan;
-  const left = replicas.filter((node) => failures.every((one) => one.node !== node));
-  const primariesLeft = left.filter((node) => isPrimary(state.plan, node)).length;
-  if (left.length < needed || primariesLeft < pr) return { state: { ...state, failures, verdict: 'failed' }, ask: NOBODY };
+  const left = state.plan.replicas.filter((node) => failures.every((one) => one.node !== node));
+  if (!canBeMet(state.plan, left)) return { state: { ...state, failures, verdict: 'failed' }, ask: NOBODY };
   return askNext({ ...state, failures });
 }
 
@@ -84,6 +82,11 @@ export function getHedged(state: GetState): GetStep {
 /** Replicas that were asked and have not said anything yet. */
 export function outstanding(state: GetState): number {
   return state.asked - state.answers.length - state.failures.length;
+}
+
+/** Whether these replicas, were they all to answer, would make the quorum. */
+function canBeMet(plan: GetPlan, replicas: readonly NodeId[]): boolean {
+  return replicas.length >= plan.needed && replicas.filter((node) => isPrimary(plan, node)).length >= (plan.pr ?? 0);
 }
 
 function isPrimary(plan: GetPlan, node: NodeId): boolean {

@@ -1,0 +1,363 @@
+/**
+ * The first N healthy nodes (paper, section 4.6): fallbacks that stand in for owners, in the cores and over a cluster of five.
+ */
+import { utf8Encode, type ErrorCode, type NodeId } from '@armature/kernel';
+import { RING_UNKNOWN, type WriteReply, type WriteRequest } from '@armature/protocol';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  getAnswered,
+  getFailed,
+  getHedged,
+  putAbandoned,
+  putAcknowledged,
+  putFailed,
+  putReplanned,
+  putReplicas,
+  putTargets,
+  standsInFor,
+  startGet,
+  startPut,
+  type GetPlan,
+  type GetState,
+  type PutPlan,
+  type PutState,
+} from './index.js';
+import { TestCluster, addressFor, created, decoded, node, valuesOf, type Asked, type Delivery } from './cluster.test-support.js';
+
+const FIVE = ['n1', 'n2', 'n3', 'n4', 'n5'].map(node);
+const [n1, n2, n3, n4, n5] = FIVE as [NodeId, NodeId, NodeId, NodeId, NodeId];
+const plan = (parts: Partial<PutPlan['quorum']> = {}): PutPlan => ({
+  owners: [n1, n2, n3],
+  pending: [],
+  fallbacks: [n4, n5],
+  quorum: { n: 3, w: 2, pw: 0, dw: 0, ...parts },
+});
+
+type Outcome = 'ok' | 'durable' | ErrorCode;
+const say = (state: PutState, who: NodeId, outcome: Outcome): PutState =>
+  outcome === 'ok' || outcome === 'durable' ? putAcknowledged(state, who, outcome === 'durable') : putFailed(state, who, outcome);
+
+describe('put core', () => {
+  test('an owner that fails is stood in for by the next fallback, which counts for W', () => {
+    const failed = say(say(startPut(plan({ w: 3 })), n1, 'ok'), n2, 'unreachable');
+    expect(standsInFor(failed, n4)).toBe(n2);
+    const state = say(say(failed, n3, 'ok'), n4, 'ok');
+    expect(state.verdict).toBe('written');
+    expect(putReplicas(state)).toContainEqual({ node: n4, role: 'fallback', outcome: 'ok' });
+  });
+
+  test('it does not count for PW', () => {
+    const state = say(say(say(startPut(plan({ w: 2, pw: 3 })), n1, 'ok'), n2, 'unreachable'), n4, 'ok');
+    expect(state.verdict).toBe('short');
+  });
+
+  test('owners known to be down are not asked; their fallbacks are, at once', () => {
+    const state = startPut(plan(), [n2, n3]);
+    expect(putTargets(state).filter(({ hintFor }) => hintFor !== undefined)).toEqual([
+      { node: n4, hintFor: n2 },
+      { node: n5, hintFor: n3 },
+    ]);
+    expect(say(say(state, n1, 'ok'), n5, 'ok').verdict).toBe('written');
+  });
+
+  test('as many of them are asked all the same as PW needs, or as there are no fallbacks for', () => {
+    const asksOwner = (state: PutState, owner: NodeId): boolean =>
+      !putReplicas(state).some(({ node: one, outcome }) => one === owner && outcome === 'unreachable');
+    expect(FIVE.slice(0, 3).filter((one) => asksOwner(startPut(plan({ pw: 2 }), [n2, n3]), one))).toEqual([n1, n3]);
+    const one = { ...plan(), fallbacks: [n4] };
+    expect(FIVE.slice(0, 3).filter((owner) => asksOwner(startPut(one, [n1, n2, n3]), owner))).toEqual([n2, n3]);
+  });
+
+  test('a fallback that fails is replaced by the next; with none left the minting node is to keep the hint', () => {
+    let state = say(startPut(plan()), n2, 'timeout');
+    state = say(state, n4, 'overloaded');
+    expect(standsInFor(state, n5)).toBe(n2);
+    expect(putAbandoned(state)).toEqual([]);
+    state = say(state, n5, 'unreachable');
+    expect(putAbandoned(state)).toEqual([n2]);
+  });
+
+  test('an owner that answers after all keeps its stand-in, and both count once', () => {
+    let state = say(startPut(plan({ w: 3 })), n2, 'timeout');
+    for (const who of [n2, n2, n4, n4]) state = say(state, who, 'ok');
+    expect(state.verdict).toBe('replicating');
+    expect(say(state, n1, 'ok').verdict).toBe('written');
+  });
+
+  test('a stand-in that a new ring makes an owner is asked again as one, and its hint no longer counts', () => {
+    const before = say(say(startPut(plan({ w: 3 })), n2, 'unreachable'), n4, 'ok');
+    const after = putReplanned(before, { ...plan({ w: 3 }), owners: [n1, n3, n4], fallbacks: [n2, n5] });
+    expect(putTargets(after)).toEqual([n1, n3, n4].map((one) => ({ node: one, hintFor: undefined })));
+    expect(putReplicas(after)).toContainEqual({ node: n4, role: 'primary', outcome: 'waiting' });
+    let state = after;
+    for (const who of [n1, n3]) state = say(state, who, 'ok');
+    expect(state.verdict).toBe('replicating');
+    expect(say(state, n4, 'ok').verdict).toBe('written');
+  });
+
+  const outcome = fc.constantFrom<Outcome>('ok', 'durable', 'timeout', 'unreachable');
+  const someone = fc.constantFrom(...FIVE);
+  const anyPlan: fc.Arbitrary<PutPlan> = fc
+    .record({
+      order: fc.shuffledSubarray(FIVE, { minLength: 1 }),
+      owners: fc.integer({ min: 1, max: 3 }),
+      pending: fc.nat(1),
+      w: fc.integer({ min: 1, max: 3 }),
+      pw: fc.nat(3),
+      dw: fc.nat(2),
+    })
+    .map(({ order, owners, pending, w, pw, dw }) => ({
+      owners: order.slice(0, owners),
+      pending: order.slice(owners, owners + pending),
+      fallbacks: order.slice(owners + pending),
+      quorum: { n: 3, w, pw, dw },
+    }));
+  type Step = { readonly who: NodeId; readonly outcome: Outcome } | { readonly plan: PutPlan };
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    { weight: 7, arbitrary: fc.record({ who: someone, outcome }) },
+    { weight: 1, arbitrary: anyPlan.map((one) => ({ plan: one })) },
+  );
+
+  test('whatever is said: a quorum is distinct nodes of the plan, each in one role, PW of them owners; short only when nobody is left to call in', () => {
+    fc.assert(
+      fc.property(anyPlan, fc.subarray(FIVE), fc.array(step, { maxLength: 25 }), (first, down, steps) => {
+        let state = startPut(first, down);
+        let wasDecided = false;
+        const check = (): void => {
+          const { owners, pending, fallbacks = [], quorum } = state.plan;
+          const names = putTargets(state).map(({ node: one }) => one);
+          expect(new Set(names).size, 'nobody in two roles').toBe(names.length);
+          for (const { node: one, owner } of state.standIns) {
+            expect(owners).toContain(owner);
+            expect([...owners, ...pending]).not.toContain(one);
+          }
+          const receipt = putReplicas(state);
+          expect(receipt.map(({ node: one }) => one).sort()).toEqual([...names].sort());
+          const acks = receipt.filter((one) => one.role !== 'pending' && (one.outcome === 'ok' || one.outcome === 'durable'));
+          const durable = acks.filter((one) => one.outcome === 'durable').length;
+          const primaries = acks.filter((one) => one.role === 'primary').length;
+          const isMet = acks.length >= quorum.w && primaries >= quorum.pw && durable >= quorum.dw;
+          if (!wasDecided && state.verdict === 'written') expect(isMet).toBe(true);
+          if (!wasDecided && state.verdict === 'replicating') expect(isMet).toBe(false);
+          if (!wasDecided && state.verdict === 'short') {
+            expect(isMet).toBe(false);
+            const silent = receipt.filter((one) => one.outcome === 'waiting' && one.role !== 'pending');
+            const silentPrimaries = silent.filter((one) => one.role === 'primary').length;
+            const couldBeMet =
+              acks.length + silent.length >= quorum.w &&
+              primaries + silentPrimaries >= quorum.pw &&
+              durable + silent.length >= quorum.dw;
+            expect(couldBeMet).toBe(false);
+          }
+          // Each owner that failed has one stand-in at work, unless nobody is left to call in.
+          const idle = fallbacks.filter((one) => !names.includes(one) && !state.heard.some((word) => word.node === one));
+          const abandoned = putAbandoned(state).filter((one) => owners.includes(one));
+          if (!steps.some((one) => 'plan' in one)) expect(abandoned.length === 0 || idle.length === 0).toBe(true);
+          wasDecided ||= state.verdict !== 'replicating';
+        };
+        check();
+        for (const one of steps) {
+          if ('plan' in one) state = putReplanned(state, one.plan);
+          else if (putTargets(state).some(({ node: target }) => target === one.who)) state = say(state, one.who, one.outcome);
+          check();
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe('get core', () => {
+  const reading = (parts: Partial<GetPlan> = {}): GetPlan => ({
+    replicas: [n1, n4, n2, n3],
+    fallbacks: [n4],
+    needed: 2,
+    pr: 0,
+    fanout: 2,
+    ...parts,
+  });
+  const ok = (state: GetState, who: NodeId) => getAnswered(state, { node: who, set: undefined });
+
+  test('R=2, an owner down: its fallback completes the quorum', () => {
+    const { state, ask } = startGet(reading());
+    expect(ask).toEqual([n1, n4]);
+    expect(ok(ok(state, n1).state, n4).state.verdict).toBe('answered');
+  });
+
+  test('PR=2: the fallback does not count, and a primary that seemed down is asked', () => {
+    const first = startGet(reading({ pr: 2 }));
+    const second = ok(ok(first.state, n4).state, n1);
+    expect(second.state.verdict).toBe('asking');
+    expect(second.ask).toEqual([n2]);
+    expect(ok(second.state, n2).state.verdict).toBe('answered');
+  });
+
+  test('PR=2, one primary left: failed, though fallbacks answer', () => {
+    let { state } = startGet(reading({ pr: 2 }));
+    state = ok(state, n4).state;
+    state = getFailed(state, { node: n2, code: 'timeout' }).state;
+    expect(getFailed(state, { node: n3, code: 'timeout' }).state.verdict).toBe('failed');
+  });
+
+  test('whatever happens: answered means R answers and PR of them primaries; failed, that this cannot be any more; nobody waits for nobody', () => {
+    const event = fc.record({ kind: fc.constantFrom('answer' as const, 'fail' as const, 'hedge' as const), who: fc.nat(5) });
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray(FIVE, { minLength: 1 }),
+        fc.subarray(FIVE),
+        fc.integer({ min: 1, max: 3 }),
+        fc.nat(3),
+        fc.array(event, { maxLength: 20 }),
+        (replicas, chosen, r, pr, events) => {
+          const needed = Math.max(r, pr);
+          const fallbacks = chosen.filter((one) => replicas.includes(one));
+          const waiting: NodeId[] = [];
+          const failed: NodeId[] = [];
+          const answered: NodeId[] = [];
+          let { state, ask } = startGet({ replicas, fallbacks, needed, pr, fanout: needed });
+          waiting.push(...ask);
+          for (const { kind, who } of events) {
+            const one = waiting[who % Math.max(1, waiting.length)];
+            if (kind === 'hedge') ({ state, ask } = getHedged(state));
+            else if (one === undefined) continue;
+            else {
+              waiting.splice(waiting.indexOf(one), 1);
+              (kind === 'answer' ? answered : failed).push(one);
+              ({ state, ask } = kind === 'answer' ? ok(state, one) : getFailed(state, { node: one, code: 'timeout' }));
+            }
+            waiting.push(...ask);
+            const primaries = (nodes: readonly NodeId[]): number => nodes.filter((each) => !fallbacks.includes(each)).length;
+            if (state.verdict === 'answered') {
+              expect(answered.length >= needed && primaries(answered) >= pr).toBe(true);
+              return;
+            }
+            const left = replicas.filter((each) => !failed.includes(each));
+            if (state.verdict === 'failed') expect(left.length < needed || primaries(left) < pr).toBe(true);
+            else expect(waiting.length, 'somebody has to answer yet').toBeGreaterThan(0);
+            if (state.verdict === 'failed') return;
+          }
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe('over five nodes', () => {
+  const open = (): Promise<TestCluster> => TestCluster.open({ changes: [created(FIVE)], nodes: FIVE });
+  const writeOf = (cluster: TestCluster, parts: Partial<WriteRequest> = {}): WriteRequest => ({
+    ...{
+      kind: 'write',
+      ring: RING_UNKNOWN,
+      address: addressFor('k'),
+      context: new Uint8Array(0),
+      operation: cluster.operation(),
+    },
+    ...{ tombstone: false, value: utf8Encode('v'), meta: [], options: { w: 2, pw: 0, dw: 0, returnContext: false } },
+    ...parts,
+  });
+  const placed = (cluster: TestCluster): { owners: readonly NodeId[]; fallbacks: readonly NodeId[] } =>
+    cluster.view.placement(addressFor('k'), 3);
+  const router = (cluster: TestCluster) => cluster.coordinator(cluster.outside());
+  const write = (cluster: TestCluster, parts: Partial<WriteRequest> = {}): Promise<WriteReply> =>
+    cluster.finish(router(cluster).write(writeOf(cluster, parts), 2_000));
+  const down =
+    (...nodes: readonly NodeId[]) =>
+    ({ to, from }: Asked): Delivery =>
+      nodes.includes(to) || (from !== undefined && nodes.includes(from)) ? { refused: 'unreachable' } : {};
+  const hintsAt = (cluster: TestCluster, at: NodeId, owner: NodeId): number => cluster.at(at).hintSpace.for(owner).records.size;
+
+  test('one owner down: written to two owners and a fallback, which keeps it for the third', async () => {
+    const cluster = await open();
+    const { owners, fallbacks } = placed(cluster);
+    cluster.deliver = down(owners[2]!);
+    await write(cluster, { options: { w: 3, pw: 0, dw: 0, returnContext: false } });
+    expect(hintsAt(cluster, fallbacks[0]!, owners[2]!)).toBe(1);
+    expect(cluster.values(fallbacks[0]!, 'k'), 'among its own records there is nothing').toEqual([]);
+  });
+
+  test('two owners down: W=2 succeeds with the third and a fallback, and a read finds it', async () => {
+    const cluster = await open();
+    const { owners } = placed(cluster);
+    cluster.deliver = down(owners[0]!, owners[1]!);
+    for (const one of owners.slice(0, 2)) cluster.suspects.add(one);
+    await write(cluster);
+    const reply = await cluster.finish(
+      router(cluster).fetch({ kind: 'fetch', address: addressFor('k'), options: { r: 2, pr: 0 } }, 1_000),
+    );
+    expect(reply.siblings).toHaveLength(1);
+    expect(reply.receipt.replicas.some(({ role, outcome }) => role === 'fallback' && outcome === 'ok')).toBe(true);
+  });
+
+  test('all owners down: fallbacks mint and keep it, a read finds it, and PR and PW do not pretend', async () => {
+    const cluster = await open();
+    const { owners } = placed(cluster);
+    cluster.deliver = down(...owners);
+    for (const one of owners) cluster.suspects.add(one);
+    const reply = await write(cluster);
+    expect(owners).not.toContain(reply.receipt.coordinator);
+    const read = (pr: number) =>
+      cluster.finish(router(cluster).fetch({ kind: 'fetch', address: addressFor('k'), options: { r: 2, pr } }, 200));
+    expect((await read(0)).siblings).toHaveLength(1);
+    await expect(read(1)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(write(cluster, { options: { w: 2, pw: 1, dw: 0, returnContext: false } })).rejects.toMatchObject({
+      code: 'partial-write',
+    });
+  });
+
+  test('nobody left to stand in: the minting node keeps the hint, which counts for nothing', async () => {
+    const cluster = await open();
+    const { owners, fallbacks } = placed(cluster);
+    cluster.deliver = down(owners[2]!, ...fallbacks);
+    const reply = await write(cluster);
+    const { coordinator } = reply.receipt;
+    await cluster.clock.advance(500);
+    expect(hintsAt(cluster, coordinator, owners[2]!)).toBe(1);
+    await expect(write(cluster, { options: { w: 3, pw: 0, dw: 0, returnContext: false } })).rejects.toMatchObject({
+      code: 'partial-write',
+    });
+  });
+
+  test('a slow replica that answers late: written all the same, and no fallback is bothered', async () => {
+    const cluster = await open();
+    const { owners, fallbacks } = placed(cluster);
+    cluster.deliver = ({ to }) => (to === owners[2] ? { delayMs: 300 } : {});
+    await write(cluster);
+    await cluster.clock.advance(1_000);
+    for (const one of fallbacks) expect(cluster.asked.some(({ to }) => to === one)).toBe(false);
+    expect(cluster.values(owners[2]!, 'k')).toEqual(['v']);
+  });
+
+  test('a fallback is not read-repaired: what it keeps is not its own', async () => {
+    const cluster = await open();
+    const { owners, fallbacks } = placed(cluster);
+    await write(cluster, { options: { w: 3, pw: 0, dw: 0, returnContext: false } });
+    await cluster.clock.advance(10);
+    cluster.suspects.add(owners[0]!);
+    cluster.deliver = down(owners[0]!);
+    for (let i = 0; i < 5; i++) {
+      await cluster.finish(router(cluster).fetch({ kind: 'fetch', address: addressFor('k'), options: { r: 3, pr: 0 } }, 500));
+      await cluster.clock.advance(50);
+    }
+    for (const one of fallbacks) expect(cluster.at(one).store.records.size).toBe(0);
+  });
+
+  test('two writes for absent owners, kept under different owners: both survive, side by side', async () => {
+    const cluster = await open();
+    const { owners, fallbacks } = placed(cluster);
+    cluster.deliver = down(...owners, fallbacks[1]!);
+    for (const one of owners) cluster.suspects.add(one);
+    const one = { w: 1, pw: 0, dw: 0, returnContext: false } as const;
+    await write(cluster, { options: one, value: utf8Encode('first') });
+    cluster.suspects.delete(owners[0]!);
+    await cluster.clock.advance(2_000);
+    await cluster.finish(
+      cluster
+        .at(fallbacks[0]!)
+        .coordinator.write({ ...writeOf(cluster, { options: one, value: utf8Encode('second') }), standIn: true }, 2_000),
+    );
+    const kept = await cluster.at(fallbacks[0]!).hints.read(addressFor('k'), owners);
+    expect(valuesOf(decoded(kept))).toEqual(['first', 'second']);
+  });
+});

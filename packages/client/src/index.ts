@@ -8,5 +8,5 @@ export * from './codec.js';
 export * from './connect.js';
 export * from './entry.js';
 export * from './read-context.js';
-export * from './routing.js';
+export type * from './routing.js';
 export { ArmatureError, type ErrorCode } from '@armature/kernel';

@@ -2,7 +2,7 @@
  * Retries: bounded in number and by the caller's deadline, backing off with full jitter, heeding the server's hint. A write keeps its
  * operation id, so a repetition of one that did happen is recognised as the same.
  */
-import { ArmatureError, toArmatureError, type ErrorCode, type Random } from '@armature/kernel';
+import { type ArmatureError, toArmatureError, type ErrorCode, type Random } from '@armature/kernel';
 import { sleep, type Clock } from '@armature/runtime';
 
 /** Worth repeating at once or a little later. Not `timeout`: the time is used up. Not `partial-write`: the caller must know. */

@@ -134,7 +134,9 @@ export class Participant {
     });
     const monitor = new FailureMonitor({
       self: node,
-      ping: async (peer) => void (await ask(nodeAddress(peer), { kind: 'ping' }, GOSSIP_TIMEOUT_MS)),
+      ping: async (peer) => {
+        await ask(nodeAddress(peer), { kind: 'ping' }, GOSSIP_TIMEOUT_MS);
+      },
       clock,
       random,
       log,

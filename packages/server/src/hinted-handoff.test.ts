@@ -76,7 +76,7 @@ describe('sloppy quorum and hinted handoff', () => {
     for (let i = 0; i < 40; i++) {
       const outcome = await bucket.put(`k${i}`, i, { pw: 3, timeoutMs: 2000 }).then(
         () => 'written',
-        (error: { code?: string }) => error.code ?? 'untyped',
+        (error: unknown) => (error as { code?: string }).code ?? 'untyped',
       );
       outcomes.add(outcome);
     }

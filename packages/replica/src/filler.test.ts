@@ -21,7 +21,7 @@ import {
 } from '@armature/versioning';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createdWith, joinOf, node, viewAfter } from './history.test-support.js';
-import { Filler } from './index.js';
+import { Filler, SLICE_RECORDS } from './index.js';
 
 const NEWCOMER = node('new');
 const OLD = [node('n1'), node('n2'), node('n3')];
@@ -54,6 +54,9 @@ class World {
   /** What `merge` rejects with. */
   mergeFailure: ErrorCode | undefined;
   endless = false;
+  slices = 0;
+  /** How long a slice has to be waited for; undefined: there are none any more. */
+  sliceMs: number | undefined = 0;
 
   readonly filler = new Filler({
     node: NEWCOMER,
@@ -68,6 +71,12 @@ class World {
         this.durabilities.add(durability);
         this.merged.set(address, (this.merged.get(address) ?? 0) + 1);
       },
+    },
+    slice: async (kind) => {
+      expect(kind).toBe('fill');
+      if (this.sliceMs === undefined) throw new ArmatureError('closed', 'no more slices');
+      await sleep(this.clock, this.sliceMs);
+      this.slices++;
     },
     declareReady: async (change, partitions) => {
       if (this.declareFailure !== undefined) throw new ArmatureError(this.declareFailure, 'cannot declare');
@@ -191,6 +200,33 @@ describe('filling', () => {
     await world.clock.advance(5_000);
     expect(world.asks).toEqual([]);
     expect(world.ready).toEqual([]);
+  });
+});
+
+describe('admission control', () => {
+  test('no page is asked for without a slice, and each has one for its records', async () => {
+    const world = new World();
+    await world.fill(60);
+    world.sliceMs = 500;
+    world.filler.wake();
+    await world.clock.advance(499);
+    expect(world.asks).toEqual([]);
+    await world.clock.advance(600_000);
+    expect(world.declared).toEqual(world.pendingPartitions);
+    const copies = [...world.merged.values()].reduce((sum, count) => sum + count, 0);
+    expect(world.slices).toBeGreaterThanOrEqual(copies / SLICE_RECORDS);
+    expect(world.slices).toBeGreaterThanOrEqual(world.asks.length / 20);
+  });
+
+  test('stopped while it waits for a slice: it ends without a word, and declares nothing', async () => {
+    const world = new World();
+    await world.fill(60);
+    world.sliceMs = undefined;
+    world.filler.wake();
+    world.filler.stop();
+    await world.clock.advance(60_000);
+    expect(world.ready).toEqual([]);
+    expect(world.log.entries.filter(({ level }) => level === 'warn')).toEqual([]);
   });
 });
 

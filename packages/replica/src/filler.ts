@@ -13,7 +13,9 @@ import type { PendingCopy, View } from '@armature/membership';
 import { unknownBucket, type PullReply, type PullRequest } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry, Timer } from '@armature/runtime';
+import type { TakeSlice } from './admission-controller.js';
 import type { Replica } from './replica.js';
+import { SLICE_RECORDS, SliceBudget } from './slice-budget.js';
 
 export interface FillerEnv {
   readonly node: NodeId;
@@ -21,6 +23,8 @@ export interface FillerEnv {
   readonly ask: (node: NodeId, request: PullRequest, timeoutMs: number) => Promise<PullReply>;
   readonly replica: Pick<Replica, 'merge'>;
   readonly declareReady: (change: string, partitions: readonly PartitionId[]) => Promise<unknown>;
+  /** Background work asks first. */
+  readonly slice: TakeSlice;
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -28,7 +32,6 @@ export interface FillerEnv {
 
 /** Partitions declared ready in one record: few records in the history, and early progress on a long fill. */
 const PARTITIONS_PER_RECORD = 256;
-const PAGE_ENTRIES = 500;
 const PAGE_BYTES = 1024 * 1024;
 const PULL_TIMEOUT_MS = 10_000;
 const RETRY_MS = 1_000;
@@ -36,6 +39,7 @@ const RETRY_MS = 1_000;
 export class Filler {
   readonly #env: FillerEnv;
   readonly #copied: Counter;
+  readonly #budget: SliceBudget;
   #running = false;
   #again = false;
   #stopped = false;
@@ -43,6 +47,7 @@ export class Filler {
 
   constructor(env: FillerEnv) {
     this.#env = env;
+    this.#budget = new SliceBudget(env.slice, 'fill');
     this.#copied = env.telemetry.counter(
       'armature_replica_filled_records_total',
       'Records copied from other owners into partitions this node has become an owner of.',
@@ -62,6 +67,7 @@ export class Filler {
     this.#fill().then(
       () => this.#rest(0),
       (thrown: unknown) => {
+        if (this.#stopped) return;
         this.#env.log.warn({ err: toArmatureError(thrown) }, 'filling was interrupted and starts again');
         this.#again = true;
         this.#rest(RETRY_MS);
@@ -130,18 +136,20 @@ export class Filler {
     const { start, end } = ring.rangeOf(partition);
     let cursor: BinaryString | undefined = start;
     while (cursor !== undefined && !this.#stopped) {
+      await this.#budget.ready();
       const request: PullRequest = {
         kind: 'pull',
         ring: view.ringVersion,
         start: cursor,
         end,
         bucket: undefined,
-        limit: PAGE_ENTRIES,
+        limit: SLICE_RECORDS,
         limitBytes: PAGE_BYTES,
       };
       const page: PullReply = await this.#env.ask(source, request, PULL_TIMEOUT_MS);
       await Promise.all(page.entries.map(({ address, set }) => this.#keep(address, set)));
       this.#copied.add(page.entries.length);
+      this.#budget.spend(page.entries.length);
       if (page.next !== undefined && page.next <= cursor)
         throw new ArmatureError('internal', `${source} sends a page without an end`);
       cursor = page.next;

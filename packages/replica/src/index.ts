@@ -12,4 +12,5 @@ export * from './key-locks.js';
 export type { RecordStore } from './record-store.js';
 export * from './record.js';
 export * from './replica.js';
+export * from './slice-budget.js';
 export * from './stand-in-actor.js';

@@ -19,12 +19,24 @@ import {
   type Reply,
   type Request,
 } from '@armature/protocol';
-import { ActorEpoch, DEFAULT_HINT_LIMIT_BYTES, Filler, HintDelivery, HintStore, Replica } from '@armature/replica';
+import {
+  ActorEpoch,
+  BackgroundSlices,
+  DEFAULT_HINT_LIMIT_BYTES,
+  Filler,
+  ForegroundWatch,
+  HintDelivery,
+  HintStore,
+  Replica,
+  SliceBudget,
+  type MintRequest,
+  type MintResult,
+} from '@armature/replica';
 import { bucketOfAddress, type Address } from '@armature/ring';
-import { sleep } from '@armature/runtime';
 import { Store } from '@armature/storage';
 import { joinEncoded } from '@armature/versioning';
 import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn } from './node-storage.js';
+import { observedEngine } from './observed-engine.js';
 import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
 import { describeService } from './service.js';
@@ -33,9 +45,6 @@ import { Synchronisation } from './synchronisation.js';
 /** What a page of a transfer or scan may hold at most. */
 const MAX_PULL_ENTRIES = 1_000;
 const MAX_PULL_BYTES = 4 * 1024 * 1024;
-
-/** Between two pages of background reading: at most 100,000 keys a second are hashed. */
-const BACKGROUND_PAUSE_MS = 5;
 
 export class ArmatureNode {
   readonly options: NodeOptions;
@@ -48,6 +57,10 @@ export class ArmatureNode {
   readonly #filler: Filler;
   readonly #hints: HintStore;
   readonly #hintDelivery: HintDelivery;
+  readonly #foreground: ForegroundWatch;
+  readonly #slices: BackgroundSlices;
+  /** For partitions that others copy from here. */
+  readonly #transfers: SliceBudget;
   readonly #synchronisation: Synchronisation;
   readonly #startedAtMs: number;
   #service: RunningService | undefined;
@@ -55,7 +68,7 @@ export class ArmatureNode {
   private constructor(
     options: NodeOptions,
     ports: NodePorts,
-    parts: { store: Store; epoch: ActorEpoch; hints: HintStore; participant: Participant },
+    parts: { store: Store; epoch: ActorEpoch; hints: HintStore; participant: Participant; foreground: ForegroundWatch },
   ) {
     this.options = options;
     this.#ports = ports;
@@ -64,6 +77,17 @@ export class ArmatureNode {
     this.participant = parts.participant;
     this.#startedAtMs = ports.clock.nowMs();
     const { clock, log, telemetry } = ports;
+    this.#foreground = parts.foreground;
+    this.#slices = new BackgroundSlices({
+      clock,
+      telemetry,
+      look: (nowMs) =>
+        parts.foreground.look(nowMs, {
+          storeQueueShare: parts.store.queueShare,
+          eventLoopDelayMs: parts.participant.pauses.delayMs,
+        }),
+    });
+    this.#transfers = new SliceBudget(this.#slices.slice, 'fill');
     this.#replica = new Replica({
       node: options.node,
       store: recordStoreOn(parts.store),
@@ -80,7 +104,7 @@ export class ArmatureNode {
       node: options.node,
       participant: parts.participant,
       replica: this.#replica,
-      slice: () => sleep(clock, BACKGROUND_PAUSE_MS),
+      slice: this.#slices.slice,
       clock,
       log,
       telemetry,
@@ -88,7 +112,7 @@ export class ArmatureNode {
     this.#coordinator = new Coordinator({
       env: parts.participant.coordination,
       sealer: createSealer(options.secret, options.cluster),
-      replica: this.#replica,
+      replica: { mint: (request) => this.#mint(request) },
       hints: parts.hints,
     });
     this.#hints = parts.hints;
@@ -107,6 +131,7 @@ export class ArmatureNode {
       ask: parts.participant.coordination.ask,
       replica: this.#replica,
       declareReady: (change, partitions) => parts.participant.membership.declareReady(change, partitions),
+      slice: this.#slices.slice,
       clock,
       log,
       telemetry,
@@ -120,8 +145,9 @@ export class ArmatureNode {
   /** Opens the store, takes up the actor and the history, and answers. Errors: storage errors, `invalid-config`. The engine is closed by `stop`. */
   static async start(options: NodeOptions, ports: NodePorts): Promise<ArmatureNode> {
     const { engine, clock, random, log, telemetry } = ports;
+    const foreground = new ForegroundWatch(clock, telemetry);
     const store = new Store({
-      engine,
+      engine: observedEngine(engine, foreground),
       clock,
       log,
       telemetry,
@@ -141,7 +167,7 @@ export class ArmatureNode {
       telemetry,
       limitBytes: DEFAULT_HINT_LIMIT_BYTES,
     });
-    const node = new ArmatureNode(options, ports, { store, epoch, hints, participant });
+    const node = new ArmatureNode(options, ports, { store, epoch, hints, participant, foreground });
     participant.start((request, sender) => node.#answer(request, sender));
     participant.membership.onChange(() => {
       node.#filler.wake();
@@ -195,6 +221,7 @@ export class ArmatureNode {
   async stop(): Promise<void> {
     this.#filler.stop();
     this.#hintDelivery.stop();
+    this.#slices.stop();
     this.#synchronisation.stop();
     await this.#service?.stop();
     await this.participant.stop();
@@ -214,7 +241,17 @@ export class ArmatureNode {
     return notes;
   }
 
+  /**
+   * What a replica does for a request is the foreground that background work gives way to. Coordinated requests are left out: most of their time is
+   * other nodes', whose background work is their own affair.
+   */
   #answer(request: Request, sender: LinkSender): Reply | Promise<Reply> {
+    const isForeground = request.kind === 'read' || request.kind === 'merge';
+    if (!isForeground || !this.#foreground.isRequestDue()) return this.#serve(request, sender);
+    return this.#foreground.request(() => this.#serve(request, sender));
+  }
+
+  #serve(request: Request, sender: LinkSender): Reply | Promise<Reply> {
     switch (request.kind) {
       case 'read':
         return this.#read(request, sender);
@@ -244,6 +281,16 @@ export class ArmatureNode {
       default:
         return unreachable(request);
     }
+  }
+
+  /** As `Replica.mint`; foreground, from taking a put on until it is stored here. */
+  #mint(request: MintRequest): Promise<MintResult> {
+    const minted = this.#replica.mint(request);
+    if (this.#foreground.isRequestDue()) {
+      const stored = this.#foreground.request(() => minted.then(({ committed }) => committed));
+      void Promise.resolve(stored).catch(() => undefined); // the coordinator deals with it
+    }
+    return minted;
   }
 
   #read(request: ReadRequest, sender: LinkSender): ReadReply | Promise<ReadReply> {
@@ -279,6 +326,9 @@ export class ArmatureNode {
   }
 
   async #pull(request: PullRequest, sender: LinkSender): Promise<PullReply> {
+    // A transfer is background work here too; a page of a listing, somebody waits for. Before the fence, which must hold for what is read.
+    const isTransfer = request.bucket === undefined;
+    if (isTransfer) await this.#transfers.ready();
     const fenced = fenceByRing(this.participant.membership, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
     const page = await this.#replica.page({
@@ -287,6 +337,7 @@ export class ArmatureNode {
       limit: Math.min(Math.max(1, request.limit), MAX_PULL_ENTRIES),
       limitBytes: Math.min(Math.max(1, request.limitBytes), MAX_PULL_BYTES),
     });
+    if (isTransfer) this.#transfers.spend(page.entries.length);
     const { bucket } = request;
     const entries =
       bucket === undefined ? page.entries : page.entries.filter(({ address }) => bucketOfAddress(address) === bucket);

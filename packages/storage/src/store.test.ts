@@ -435,7 +435,9 @@ describe('bounds', () => {
   test('beyond the overlay limit writes of every durability fail with a hint, until commits have caught up', async () => {
     const r = rig({ overlayLimitBytes: 10_000 });
     r.fault(slow(r.clock));
+    expect(r.store.queueShare).toBe(0);
     for (let i = 0; i < 9; i++) void r.store.write([put(`k${i}`, 'x'.repeat(900))], 'memory');
+    expect(r.store.queueShare).toBeGreaterThan(0.9);
     for (const durability of ['fsync', 'os', 'memory'] as const) {
       const refused = r.store.write([put('more', 'x'.repeat(900))], durability);
       await expect(refused).rejects.toMatchObject({

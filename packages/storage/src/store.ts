@@ -173,6 +173,11 @@ export class Store {
     return this.#health;
   }
 
+  /** Bytes accepted and not yet stored, as a share of what may be: at 1, writes are refused as `overloaded`. */
+  get queueShare(): number {
+    return Math.min(1, this.#overlay.sizeBytes / this.#overlayLimitBytes);
+  }
+
   /** Approximate bytes occupied in the engine. */
   sizeBytes(): Promise<number> {
     return this.#engine.sizeBytes();

@@ -55,9 +55,9 @@ describe('the cluster file', () => {
 
 test('a node has data of its own, a router has none', () => {
   const [router, node] = cluster.members.map((member) => local.memberArgs(cluster, member, '/data').join(' '));
-  expect(node).toContain('apps/node/src/main.ts --name n1 --cluster local --nats nats://127.0.0.1:4222 --http-port 7601');
+  expect(node).toContain('apps/node/dist/main.js --name n1 --cluster local --nats nats://127.0.0.1:4222 --http-port 7601');
   expect(node).toContain('--data /data/n1');
-  expect(router).toContain('apps/router/src/main.ts --name r1');
+  expect(router).toContain('apps/router/dist/main.js --name r1');
   expect(router).not.toContain('--data ');
 });
 

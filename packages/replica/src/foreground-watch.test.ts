@@ -67,7 +67,7 @@ test('failures for want of room or storage count, others say nothing of this nod
     watch.request(failing('stale-ring')),
     watch.request(() => 'fine'),
   ];
-  const settled = Promise.allSettled(outcomes);
+  const settled = Promise.allSettled(outcomes.map((served) => Promise.resolve(served)));
   await clock.advance(10);
   expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'fulfilled']);
   expect(look().failureShare).toBe(0.5);

@@ -23,6 +23,9 @@ class World {
   underWay = 0;
   most = 0;
   view = viewAfter(THREE);
+  slices = 0;
+  /** When slices are granted. */
+  admitted: Promise<void> = Promise.resolve();
   hints!: HintStore;
   delivery!: HintDelivery;
   #maker!: TestNode;
@@ -37,6 +40,11 @@ class World {
       ...{ hints: this.hints, clock, telemetry, log: silentLog },
       view: () => this.view,
       isSuspect: (one) => this.suspects.has(one),
+      slice: async (kind) => {
+        expect(kind).toBe('hints');
+        this.slices++;
+        await this.admitted;
+      },
       ask: async (to, request) => {
         this.asked.push({ to, request });
         this.most = Math.max(this.most, ++this.underWay);
@@ -158,6 +166,23 @@ describe('hints go home', () => {
     await world.clock.advance(1_000);
     expect(await world.left(N1)).toEqual([bad]);
     expect(world.delivered).toBe(39);
+  });
+
+  test('slice by slice: without one nothing goes out, and five hundred do not take one each', async () => {
+    const world = await new World().open();
+    await world.keep(N1, ...keys(500));
+    let admit = (): void => undefined;
+    world.admitted = new Promise((resolve) => {
+      admit = resolve;
+    });
+    world.delivery.recovered(N1);
+    await world.clock.advance(5_000);
+    expect(world.asked).toEqual([]);
+    admit();
+    await world.clock.advance(5_000);
+    expect(world.delivered).toBe(500);
+    expect(world.slices).toBeGreaterThan(1);
+    expect(world.slices).toBeLessThan(10);
   });
 
   test('stopping: nothing more goes out, and what was under way is kept', async () => {

@@ -14,13 +14,17 @@ import type { View } from '@armature/membership';
 import type { BucketProperties, MergeReply, MergeRequest } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
+import type { TakeSlice } from './admission-controller.js';
 import type { HintStore } from './hint-store.js';
+import { SliceBudget } from './slice-budget.js';
 
 export interface HintDeliveryEnv {
   readonly hints: HintStore;
   readonly view: () => View;
   readonly ask: (node: NodeId, request: MergeRequest, timeoutMs: number) => Promise<MergeReply>;
   readonly isSuspect: (node: NodeId) => boolean;
+  /** Background work asks first. */
+  readonly slice: TakeSlice;
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -35,12 +39,14 @@ const MERGE_TIMEOUT_MS = 5_000;
 export class HintDelivery {
   readonly #env: HintDeliveryEnv;
   readonly #delivered: Counter;
+  readonly #budget: SliceBudget;
   readonly #delivering = new Set<NodeId>();
   #scan: Timer | undefined;
   #stopped = false;
 
   constructor(env: HintDeliveryEnv) {
     this.#env = env;
+    this.#budget = new SliceBudget(env.slice, 'hints');
     this.#delivered = env.telemetry.counter('armature_hints_delivered_total', 'Hints taken home and deleted.');
   }
 
@@ -75,7 +81,9 @@ export class HintDelivery {
     try {
       for await (const page of this.#env.hints.pages(owner)) {
         for (let i = 0; i < page.entries.length && !this.#stopped; i += CONCURRENT) {
+          await this.#budget.ready();
           const batch = page.entries.slice(i, i + CONCURRENT);
+          this.#budget.spend(batch.length);
           const taken = await Promise.all(batch.map(({ address, set }) => this.#takeHome(owner, address, set)));
           delivered += taken.filter(Boolean).length;
         }

@@ -25,7 +25,10 @@ test('any pages: at most a slice per page, and never more records on a slice tha
 test('full pages take a slice each, twenty empty ones share one', async () => {
   const slicesFor = async (pages: number, records: number): Promise<number> => {
     let slices = 0;
-    const budget = new SliceBudget(async () => void slices++, 'fill');
+    const budget = new SliceBudget(() => {
+      slices++;
+      return Promise.resolve();
+    }, 'fill');
     for (let i = 0; i < pages; i++) {
       await budget.ready();
       budget.spend(records);

@@ -121,6 +121,7 @@ export class ArmatureNode {
       view: () => parts.participant.membership.view,
       ask: parts.participant.coordination.ask,
       isSuspect: (node) => parts.participant.monitor.isSuspect(node),
+      slice: this.#slices.slice,
       clock,
       log,
       telemetry,

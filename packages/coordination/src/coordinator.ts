@@ -93,7 +93,7 @@ export class Coordinator {
   }
 
   async #write(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
-    const bucket = await this.#bucketOf(request.address);
+    const bucket = await this.#bucketWithRoom(request);
     const operation = checkWrite(request, bucket);
     const context = request.context.length === 0 ? undefined : this.#open(request);
     const minting = this.#minting;
@@ -147,6 +147,14 @@ export class Coordinator {
 
   #bucketOf(address: Address): Promise<BucketProperties> {
     return this.#bucketNamed(bucketOfAddress(address));
+  }
+
+  /** A bucket whose limit was raised a moment ago elsewhere: membership is asked once before a value is refused. */
+  async #bucketWithRoom(request: WriteRequest): Promise<BucketProperties> {
+    const bucket = await this.#bucketOf(request.address);
+    if (request.value.length <= bucket.maxValueBytes) return bucket;
+    await this.#env.refresh().catch(() => undefined);
+    return this.#bucketOf(request.address);
   }
 
   /** A bucket made a moment ago elsewhere may not have been heard of yet: membership is asked once before the name is refused. */

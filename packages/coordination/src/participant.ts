@@ -6,12 +6,21 @@
  * It answers the control messages that every participant must (gossip, ping), and hands the rest to its owner.
  */
 import { ArmatureError, toArmatureError, type ClusterName, type NodeId, type Random } from '@armature/kernel';
-import { LinkEndpoint, parseLinkAddress, type Bus, type BusSubscription, type LinkAddress, type LinkSender } from '@armature/bus';
+import {
+  LinkEndpoint,
+  parseLinkAddress,
+  type Bus,
+  type BusMessage,
+  type BusSubscription,
+  type LinkAddress,
+  type LinkSender,
+} from '@armature/bus';
 import { FailureMonitor, Membership, type HistoryStore } from '@armature/membership';
 import {
   nodeAddress,
   protocolCodec,
   subjectsOf,
+  type DiscoverableRole,
   type LinkRole,
   type Reply,
   type ReplyTo,
@@ -162,16 +171,30 @@ export class Participant {
         }
       }),
     );
-    if (this.options.role !== 'client') {
-      const queue = this.options.role;
-      this.#subscriptions.push(
-        bus.subscribe(this.subjects.discover(queue), (message) => void message.respond(Buffer.from(this.link.address, 'utf8')), {
-          queue,
-        }),
-      );
-    }
+    if (this.options.role !== 'client') this.#answerDiscovery(this.options.role);
     this.membership.start();
     this.pauses.start();
+  }
+
+  /** Whoever looks for some node or router wants one that knows the cluster; until it does, a node is found as a newcomer only. */
+  #answerDiscovery(role: 'node' | 'router'): void {
+    const listen = (as: DiscoverableRole): BusSubscription => {
+      const answer = (message: BusMessage): void => void message.respond(Buffer.from(this.link.address, 'utf8'));
+      const subscription = this.#ports.bus.subscribe(this.subjects.discover(as), answer, { queue: as });
+      this.#subscriptions.push(subscription);
+      return subscription;
+    };
+    if (this.membership.view.cluster !== undefined) {
+      listen(role);
+      return;
+    }
+    const newcomer = role === 'node' ? listen('newcomer') : undefined;
+    const stopWatching = this.membership.onChange((view) => {
+      if (view.cluster === undefined) return;
+      stopWatching();
+      newcomer?.unsubscribe();
+      listen(role);
+    });
   }
 
   /** Takes no new requests, finishes those in hand, leaves the bus to its owner. */
@@ -209,13 +232,13 @@ export class Participant {
   }
 }
 
-/** The link address of some process of that role, whichever the bus picks; undefined when none answers. */
+/** The link address of some process of that kind, whichever the bus picks; undefined when none answers. */
 export function discover(
   bus: Bus,
   clock: Clock,
   random: Random,
   subjects: Subjects,
-  role: 'node' | 'router',
+  role: DiscoverableRole,
   prefix: string,
 ): Promise<LinkAddress | undefined> {
   return new Promise((resolve) => {

@@ -6,7 +6,8 @@
  *   <prefix>.<cluster>.link.router.<name>     frames for a router
  *   <prefix>.<cluster>.link.client.<random>   frames for a client
  *   <prefix>.<cluster>.announce               "my history now has fingerprint F": nodes, routers, direct clients
- *   <prefix>.<cluster>.discover.node|router   queue groups that answer with the address of one of them
+ *   <prefix>.<cluster>.discover.node|router|newcomer   queue groups that answer with the address of one of them; newcomers
+ *                                             are nodes that know of no cluster yet
  *   <prefix>.<cluster>.api.*                  the plain request API of the router tier (docs/protocol.md)
  */
 import type { ClusterName, NodeId } from '@armature/kernel';
@@ -15,9 +16,11 @@ export const DEFAULT_PREFIX = 'armature';
 
 export type LinkRole = 'node' | 'router' | 'client';
 
+export type DiscoverableRole = 'node' | 'router' | 'newcomer';
+
 export interface Subjects {
   readonly announce: string;
-  discover(role: 'node' | 'router'): string;
+  discover(role: DiscoverableRole): string;
   /** `suffix` in subject tokens, e.g. `get` or `get.>`. */
   api(suffix: string): string;
 }

@@ -309,7 +309,7 @@ export class TestCluster {
   }
 
   #env(self: NodeId | undefined, own: { view: View }): CoordinationEnv {
-    const ask: AskReplica = async (to, request, timeoutMs) => (await this.#carry(self, to, request, timeoutMs)) as never;
+    const ask: AskReplica = (to, request, timeoutMs) => this.#carry(self, to, request, timeoutMs) as Promise<never>;
     const rank = (one: NodeId): number => (this.fastest.includes(one) ? this.fastest.indexOf(one) : this.fastest.length);
     return {
       view: () => own.view,

@@ -269,6 +269,20 @@ describe('read repair', () => {
     expect(cluster.values(N3, 'k')).toEqual(['(deleted)']);
   });
 
+  test('replicas that hold the same bytes are left alone, whatever these are', async () => {
+    const cluster = await TestCluster.open({ changes: [created([N1, N2, N3]), bucketOf({ resolver: 'last-write-wins' })] });
+    // From before the bucket was made to keep only the last: the next write will see to it.
+    const one = await mint(cluster, N1, 'k', 'one');
+    await merge(cluster, N2, 'k', one);
+    const both = await mint(cluster, N2, 'k', 'two');
+    for (const at of [N1, N3]) await merge(cluster, at, 'k', both);
+    const bucket = cluster.view.buckets.get('default' as never)!;
+    const request = { address: addressFor('k'), bucket, options: { r: 3, pr: 0 }, timeoutMs: 100 } as const;
+    expect((await cluster.finish(get(cluster.outside(), request))).set.siblings).toHaveLength(1);
+    await cluster.clock.advance(100);
+    expect(cluster.asksOf('merge')).toEqual([]);
+  });
+
   test('last write wins: the replicas end with the one version that the reader got', async () => {
     const cluster = await TestCluster.open({ changes: [created([N1, N2, N3]), bucketOf({ resolver: 'last-write-wins' })] });
     const bucket = cluster.view.buckets.get('default' as never)!;

@@ -343,6 +343,23 @@ describe('over five nodes', () => {
     for (const one of fallbacks) expect(cluster.at(one).store.records.size).toBe(0);
   });
 
+  test('a fallback that a new ring makes a future owner while it is given a hint: it is given the version as its own, too', async () => {
+    const cluster = await open();
+    const { owners } = placed(cluster);
+    const [minting, gone, other] = owners as [NodeId, NodeId, NodeId];
+    cluster.happen({ kind: 'remove', node: gone }, [other]);
+    const [newcomer] = cluster.view.placement(addressFor('k'), 3).pending as [NodeId];
+    cluster.suspects.add(gone);
+    for (const one of placed(cluster).fallbacks) if (one !== newcomer) cluster.suspects.add(one);
+    // The hint takes its time; meanwhile the other owner, which knows of the removal, refuses, and the coordinator catches up.
+    cluster.deliver = ({ to, request }) =>
+      to === newcomer && request.kind === 'merge' && request.hintFor !== undefined ? { replyDelayMs: 50 } : {};
+    await cluster.finish(cluster.at(minting).coordinator.write(writeOf(cluster), 1_000));
+    await cluster.clock.advance(500);
+    expect(hintsAt(cluster, newcomer, gone)).toBe(1);
+    expect(cluster.values(newcomer, 'k')).toEqual(['v']);
+  });
+
   test('two writes for absent owners, kept under different owners: both survive, side by side', async () => {
     const cluster = await open();
     const { owners, fallbacks } = placed(cluster);

@@ -22,7 +22,7 @@ const READY_TIMEOUT_MS = 120_000;
 
 const HELP = `npm run node -- NAME [--data-dir DIR]: starts a member of the local cluster again
 
-  NAME             n1, n2, ... or r1 (the router); a new nX becomes one more node
+  NAME             n1, n2, ... r1 (the router) or a1 (the anti-entropy worker); a new nX becomes one more node
   --data-dir DIR   the one given to npm start (default ${local.DEFAULT_DATA_DIRECTORY}/)`;
 
 await runMain(async () => {

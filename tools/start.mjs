@@ -1,8 +1,8 @@
 /**
  * `npm start`: a whole Armature cluster on this machine, from a fresh checkout, with one command.
  *
- * It installs the dependencies when they are missing, finds or fetches a nats-server, starts three nodes and a router
- * as processes of their own, creates the cluster the first time, and says where everything is. Ctrl-C stops
+ * It installs the dependencies when they are missing, finds or fetches a nats-server, starts three nodes, a router and an
+ * anti-entropy worker as processes of their own, creates the cluster the first time, and says where everything is. Ctrl-C stops
  * it all in order; the next start finds the data again.
  */
 import { spawn } from 'node:child_process';
@@ -105,7 +105,7 @@ await runMain(async () => {
   }
 
   await aborted(stopRequest);
-  say('\nstopping: router, nodes, nats-server ...');
+  say('\nstopping: worker, router, nodes, nats-server ...');
   await running.stop();
   tell('stopped');
   say(`stopped. The data is in ${shown(dataDirectory)}; npm start finds it again.`);
@@ -132,11 +132,15 @@ async function plan(dataDirectory, nodesOption, bus) {
       `Add one while it runs:  npm run node -- n${(nodesFound ?? 0) + 1}`,
     ]);
   }
+  /** @type {local.Member} */
+  const worker = { role: 'anti-entropy', name: 'a1', httpPort: local.WORKER_HTTP_PORT };
   /** @type {readonly local.Member[]} */
   const wanted =
     found?.created === true
-      ? found.members
+      ? // A cluster of an earlier version has no worker.
+        [...found.members, ...(found.members.some(({ role }) => role === worker.role) ? [] : [worker])]
       : [
+          worker,
           { role: 'router', name: 'r1', httpPort: local.FIRST_HTTP_PORT },
           ...Array.from({ length: count ?? nodesFound ?? DEFAULT_NODES }, (_, index) => ({
             role: /** @type {const} */ ('node'),
@@ -217,7 +221,7 @@ function describe(cluster, dataDirectory) {
       role,
       name,
       pid,
-      subject: `armature.${cluster.cluster}.link.${role}.${name}`,
+      subject: `armature.${cluster.cluster}.${role === 'anti-entropy' ? 'status' : 'link'}.${role}.${name}`,
       http: `http://127.0.0.1:${httpPort}`,
       ...(role === 'node' ? { data: local.dataOf(dataDirectory, name) } : {}),
       log: local.logFileOf(dataDirectory, name),

@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import { runCommand } from './run-command.mjs';
 import { UsageError } from './say.mjs';
 
-const PROJECTS = ['apps/node/tsconfig.lib.json', 'apps/router/tsconfig.lib.json', 'apps/cli/tsconfig.lib.json', 'tools'];
+const PROJECTS = [
+  'apps/node/tsconfig.lib.json',
+  'apps/router/tsconfig.lib.json',
+  'apps/anti-entropy/tsconfig.lib.json',
+  'apps/cli/tsconfig.lib.json',
+  'tools',
+];
 const BUILD_TIMEOUT_MS = 300_000;
 
 /**

@@ -15,11 +15,14 @@ const FORMAT = 1;
 export const CLUSTER_NAME = 'local';
 export const DEFAULT_DATA_DIRECTORY = '.armature';
 export const FIRST_HTTP_PORT = 7600;
+export const WORKER_HTTP_PORT = 7599;
+/** A cluster for trying things out is small, and whoever kills a node in it wants to see it catch up. */
+const WORKER_CYCLE = '2m';
 const NODE_NAME = /^n[1-9][0-9]?$/;
 
 /**
  * @typedef {object} Member
- * @property {'node' | 'router'} role
+ * @property {'node' | 'router' | 'anti-entropy'} role
  * @property {string} name
  * @property {number} httpPort
  * @property {number} [pid] of its latest process, which may be gone
@@ -143,6 +146,8 @@ export function dataOf(dataDirectory, name) {
  * @returns {string[]}
  */
 export function marksOf(member, dataDirectory) {
+  // A worker is given no secret; its port is its own as long as it runs.
+  if (member.role === 'anti-entropy') return [`--name ${member.name} `, `--http-port ${member.httpPort} `];
   return [`--name ${member.name} `, join(dataDirectory, 'cluster.key')];
 }
 
@@ -156,9 +161,20 @@ export function marksOf(member, dataDirectory) {
 export function memberArgs(cluster, member, dataDirectory) {
   const shared = [
     ...['--name', member.name, '--cluster', cluster.cluster, '--nats', cluster.natsUrl],
-    ...['--http-port', String(member.httpPort), '--secret-file', join(dataDirectory, 'cluster.key')],
+    ...['--http-port', String(member.httpPort)],
   ];
-  return member.role === 'router'
-    ? [builtPath('apps/router/src/main.ts'), ...shared]
-    : [builtPath('apps/node/src/main.ts'), ...shared, '--storage', 'level', '--data', dataOf(dataDirectory, member.name)];
+  const secret = ['--secret-file', join(dataDirectory, 'cluster.key')];
+  switch (member.role) {
+    case 'router':
+      return [builtPath('apps/router/src/main.ts'), ...shared, ...secret];
+    case 'anti-entropy':
+      return [builtPath('apps/anti-entropy/src/main.ts'), ...shared, '--cycle', WORKER_CYCLE];
+    case 'node':
+      return [
+        builtPath('apps/node/src/main.ts'),
+        ...shared,
+        ...secret,
+        ...['--storage', 'level', '--data', dataOf(dataDirectory, member.name)],
+      ];
+  }
 }

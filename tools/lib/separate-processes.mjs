@@ -1,8 +1,8 @@
 /**
- * The local cluster as separate processes: a nats-server, the nodes, the router, each with its own log and data.
+ * The local cluster as separate processes: a nats-server, the nodes, the router, an anti-entropy worker, each with its own log and data.
  *
- * Up: nats-server, then nodes and router together, then (the first time) `cluster create`, then everybody ready.
- * Down, in the opposite order, each step bounded: the router first, so that no request meets a node that is leaving;
+ * Up: nats-server, then all the others together, then (the first time) `cluster create`, then everybody ready.
+ * Down, in the opposite order, each step bounded: worker and router first, so that no request meets a node that is leaving;
  * then the nodes; the bus last. A member that dies in between is reported and left to the user, who
  * may have killed it to see what happens; the others go on.
  */
@@ -151,7 +151,7 @@ async function createCluster({ root, dataDirectory, cluster, signal, say }) {
 }
 
 /**
- * Stops the router, then the nodes; also those that `npm run node` has restarted since.
+ * Stops the worker, the router, then the nodes; also those that `npm run node` has restarted since.
  * @param {LocalCluster} cluster
  * @param {string} dataDirectory
  * @param {Map<string, MemberProcess>} processes
@@ -160,6 +160,7 @@ async function createCluster({ root, dataDirectory, cluster, signal, say }) {
 async function stopMembers(cluster, dataDirectory, processes, say) {
   const members = (readLocalCluster(dataDirectory) ?? cluster).members;
   for (const [role, boundMs] of /** @type {const} */ ([
+    ['anti-entropy', ROUTER_STOP_MS],
     ['router', ROUTER_STOP_MS],
     ['node', NODE_STOP_MS],
   ])) {

@@ -23,10 +23,14 @@ const SOURCE_FLAGS = FROM_SOURCE ? ['--conditions=@armature/source', '--import',
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
 const FIRST_PORT = 17_600;
+/** A sweep is done before a test has lost its patience. */
+const WORKER_CYCLE = '3s';
 
 export interface ProcessClusterOptions {
   readonly nodes?: readonly string[];
   readonly routers?: readonly string[];
+  /** Anti-entropy workers; none by default, so that tests see what happens without. */
+  readonly workers?: readonly string[];
   readonly storage?: 'level' | 'memory';
   readonly partitionCount?: number;
   readonly zoneOf?: (node: string) => string;
@@ -41,8 +45,10 @@ export interface ProcessClusterOptions {
   readonly execArgv?: readonly string[];
 }
 
+type Role = 'node' | 'router' | 'anti-entropy';
+
 interface Running {
-  readonly role: 'node' | 'router';
+  readonly role: Role;
   readonly httpPort: number;
   process: MemberProcess;
 }
@@ -97,6 +103,10 @@ export class ProcessCluster {
         await cluster.launch('router', name);
         if (options.create !== false) await cluster.untilReady(name);
       }
+      for (const name of options.workers ?? []) {
+        await cluster.launch('anti-entropy', name);
+        await cluster.untilReady(name);
+      }
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -130,10 +140,11 @@ export class ProcessCluster {
   }
 
   /** Starts a process (again), under the name, port and data directory it has. */
-  async launch(role: 'node' | 'router', name: string): Promise<void> {
+  async launch(role: Role, name: string): Promise<void> {
     const httpPort = this.#members.get(name)?.httpPort ?? (await freePort(FIRST_PORT + (process.pid % 1000) * 10, this.#ports));
     const shared = ['--name', name, '--cluster', this.cluster, '--nats', this.natsUrl, '--http-port', String(httpPort)];
-    const secret = ['--secret-file', this.secretFile, '--log-level', 'info', '--log-format', 'json'];
+    const log = ['--log-level', 'info', '--log-format', 'json'];
+    const secret = role === 'anti-entropy' ? [] : ['--secret-file', this.secretFile];
     const own =
       role === 'node'
         ? [
@@ -143,14 +154,16 @@ export class ProcessCluster {
             join(this.directory, name),
             ...(this.#options.nodeFlags ?? []),
           ]
-        : [];
+        : role === 'anti-entropy'
+          ? ['--cycle', WORKER_CYCLE]
+          : [];
     const args = [
       ...(role === 'node' ? (this.#options.execArgv ?? []) : []),
       ...SOURCE_FLAGS,
       join(ROOT, 'apps', role, ...(FROM_SOURCE ? ['src', 'main.ts'] : ['dist', 'main.js'])),
     ];
     const process_ = startMember({
-      args: [...args, ...shared, ...secret, ...own],
+      args: [...args, ...shared, ...secret, ...log, ...own],
       cwd: this.directory,
       logFile: this.logFile(name),
     });

@@ -18,6 +18,7 @@ import { defineImport } from './commands/import.js';
 import { defineKeys } from './commands/keys.js';
 import { definePing } from './commands/ping.js';
 import { definePut } from './commands/put.js';
+import { defineRepair } from './commands/repair.js';
 import { defineRing } from './commands/ring.js';
 import { defineRingSimulate } from './commands/ring-simulate.js';
 import { cliShape } from './settings.js';
@@ -65,6 +66,7 @@ Help on a command: armature <command> --help. Exit codes: armature exit-codes.
   const ring = program.command('ring').description('who owns what, where a key lives, and how strategies compare');
   defineRing(commands, ring);
   defineRingSimulate(commands, ring);
+  defineRepair(commands, program.command('repair').description('replica synchronisation: now, and what the workers do'));
   definePing(commands, program);
 
   program.commandsGroup('About:');

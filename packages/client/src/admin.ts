@@ -20,16 +20,21 @@ import {
   nodeAddress,
   parseBucketProperties,
   parseChange,
+  parseWorkerStatus,
   type BucketProperties,
   type Change,
   type ChangeRecord,
+  type ExchangeReply,
+  type ExchangeRequest,
   type NodeStatus,
   type Reply,
   type ReplyTo,
   type Request,
   type Subjects,
+  type WorkerCommand,
+  type WorkerStatus,
 } from '@armature/protocol';
-import type { Clock } from '@armature/runtime';
+import { sleep, type Clock } from '@armature/runtime';
 
 export interface AdminEnv {
   readonly bus: Bus;
@@ -58,6 +63,11 @@ export interface MemberStatus {
 
 const COMMAND_TIMEOUT_MS = 10_000;
 const STATUS_TIMEOUT_MS = 1_500;
+/** A node ends a run of its own accord after about half of that. */
+const EXCHANGE_TIMEOUT_MS = 40_000;
+/** Whoever has not answered a word by then is busier than a worker ever is. */
+const WORKERS_TIMEOUT_MS = 1_000;
+const MAX_WORKERS = 1_000;
 
 export class Admin {
   readonly #env: AdminEnv;
@@ -145,6 +155,29 @@ export class Admin {
     }
   }
 
+  /**
+   * Has a node compare a share with another of its replicas, and merge what differs both ways. Errors: `overloaded` when it runs as many as it may,
+   * `stale-ring` when `ring` is not that of its view any more, `unreachable`.
+   */
+  exchange(initiator: NodeId, request: Omit<ExchangeRequest, 'kind'>): Promise<ExchangeReply> {
+    return this.#ask(nodeAddress(initiator) as LinkAddress, { kind: 'exchange', ...request }, EXCHANGE_TIMEOUT_MS);
+  }
+
+  /** Says it to all anti-entropy workers; resolves with what those say that answer within a second, by name. */
+  async workers(command: WorkerCommand): Promise<WorkerStatus[]> {
+    const { bus, clock, random, subjects, prefix } = this.#env;
+    const answers = new Map<string, WorkerStatus>();
+    const inbox = `${prefix}.inbox.${toHex(random.bytes(12))}`;
+    const subscription = bus.subscribe(inbox, (message) => {
+      const answer = message.status === undefined ? readWorkerStatus(message.payload) : undefined;
+      if (answer !== undefined && answers.size < MAX_WORKERS) answers.set(answer.name, answer);
+    });
+    bus.publish(subjects.workers, Buffer.from(command, 'utf8'), { reply: inbox });
+    await sleep(clock, WORKERS_TIMEOUT_MS);
+    subscription.unsubscribe();
+    return [...answers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   async #anyNode(): Promise<LinkAddress> {
     const { bus, clock, random, subjects, prefix } = this.#env;
     for (const role of ['node', 'newcomer'] as const) {
@@ -158,5 +191,14 @@ export class Admin {
 
   async #ask<Q extends Request>(peer: LinkAddress, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
     return (await this.#env.link.request(peer, request, timeoutMs)) as ReplyTo<Q>;
+  }
+}
+
+function readWorkerStatus(payload: Uint8Array): WorkerStatus | undefined {
+  try {
+    const parsed = parseWorkerStatus(JSON.parse(Buffer.from(payload).toString('utf8')));
+    return parsed.ok ? parsed.value : undefined;
+  } catch {
+    return undefined; // not JSON: somebody else's
   }
 }

@@ -97,6 +97,15 @@ export const routerSettings = {
   name: optional(nodeName, { flag: '--name <name>', help: 'unique among the routers (default: made up at each start)' }),
 };
 
+/** Of anti-entropy workers. */
+export const workerSettings = {
+  name: optional(nodeName, { flag: '--name <name>', help: 'unique among the workers (default: made up at each start)' }),
+  cycle: setting(duration(1_000, 24 * 3_600_000), 3_600_000, {
+    flag: '--cycle <time>',
+    help: 'for one sweep over all partitions: 30s, 10m, 1h',
+  }),
+};
+
 /** Of the command line. */
 export const commandSettings = {
   timeout: setting(duration(1, 3_600_000), 5_000, {
@@ -112,8 +121,8 @@ export const commandSettings = {
 /** Every key that a configuration file may have. */
 export const KNOWN_SETTINGS: readonly string[] = [
   ...new Set(
-    [connectionSettings, secretSettings, serviceSettings, nodeSettings, routerSettings, commandSettings].flatMap((part) =>
-      Object.keys(part),
+    [connectionSettings, secretSettings, serviceSettings, nodeSettings, routerSettings, workerSettings, commandSettings].flatMap(
+      (part) => Object.keys(part),
     ),
   ),
 ];

@@ -123,15 +123,15 @@ export function parsed<T>(parse: (text: string) => Result<T, ArmatureError>, all
   return { schema, allowed };
 }
 
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
-/** A length of time in ms: a number of ms, or `500ms`, `5s`, `2m`. */
+/** A length of time in ms: a number of ms, or `500ms`, `5s`, `2m`, `1h`. */
 export function duration(lowMs: number, highMs: number): Kind<number> {
   const words = z
     .string()
-    .regex(/^\d{1,9}(\.\d{1,6})?(ms|s|m)?$/)
+    .regex(/^\d{1,9}(\.\d{1,6})?(ms|s|m|h)?$/)
     .transform((given) => {
-      const [, amount = '', unit = 'ms'] = /^([\d.]+)(ms|s|m)?$/.exec(given) ?? [];
+      const [, amount = '', unit = 'ms'] = /^([\d.]+)(ms|s|m|h)?$/.exec(given) ?? [];
       return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
     });
   return {

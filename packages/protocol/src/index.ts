@@ -13,3 +13,4 @@ export * from './receipt.js';
 export { parseNodeStatus } from './status-parser.js';
 export * from './subjects.js';
 export * from './synchronisation.js';
+export * from './worker-status.js';

@@ -8,6 +8,7 @@
  *   <prefix>.<cluster>.announce               "my history now has fingerprint F": nodes, routers, direct clients
  *   <prefix>.<cluster>.discover.node|router|newcomer   queue groups that answer with the address of one of them; newcomers
  *                                             are nodes that know of no cluster yet
+ *   <prefix>.<cluster>.workers                what an administrator says to all anti-entropy workers: `status`, `pause`, `resume`
  *   <prefix>.<cluster>.api.*                  the plain request API of the router tier (docs/protocol.md)
  */
 import type { ClusterName, NodeId } from '@armature/kernel';
@@ -21,6 +22,7 @@ export type DiscoverableRole = 'node' | 'router' | 'newcomer';
 export interface Subjects {
   readonly announce: string;
   discover(role: DiscoverableRole): string;
+  readonly workers: string;
   /** `suffix` in subject tokens, e.g. `get` or `get.>`. */
   api(suffix: string): string;
 }
@@ -29,6 +31,7 @@ export function subjectsOf(prefix: string, cluster: ClusterName): Subjects {
   const root = `${prefix}.${cluster}`;
   return {
     announce: `${root}.announce`,
+    workers: `${root}.workers`,
     discover: (role) => `${root}.discover.${role}`,
     api: (suffix) => `${root}.api.${suffix}`,
   };

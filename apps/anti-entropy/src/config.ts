@@ -1,0 +1,29 @@
+/** What a worker is told: the flags of `armature-anti-entropy`, and how they become a worker's options. */
+import { randomBytes } from 'node:crypto';
+import type { LinkAddress } from '@armature/bus';
+import { connectionSettings, serviceSettings, workerSettings, type ValuesOf } from '@armature/process';
+import { nodeAddress } from '@armature/protocol';
+import type { WorkerOptions } from './worker.js';
+
+export const workerShape = { ...workerSettings, ...connectionSettings, ...serviceSettings };
+
+export type WorkerConfig = ValuesOf<typeof workerShape>;
+
+/** Workers keep nothing, so any name will do that no other has. */
+const MADE_UP = `a-${randomBytes(4).toString('hex')}`;
+
+/** The name given, or one made up, the same for as long as the process lives. */
+export function workerNameOf(config: Pick<WorkerConfig, 'name'>): string {
+  return config.name ?? MADE_UP;
+}
+
+export function workerOptionsOf(config: WorkerConfig): WorkerOptions {
+  return {
+    name: workerNameOf(config),
+    prefix: config.prefix,
+    cluster: config.cluster,
+    seeds: config.seeds.map((node) => nodeAddress(node) as LinkAddress),
+    gossipIntervalMs: config.gossipIntervalMs,
+    cycleMs: config.cycle,
+  };
+}

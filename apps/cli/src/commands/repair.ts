@@ -1,0 +1,209 @@
+/**
+ * `armature repair`: replica synchronisation on demand (paper, section 4.7), and a word to the workers that do it all the time. A sweep driven from
+ * here asks the nodes themselves to run the exchanges; no data passes through the command line.
+ */
+import { ArmatureError, parseBucketName, toArmatureError, unwrap, type NodeId, type PartitionId } from '@armature/kernel';
+import type { Admin } from '@armature/client';
+import type { View } from '@armature/membership';
+import { EXIT } from '@armature/process';
+import { unknownBucket, type BucketProperties, type WorkerCommand } from '@armature/protocol';
+import { progressOf, roundsOf, runSweep, type Pair, type PairResult, type Sweep, type SweepLimits } from '@armature/repair';
+import { systemRandom } from '@armature/runtime';
+import { SingleBar } from 'cli-progress';
+import type { Command } from 'commander';
+import { define, option, type Commands, type Outcome } from '../command.js';
+import { countText, durationText, plural, sizeText, tableText } from '../format.js';
+import { integerBetween } from '../parse.js';
+import type { Session } from '../session.js';
+
+interface RepairOptions {
+  readonly bucket?: string;
+  readonly partition?: number;
+  readonly watch?: boolean;
+}
+
+/** A node runs two exchanges at a time; with a worker about, one of ours per node leaves it room. */
+const LIMITS: SweepLimits = { atOnce: 4, perNode: 2, attempts: 60, retryMs: 500 };
+const BAR_CELLS = 24;
+
+export function defineRepair(commands: Commands, repair: Command): void {
+  define<RepairOptions>(commands, repair, {
+    usage: 'run',
+    isDefault: true,
+    summary: 'compare all replicas now, and merge what differs',
+    details:
+      'Every pair of replicas of every partition compares hash trees, and what differs is merged both ways. Nothing is overwritten.\n' +
+      'Nodes that are down are skipped. Exit code 3: some were, or some exchanges failed; repeat it when they are back.',
+    options: [
+      option('--bucket <bucket>', 'only the keys of this bucket'),
+      option(
+        '--partition <number>',
+        'only this partition; "armature ring --key" tells that of a key',
+        integerBetween('--partition', 0, 65_535),
+      ),
+      option('--watch', 'a line for every exchange that found differences or failed'),
+    ],
+    examples: ['repair', 'repair --bucket carts --watch', 'repair --partition 17 --json'],
+    run: (session, _args, options) => run(session, options),
+  });
+  const words = {
+    status: ['show what the anti-entropy workers are doing', ''],
+    pause: ['let the anti-entropy workers start no exchange', 'Until "armature repair resume", or until the worker restarts.'],
+    resume: ['let the anti-entropy workers go on', ''],
+  } as const;
+  for (const command of ['status', 'pause', 'resume'] as const) {
+    const [summary, details] = words[command];
+    define(commands, repair, {
+      usage: command,
+      summary,
+      ...(details === '' ? {} : { details }),
+      examples: [`repair ${command}`],
+      run: (session) => tellWorkers(session, command),
+    });
+  }
+}
+
+async function run(session: Session, options: RepairOptions): Promise<Outcome> {
+  const { admin } = await session.client();
+  const { clock } = session.io;
+  let view = await admin.view();
+  const bucket = options.bucket === undefined ? undefined : unwrap(parseBucketName(options.bucket));
+  const properties = bucket === undefined ? undefined : propertiesOf(view, bucket);
+  checkPartition(session, view, options.partition);
+  const down = new Set((await admin.members()).filter(({ problem }) => problem !== undefined).map(({ node }) => node));
+  const rounds = roundsOf(view, { partition: options.partition as PartitionId | undefined, n: properties?.n });
+  const interrupted = session.io.catchInterrupt();
+  const startedMs = clock.monotonicMs();
+  const bar = showBar(session);
+  const sweep = await runSweep(
+    {
+      async exchange({ initiator, peer, partition, n }) {
+        try {
+          return await admin.exchange(initiator, { ring: view.ringVersion, partition, n, peer, bucket });
+        } catch (thrown) {
+          const { code } = toArmatureError(thrown);
+          if (code === 'stale-ring') view = await admin.view();
+          if (code === 'unreachable') down.add(initiator);
+          throw thrown;
+        }
+      },
+      isDown: (node: NodeId) => down.has(node),
+      pace: () => Promise.resolve(),
+      isCancelled: () => interrupted.aborted,
+      onResult(pair, result, now) {
+        bar.update(now);
+        if (options.watch === true && isNews(result)) void session.note(newsText(pair, result));
+      },
+      clock,
+      random: systemRandom(),
+    },
+    rounds,
+    LIMITS,
+  );
+  bar.stop();
+  const elapsedMs = Math.round(clock.monotonicMs() - startedMs);
+  const { tally } = sweep;
+  if (session.voice.json)
+    await session.printJson({ ...tally, partitions: rounds.length, elapsedMs, interrupted: interrupted.aborted });
+  else await session.print(summaryText(session, sweep, elapsedMs));
+  if (interrupted.aborted) return EXIT.interrupted;
+  return tally.failed > 0 || tally.skipped > 0 ? EXIT.unavailable : undefined;
+}
+
+function propertiesOf(view: View, bucket: Parameters<typeof view.buckets.get>[0]): BucketProperties {
+  const properties = view.buckets.get(bucket);
+  if (properties === undefined) throw unknownBucket(bucket);
+  return properties;
+}
+
+function checkPartition(session: Session, { ring }: View, partition: number | undefined): void {
+  if (ring === undefined) {
+    throw new ArmatureError('no-cluster', `cluster ${session.settings.cluster} has not been created yet`, {
+      remedy: 'armature cluster create --nodes <names>',
+    });
+  }
+  if (partition === undefined || partition < ring.partitionCount) return;
+  throw new ArmatureError('invalid-argument', `there is no partition ${partition}: the ring has ${ring.partitionCount}`, {
+    remedy: 'Partitions count from 0. "armature ring --key <key>" tells the partition of a key.',
+  });
+}
+
+function isNews(result: PairResult): boolean {
+  return result.kind !== 'reply' ? result.kind === 'error' : result.reply.differing > 0 || result.reply.outcome === 'failed';
+}
+
+function newsText({ partition, n, initiator, peer }: Pair, result: PairResult): string {
+  const who = `partition ${partition}, n=${n}, ${initiator} and ${peer}`;
+  if (result.kind !== 'reply') return `${who}: ${result.problem}`;
+  const { outcome, problem, differing, pulled, pushed } = result.reply;
+  if (outcome === 'failed') return `${who}: ${problem}`;
+  return `${who}: ${plural(differing, 'key')} differed, ${pulled} merged at ${initiator}, ${pushed} at ${peer}`;
+}
+
+function summaryText({ colors }: Session, { rounds, tally }: Sweep, elapsedMs: number): string {
+  const { exchanges, compared, differing, pulled, pushed, bytes, failed, skipped, skippedPeers, problem } = tally;
+  return [
+    `${plural(rounds.length, 'partition')}, ${plural(exchanges, 'exchange')} in ${durationText(elapsedMs)}, ${countText(compared)} keys compared`,
+    differing === 0
+      ? colors.green('No differences.')
+      : `${plural(differing, 'difference')} found and merged: ${plural(pulled + pushed, 'version set')}, ${sizeText(bytes)}`,
+    ...(failed > 0 ? [colors.yellow(`! ${plural(failed, 'exchange')} failed; the last: ${problem ?? 'no reason given'}`)] : []),
+    ...(skipped > 0
+      ? [
+          colors.yellow(
+            `! ${plural(skipped, 'pair')} skipped, because ${skippedPeers.join(', ')} did not answer: repeat when back`,
+          ),
+        ]
+      : []),
+  ].join('\n');
+}
+
+async function tellWorkers(session: Session, command: WorkerCommand): Promise<Outcome> {
+  const admin: Admin = (await session.client()).admin;
+  const workers = await admin.workers(command);
+  if (session.voice.json) await session.printJson(workers);
+  else if (workers.length === 0) await session.note('no anti-entropy worker answers: start one with armature-anti-entropy');
+  else {
+    const rows = workers.map((worker) => [
+      worker.name,
+      worker.state,
+      worker.state === 'waiting' ? '-' : `${worker.progressPercent} %`,
+      countText(worker.sweeps),
+      countText(worker.exchanges),
+      countText(worker.differing),
+      sizeText(worker.bytes),
+      countText(worker.failed),
+      countText(worker.skipped),
+    ]);
+    const headings = ['worker', 'state', 'sweep', 'sweeps', 'exchanges', 'differences', 'merged', 'failed', 'skipped'];
+    await session.print(tableText(session, headings, rows));
+  }
+  return workers.length === 0 ? EXIT.unavailable : undefined;
+}
+
+interface Bar {
+  update(sweep: Sweep): void;
+  stop(): void;
+}
+
+/** On standard error, and on a terminal only. */
+function showBar(session: Session): Bar {
+  const { stderr } = session.io;
+  if (session.voice.json || stderr.isTTY !== true) return { update() {}, stop() {} };
+  const bar = new SingleBar({
+    stream: stderr,
+    hideCursor: true,
+    format: (_options, { progress }, payload: { words?: string }) => {
+      const filled = Math.round(BAR_CELLS * progress);
+      return `repair ${'█'.repeat(filled)}${'░'.repeat(BAR_CELLS - filled)} ${Math.floor(progress * 100)} %  ${payload.words ?? ''}`;
+    },
+  });
+  bar.start(1, 0, {});
+  return {
+    update: (sweep) =>
+      bar.update(progressOf(sweep), {
+        words: `${plural(sweep.tally.exchanges, 'exchange')}, ${plural(sweep.tally.differing, 'difference')}`,
+      }),
+    stop: () => bar.stop(),
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * What is said to anti-entropy workers, and what they say of themselves. Workers are stateless and may be any number, so there is no
+ * asking one of them: the command goes to all, as a word on one subject, and each answers with its status as JSON.
+ */
+import type { ArmatureError, Result } from '@armature/kernel';
+import { guarded, integer, object, Refused, text } from './json-shape.js';
+
+export const WORKER_COMMANDS = ['status', 'pause', 'resume'] as const;
+/** `pause`: start no exchange until `resume`. Forgotten when the worker restarts. */
+export type WorkerCommand = (typeof WORKER_COMMANDS)[number];
+
+/** `waiting`: for a cluster, or for the next sweep to begin. */
+export const WORKER_STATES = ['sweeping', 'waiting', 'paused'] as const;
+export type WorkerState = (typeof WORKER_STATES)[number];
+
+export interface WorkerStatus {
+  readonly name: string;
+  readonly state: WorkerState;
+  /** Sweeps finished since it started. */
+  readonly sweeps: number;
+  /** Share of the present sweep that is done, in percent. */
+  readonly progressPercent: number;
+  /** Since the worker started. */
+  readonly exchanges: number;
+  readonly differing: number;
+  readonly bytes: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** The last reason of a failure, or empty. */
+  readonly problem: string;
+}
+
+export function parseWorkerCommand(word: string): WorkerCommand | undefined {
+  return WORKER_COMMANDS.find((command) => command === word);
+}
+
+export function parseWorkerStatus(input: unknown): Result<WorkerStatus, ArmatureError> {
+  return guarded('not the status of a worker', () => {
+    const status = object(input, 'status');
+    const word = text(status['state'], 'state');
+    const state = WORKER_STATES.find((one) => one === word);
+    if (state === undefined) throw new Refused('state must be sweeping, waiting or paused');
+    const count = (field: string): number => integer(status[field], field, 0, Number.MAX_SAFE_INTEGER);
+    return {
+      name: text(status['name'], 'name'),
+      state,
+      sweeps: count('sweeps'),
+      progressPercent: integer(status['progressPercent'], 'progressPercent', 0, 100),
+      exchanges: count('exchanges'),
+      differing: count('differing'),
+      bytes: count('bytes'),
+      failed: count('failed'),
+      skipped: count('skipped'),
+      problem: text(status['problem'], 'problem'),
+    };
+  });
+}

@@ -95,7 +95,7 @@ class World {
   readonly #random: Random;
   readonly #router: Coordinator;
   #joined = false;
-  #inHand: Promise<unknown>[] = [];
+  readonly #inHand: Promise<unknown>[] = [];
 
   private constructor(cluster: TestCluster, seed: number) {
     this.cluster = cluster;

@@ -77,7 +77,13 @@ export class AlarmWheel {
   }
 
   #schedule(): void {
-    this.#clock.after(this.#tickMs, () => this.#ring());
+    this.#clock.after(this.#tickMs, () => {
+      try {
+        this.#ring();
+      } finally {
+        this.#goOn(); // a task that throws is a bug, and must not silence the other alarms
+      }
+    });
   }
 
   #ring(): void {
@@ -100,6 +106,9 @@ export class AlarmWheel {
         task();
       }
     }
+  }
+
+  #goOn(): void {
     if (this.#slots.size > 0) this.#schedule();
     else this.#ticking = false;
   }

@@ -3,12 +3,29 @@
  * hints space; the membership history and the actor's epoch, always on
  * stable storage before they count, in the meta space.
  */
-import { utf8Decode, utf8Encode, type BinaryString, type NodeId } from '@armature/kernel';
+import {
+  fromHex,
+  toArmatureError,
+  toBinaryString,
+  utf8Decode,
+  utf8Encode,
+  type BinaryString,
+  type NodeId,
+} from '@armature/kernel';
 import type { HistoryStore } from '@armature/membership';
 import { parseChangeRecord, type ChangeRecord } from '@armature/protocol';
 import type { EpochStore, HintSpace, RecordStore } from '@armature/replica';
 import type { Logger } from '@armature/runtime';
-import { parseSpaceKey, spaceBounds, spaceKey, spacePrefixBounds, type Space, type Store } from '@armature/storage';
+import {
+  parseSpaceKey,
+  spaceBounds,
+  spaceKey,
+  spacePrefixBounds,
+  type RangePage,
+  type RangeQuery,
+  type Space,
+  type Store,
+} from '@armature/storage';
 
 const EPOCH_KEY = spaceKey('meta', 'actor-epoch');
 const HISTORY_PREFIX = 'history/';
@@ -33,13 +50,25 @@ function recordsUnder(store: Store, space: Space, prefix: string): RecordStore {
       ),
     async range(query) {
       const end = query.end === undefined ? bounds.end : stored(query.end);
-      const page = await store.range({ ...query, start: stored(query.start), end });
+      const page = await pageAfterDamage(store, { ...query, start: stored(query.start), end });
       return {
         entries: page.entries.map(({ key, value }) => ({ key: address(key), value })),
         next: page.next === undefined ? undefined : address(page.next),
       };
     },
   };
+}
+
+/** A page; where it would begin with a damaged entry, an empty one that goes on behind it: one bad block must not hide all that follows. */
+async function pageAfterDamage(store: Store, query: RangeQuery): Promise<RangePage> {
+  try {
+    return await store.range(query);
+  } catch (thrown) {
+    const error = toArmatureError(thrown);
+    const resumeAt = fromHex(String(error.details['resumeAt'] ?? ''));
+    if (error.code !== 'storage-corrupt' || resumeAt === undefined || resumeAt.length === 0) throw error;
+    return { entries: [], next: toBinaryString(resumeAt) };
+  }
 }
 
 export function epochStoreOn(store: Store): EpochStore {

@@ -3,6 +3,7 @@
  * configuration, the log, the HTTP door (so that a port in use shows before anything is opened, and probes are answered while
  * the rest starts), the bus, the service itself; and all of it backwards at the end.
  */
+import { isatty } from 'node:tty';
 import type { Bus } from '@armature/bus';
 import { connectNatsBus } from '@armature/bus-nats';
 import { ArmatureError, type Random } from '@armature/kernel';
@@ -48,7 +49,7 @@ const READINESS_CHECK_MS = 1_000;
 
 /** Does not return in the sense of being done: the process ends by `process.exit`. */
 export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): Promise<void> {
-  const onTerminal = process.stderr.isTTY && process.env['NO_COLOR'] === undefined;
+  const onTerminal = isatty(process.stderr.fd) && process.env['NO_COLOR'] === undefined;
   const outcome = readServiceCommand(spec, process.argv.slice(2), process.env, onTerminal);
   if (outcome.kind === 'exit') {
     process.stdout.write(outcome.stdout);

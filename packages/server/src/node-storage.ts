@@ -65,8 +65,9 @@ async function pageAfterDamage(store: Store, query: RangeQuery): Promise<RangePa
     return await store.range(query);
   } catch (thrown) {
     const error = toArmatureError(thrown);
-    const resumeAt = fromHex(String(error.details['resumeAt'] ?? ''));
-    if (error.code !== 'storage-corrupt' || resumeAt === undefined || resumeAt.length === 0) throw error;
+    const { resumeAt: hex } = error.details;
+    const resumeAt = error.code === 'storage-corrupt' && typeof hex === 'string' ? fromHex(hex) : undefined;
+    if (resumeAt === undefined) throw error;
     return { entries: [], next: toBinaryString(resumeAt) };
   }
 }

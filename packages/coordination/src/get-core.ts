@@ -1,7 +1,7 @@
 /**
  * The state machine of one get (paper, section 5), without the waiting: events in, new state and the replicas to ask out.
  *
- *   asking --answer--> asking | answered          an answer counts; R of them (PR of them primaries) end the read
+ *   asking --answer--> asking | answered          an answer counts; R of them (PR of them primaries) end the read; but see `isMet`
  *   asking --failure--> asking | failed           the next replica in line is asked instead; none left and too few answers: failed
  *   asking --hedge--> asking                      the quorum is slow: one more replica is asked, whoever is first counts
  *
@@ -59,19 +59,18 @@ export function startGet(plan: GetPlan): GetStep {
 export function getAnswered(state: GetState, answer: GetAnswer): GetStep {
   const next = { ...state, answers: [...state.answers, answer] };
   if (state.verdict !== 'asking') return { state: next, ask: NOBODY };
-  const { needed, pr = 0 } = state.plan;
-  const primaries = next.answers.filter(({ node }) => isPrimary(state.plan, node)).length;
-  if (next.answers.length >= needed && primaries >= pr) return { state: { ...next, verdict: 'answered' }, ask: NOBODY };
-  // Enough answers, too few of them from primaries.
-  return outstanding(next) === 0 ? askNext(next) : { state: next, ask: NOBODY };
+  if (isMet(next)) return { state: { ...next, verdict: 'answered' }, ask: NOBODY };
+  // An answer that does not count, or enough answers and too few of them from primaries: somebody else has to say something.
+  return !isTelling(state.plan, answer) || outstanding(next) === 0 ? askNext(next) : { state: next, ask: NOBODY };
 }
 
 export function getFailed(state: GetState, failure: GetFailure): GetStep {
-  const failures = [...state.failures, failure];
-  if (state.verdict !== 'asking') return { state: { ...state, failures }, ask: NOBODY };
-  const left = state.plan.replicas.filter((node) => failures.every((one) => one.node !== node));
-  if (!canBeMet(state.plan, left)) return { state: { ...state, failures, verdict: 'failed' }, ask: NOBODY };
-  return askNext({ ...state, failures });
+  const next = { ...state, failures: [...state.failures, failure] };
+  if (state.verdict !== 'asking') return { state: next, ask: NOBODY };
+  const left = state.plan.replicas.filter((node) => next.failures.every((one) => one.node !== node));
+  if (!canBeMet(state.plan, left)) return { state: { ...next, verdict: 'failed' }, ask: NOBODY };
+  if (isMet(next)) return { state: { ...next, verdict: 'answered' }, ask: NOBODY };
+  return askNext(next);
 }
 
 /** The replicas asked so far are slow. */
@@ -82,6 +81,21 @@ export function getHedged(state: GetState): GetStep {
 /** Replicas that were asked and have not said anything yet. */
 export function outstanding(state: GetState): number {
   return state.asked - state.answers.length - state.failures.length;
+}
+
+/**
+ * Whether the answers make the quorum. That a fallback keeps nothing of a key says nothing about the key, so such an answer counts only when there is nobody left
+ * to ask: better to hear "nothing" from it then than to fail.
+ */
+function isMet(state: GetState): boolean {
+  const { needed, pr = 0, replicas } = state.plan;
+  const isLast = state.asked === replicas.length && outstanding(state) === 0;
+  const counted = state.answers.filter((answer) => isLast || isTelling(state.plan, answer)).length;
+  return counted >= needed && state.answers.filter(({ node }) => isPrimary(state.plan, node)).length >= pr;
+}
+
+function isTelling(plan: GetPlan, answer: GetAnswer): boolean {
+  return answer.set !== undefined || isPrimary(plan, answer.node);
 }
 
 /** Whether these replicas, were they all to answer, would make the quorum. */

@@ -177,12 +177,29 @@ describe('get core', () => {
     fanout: 2,
     ...parts,
   });
-  const ok = (state: GetState, who: NodeId) => getAnswered(state, { node: who, set: undefined });
+  const ok = (state: GetState, who: NodeId) => getAnswered(state, { node: who, set: Uint8Array.of(1) });
+  const nothing = (state: GetState, who: NodeId) => getAnswered(state, { node: who, set: undefined });
 
   test('R=2, an owner down: its fallback completes the quorum', () => {
     const { state, ask } = startGet(reading());
     expect(ask).toEqual([n1, n4]);
     expect(ok(ok(state, n1).state, n4).state.verdict).toBe('answered');
+  });
+
+  test('a fallback that keeps nothing says nothing: an owner that seemed down is asked before the key is called absent', () => {
+    const first = startGet(reading({ replicas: [n1, n4, n2], needed: 1, fanout: 1 }));
+    const second = getFailed(first.state, { node: n1, code: 'unreachable' });
+    expect(second.ask).toEqual([n4]);
+    const third = nothing(second.state, n4);
+    expect(third.state.verdict).toBe('asking');
+    expect(third.ask).toEqual([n2]);
+    expect(ok(third.state, n2).state.verdict, 'it was up after all').toBe('answered');
+    expect(getFailed(third.state, { node: n2, code: 'unreachable' }).state.verdict, 'nobody else can say').toBe('answered');
+  });
+
+  test('an owner that holds nothing does say something', () => {
+    const { state } = startGet(reading());
+    expect(ok(nothing(state, n1).state, n4).state.verdict).toBe('answered');
   });
 
   test('PR=2: the fallback does not count, and a primary that seemed down is asked', () => {
@@ -224,7 +241,12 @@ describe('get core', () => {
             else {
               waiting.splice(waiting.indexOf(one), 1);
               (kind === 'answer' ? answered : failed).push(one);
-              ({ state, ask } = kind === 'answer' ? ok(state, one) : getFailed(state, { node: one, code: 'timeout' }));
+              ({ state, ask } =
+                kind === 'fail'
+                  ? getFailed(state, { node: one, code: 'timeout' })
+                  : who % 2 === 0
+                    ? ok(state, one)
+                    : nothing(state, one));
             }
             waiting.push(...ask);
             const primaries = (nodes: readonly NodeId[]): number => nodes.filter((each) => !fallbacks.includes(each)).length;

@@ -179,11 +179,8 @@ export class Admin {
   }
 
   async #anyNode(): Promise<LinkAddress> {
-    const { bus, clock, random, subjects, prefix } = this.#env;
-    for (const role of ['node', 'newcomer'] as const) {
-      const address = await discover(bus, clock, random, subjects, role, prefix);
-      if (address !== undefined) return address;
-    }
+    const address = await discover(this.#env, 'node', 'newcomer');
+    if (address !== undefined) return address;
     throw new ArmatureError('unreachable', 'no node of this cluster answers on the bus', {
       remedy: 'Check the cluster name and prefix, that nodes run, and that the cluster was created: armature cluster create',
     });

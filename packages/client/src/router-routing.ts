@@ -72,11 +72,8 @@ export class RouterRouting implements Routing {
   }
 
   async #find(): Promise<LinkAddress> {
-    const { bus, clock, random, subjects, prefix } = this.#env;
-    for (const role of ['router', 'node'] as const) {
-      const address = await discover(bus, clock, random, subjects, role, prefix);
-      if (address !== undefined) return address;
-    }
+    const address = await discover(this.#env, 'router', 'node');
+    if (address !== undefined) return address;
     throw new ArmatureError('unreachable', 'no router and no node of this cluster answers on the bus', {
       remedy: 'Check the cluster name and prefix, and that the processes run: armature cluster status',
     });

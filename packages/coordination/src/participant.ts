@@ -22,6 +22,7 @@ import {
   subjectsOf,
   type DiscoverableRole,
   type LinkRole,
+  type NodeStatus,
   type Reply,
   type ReplyTo,
   type Request,
@@ -132,7 +133,7 @@ export class Participant {
       transport: {
         gossip: (peer, request, timeoutMs) => ask(peer, request, timeoutMs),
         announce: (fingerprint) => announce(bus, subjects, address, fingerprint),
-        discover: () => discover(bus, clock, random, subjects, 'node', options.prefix),
+        discover: () => discover({ bus, clock, random, subjects, prefix: options.prefix }, 'node'),
       },
       clock,
       random,
@@ -174,6 +175,17 @@ export class Participant {
     if (this.options.role !== 'client') this.#answerDiscovery(this.options.role);
     this.membership.start();
     this.pauses.start();
+  }
+
+  /** What every process says of itself and of what it sees of the cluster. */
+  get standing(): Pick<NodeStatus, 'clusterId' | 'historyFingerprint' | 'ring' | 'suspects'> {
+    const { view } = this.membership;
+    return {
+      clusterId: view.cluster?.id,
+      historyFingerprint: view.fingerprint,
+      ring: view.ringVersion,
+      suspects: [...view.members.keys()].filter((node) => this.monitor.isSuspect(node)),
+    };
   }
 
   /** Whoever looks for some node or router wants one that knows the cluster; until it does, a node is found as a newcomer only. */
@@ -232,14 +244,26 @@ export class Participant {
   }
 }
 
-/** The link address of some process of that kind, whichever the bus picks; undefined when none answers. */
-export function discover(
-  bus: Bus,
-  clock: Clock,
-  random: Random,
-  subjects: Subjects,
+export interface DiscoveryEnv {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly subjects: Subjects;
+  readonly prefix: string;
+}
+
+/** The link address of some process of the first of these kinds that answers, whichever the bus picks; undefined when none does. */
+export async function discover(env: DiscoveryEnv, ...roles: readonly DiscoverableRole[]): Promise<LinkAddress | undefined> {
+  for (const role of roles) {
+    const address = await discoverOne(env, role);
+    if (address !== undefined) return address;
+  }
+  return undefined;
+}
+
+function discoverOne(
+  { bus, clock, random, subjects, prefix }: DiscoveryEnv,
   role: DiscoverableRole,
-  prefix: string,
 ): Promise<LinkAddress | undefined> {
   return new Promise((resolve) => {
     const inbox = `${prefix}.inbox.${Buffer.from(random.bytes(12)).toString('hex')}`;

@@ -7,10 +7,10 @@
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Placement, View } from '@armature/membership';
-import type { BucketProperties, Meta, Receipt, ReplicaReceipt, WriteOptions } from '@armature/protocol';
-import type { HintStore, MintResult, Replica } from '@armature/replica';
+import type { BucketProperties, Receipt, ReplicaReceipt, WriteOptions } from '@armature/protocol';
+import type { HintStore, MintRequest, MintResult, Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
-import type { CausalContext, Dot, OperationId, VersionSet } from '@armature/versioning';
+import type { Dot, VersionSet } from '@armature/versioning';
 import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
 import {
   allAnswered,
@@ -43,14 +43,7 @@ export interface MintingEnv extends CoordinationEnv {
   readonly hints: Pick<HintStore, 'mint' | 'merge'>;
 }
 
-export interface PutRequest {
-  readonly address: Address;
-  readonly bucket: BucketProperties;
-  readonly context: CausalContext;
-  readonly operation: OperationId;
-  readonly tombstone: boolean;
-  readonly value: Uint8Array;
-  readonly meta: Meta;
+export interface PutRequest extends MintRequest {
   readonly options: WriteOptions;
   /** From now. */
   readonly timeoutMs: number;
@@ -141,16 +134,21 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       decide(state);
     };
     /** A quorum that cannot be met is reported a moment later, so that the report can say who has the version. */
-    const apply = (next: PutState): void => {
+    const settle = (next: PutState): void => {
       state = next;
-      sendToSilent();
-      keepHints();
       if (state.verdict === 'written' || (state.verdict === 'short' && allAnswered(state))) {
         conclude();
       } else if (state.verdict === 'short' && !isShort) {
         isShort = true;
         env.alarms.set(SHORT_GRACE_MS, conclude);
       }
+    };
+    /** After anything but an acknowledgement, which calls nobody in. */
+    const apply = (next: PutState): void => {
+      state = next;
+      sendToSilent();
+      keepHints();
+      settle(state);
     };
     const send = (node: NodeId, hintFor: NodeId | undefined): void => {
       const { ringVersion } = view;
@@ -165,7 +163,7 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
           inFlight.delete(node);
           // A node that a new ring has given another part is asked again in that: a hint is no copy of its own, nor the reverse.
           if (standsInFor(state, node) !== hintFor) apply(state);
-          else apply(putAcknowledged(state, node, reply.durable));
+          else settle(putAcknowledged(state, node, reply.durable));
         },
         (thrown: unknown) => {
           inFlight.delete(node);
@@ -214,7 +212,7 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
 
     const deadline = env.alarms.set(leftMs(), conclude);
     minted.committed.then(
-      () => apply(putAcknowledged(state, env.self, isDurable)),
+      () => settle(putAcknowledged(state, env.self, isDurable)),
       (thrown: unknown) => apply(putFailed(state, env.self, toArmatureError(thrown).code)),
     );
     apply(state);

@@ -202,12 +202,9 @@ export class ArmatureNode {
       role: 'node',
       version: SERVER_VERSION,
       startedAtMs: this.#startedAtMs,
-      clusterId: view.cluster?.id,
-      historyFingerprint: view.fingerprint,
-      ring: view.ringVersion,
+      ...this.participant.standing,
       ready: this.ready,
       notes: this.notes,
-      suspects: [...view.members.keys()].filter((node) => this.participant.monitor.isSuspect(node)),
       pendingPartitions: view.pendingFor(this.options.node).length,
       storage: {
         engine: this.#ports.engine.name,

@@ -63,18 +63,14 @@ export class ArmatureRouter {
   }
 
   status(): NodeStatus {
-    const { view } = this.participant.membership;
     return {
       name: this.options.name,
       role: 'router',
       version: SERVER_VERSION,
       startedAtMs: this.#startedAtMs,
-      clusterId: view.cluster?.id,
-      historyFingerprint: view.fingerprint,
-      ring: view.ringVersion,
+      ...this.participant.standing,
       ready: this.ready,
       notes: this.notes,
-      suspects: [...view.members.keys()].filter((node) => this.participant.monitor.isSuspect(node)),
       pendingPartitions: 0,
       storage: undefined,
       actor: undefined,

@@ -26,6 +26,7 @@ import {
   type ChangeRecord,
   type ExchangeReply,
   type ExchangeRequest,
+  type Holdings,
   type NodeStatus,
   type Reply,
   type ReplyTo,
@@ -161,6 +162,11 @@ export class Admin {
    */
   exchange(initiator: NodeId, request: Omit<ExchangeRequest, 'kind'>): Promise<ExchangeReply> {
     return this.#ask(nodeAddress(initiator) as LinkAddress, { kind: 'exchange', ...request }, EXCHANGE_TIMEOUT_MS);
+  }
+
+  /** How much a node holds of each of its shares. Errors: `unreachable`, storage errors of the node. */
+  async holdings(node: NodeId): Promise<Holdings> {
+    return (await this.#ask(nodeAddress(node) as LinkAddress, { kind: 'holdings' }, COMMAND_TIMEOUT_MS)).holdings;
   }
 
   /** Says it to all anti-entropy workers; resolves with what those say that answer within a second, by name. */

@@ -25,6 +25,7 @@ import {
   type Change,
   type ChangeRecord,
   type FetchedSibling,
+  type Holdings,
   type MemberSettings,
   type Meta,
   type NodeStatus,
@@ -33,6 +34,7 @@ import {
   type Reply,
   type Request,
   type RingVersion,
+  type TransferStatus,
 } from './index.js';
 
 const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/);
@@ -120,6 +122,31 @@ export const changeRecord: fc.Arbitrary<ChangeRecord> = fc.record({
   change,
 });
 
+const partition = fc.nat(MAX_PARTITIONS - 1) as fc.Arbitrary<PartitionId>;
+
+const transfers: fc.Arbitrary<TransferStatus> = fc.record({
+  pendingPartitions: count,
+  filledPartitions: count,
+  records: count,
+  bytes: count,
+  bytesPerSecond: count,
+  active: fc.array(fc.record({ partition, from: nodeId, records: count, bytes: count, comparedRecords: count }), {
+    maxLength: 3,
+  }),
+  strayPartitions: count,
+  relinquishedRecords: count,
+  lastProblem: text,
+});
+
+const holdings: fc.Arbitrary<Holdings> = fc.record({
+  node: nodeId,
+  ring,
+  shares: fc.array(
+    fc.record({ partition, n: fc.integer({ min: 1, max: MAX_N }), records: count, bytes: count, exact: fc.boolean() }),
+    { maxLength: 3 },
+  ),
+});
+
 const status: fc.Arbitrary<NodeStatus> = fc.record({
   name: text,
   role: fc.constantFrom('node', 'router'),
@@ -132,13 +159,14 @@ const status: fc.Arbitrary<NodeStatus> = fc.record({
   notes: fc.array(text, { maxLength: 3 }),
   suspects: fc.array(nodeId, { maxLength: 3 }),
   pendingPartitions: fc.integer({ min: 0, max: MAX_PARTITIONS }),
+  transfers: fc.option(transfers, { nil: undefined }),
   storage: fc.option(fc.record({ engine: text, healthy: fc.boolean(), sizeBytes: count }), { nil: undefined }),
   actor: fc.option(text, { nil: undefined }),
 });
 
 const gossip = { kind: fc.constant('gossip'), fingerprint: text, records: fc.array(changeRecord, { maxLength: 3 }) } as const;
 
-const share = { ring, partition: fc.nat(MAX_PARTITIONS - 1) as fc.Arbitrary<PartitionId>, n: fc.integer({ min: 1, max: MAX_N }) };
+const share = { ring, partition, n: fc.integer({ min: 1, max: MAX_N }) };
 const hash = fc.uint8Array({ minLength: HASH_BYTES, maxLength: HASH_BYTES }).map((one) => toBinaryString(one));
 const optionalBucket = fc.option(bucketName, { nil: undefined });
 
@@ -187,6 +215,7 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
   gossip: fc.record(gossip),
   propose: fc.record({ kind: fc.constant('propose'), change }),
   status: fc.constant({ kind: 'status' }),
+  holdings: fc.constant({ kind: 'holdings' }),
   ping: fc.constant({ kind: 'ping' }),
   tree: fc.record({
     kind: fc.constant('tree'),
@@ -229,6 +258,7 @@ const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { ki
   gossip: fc.record(gossip),
   propose: fc.record({ kind: fc.constant('propose'), record: changeRecord }),
   status: fc.record({ kind: fc.constant('status'), status }),
+  holdings: fc.record({ kind: fc.constant('holdings'), holdings }),
   ping: fc.constant({ kind: 'ping' }),
   tree: fc.record({
     kind: fc.constant('tree'),

@@ -10,6 +10,7 @@ import { DecodeError, parseNodeId, type BinaryString, type ByteReader, type Byte
 import type { Durability } from './bucket.js';
 import { parseChange, parseChangeRecord } from './change-parser.js';
 import type { ChangeRecord } from './change.js';
+import { parseHoldings } from './holdings.js';
 import {
   decodeFlag,
   decodeMeta,
@@ -40,6 +41,7 @@ import {
 const TAGS = {
   ...{ read: 1, merge: 2, pull: 3, fetch: 4, write: 5, scan: 6, gossip: 7, propose: 8, status: 9, ping: 10 },
   ...{ tree: 11, digests: 12, sets: 13, absorb: 14, exchange: 15 },
+  ...{ holdings: 16 },
 } as const;
 const KINDS = new Map<number, Request['kind']>(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Request['kind']]));
 
@@ -88,6 +90,7 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
       w.text(JSON.stringify(m.change));
       break;
     case 'status':
+    case 'holdings':
     case 'ping':
       break;
     case 'tree':
@@ -158,6 +161,7 @@ export function decodeRequest(r: ByteReader): Request {
     case 'propose':
       return { kind, change: must(parseChange(readJson(r))) };
     case 'status':
+    case 'holdings':
     case 'ping':
       return { kind };
     case 'tree':
@@ -207,6 +211,9 @@ export function encodeReply(w: ByteWriter, m: Reply): void {
     case 'status':
       w.text(JSON.stringify(m.status));
       break;
+    case 'holdings':
+      w.text(JSON.stringify(m.holdings));
+      break;
     case 'ping':
       break;
     case 'tree':
@@ -249,6 +256,8 @@ export function decodeReply(r: ByteReader): Reply {
       return { kind, record: must(parseChangeRecord(readJson(r))) };
     case 'status':
       return { kind, status: must(parseNodeStatus(readJson(r))) };
+    case 'holdings':
+      return { kind, holdings: must(parseHoldings(readJson(r))) };
     case 'ping':
       return { kind };
     case 'tree':

@@ -15,9 +15,11 @@ import type { BinaryString, Brand, BucketName, NodeId } from '@armature/kernel';
 import type { Address } from '@armature/ring';
 import type { Durability } from './bucket.js';
 import type { Change, ChangeRecord } from './change.js';
+import type { HoldingsReply, HoldingsRequest } from './holdings.js';
 import type { QuorumWord } from './quorum-word.js';
 import type { Receipt } from './receipt.js';
 import type { SynchronisationReply, SynchronisationRequest } from './synchronisation.js';
+import type { TransferStatus } from './transfers.js';
 
 /** A ring's fingerprint as a 48-bit number, 0 meaning "I do not know the ring" (a client of a router). */
 export type RingVersion = Brand<number, 'RingVersion'>;
@@ -212,6 +214,8 @@ export interface NodeStatus {
   readonly suspects: readonly NodeId[];
   /** Partitions this node will own once it holds them. */
   readonly pendingPartitions: number;
+  /** Undefined for a router, which holds nothing. */
+  readonly transfers: TransferStatus | undefined;
   readonly storage: { readonly engine: string; readonly healthy: boolean; readonly sizeBytes: number } | undefined;
   readonly actor: string | undefined;
 }
@@ -234,6 +238,7 @@ export type Request =
   | GossipRequest
   | ProposeRequest
   | StatusRequest
+  | HoldingsRequest
   | PingRequest
   | SynchronisationRequest;
 
@@ -247,6 +252,7 @@ export type Reply =
   | GossipReply
   | ProposeReply
   | StatusReply
+  | HoldingsReply
   | PingReply
   | SynchronisationReply;
 

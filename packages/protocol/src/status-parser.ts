@@ -7,6 +7,7 @@ import type { ArmatureError, Result } from '@armature/kernel';
 import { boolean, guarded, integer, list, node, object, Refused, text, type Json } from './json-shape.js';
 import { MAX_MEMBERS, MAX_PARTITIONS } from './limits.js';
 import type { NodeStatus, RingVersion } from './messages.js';
+import { readTransferStatus } from './transfers.js';
 
 const MAX_NOTES = 1_000;
 
@@ -27,6 +28,7 @@ export function parseNodeStatus(input: unknown): Result<NodeStatus, ArmatureErro
       notes: list(status['notes'], 'notes', MAX_NOTES).map((one, i) => text(one, `notes[${i}]`)),
       suspects: list(status['suspects'], 'suspects', MAX_MEMBERS).map((one, i) => node(one, `suspects[${i}]`)),
       pendingPartitions: integer(status['pendingPartitions'], 'pendingPartitions', 0, MAX_PARTITIONS),
+      transfers: status['transfers'] === undefined ? undefined : readTransferStatus(object(status['transfers'], 'transfers')),
       storage: status['storage'] === undefined ? undefined : storage(object(status['storage'], 'storage')),
       actor: optionalText(status, 'actor'),
     };

@@ -3,6 +3,7 @@
  * between two nodes, and in which order all of a cluster's exchanges are run.
  */
 export * from './exchange.js';
+export * from './holdings.js';
 export * from './local-share.js';
 export * from './sweep.js';
 export * from './sweep-driver.js';

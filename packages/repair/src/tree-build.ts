@@ -7,7 +7,8 @@
  * are those of the store at that very moment, and can be compared with the trees that writes alone have kept.
  */
 import type { BinaryString } from '@armature/kernel';
-import { depthFor, entryDigest, MAX_DEPTH, MerkleTree, type EntryDigest, type KeyRange } from '@armature/merkle';
+import { MAX_DEPTH, MerkleTree, type KeyRange } from '@armature/merkle';
+import { entryState, ShareTree, type EntryState } from './share-tree.js';
 
 /** A page of what is held; `next` is where the one after it starts. */
 export interface ScannedPage {
@@ -16,7 +17,7 @@ export interface ScannedPage {
 }
 
 /** The trees of a partition, by the N of the buckets whose keys are in them. */
-export type TreesByN = Map<number, MerkleTree>;
+export type TreesByN = Map<number, ShareTree>;
 
 export class TreeBuild {
   readonly #arcBits: number;
@@ -24,7 +25,7 @@ export class TreeBuild {
   /** At full depth, for nobody knows yet how many keys there are. */
   readonly #trees: TreesByN = new Map();
   /** Writes to what is not yet read, since the page under way was asked for; undefined while none is. */
-  #writtenMeanwhile: Map<BinaryString, EntryDigest> | undefined;
+  #writtenMeanwhile: Map<BinaryString, EntryState | undefined> | undefined;
   /** Undefined: the range has been read to its end. */
   #cursor: BinaryString | undefined;
   #isVoid = false;
@@ -56,34 +57,36 @@ export class TreeBuild {
   }
 
   takePage({ entries, next }: ScannedPage): void {
-    const meanwhile = this.#writtenMeanwhile ?? new Map<BinaryString, EntryDigest>();
+    const meanwhile = this.#writtenMeanwhile ?? new Map<BinaryString, EntryState | undefined>();
     this.#writtenMeanwhile = undefined;
     this.#cursor = next;
     for (const { address, set } of entries) {
-      if (!meanwhile.has(address)) this.#count(address, entryDigest(address, set));
+      if (!meanwhile.has(address)) this.#count(address, entryState(address, set));
     }
-    for (const [address, digest] of meanwhile) if (next === undefined || address < next) this.#count(address, digest);
+    for (const [address, state] of meanwhile) {
+      if (state !== undefined && (next === undefined || address < next)) this.#count(address, state);
+    }
   }
 
-  /** A key of this partition was written, and the store shows it from now on. */
-  wrote(address: BinaryString, n: number, before: EntryDigest | undefined, after: EntryDigest): void {
+  /** A key of this partition was written, or dropped (`after` is undefined), and the store shows it from now on. */
+  wrote(address: BinaryString, n: number, before: EntryState | undefined, after: EntryState | undefined): void {
     if (this.#cursor === undefined || address < this.#cursor) this.#tree(n).update(address, before, after);
     else this.#writtenMeanwhile?.set(address, after);
   }
 
   /** The finished trees, no deeper than their keys need. */
   finish(): TreesByN {
-    return new Map([...this.#trees].map(([n, tree]) => [n, tree.coarsened(depthFor(tree.keys))]));
+    return new Map([...this.#trees].map(([n, tree]) => [n, tree.fitted()]));
   }
 
-  #count(address: BinaryString, digest: EntryDigest): void {
+  #count(address: BinaryString, state: EntryState): void {
     const n = this.#nOf(address);
-    if (n !== undefined) this.#tree(n).update(address, undefined, digest);
+    if (n !== undefined) this.#tree(n).update(address, undefined, state);
   }
 
-  #tree(n: number): MerkleTree {
+  #tree(n: number): ShareTree {
     let tree = this.#trees.get(n);
-    if (tree === undefined) this.#trees.set(n, (tree = new MerkleTree(this.#arcBits, MAX_DEPTH)));
+    if (tree === undefined) this.#trees.set(n, (tree = new ShareTree(new MerkleTree(this.#arcBits, MAX_DEPTH))));
     return tree;
   }
 }

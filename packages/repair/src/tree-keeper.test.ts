@@ -5,6 +5,7 @@ import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/run
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TreeKeeper, type ScanQuery } from './index.js';
+import { entryState } from './share-tree.js';
 import { TreeBuild, type ScannedPage } from './tree-build.js';
 import { node, viewOf } from './view.test-support.js';
 
@@ -22,13 +23,16 @@ function rootsOf(held: ReadonlyMap<Address, number>): Record<number, string> {
 
 describe('a build', () => {
   type Step =
-    { readonly kind: 'write'; readonly key: number; readonly value: number } | { readonly kind: 'ask' | 'read' | 'take' };
+    | { readonly kind: 'write'; readonly key: number; readonly value: number }
+    | { readonly kind: 'drop'; readonly key: number }
+    | { readonly kind: 'ask' | 'read' | 'take' };
   const step: fc.Arbitrary<Step> = fc.oneof(
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('write' as const), key: fc.nat(39), value: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('drop' as const), key: fc.nat(39) }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('ask' as const, 'read' as const, 'take' as const) }) },
   );
 
-  test('writes before, during and after each page: the trees are those of the store when the last page is in', () => {
+  test('writes and drops before, during and after each page: the trees are those of the store when the last page is in', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(39), fc.nat(9))), fc.array(step, { maxLength: 120 }), (first, steps) => {
         const held = new Map(first.map(([key, value]) => [KEYS[key] as Address, value]));
@@ -52,19 +56,23 @@ describe('a build', () => {
           }
         };
         for (const one of steps) {
-          if (one.kind !== 'write') act(one.kind);
+          if (one.kind !== 'write' && one.kind !== 'drop') act(one.kind);
           else {
             const address = KEYS[one.key] as Address;
             const before = held.get(address);
-            held.set(address, one.value);
-            const old = before === undefined ? undefined : entryDigest(address, bytesOf(before));
-            build.wrote(address, nOf(address), old, entryDigest(address, bytesOf(one.value)));
+            if (one.kind === 'drop' && before === undefined) continue;
+            if (one.kind === 'write') held.set(address, one.value);
+            else held.delete(address);
+            const old = before === undefined ? undefined : entryState(address, bytesOf(before));
+            build.wrote(address, nOf(address), old, one.kind === 'drop' ? undefined : entryState(address, bytesOf(one.value)));
           }
         }
         while (build.cursor !== undefined) for (const kind of ['ask', 'read', 'take'] as const) act(kind);
         const trees = build.finish();
         const nothing = new MerkleTree(0, 1).rootHash;
-        expect({ 2: trees.get(2)?.rootHash ?? nothing, 3: trees.get(3)?.rootHash ?? nothing }).toEqual(rootsOf(held));
+        expect({ 2: trees.get(2)?.tree.rootHash ?? nothing, 3: trees.get(3)?.tree.rootHash ?? nothing }).toEqual(rootsOf(held));
+        const bytes = [...held.keys()].reduce((sum, address) => sum + address.length + 1, 0);
+        expect((trees.get(2)?.bytes ?? 0) + (trees.get(3)?.bytes ?? 0)).toBe(bytes);
       }),
       { numRuns: 500 },
     );

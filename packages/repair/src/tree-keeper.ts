@@ -16,9 +16,10 @@ import {
   type PartitionId,
 } from '@armature/kernel';
 import type { View } from '@armature/membership';
-import { entryDigest, MerkleTree } from '@armature/merkle';
+import { MerkleTree } from '@armature/merkle';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
+import { entryState, ShareTree } from './share-tree.js';
 import { TreeBuild, type ScannedPage, type TreesByN } from './tree-build.js';
 
 export interface ScanQuery {
@@ -116,19 +117,28 @@ export class TreeKeeper {
 
   /** A key was written: its set was `before`, and is `after` for every read from now on. On the path of every write. */
   wrote(address: Address, before: Uint8Array | undefined, after: Uint8Array): void {
+    this.#changed(address, before, after);
+  }
+
+  /** A key is not held any more; its set was `before`. */
+  dropped(address: Address, before: Uint8Array): void {
+    this.#changed(address, before, undefined);
+  }
+
+  #changed(address: Address, before: Uint8Array | undefined, after: Uint8Array | undefined): void {
     const { ring, buckets } = this.#env.view();
     const plot = ring === undefined ? undefined : this.#plots.get(ring.partitionOf(address));
     if (ring === undefined || plot === undefined || (plot.trees === undefined && plot.build === undefined)) return;
     const n = buckets.get(bucketOfAddress(address))?.n;
     if (n === undefined) return;
-    const old = before === undefined ? undefined : entryDigest(address, before);
-    const now = entryDigest(address, after);
+    const old = before === undefined ? undefined : entryState(address, before);
+    const now = after === undefined ? undefined : entryState(address, after);
     plot.build?.wrote(address, n, old, now);
     if (plot.trees === undefined) return;
     let tree = plot.trees.get(n);
-    if (tree === undefined) plot.trees.set(n, (tree = new MerkleTree(arcBitsOf(ring.partitionCount), 1)));
+    if (tree === undefined) plot.trees.set(n, (tree = new ShareTree(new MerkleTree(arcBitsOf(ring.partitionCount), 1))));
     tree.update(address, old, now);
-    if (tree.isOutgrown && plot.build === undefined) this.#enqueue(ring.partitionOf(address));
+    if (tree.tree.isOutgrown && plot.build === undefined) this.#enqueue(ring.partitionOf(address));
   }
 
   /** What is held under the address may not be what was told last: a write did not take place, or a record is damaged. */
@@ -154,7 +164,15 @@ export class TreeKeeper {
     if (this.#stopped) throw closed();
     const plot = this.#plots.get(partition) ?? this.#plant(partition);
     if (plot.trees === undefined) await this.#untilBuilt(partition, plot, timeoutMs);
-    return plot.trees?.get(n) ?? new MerkleTree(arcBitsOf(ring.partitionCount), 1);
+    return plot.trees?.get(n)?.tree ?? new MerkleTree(arcBitsOf(ring.partitionCount), 1);
+  }
+
+  /** Keys and bytes of a share, exactly; undefined while its tree is still to be built. */
+  sizeOf(partition: PartitionId, n: number): { readonly records: number; readonly bytes: number } | undefined {
+    const trees = this.#plots.get(partition)?.trees;
+    if (trees === undefined) return undefined;
+    const share = trees.get(n);
+    return { records: share?.tree.keys ?? 0, bytes: share?.bytes ?? 0 };
   }
 
   stop(): void {
@@ -302,7 +320,7 @@ export class TreeKeeper {
 
   #sizeBytes(): number {
     let sum = 0;
-    for (const { trees } of this.#plots.values()) for (const tree of trees?.values() ?? []) sum += tree.sizeBytes;
+    for (const { trees } of this.#plots.values()) for (const { tree } of trees?.values() ?? []) sum += tree.sizeBytes;
     return sum;
   }
 }
@@ -314,7 +332,7 @@ export function arcBitsOf(partitionCount: number): number {
 
 function isSame(one: TreesByN, other: TreesByN): boolean {
   const nothing = new MerkleTree(0, 0).rootHash;
-  const rootOf = (trees: TreesByN, n: number): string => trees.get(n)?.rootHash ?? nothing;
+  const rootOf = (trees: TreesByN, n: number): string => trees.get(n)?.tree.rootHash ?? nothing;
   return [...one.keys(), ...other.keys()].every((n) => rootOf(one, n) === rootOf(other, n));
 }
 

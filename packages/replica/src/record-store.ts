@@ -65,6 +65,17 @@ export function isAccepted(store: RecordStore, address: Address, record: Uint8Ar
   }
 }
 
+/** `isAccepted` for a deletion of what was held. */
+export function isDropped(store: RecordStore, address: Address): boolean {
+  try {
+    const stored = store.read(address);
+    if (stored instanceof Promise) stored.catch(() => undefined); // the deletion would be known without asking the engine
+    return stored === undefined;
+  } catch {
+    return false;
+  }
+}
+
 function opened(record: Uint8Array | undefined): Held {
   const set = record === undefined ? undefined : openRecord(record);
   return { set, damaged: record !== undefined && set === undefined };

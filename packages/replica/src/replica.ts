@@ -37,13 +37,15 @@ import {
 } from '@armature/versioning';
 import type { Epoch } from './actor-epoch.js';
 import { KeyLocks } from './key-locks.js';
-import { DAMAGED, decodeHeld, isAccepted, readHeld, type Held, type RecordStore } from './record-store.js';
+import { DAMAGED, decodeHeld, isAccepted, isDropped, readHeld, type Held, type RecordStore } from './record-store.js';
 import { openRecord, sealRecord } from './record.js';
 
 /** Keeps track of what is held, as it changes. Called in the turn of the change; must not throw. */
 export interface WriteObserver {
   /** The set under the address was `before` (undefined: nothing was held), and every read from now on finds `after`. */
   wrote(address: Address, before: Uint8Array | undefined, after: Uint8Array): void;
+  /** The set under the address was `before`, and every read from now on finds nothing. */
+  dropped(address: Address, before: Uint8Array): void;
   /** What is held under the address may not be what was told last: its commit has failed, or a record was damaged. */
   doubted(address: Address): void;
 }
@@ -157,7 +159,9 @@ export class Replica {
   async drop(address: Address, set: Uint8Array): Promise<boolean> {
     const dropped = this.#change(address, (held) => {
       if (held.set === undefined || !bytesEqual(held.set, set)) return undefined;
-      return { committed: this.#env.store.write([{ kind: 'delete', key: address }], 'os') };
+      const committed = this.#env.store.write([{ kind: 'delete', key: address }], 'os');
+      if (isDropped(this.#env.store, address)) this.#tellDropped(address, held.set, committed);
+      return { committed };
     });
     const drop = dropped instanceof Promise ? await dropped : dropped;
     await drop?.committed;
@@ -269,6 +273,13 @@ export class Replica {
     if (observer === undefined) return;
     if (held.damaged) observer.doubted(address);
     else observer.wrote(address, held.set, set);
+    committed.catch(() => observer.doubted(address));
+  }
+
+  #tellDropped(address: Address, before: Uint8Array, committed: Promise<void>): void {
+    const { observer } = this.#env;
+    if (observer === undefined) return;
+    observer.dropped(address, before);
     committed.catch(() => observer.doubted(address));
   }
 

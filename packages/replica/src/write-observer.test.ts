@@ -26,6 +26,12 @@ async function observed(options: { overlayLimitBytes?: number } = {}) {
         held.set(address, Uint8Array.from(after));
         told.push('wrote');
       },
+      dropped(address, before) {
+        expect([...before]).toEqual([...held.get(address)!]);
+        expect(replica.read(address)).toBeUndefined();
+        held.delete(address);
+        told.push('dropped');
+      },
       doubted: () => void told.push('doubted'),
     },
   });
@@ -93,4 +99,28 @@ test('writing over a damaged record is doubted: nobody knows what the tree has c
   await node.damage('a');
   await finish(clock, replica.merge(addressFor('a'), encoded, BUCKET, 'fsync'));
   expect(told).toEqual(['wrote', 'doubted']);
+});
+
+test('a drop is told, from the state that was dropped; of what is held in another state, or not at all, nothing is', async () => {
+  const { clock, node, replica, told, put } = await observed();
+  const first = await put('a', 'one');
+  const second = await put('a', 'two');
+  expect(await finish(clock, replica.drop(addressFor('a'), first))).toBe(false);
+  expect(told).toEqual(['wrote', 'wrote']);
+  expect(await finish(clock, replica.drop(addressFor('a'), second))).toBe(true);
+  expect(await finish(clock, replica.drop(addressFor('a'), second))).toBe(false);
+  expect(told).toEqual(['wrote', 'wrote', 'dropped']);
+  await node.close();
+});
+
+test('a drop whose commit fails is doubted', async () => {
+  const { clock, node, replica, told, put } = await observed();
+  const encoded = await put('a', 'one');
+  node.plan.fault = { code: 'storage-failed', applied: false };
+  const problem = await finish(
+    clock,
+    replica.drop(addressFor('a'), encoded).then(() => undefined, toArmatureError),
+  );
+  expect(problem?.code).toBe('storage-failed');
+  expect(told).toEqual(['wrote', 'dropped', 'doubted']);
 });

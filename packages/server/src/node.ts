@@ -8,6 +8,7 @@ import { ArmatureError, unreachable } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
 import { Coordinator, Participant, createSealer } from '@armature/coordination';
 import {
+  NO_TRANSFERS,
   unknownBucket,
   type MergeReply,
   type MergeRequest,
@@ -97,6 +98,7 @@ export class ArmatureNode {
       telemetry,
       observer: {
         wrote: (address, before, after) => this.#synchronisation.observer.wrote(address, before, after),
+        dropped: (address, before) => this.#synchronisation.observer.dropped(address, before),
         doubted: (address) => this.#synchronisation.observer.doubted(address),
       },
     });
@@ -206,6 +208,7 @@ export class ArmatureNode {
       ready: this.ready,
       notes: this.notes,
       pendingPartitions: view.pendingFor(this.options.node).length,
+      transfers: { ...NO_TRANSFERS, pendingPartitions: view.pendingFor(this.options.node).length },
       storage: {
         engine: this.#ports.engine.name,
         healthy: health.status === 'ok',
@@ -267,6 +270,8 @@ export class ArmatureNode {
         return this.participant.membership.propose(request.change).then((record) => ({ kind: 'propose', record }));
       case 'status':
         return this.status().then((status) => ({ kind: 'status', status }));
+      case 'holdings':
+        return this.#synchronisation.holdings();
       case 'tree':
       case 'digests':
       case 'sets':

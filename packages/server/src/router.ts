@@ -72,6 +72,7 @@ export class ArmatureRouter {
       ready: this.ready,
       notes: this.notes,
       pendingPartitions: 0,
+      transfers: undefined,
       storage: undefined,
       actor: undefined,
     };

@@ -10,12 +10,13 @@ import {
   nodeAddress,
   type ExchangeReply,
   type ExchangeRequest,
+  type HoldingsReply,
   type ReplyTo,
   type SynchronisationReply,
   type SynchronisationRequest,
 } from '@armature/protocol';
 import type { WriteObserver } from '@armature/replica';
-import { LocalShare, runExchange, TreeKeeper, type SynchronisedReplica } from '@armature/repair';
+import { LocalShare, measureHoldings, runExchange, TreeKeeper, type SynchronisedReplica } from '@armature/repair';
 import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logger, type Telemetry } from '@armature/runtime';
 import { fenceByRing } from './ring-fence.js';
 
@@ -78,6 +79,18 @@ export class Synchronisation {
 
   stop(): void {
     this.#trees.stop();
+  }
+
+  /** How much this node holds of each of its shares. */
+  async holdings(): Promise<HoldingsReply> {
+    const { node, participant, replica } = this.#env;
+    const holdings = await measureHoldings({
+      node,
+      view: () => participant.membership.view,
+      trees: this.#trees,
+      page: (query) => replica.page(query),
+    });
+    return { kind: 'holdings', holdings };
   }
 
   async answer(request: SynchronisationRequest, sender: LinkSender): Promise<SynchronisationReply> {

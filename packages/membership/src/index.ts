@@ -9,5 +9,16 @@ export { type GossipTransport } from './gossip.js';
 export { memoryHistoryStore, type HistoryStore } from './history-store.js';
 export { History, MAX_RECORDS, ringRecords, type Merge } from './history.js';
 export { Membership, type MembershipEnv, type ViewListener } from './membership.js';
+export {
+  planChanges,
+  type MembershipChange,
+  type MembershipPlan,
+  type PlannedBalance,
+  type PlannedShare,
+  type PlannedStep,
+  type PlannedTransfer,
+  type PlanWarning,
+} from './plan.js';
+export { costTransfers, totalAmount, type Amount, type CostedTransfer, type TotalAmount } from './plan-cost.js';
 export { checkProposal } from './propose.js';
 export { foldHistory, type Orphan, type PendingCopy, type Placement, type View } from './view.js';

@@ -7,7 +7,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Bus } from '@armature/bus';
+import { connectNatsBus } from '@armature/bus-nats';
 import { connect, type Client, type ConnectOptions } from '@armature/client';
+import { noTelemetry, silentLog, systemClock } from '@armature/runtime';
 import { freePort } from '../lib/free-port.mjs';
 import { lastLogLines, startMember, type MemberProcess } from '../lib/member-process.mjs';
 import { resolveNatsServer } from '../lib/nats-server.mjs';
@@ -139,6 +142,19 @@ export class ProcessCluster {
     return connect({ servers: this.natsUrl, cluster: this.cluster, secret: this.secret, ...options });
   }
 
+  /** A bare connection, e.g. for an audit; the caller drains it. */
+  connectBus(): Promise<Bus> {
+    const ports = { clock: systemClock, log: silentLog, telemetry: noTelemetry };
+    return connectNatsBus({ servers: [this.natsUrl], name: 'armature-test', ...ports });
+  }
+
+  /** Bytes of hints on all nodes that have not been ended. */
+  async hintBytes(): Promise<number> {
+    const nodes = [...this.#members].filter(([, { role, process: member }]) => role === 'node' && member.isRunning());
+    const sizes = await Promise.all(nodes.map(async ([name]) => metricOf(await this.metrics(name), 'armature_hints_bytes')));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
   /** Starts a process (again), under the name, port and data directory it has. */
   async launch(role: Role, name: string): Promise<void> {
     const httpPort = this.#members.get(name)?.httpPort ?? (await freePort(FIRST_PORT + (process.pid % 1000) * 10, this.#ports));
@@ -254,4 +270,12 @@ export class ProcessCluster {
     if (member === undefined) throw new Error(`no process named ${name}`);
     return member;
   }
+}
+
+/** The sum of a metric over all its labels, from Prometheus' text; 0 when there is none. `labels` is text that a line must have. */
+export function metricOf(text: string, name: string, labels = ''): number {
+  const lines = text
+    .split('\n')
+    .filter((line) => /[ {]/.test(line[name.length] ?? '') && line.startsWith(name) && line.includes(labels));
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

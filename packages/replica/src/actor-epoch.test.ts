@@ -1,5 +1,6 @@
 import { ArmatureError, seededRandom, utf8Decode, utf8Encode, type ErrorCode } from '@armature/kernel';
 import { ManualClock, noTelemetry, recordingLog } from '@armature/runtime';
+import { EMPTY_VECTOR, withDot, type ActorId, type VersionVector } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
 import { ActorEpoch, MAX_REST_MS, type EpochStore } from './index.js';
 
@@ -107,6 +108,7 @@ describe('opening', () => {
     ['a malformed actor', '{"actor":"xyz","closedAtMs":1600000000000}'],
     ['a mark of the wrong type', '{"actor":"0123456789abcdef","closedAtMs":"yes"}'],
     ['no mark', '{"actor":"0123456789abcdef"}'],
+    ['a floor that is no counter', '{"actor":"0123456789abcdef","closedAtMs":1600000000000,"floor":-1}'],
   ])('%s in the place of the epoch: a fresh actor', async (_, text) => {
     const world = new World();
     world.store.document = utf8Encode(text);
@@ -239,5 +241,46 @@ describe('closing', () => {
     await expect(epoch.renewed()).rejects.toMatchObject({ code: 'closed' });
     epoch.retire('late');
     expect(epoch.current).toBeUndefined();
+  });
+});
+
+describe('the floor', () => {
+  const OTHER = '00000000000000aa' as ActorId;
+  const clockOf = (actor: ActorId | undefined, counter: number): VersionVector =>
+    withDot(withDot(EMPTY_VECTOR, { actor: OTHER, counter: 99 }), { actor: actor ?? OTHER, counter });
+
+  test('is the greatest count of the current actor in what was dropped, and no count of others', async () => {
+    const epoch = await new World().open();
+    expect(epoch.floor).toBe(0);
+    epoch.dropping(clockOf(epoch.current, 7));
+    epoch.dropping(clockOf(epoch.current, 3));
+    expect(epoch.floor).toBe(7);
+    epoch.dropping(clockOf('00000000000000ab' as ActorId, 50));
+    expect(epoch.floor).toBe(7);
+  });
+
+  test('comes back with the actor after a clean close, however often, and goes with the actor', async () => {
+    const world = new World();
+    const first = await world.open();
+    first.dropping(clockOf(first.current, 7));
+    await first.close();
+    const second = await world.open();
+    expect([second.current, second.floor]).toEqual([utf8Decode(world.store.document as Uint8Array).slice(10, 26), 7]);
+    await second.close();
+    const third = await world.open();
+    expect(third.floor).toBe(7);
+    third.retire('a test');
+    await third.renewed();
+    expect(third.floor).toBe(0);
+  });
+
+  test('an unclean stop loses it, and the actor with it', async () => {
+    const world = new World();
+    const first = await world.open();
+    const actor = first.current;
+    first.dropping(clockOf(actor, 7));
+    const second = await world.open();
+    expect(second.floor).toBe(0);
+    expect(second.current).not.toBe(actor);
   });
 });

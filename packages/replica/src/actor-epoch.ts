@@ -14,10 +14,15 @@
  * dots again, and nothing in it could tell. Restarts take minutes; backups are older.
  *
  * The price is one clock entry per unclean stop or long rest, in the keys written in that epoch.
+ *
+ * What a store *drops*, because others have it or because it is a tombstone that nobody needs any more, it has not forgotten: the count of its own events in
+ * what it dropped is kept as the *floor*. A key that is created again gets counters above it, so that no dot of its former life names another value; and
+ * whoever remembers events up to the floor shows no loss. One number serves all keys, since counters need only grow. It is kept in memory, and with the mark
+ * of a clean close; after any other stop there is a fresh actor, whose floor is 0.
  */
 import { ArmatureError, toArmatureError, utf8Decode, utf8Encode, type Random } from '@armature/kernel';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
-import { mintActorId, parseActorId, type ActorId } from '@armature/versioning';
+import { counterOf, mintActorId, parseActorId, type ActorId, type VersionVector } from '@armature/versioning';
 
 /** Where the epoch is kept: a small document that is on stable storage when `save` resolves. */
 export interface EpochStore {
@@ -29,6 +34,10 @@ export interface EpochStore {
 export interface Epoch {
   /** Undefined while a fresh one is on its way to stable storage. */
   readonly current: ActorId | undefined;
+  /** The greatest counter of the current actor in any set that was dropped; 0 for none. */
+  readonly floor: number;
+  /** A set with this clock is about to be dropped: call it in the turn in which the store is told, before. */
+  dropping(clock: VersionVector): void;
   /** Never mints under the current actor again. */
   retire(reason: string): void;
   /** The current actor, as soon as there is one. */
@@ -47,6 +56,8 @@ interface EpochDocument {
   readonly actor: ActorId;
   /** Wall-clock time of the clean close; undefined while in use. */
   readonly closedAtMs: number | undefined;
+  /** At the time of the clean close. */
+  readonly floor: number;
 }
 
 /** How long a cleanly closed store is taken for the one that was closed: a restart, an upgrade, a reboot that checks its disks. */
@@ -59,6 +70,7 @@ export class ActorEpoch implements Epoch {
   readonly #env: ActorEpochEnv;
   readonly #retired: Counter;
   #actor: ActorId | undefined;
+  #floor = 0;
   #saving: Promise<void> | undefined;
   #closed = false;
 
@@ -75,8 +87,9 @@ export class ActorEpoch implements Epoch {
     const epoch = new ActorEpoch(env);
     const found = parseDocument(await loaded(env.store));
     if (found !== undefined && isRecent(found.closedAtMs, env.clock.nowMs())) {
-      await env.store.save(formatDocument({ actor: found.actor, closedAtMs: undefined }));
+      await env.store.save(formatDocument({ actor: found.actor, closedAtMs: undefined, floor: found.floor }));
       epoch.#actor = found.actor;
+      epoch.#floor = found.floor;
       return epoch;
     }
     if (found !== undefined) {
@@ -90,6 +103,14 @@ export class ActorEpoch implements Epoch {
   /** The actor to mint under, or undefined while a fresh one is on its way to stable storage (see `renewed`). */
   get current(): ActorId | undefined {
     return this.#actor;
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  dropping(clock: VersionVector): void {
+    if (this.#actor !== undefined) this.#floor = Math.max(this.#floor, counterOf(clock, this.#actor));
   }
 
   /** Never mints under the current actor again. Does nothing while there is none: the next one has not minted yet. */
@@ -127,14 +148,15 @@ export class ActorEpoch implements Epoch {
     this.#actor = undefined;
     this.#closed = true;
     if (actor === undefined) return;
-    await this.#env.store.save(formatDocument({ actor, closedAtMs: this.#env.clock.nowMs() }));
+    await this.#env.store.save(formatDocument({ actor, closedAtMs: this.#env.clock.nowMs(), floor: this.#floor }));
   }
 
   async #takeFresh(): Promise<void> {
     const actor = mintActorId(this.#env.random);
-    await this.#env.store.save(formatDocument({ actor, closedAtMs: undefined }));
+    await this.#env.store.save(formatDocument({ actor, closedAtMs: undefined, floor: 0 }));
     if (this.#closed) return;
     this.#actor = actor;
+    this.#floor = 0;
     this.#env.log.info({ actor }, 'minting under a fresh actor');
   }
 }
@@ -166,7 +188,10 @@ function parseDocument(bytes: Uint8Array | undefined): EpochDocument | undefined
     const document = JSON.parse(utf8Decode(bytes)) as Partial<Record<keyof EpochDocument, unknown>> | null;
     const actor = parseActorId(String(document?.actor));
     const closedAtMs = document?.closedAtMs;
-    return actor.ok ? { actor: actor.value, closedAtMs: typeof closedAtMs === 'number' ? closedAtMs : undefined } : undefined;
+    // A document of before there were floors has none, and its store had dropped nothing of its own.
+    const floor = document?.floor ?? 0;
+    if (!actor.ok || typeof floor !== 'number' || !Number.isSafeInteger(floor) || floor < 0) return undefined;
+    return { actor: actor.value, closedAtMs: typeof closedAtMs === 'number' ? closedAtMs : undefined, floor };
   } catch {
     return undefined;
   }

@@ -93,6 +93,13 @@ describe('hints', () => {
     expect([...(await finish(world.clock, world.hints.owners()))].sort()).toEqual([A, B]);
   });
 
+  test('what is kept of a key, for whomever, is found; what is kept of no key is not', async () => {
+    const world = await new World().open();
+    await world.merge(B, await world.made('one'));
+    const kept = await finish(world.clock, world.hints.kept([addressFor('other'), addressFor('k')]));
+    expect([...kept]).toEqual([addressFor('k')]);
+  });
+
   test('one that was delivered is dropped, unless something was added to it meanwhile', async () => {
     const world = await new World().open();
     const one = await world.made('one');

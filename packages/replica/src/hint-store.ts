@@ -103,6 +103,16 @@ export class HintStore {
     return all;
   }
 
+  /** Those of the addresses under which anything is kept, for whomever. A hint that is damaged is kept too: nobody knows what it says. */
+  async kept(addresses: readonly Address[]): Promise<ReadonlySet<Address>> {
+    const kept = new Set<Address>();
+    for (const owner of await this.owners()) {
+      const { replica } = this.#shelf(owner);
+      for (const address of addresses) if (await isHeld(replica, address)) kept.add(address);
+    }
+    return kept;
+  }
+
   /** Writes have been undone: what was minted in them may be known elsewhere. */
   commitFailed(): void {
     for (const { actor } of this.#shelves.values()) actor.retire();
@@ -120,9 +130,7 @@ export class HintStore {
 
   /** Deletes a hint that has been delivered, unless more has been added to it meanwhile. Whether it was deleted. */
   async drop(owner: NodeId, address: Address, set: Uint8Array): Promise<boolean> {
-    const { replica, actor } = this.#shelf(owner);
-    // Before the deletion, so that nothing can be minted over the gap under the old actor.
-    actor.retire();
+    const { replica } = this.#shelf(owner);
     const dropped = await replica.drop(address, set);
     if (dropped) this.#sizeBytes = Math.max(0, this.#sizeBytes - costOf(address, set));
     return dropped;
@@ -175,6 +183,15 @@ async function sizeOf(replica: Replica, address: Address): Promise<number> {
     return set === undefined ? 0 : costOf(address, set);
   } catch (thrown) {
     if (toArmatureError(thrown).code === 'storage-corrupt') return 0;
+    throw thrown;
+  }
+}
+
+async function isHeld(replica: Replica, address: Address): Promise<boolean> {
+  try {
+    return (await replica.read(address)) !== undefined;
+  } catch (thrown) {
+    if (toArmatureError(thrown).code === 'storage-corrupt') return true;
     throw thrown;
   }
 }

@@ -153,12 +153,14 @@ export class Replica {
   }
 
   /**
-   * Forgets the key, if it still holds exactly `set`. For what others provably have: what is dropped here cannot be vouched for any more. Whether
-   * it was dropped; rejects with storage errors.
+   * Drops the key, if it still holds exactly `set`. For what others provably have, or nobody needs any more. The count of our own events in it is kept as
+   * the epoch's floor. Whether it was dropped; rejects with storage errors.
    */
   async drop(address: Address, set: Uint8Array): Promise<boolean> {
     const dropped = this.#change(address, (held) => {
-      if (held.set === undefined || !bytesEqual(held.set, set)) return undefined;
+      const local = decodeHeld(held);
+      if (held.set === undefined || local === undefined || !bytesEqual(held.set, set)) return undefined;
+      this.#env.epoch.dropping(local.clock);
       const committed = this.#env.store.write([{ kind: 'delete', key: address }], 'os');
       if (isDropped(this.#env.store, address)) this.#tellDropped(address, held.set, committed);
       return { committed };
@@ -222,7 +224,7 @@ export class Replica {
   /** A set from elsewhere may show that this store has forgotten writes. */
   #checkMemory(incoming: VersionSet, localClock: VersionVector): void {
     const { epoch } = this.#env;
-    if (epoch.current !== undefined && isAmnesiac({ clock: localClock }, epoch.current, incoming.clock)) {
+    if (epoch.current !== undefined && isAmnesiac({ clock: localClock }, epoch.current, incoming.clock, epoch.floor)) {
       epoch.retire('a peer knows more of our writes than we do: this store has lost some');
     }
   }
@@ -237,7 +239,7 @@ export class Replica {
     const version = request.tombstone
       ? tombstoneVersion({ at: at.value, operation })
       : valueVersion({ value, at: at.value, operation, meta });
-    const minted = mint(local, actor, context.clock, version, { own: context.own });
+    const minted = mint(local, actor, context.clock, version, { own: context.own, floor: this.#env.epoch.floor });
     const set = resolve(bucket.resolver, minted.set);
     // A repetition adds nothing, and must not be told that there is no room for what is there already.
     const capped = minted.set === local ? ok(set) : checkSiblingCap(set, bucket.maxSiblings);
@@ -258,7 +260,7 @@ export class Replica {
     const { epoch } = this.#env;
     const actor = epoch.current;
     const seen = context.own === undefined ? context.clock : withDot(context.clock, context.own);
-    if (actor === undefined || !isAmnesiac(local, actor, seen)) return actor;
+    if (actor === undefined || !isAmnesiac(local, actor, seen, epoch.floor)) return actor;
     epoch.retire('a client has read more of our writes than we hold: this store has lost some');
     return undefined;
   }

@@ -11,6 +11,8 @@ import { mintActorId, type ActorId } from '@armature/versioning';
 import type { Epoch } from './actor-epoch.js';
 
 export class StandInActor implements Epoch {
+  /** What is dropped retires the actor, so nothing of the current one ever was. */
+  readonly floor = 0;
   readonly #random: Random;
   #actor: ActorId;
 
@@ -21,6 +23,10 @@ export class StandInActor implements Epoch {
 
   get current(): ActorId {
     return this.#actor;
+  }
+
+  dropping(): void {
+    this.retire();
   }
 
   retire(): void {

@@ -40,6 +40,8 @@ import {
 import {
   CoordinationMetrics,
   Coordinator,
+  InHand,
+  NOBODY_ASKS,
   createSealer,
   type AskReplica,
   type CoordinationEnv,
@@ -191,6 +193,7 @@ export interface TestMember {
   readonly replica: Replica;
   readonly env: MintingEnv;
   readonly coordinator: Coordinator;
+  readonly inHand: InHand;
   /** What this process has heard of. */
   view: View;
 }
@@ -302,13 +305,13 @@ export class TestCluster {
     const hints: HintStore = await HintStore.open({
       ...{ node: one, space: hintSpace, clock, random, log: silentLog, telemetry: noTelemetry, limitBytes: 1_000_000 },
     });
-    const own = { view: this.view };
+    const own = { view: this.view, inHand: new InHand() };
     const env: MintingEnv = { ...this.#env(one, own), self: one, replica, hints };
     const coordinator = new Coordinator({ env, sealer: createSealer(SECRET, CLUSTER), replica, hints });
     this.members.set(one, Object.assign(own, { node: one, store, hints, hintSpace, epoch, replica, env, coordinator }));
   }
 
-  #env(self: NodeId | undefined, own: { view: View }): CoordinationEnv {
+  #env(self: NodeId | undefined, own: { view: View; inHand?: InHand }): CoordinationEnv {
     const ask: AskReplica = (to, request, timeoutMs) => this.#carry(self, to, request, timeoutMs) as Promise<never>;
     const rank = (one: NodeId): number => (this.fastest.includes(one) ? this.fastest.indexOf(one) : this.fastest.length);
     return {
@@ -332,6 +335,7 @@ export class TestCluster {
       random: { ...this.random, int: (bound) => bound - 1 },
       log: this.log.log,
       metrics: new CoordinationMetrics(this.clock, this.telemetry),
+      inHand: own.inHand ?? NOBODY_ASKS,
       self,
     };
   }

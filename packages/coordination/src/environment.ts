@@ -4,6 +4,7 @@ import type { FailureMonitor, View } from '@armature/membership';
 import type { MergeRequest, PullRequest, ReadRequest, ReplyTo, WriteRequest } from '@armature/protocol';
 import type { AlarmWheel, Clock, Logger } from '@armature/runtime';
 import type { CoordinationMetrics } from './coordination-metrics.js';
+import type { InHand } from './in-hand.js';
 
 export type ReplicaRequest = ReadRequest | MergeRequest | PullRequest | WriteRequest;
 
@@ -21,6 +22,8 @@ export interface CoordinationEnv {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: CoordinationMetrics;
+  /** The keys of which an operation under way here may still send a state to somebody. */
+  readonly inHand: Pick<InHand, 'hold'>;
   /** The node this coordinator lives in; undefined in routers and clients. */
   readonly self: NodeId | undefined;
 }

@@ -13,7 +13,7 @@ import { resolve, type VersionSet } from '@armature/versioning';
 import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
 import { getAnswered, getFailed, getHedged, outstanding, startGet, type GetState, type GetStep } from './get-core.js';
 import { readQuorum, type ReadQuorum } from './quorum.js';
-import { reconcileAnswers, repairReplicas } from './read-repair.js';
+import { momentOf, reconcileAnswers, repairReplicas } from './read-repair.js';
 
 export interface GetRequest {
   readonly address: Address;
@@ -62,6 +62,7 @@ function readFrom(
     const { replicas, fallbacks } = firstHealthy(env, placement);
     const full = fallbacks.length === 0 && env.random.int(FULL_READ_SHARE) === 0;
     const ring = view.ringVersion;
+    const begun = momentOf(env.clock);
     let state!: GetState;
     let decided = false;
     let hedge = { cancel(): void {} };
@@ -74,14 +75,21 @@ function readFrom(
         hedge.cancel();
         decide(state);
       }
-      if (decided && outstanding(state) === 0) repairReplicas(env, view, address, state);
+      if (decided && outstanding(state) === 0) repairReplicas(env, view, address, state, begun);
     };
     const ask = (node: NodeId): void => {
       const timeoutMs = Math.max(1, deadlineMs - env.clock.monotonicMs());
       const standIn = fallbacks.includes(node) ? { standIn: true } : {};
+      const letGo = env.inHand.hold(address);
       env.ask(node, { kind: 'read', ring, address, ...standIn }, timeoutMs).then(
-        (reply) => apply(getAnswered(state, { node, set: reply.set })),
-        (thrown: unknown) => apply(getFailed(state, { node, code: toArmatureError(thrown).code })),
+        (reply) => {
+          apply(getAnswered(state, { node, set: reply.set }));
+          letGo();
+        },
+        (thrown: unknown) => {
+          apply(getFailed(state, { node, code: toArmatureError(thrown).code }));
+          letGo();
+        },
       );
     };
     const hedgeAfter = (delayMs: number): void => {

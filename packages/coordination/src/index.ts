@@ -9,6 +9,7 @@ export * from './environment.js';
 export * from './forward.js';
 export * from './get-core.js';
 export * from './get.js';
+export * from './in-hand.js';
 export * from './participant.js';
 export * from './pause-watch.js';
 export * from './put-core.js';

@@ -31,6 +31,7 @@ import {
 import { AlarmWheel, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { CoordinationMetrics } from './coordination-metrics.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
+import { InHand, NOBODY_ASKS } from './in-hand.js';
 import { PauseWatch } from './pause-watch.js';
 
 export interface ParticipantOptions {
@@ -74,6 +75,8 @@ export class Participant {
   /** Whether this process stood still, and how late it is. */
   readonly pauses: PauseWatch;
   readonly subjects: Subjects;
+  /** What a node's operations have in hand. */
+  readonly inHand = new InHand();
   /** The environment of a coordinator that lives here. */
   readonly coordination: CoordinationEnv;
   readonly #ports: ParticipantPorts;
@@ -106,6 +109,7 @@ export class Participant {
       random,
       log,
       metrics: new CoordinationMetrics(clock, telemetry),
+      inHand: options.role === 'node' ? this.inHand : NOBODY_ASKS,
       self: options.role === 'node' ? (options.name as NodeId) : undefined,
     };
   }

@@ -150,3 +150,16 @@ test('all requests in flight time out together after a pause: no peer is taken f
   watched.stop();
   monitor.stop();
 });
+
+test('how long it has been steady: noticed before any tick, whether the process or the machine stood still; short pauses do not count', async () => {
+  expect(watch.steadyForMs).toBe(Number.POSITIVE_INFINITY);
+  clock.stall(4_000);
+  await clock.manual.advance(1_000);
+  expect(watch.steadyForMs).toBe(Number.POSITIVE_INFINITY);
+  clock.stall(6_000);
+  expect(watch.steadyForMs).toBe(0);
+  await clock.manual.advance(2_000);
+  expect(watch.steadyForMs).toBe(2_000);
+  clock.sleep(600_000);
+  expect(watch.steadyForMs).toBe(0);
+});

@@ -23,6 +23,8 @@ const TICK_MS = 100;
 const PAUSE_MS = 250;
 /** A pause that users notice. */
 const LONG_PAUSE_MS = 1_000;
+/** After a pause of this much, what the process had in hand before it is older than any request's deadline would have it. */
+const STALL_MS = 5_000;
 /** Weight of the latest tick in the average delay: the last half second decides. */
 const GAIN = 1 / 4;
 
@@ -36,6 +38,7 @@ export class PauseWatch {
   /** Wall clock minus monotonic clock when the tick was set. */
   #wallAheadMs = 0;
   #delayMs = 0;
+  #stalledAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(env: PauseWatchEnv) {
     this.#env = env;
@@ -55,6 +58,12 @@ export class PauseWatch {
   /** How late timers are, on average over the last half second, ms. */
   get delayMs(): number {
     return this.#delayMs;
+  }
+
+  /** Ms since this process last woke from standing still for five seconds or more; infinite when it never did. */
+  get steadyForMs(): number {
+    this.check();
+    return this.#env.clock.monotonicMs() - this.#stalledAtMs;
   }
 
   start(): void {
@@ -81,6 +90,7 @@ export class PauseWatch {
     this.#delayMs += (lateMs - this.#delayMs) * GAIN;
     this.#schedule();
     if (pausedMs < PAUSE_MS) return;
+    if (pausedMs >= STALL_MS) this.#stalledAtMs = this.#env.clock.monotonicMs();
     this.#pauses.observe(pausedMs / 1000);
     const say = pausedMs < LONG_PAUSE_MS ? 'debug' : 'warn';
     this.#env.log[say](

@@ -70,11 +70,16 @@ export async function put(env: MintingEnv, request: PutRequest): Promise<PutResu
   const bucket = durableEnough(request.bucket, quorum.value);
   const standIn = placement.owners.includes(env.self) ? undefined : { node: env.self, owner: absentOwner(env, placement) };
   const mintRequest = { ...request, bucket };
-  const minted = await (standIn === undefined ? env.replica.mint(mintRequest) : env.hints.mint(standIn.owner, mintRequest));
-  const state = await replicate(env, { address: request.address, bucket, minted, standIn, quorum: quorum.value, deadlineMs });
-  const replicas = putReplicas(state);
-  if (state.verdict === 'written') return { set: minted.set, dot: minted.dot, receipt: { coordinator: env.self, replicas } };
-  throw partial(replicas, quorum.value);
+  const letGo = env.inHand.hold(request.address);
+  try {
+    const minted = await (standIn === undefined ? env.replica.mint(mintRequest) : env.hints.mint(standIn.owner, mintRequest));
+    const state = await replicate(env, { address: request.address, bucket, minted, standIn, quorum: quorum.value, deadlineMs });
+    const replicas = putReplicas(state);
+    if (state.verdict === 'written') return { set: minted.set, dot: minted.dot, receipt: { coordinator: env.self, replicas } };
+    throw partial(replicas, quorum.value);
+  } finally {
+    letGo();
+  }
 }
 
 /** A write that can never meet its quorum is not begun: it would stay on some replicas, and surface, for nothing. */
@@ -158,12 +163,14 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       // A hint is worth storing after the answer, too: it is how the version gets back to N replicas.
       const timeoutMs = Math.max(hintFor === undefined ? 1 : HINT_TIMEOUT_MS, leftMs());
       inFlight.add(node);
+      const letGo = env.inHand.hold(address);
       env.ask(node, message, timeoutMs).then(
         (reply) => {
           inFlight.delete(node);
           // A node that a new ring has given another part is asked again in that: a hint is no copy of its own, nor the reverse.
           if (standsInFor(state, node) !== hintFor) apply(state);
           else settle(putAcknowledged(state, node, reply.durable));
+          letGo();
         },
         (thrown: unknown) => {
           inFlight.delete(node);
@@ -173,6 +180,7 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
           else if (ringVersion !== view.ringVersion)
             sendToSilent(); // asked under a ring that we have left since
           else catchUp(node);
+          letGo();
         },
       );
     };
@@ -187,7 +195,9 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       for (const owner of putAbandoned(state)) {
         if (hinted.has(owner) || owner === env.self) continue;
         hinted.add(owner);
-        env.hints.merge(owner, address, minted.encoded, bucket, 'os').catch((thrown: unknown) => {
+        const letGo = env.inHand.hold(address);
+        env.hints.merge(owner, address, minted.encoded, bucket, 'os').then(letGo, (thrown: unknown) => {
+          letGo();
           env.log.debug({ owner, err: toArmatureError(thrown) }, 'no hint was kept');
         });
       }
@@ -201,10 +211,12 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       }
       refreshes++;
       isRefreshing = true;
+      const letGo = env.inHand.hold(address);
       const replan = (refreshed: View): void => {
         isRefreshing = false;
         view = refreshed;
         apply(putReplanned(state, planOf(view.placement(address, quorum.n))));
+        letGo();
       };
       // What cannot be caught up with now may have reached us otherwise; if not, the replica says so again.
       env.refresh().then(replan, () => replan(env.view()));

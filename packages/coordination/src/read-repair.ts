@@ -8,12 +8,33 @@
 import { ArmatureError, bytesEqual } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { bucketOfAddress, type Address } from '@armature/ring';
+import type { Clock } from '@armature/runtime';
 import { decodeVersionSet, emptyVersionSet, encodeVersionSet, reconcile, resolve, type VersionSet } from '@armature/versioning';
 import type { CoordinationEnv } from './environment.js';
 import type { GetAnswer, GetState } from './get-core.js';
 
+/**
+ * A repair is not sent later than this after its read began. The sender may have stood still since, while the key was deleted and its tombstone reaped; what it
+ * carries would then bring the value back. Reaping waits much longer than this before it takes a tombstone (see docs/decisions/0007-reaping.md).
+ */
+const MAX_REPAIR_AGE_MS = 60_000;
 /** Repairs are off the path of any request; this only bounds how long one may linger. */
 const REPAIR_TIMEOUT_MS = 10_000;
+
+/** A moment by both clocks: on some systems the monotonic one stands still while the machine sleeps, and the wall clock may be set. */
+export interface Moment {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+export function momentOf(clock: Clock): Moment {
+  return { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+}
+
+/** Ms since then, by the clock that says more. */
+export function ageOf(clock: Clock, { monotonicMs, wallMs }: Moment): number {
+  return Math.max(clock.monotonicMs() - monotonicMs, clock.nowMs() - wallMs);
+}
 
 /** The join of all answers. Error `storage-corrupt` when a replica sent what is no version set. */
 export function reconcileAnswers(answers: readonly GetAnswer[]): VersionSet {
@@ -24,13 +45,14 @@ export function reconcileAnswers(answers: readonly GetAnswer[]): VersionSet {
 
 /**
  * Sends the join to every owner that answered something else, or that found its record damaged. Fire and forget: a repair that fails is repaired by
- * the next read. Nothing is decoded, and nothing sent, when all hold the same bytes. Fallbacks are not repaired: what they keep is not theirs.
+ * the next read. Nothing is decoded, and nothing sent, when all hold the same bytes. Fallbacks are not repaired: what they keep is not theirs. `begun`: the read.
  */
 export function repairReplicas(
   env: CoordinationEnv,
   view: View,
   address: Address,
   state: Pick<GetState, 'answers' | 'failures'>,
+  begun: Moment,
 ): void {
   const { answers } = state;
   const damaged = state.failures.filter(({ code }) => code === 'storage-corrupt').map(({ node }) => node);
@@ -50,10 +72,15 @@ export function repairReplicas(
   const { owners } = view.placement(address, bucket.n);
   for (const node of [...stale, ...damaged]) {
     if (!owners.includes(node)) continue;
-    env.ask(node, request, REPAIR_TIMEOUT_MS).then(
-      () => env.metrics.repairs.add(),
-      (thrown: unknown) => env.log.debug({ node, err: thrown }, 'read repair did not arrive'),
-    );
+    if (ageOf(env.clock, begun) > MAX_REPAIR_AGE_MS) return;
+    const letGo = env.inHand.hold(address);
+    env
+      .ask(node, request, REPAIR_TIMEOUT_MS)
+      .then(
+        () => env.metrics.repairs.add(),
+        (thrown: unknown) => env.log.debug({ node, err: thrown }, 'read repair did not arrive'),
+      )
+      .finally(letGo);
   }
 }
 

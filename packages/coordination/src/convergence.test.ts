@@ -107,7 +107,11 @@ class World {
       const parts = { view: env.view, ask: env.ask, clock: cluster.clock, log: silentLog, telemetry: noTelemetry };
       this.deliveries.set(
         one,
-        new HintDelivery({ ...parts, hints, slice: () => Promise.resolve(), isSuspect: (other) => cluster.suspects.has(other) }),
+        new HintDelivery({
+          ...{ ...parts, node: one, hints },
+          slice: () => Promise.resolve(),
+          isSuspect: (other) => cluster.suspects.has(other),
+        }),
       );
       this.fillers.set(
         one,

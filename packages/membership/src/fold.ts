@@ -27,7 +27,10 @@ import { formRing, ringJoin, ringLeave, ringReweigh, ringRezone, type Ring } fro
 import { isRingRecord } from './history.js';
 import { Ownership, type NodeList } from './ownership.js';
 
-/** `leaving`: out of the ring, and serving until its successors are ready. A node that has left or was removed is no member. */
+/**
+ * `leaving`: out of the ring, serving until its successors are ready, and a member until it says that it has left: it may keep hints, or data that
+ * others lack. A node that has left or was removed is no member.
+ */
 export interface Member extends MemberSettings {
   readonly state: 'member' | 'leaving';
 }
@@ -87,12 +90,19 @@ export class Fold {
     return count;
   }
 
+  /** Whether the node owns a partition for any N, or is to own one. */
+  holds(node: NodeId): boolean {
+    for (const ownership of this.ownerships.values()) if (ownership.holds(node)) return true;
+    return false;
+  }
+
   /** Takes in the next record in order. `digest` is its content's hash. */
   apply(record: ChangeRecord, digest: string): void {
     this.count++;
     const { change } = record;
     if (change.kind === 'create') this.#create(record.id, change);
     if (this.cluster === undefined) return; // nothing comes before `create`
+    // `ready` and `left` are facts that only the node itself may state.
     switch (change.kind) {
       case 'create':
         break;
@@ -101,6 +111,9 @@ export class Fold {
         break;
       case 'leave':
         this.#leave(record.id, change.node);
+        break;
+      case 'left':
+        if (record.by === change.node) this.#left(change.node);
         break;
       case 'remove':
         this.#remove(record.id, change.node);
@@ -115,7 +128,6 @@ export class Fold {
         this.#setBucket(change);
         break;
       case 'ready':
-        // A fact that only the node itself may state.
         if (record.by === change.node) this.#ready(change);
         break;
     }
@@ -143,6 +155,12 @@ export class Fold {
     if (member?.state !== 'member' || this.ring === undefined || this.activeCount === 1) return;
     this.members.set(node, { ...member, state: 'leaving' });
     this.#turn(id, ringLeave(this.ring, node));
+  }
+
+  /** Nothing for one that was called back, or that still serves: another ring than it knew may have made it. */
+  #left(node: NodeId): void {
+    if (this.members.get(node)?.state !== 'leaving' || this.holds(node)) return;
+    this.members.delete(node);
   }
 
   #remove(id: string, node: NodeId): void {
@@ -179,7 +197,6 @@ export class Fold {
     const index = this.#changeIndex.get(change);
     if (index === undefined) return;
     for (const ownership of this.ownerships.values()) ownership.ready(node, index, partitions);
-    this.#dismiss();
   }
 
   /** The ring turns to a new state: new targets for every N. */
@@ -187,7 +204,6 @@ export class Fold {
     this.ring = ring;
     const change = this.#noteChange(id);
     for (const [n, ownership] of this.ownerships) ownership.retarget(targetsOf(ring, n), change, dead);
-    this.#dismiss();
   }
 
   /** Begins to follow each N that a bucket uses for the first time. Under that N nothing has been written, so all is settled. */
@@ -196,14 +212,6 @@ export class Fold {
     if (ring === undefined) return;
     for (const { n } of this.buckets.values())
       if (!this.ownerships.has(n)) this.ownerships.set(n, Ownership.settled(targetsOf(ring, n)));
-  }
-
-  /** Leaving nodes that own nothing any more have left. */
-  #dismiss(): void {
-    for (const member of [...this.members.values()]) {
-      if (member.state !== 'leaving') continue;
-      if (![...this.ownerships.values()].some((ownership) => ownership.ownsMoving(member.node))) this.members.delete(member.node);
-    }
   }
 
   #noteChange(id: string): number {

@@ -202,6 +202,22 @@ describe('membership: ready', () => {
   });
 });
 
+describe('membership: left', () => {
+  test('is stated once, and only by a node that is leaving and owns nothing any more', async () => {
+    const net = new Net();
+    const membership = await open(net, n4);
+    await membership.propose(change.create([n1, n2, n3]));
+    expect(await membership.declareLeft()).toBeUndefined();
+    await membership.propose(change.join(n4));
+    expect(await membership.declareLeft()).toBeUndefined();
+    // It holds nothing as soon as the ring is without it, for it never was ready.
+    await membership.propose(change.leave(n4));
+    expect((await membership.declareLeft())?.change).toEqual({ kind: 'left', node: n4 });
+    expect(membership.view.members.has(n4)).toBe(false);
+    expect(await membership.declareLeft()).toBeUndefined();
+  });
+});
+
 describe('membership: the store', () => {
   const failing = (): HistoryStore & { broken: boolean } => {
     const inner = memoryHistoryStore();

@@ -18,10 +18,10 @@ import {
   hlcTick,
   hlcToMs,
   toHex,
+  unwrap,
   type ClusterName,
   type NodeId,
   type Random,
-  type Result,
 } from '@armature/kernel';
 import type { Change, ChangeRecord, GossipReply, GossipRequest } from '@armature/protocol';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
@@ -169,7 +169,11 @@ export class Membership {
   async propose(change: Change): Promise<ChangeRecord> {
     // A second `create` for a cluster that exists elsewhere cannot be taken back, so first have a look around.
     if (change.kind === 'create') await this.refresh().catch(() => undefined);
-    const record = await this.#record(() => checkProposal(this.#view, this.#env.clusterName, change));
+    const { self, clusterName, transport } = this.#env;
+    const by = self.node;
+    if (by === undefined) throw notANode();
+    const record = await this.#queue.run(() => this.#record(by, unwrap(checkProposal(this.#view, clusterName, change))));
+    transport.announce(this.#history.fingerprint);
     await this.#talk.handOut(record);
     return record;
   }
@@ -179,12 +183,21 @@ export class Membership {
    * pending for is left out; undefined when nothing remains to be said. Errors: `closed`, the store's own.
    */
   async declareReady(change: string, partitions: readonly number[]): Promise<ChangeRecord | undefined> {
-    const { node } = this.#env.self;
-    if (node === undefined) throw notANode();
-    const pending = new Set<number>(this.#view.pendingFor(node).map((copy) => copy.partition));
-    const held = [...new Set(partitions)].filter((partition) => pending.has(partition)).sort((a, b) => a - b);
-    if (held.length === 0) return undefined;
-    return this.#record(() => ({ ok: true, value: { kind: 'ready', node, change, partitions: held } }));
+    return this.#state((view, node) => {
+      const pending = new Set<number>(view.pendingFor(node).map((copy) => copy.partition));
+      const held = [...new Set(partitions)].filter((partition) => pending.has(partition)).sort((a, b) => a - b);
+      return held.length === 0 ? undefined : { kind: 'ready', node, change, partitions: held };
+    });
+  }
+
+  /**
+   * States that this node has left: it keeps nothing that another node needs. Undefined, and nothing stated, unless it is leaving and owns nothing
+   * under the view that stands when its turn comes. Errors: `closed`, the store's own.
+   */
+  async declareLeft(): Promise<ChangeRecord | undefined> {
+    return this.#state((view, node) =>
+      view.members.get(node)?.state === 'leaving' && !view.holds(node) ? { kind: 'left', node } : undefined,
+    );
   }
 
   /**
@@ -200,21 +213,24 @@ export class Membership {
     return records.length === 0 ? Promise.resolve() : this.#queue.run(() => this.#commit(records));
   }
 
-  /** Makes a record of a change of our own, if `check` lets it pass, and spreads the news. */
-  async #record(check: () => Result<Change, ArmatureError>): Promise<ChangeRecord> {
-    const { self, clock, random, transport } = this.#env;
-    const by = self.node;
-    if (by === undefined) throw notANode();
+  /** Makes a fact that only this node may state, if there is one to be stated when its turn comes, and spreads the news. */
+  async #state(fact: (view: View, node: NodeId) => Change | undefined): Promise<ChangeRecord | undefined> {
+    const { node } = this.#env.self;
+    if (node === undefined) throw notANode();
     const record = await this.#queue.run(async () => {
-      const checked = check();
-      if (!checked.ok) throw checked.error;
-      const at = hlcTick(this.#history.lastAt, clock.nowMs());
-      const made: ChangeRecord = { id: toHex(random.bytes(8)), at, by, change: checked.value };
-      await this.#commit([made]);
-      return made;
+      const change = fact(this.#view, node);
+      return change === undefined ? undefined : this.#record(node, change);
     });
-    transport.announce(this.#history.fingerprint);
+    if (record !== undefined) this.#env.transport.announce(this.#history.fingerprint);
     return record;
+  }
+
+  /** Makes a record of a change. Only ever runs in the queue. */
+  async #record(by: NodeId, change: Change): Promise<ChangeRecord> {
+    const { clock, random } = this.#env;
+    const made: ChangeRecord = { id: toHex(random.bytes(8)), at: hlcTick(this.#history.lastAt, clock.nowMs()), by, change };
+    await this.#commit([made]);
+    return made;
   }
 
   /** Merge, fold, persist, take effect. Only ever runs in the queue. */

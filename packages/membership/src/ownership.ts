@@ -105,10 +105,10 @@ export class Ownership {
     }
   }
 
-  /** Whether the node owns a partition that is moving: for one that is no target any more, whether it owns anything at all. */
-  ownsMoving(node: NodeId): boolean {
+  /** Whether the node owns a partition or is to own one. */
+  holds(node: NodeId): boolean {
     for (const moving of this.#moving.values()) if (moving.owners.includes(node)) return true;
-    return false;
+    return this.#targets.some((target) => target.includes(node));
   }
 
   #settle(partition: PartitionId, owners: NodeList, pending: readonly PendingNode[], change: number): void {

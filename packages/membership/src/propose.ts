@@ -33,6 +33,13 @@ export function checkProposal(view: View, clusterName: ClusterName, proposed: Ch
       return checkSetting(view, change);
     case 'bucket':
       return checkBucket(view, change);
+    case 'left':
+      return refuse(
+        'invalid-argument',
+        'only a node itself can state that it has left',
+        `Wait: ${change.node} states it when nothing is left on it. If it is gone for good: armature cluster remove ${change.node}.`,
+        change.node,
+      );
     case 'ready':
       return refuse(
         'invalid-argument',

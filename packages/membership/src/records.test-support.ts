@@ -36,6 +36,7 @@ export const change = {
   },
   join: (who: NodeId, weight = 1): Change => ({ kind: 'join', node: who, weight, zone: zone() }),
   leave: (who: NodeId): Change => ({ kind: 'leave', node: who }),
+  left: (who: NodeId): Change => ({ kind: 'left', node: who }),
   remove: (who: NodeId): Change => ({ kind: 'remove', node: who }),
   weight: (who: NodeId, weight: number): Change => ({ kind: 'weight', node: who, weight }),
   zone: (who: NodeId, name: string): Change => ({ kind: 'zone', node: who, zone: zone(name) }),
@@ -56,7 +57,7 @@ export const change = {
 export function record(
   sequence: number,
   made: Change,
-  by: NodeId = made.kind === 'ready' ? made.node : node('n1'),
+  by: NodeId = made.kind === 'ready' || made.kind === 'left' ? made.node : node('n1'),
 ): ChangeRecord {
   return { id: sequence.toString(16).padStart(16, '0'), at: hlcFromMs(START_MS + sequence), by, change: made };
 }
@@ -84,6 +85,13 @@ export class Tale {
     return this;
   }
 
+  /** A record made at this node, whatever it is about. */
+  addBy(by: NodeId, one: Change): this {
+    this.records.push(record(this.records.length + 1, one, by));
+    this.view = foldHistory(historyOf(this.records), this.view);
+    return this;
+  }
+
   /** The node copies what it has to, and says so. */
   ready(who: NodeId): this {
     const byChange = new Map<string, number[]>();
@@ -92,8 +100,10 @@ export class Tale {
     return this.add(...[...byChange].map(([ringChange, partitions]) => change.ready(who, ringChange, partitions)));
   }
 
+  /** Everybody copies what it has to, and then those who are leaving go. */
   allReady(): this {
     for (const who of [...this.view.members.keys()]) this.ready(who);
+    for (const { node: who, state } of [...this.view.members.values()]) if (state === 'leaving') this.add(change.left(who));
     return this;
   }
 }

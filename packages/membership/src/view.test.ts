@@ -107,7 +107,12 @@ describe('view: changes of the ring', () => {
     expect(tale.view.members.get(n2)?.state).toBe('leaving');
     expect(everyPlacement(tale.view).some((placement) => placement.owners.includes(n2))).toBe(true);
     expect(tale.view.ring?.members.map((member) => member.node)).toEqual([n1, n3, n4]);
-    tale.allReady();
+    tale.add(change.left(n2));
+    expect(tale.view.members.has(n2), 'who still serves cannot have left').toBe(true);
+    for (const one of [n1, n3, n4]) tale.ready(one);
+    expect(tale.view.members.get(n2)?.state, 'it may keep what others need, until it says otherwise').toBe('leaving');
+    expect(tale.view.holds(n2)).toBe(false);
+    tale.add(change.left(n2));
     expect(tale.view.members.has(n2)).toBe(false);
     expect(everyPlacement(tale.view).every((placement) => !placement.owners.includes(n2))).toBe(true);
   });
@@ -122,6 +127,15 @@ describe('view: changes of the ring', () => {
     expect(isSettled(tale.view)).toBe(true);
   });
 
+  test('left: only the node itself can state it, and a node that was called back has not left', () => {
+    const tale = new Tale(change.create([n1, n2, n3, n4]), change.leave(n2));
+    for (const one of [n1, n3, n4]) tale.ready(one);
+    tale.addBy(n1, change.left(n2));
+    expect(tale.view.members.get(n2)?.state).toBe('leaving');
+    tale.add(change.join(n2), change.left(n2));
+    expect(tale.view.members.get(n2)?.state).toBe('member');
+  });
+
   test('leave, gone, then join again: it begins as a stranger', () => {
     const tale = new Tale(change.create([n1, n2, n3, n4]), change.leave(n2)).allReady().add(change.join(n2));
     expect(everyPlacement(tale.view).some((placement) => placement.owners.includes(n2))).toBe(false);
@@ -131,7 +145,7 @@ describe('view: changes of the ring', () => {
   test('join, then leave before it is ready: as if it had never come', () => {
     const tale = new Tale(change.create([n1, n2, n3, n4]), change.join(n5));
     const join = tale.view.pendingFor(n5);
-    tale.add(change.leave(n5));
+    tale.add(change.leave(n5), change.left(n5));
     expect(tale.view.members.has(n5)).toBe(false);
     expect(tale.view.pendingFor(n5)).toEqual([]);
     tale.add(
@@ -347,6 +361,7 @@ describe('view: any history', () => {
   const step: fc.Arbitrary<(tale: Tale) => Change | undefined> = fc.oneof(
     { weight: 3, arbitrary: who.map((one) => () => change.join(one)) },
     { weight: 2, arbitrary: who.map((one) => () => change.leave(one)) },
+    { weight: 1, arbitrary: who.map((one) => () => change.left(one)) },
     { weight: 1, arbitrary: who.map((one) => () => change.remove(one)) },
     {
       weight: 1,

@@ -69,6 +69,8 @@ export interface View {
   placement(address: Address, n: number): Placement;
   placementOf(partition: PartitionId, n: number): Placement;
   pendingFor(node: NodeId): readonly PendingCopy[];
+  /** Whether the node owns a partition for any N, or is to own one. */
+  holds(node: NodeId): boolean;
   /**
    * Whether it is the version of a ring that we had, or passed through, earlier: its sender is behind. A version that is neither this
    * nor past is of somebody who knows a change that we do not; whether he also lacks one of ours, only an exchange tells.
@@ -182,6 +184,10 @@ class FoldedView implements View {
         change: changes[copy.since] ?? '',
         sources: [...copy.sources],
       }));
+  }
+
+  holds(node: NodeId): boolean {
+    return this.#fold.holds(node);
   }
 
   isPastRing(version: RingVersion): boolean {

@@ -103,7 +103,7 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
     members: fc.uniqueArray(member, { selector: (one) => one.node, minLength: 1, maxLength: 6 }),
   }),
   fc.record({ kind: fc.constant('join'), node: nodeId, weight, zone }),
-  fc.record({ kind: fc.constantFrom('leave', 'remove'), node: nodeId }),
+  fc.record({ kind: fc.constantFrom('leave', 'left', 'remove'), node: nodeId }),
   fc.record({ kind: fc.constant('weight'), node: nodeId, weight }),
   fc.record({ kind: fc.constant('zone'), node: nodeId, zone }),
   fc.record({ kind: fc.constant('bucket'), bucket: bucketName, properties: bucketProperties }),

@@ -50,6 +50,7 @@ function change(input: Json): Change {
     case 'join':
       return { kind, ...member(input) };
     case 'leave':
+    case 'left':
     case 'remove':
       return { kind, node: node(input['node'], 'node') };
     case 'weight':

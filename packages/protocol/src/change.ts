@@ -34,6 +34,8 @@ export type Change =
   | ({ readonly kind: 'join' } & MemberSettings)
   /** A node goes in good order: it serves until its successors hold its partitions. */
   | { readonly kind: 'leave'; readonly node: NodeId }
+  /** A fact only `node` may state: it was leaving, owns nothing any more, and keeps nothing that somebody else needs. */
+  | { readonly kind: 'left'; readonly node: NodeId }
   /** A node is gone for good: nothing is asked of it any more. */
   | { readonly kind: 'remove'; readonly node: NodeId }
   | { readonly kind: 'weight'; readonly node: NodeId; readonly weight: number }

@@ -37,7 +37,7 @@ class World {
     const parts = { node: node('fallback'), space, clock, random, telemetry, log: silentLog, limitBytes: 1_000_000 };
     this.hints = await finish(clock, HintStore.open(parts));
     this.delivery = new HintDelivery({
-      ...{ hints: this.hints, clock, telemetry, log: silentLog },
+      ...{ node: node('fallback'), hints: this.hints, clock, telemetry, log: silentLog },
       view: () => this.view,
       isSuspect: (one) => this.suspects.has(one),
       slice: async (kind) => {
@@ -259,5 +259,75 @@ describe('when the ring has changed meanwhile', () => {
     world.delivery.recovered(N1);
     await world.clock.advance(100);
     expect(await world.left(N1)).toEqual([]);
+  });
+});
+
+describe('a node that is leaving', () => {
+  const FALLBACK = node('fallback');
+  const leaving = async (): Promise<World> => {
+    const world = await new World().open();
+    world.view = viewAfter(createdWith([N1, N2, N3, N4]), joinOf(FALLBACK), { kind: 'leave', node: FALLBACK });
+    return world;
+  };
+  /** A key of which N1 is an owner, and somebody who stays is not. */
+  const keyOf = (world: World, owner: NodeId): string =>
+    keys(500).find((key) =>
+      world.view.ring!.preferenceList(world.view.ring!.partitionOf(addressFor(key)), 3).primaries.includes(owner),
+    )!;
+
+  test('does not wait for an owner that is down: a node that stays keeps the hint for it, and it is deleted here', async () => {
+    const world = await leaving();
+    const key = keyOf(world, N1);
+    await world.keep(N1, key);
+    world.suspects.add(N1);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.to(N1)).toEqual([]);
+    const [handed] = world.asked.filter(({ request }) => request.hintFor === N1);
+    expect(world.view.placement(addressFor(key), 3).fallbacks).toContain(handed?.to);
+    expect(handed?.request.durability).toBe('fsync');
+    expect(await world.left(N1)).toEqual([]);
+  });
+
+  test('an owner that only seemed to be up: likewise; and to one that is up, hints go home', async () => {
+    const world = await leaving();
+    const key = keyOf(world, N1);
+    await world.keep(N1, key);
+    world.refusing.set(N1, 'timeout');
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.asked.some(({ request }) => request.hintFor === N1)).toBe(true);
+    expect(await world.left(N1)).toEqual([]);
+    await world.keep(N2, key);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.asked.some(({ request }) => request.hintFor === N2)).toBe(false);
+    expect(await world.left(N2)).toEqual([]);
+  });
+
+  test('whoever is to keep it must be up and stay: the next is asked when one refuses, and with nobody left the hint stays', async () => {
+    const world = await leaving();
+    const key = keyOf(world, N1);
+    await world.keep(N1, key);
+    for (const one of [N1, N2, N3, N4]) world.suspects.add(one);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.asked).toEqual([]);
+    world.suspects.clear();
+    world.suspects.add(N1);
+    const [first] = world.view.placement(addressFor(key), 3).fallbacks;
+    world.refusing.set(first!, 'overloaded');
+    await finish(world.clock, world.delivery.deliverAll());
+    const asked = world.asked.filter(({ request }) => request.hintFor === N1).map(({ to }) => to);
+    expect(asked[0]).toBe(first);
+    expect(asked).toHaveLength(2);
+    expect(asked).not.toContain(FALLBACK);
+    expect(await world.left(N1)).toEqual([]);
+  });
+
+  test('a node that stays does not give away what it keeps', async () => {
+    const world = await new World().open();
+    world.view = viewAfter(createdWith([N1, N2, N3, N4]), joinOf(FALLBACK));
+    await world.keep(N1, keyOf(world, N1));
+    world.suspects.add(N1);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.asked).toEqual([]);
+    expect(await world.left(N1)).toHaveLength(1);
   });
 });

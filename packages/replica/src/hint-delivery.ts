@@ -8,6 +8,9 @@
  * An owner that does not own the key any more, because it left, was removed, or its share moved, cannot be given it. Its hints go to all present owners of
  * the key instead, and are deleted when all of them have acknowledged: a hint may be the only copy of a write. Pending owners get every hint too, as they get
  * every write: one that has copied its partition already would otherwise take it over without what comes home after that.
+ *
+ * A node that is leaving cannot wait for owners that are down. What it keeps for one of these it gives into other hands: to another node that is to stay, as a
+ * hint for the same owner, preferably one that would stand in for the key anyway.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -19,6 +22,7 @@ import type { HintStore } from './hint-store.js';
 import { SliceBudget } from './slice-budget.js';
 
 export interface HintDeliveryEnv {
+  readonly node: NodeId;
   readonly hints: HintStore;
   readonly view: () => View;
   readonly ask: (node: NodeId, request: MergeRequest, timeoutMs: number) => Promise<MergeReply>;
@@ -30,6 +34,8 @@ export interface HintDeliveryEnv {
   readonly telemetry: Telemetry;
 }
 
+/** Nodes asked to take over a hint, before it waits for the next scan. */
+const MAX_HEIRS = 3;
 /** The scan that finds what the detector's word has missed. */
 const SCAN_INTERVAL_MS = 10_000;
 /** Merges under way to one owner: enough for a round trip of a few ms at some thousand hints a second, too few to hurt an owner that is just back. */
@@ -51,8 +57,8 @@ export class HintDelivery {
   }
 
   start(): void {
-    this.#scan = repeat(this.#env.clock, SCAN_INTERVAL_MS, () => this.#deliverAll());
-    void this.#deliverAll();
+    this.#scan = repeat(this.#env.clock, SCAN_INTERVAL_MS, () => this.deliverAll());
+    void this.deliverAll();
   }
 
   stop(): void {
@@ -65,9 +71,12 @@ export class HintDelivery {
     void this.#deliver(owner);
   }
 
-  async #deliverAll(): Promise<void> {
+  /** Delivers what can be delivered now. Never rejects. */
+  async deliverAll(): Promise<void> {
     try {
-      for (const owner of await this.#env.hints.owners()) if (!this.#env.isSuspect(owner)) await this.#deliver(owner);
+      const isLeaving = this.#isLeaving();
+      for (const owner of await this.#env.hints.owners())
+        if (isLeaving || !this.#env.isSuspect(owner)) await this.#deliver(owner);
     } catch (thrown) {
       this.#env.log.error({ err: toArmatureError(thrown) }, 'the hint store cannot be scanned');
     }
@@ -105,7 +114,7 @@ export class HintDelivery {
     const { owners, pending } = view.placement(address, bucket.n);
     const home = owners.includes(owner) || pending.includes(owner) ? [owner] : owners;
     const targets = [...home, ...pending.filter((node) => !home.includes(node))];
-    const errors = await Promise.all(targets.map((target) => this.#merge(target, view, address, set, bucket)));
+    const errors = await Promise.all(targets.map((target) => this.#handTo(target, view, address, set, bucket)));
     for (const [i, error] of errors.entries()) {
       if (error === undefined) continue;
       this.#env.log.debug({ target: targets[i], err: error }, 'a hint stays here for now');
@@ -117,6 +126,41 @@ export class HintDelivery {
     return true;
   }
 
+  #isLeaving(): boolean {
+    return this.#env.view().members.get(this.#env.node)?.state === 'leaving';
+  }
+
+  /** To `target`, or, when this node is leaving and `target` is down, to somebody who keeps it for `target`. Resolves with what went wrong, if anything. */
+  async #handTo(
+    target: NodeId,
+    view: View,
+    address: Address,
+    set: Uint8Array,
+    bucket: BucketProperties,
+  ): Promise<ArmatureError | undefined> {
+    const isLeaving = this.#isLeaving();
+    const refused =
+      isLeaving && this.#env.isSuspect(target)
+        ? new ArmatureError('unreachable', `${target} is down, and nobody can keep a hint for it now`)
+        : await this.#merge(target, view, address, set, bucket);
+    if (refused === undefined || !refused.retryable || !isLeaving) return refused;
+    for (const heir of this.#heirs(target, view, address, bucket.n)) {
+      // On stable storage: what is deleted here may be the only copy.
+      const error = await this.#merge(heir, view, address, set, { ...bucket, durability: 'fsync' }, target);
+      if (error === undefined) return undefined;
+    }
+    return refused;
+  }
+
+  /** Who may keep a hint in our stead, the best first: stand-ins of the key, then its owners. */
+  #heirs(target: NodeId, view: View, address: Address, n: number): readonly NodeId[] {
+    const { node, isSuspect } = this.#env;
+    const { owners, pending, fallbacks } = view.placement(address, n);
+    return [...fallbacks, ...owners, ...pending]
+      .filter((one) => one !== node && one !== target && view.members.get(one)?.state === 'member' && !isSuspect(one))
+      .slice(0, MAX_HEIRS);
+  }
+
   /** Resolves with what went wrong, if anything. */
   async #merge(
     target: NodeId,
@@ -124,9 +168,11 @@ export class HintDelivery {
     address: Address,
     set: Uint8Array,
     { durability }: BucketProperties,
+    hintFor?: NodeId,
   ): Promise<ArmatureError | undefined> {
     if (this.#stopped) return new ArmatureError('closed', 'the delivery of hints has stopped');
-    const request: MergeRequest = { kind: 'merge', ring: view.ringVersion, address, set, durability };
+    const hint = hintFor === undefined ? {} : { hintFor };
+    const request: MergeRequest = { kind: 'merge', ring: view.ringVersion, address, set, durability, ...hint };
     return this.#env.ask(target, request, MERGE_TIMEOUT_MS).then(() => undefined, toArmatureError);
   }
 }

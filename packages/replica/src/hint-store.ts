@@ -31,6 +31,8 @@ export interface HintStoreEnv {
   readonly telemetry: Telemetry;
   /** Bound of all hints together. */
   readonly limitBytes: number;
+  /** Whether hints may be taken now: not by a node that is about to go, for nobody would look for them there. Default: always. */
+  readonly isTaking?: () => boolean;
 }
 
 /** 1 GiB: a node that is down for an hour under 250 writes of 1 KB a second. */
@@ -49,6 +51,8 @@ export class HintStore {
   /** By owner. Each mints under an actor of its own: counters are per key and replica, and two replicas of one actor would give out one dot twice. */
   readonly #shelves = new Map<NodeId, Shelf>();
   #sizeBytes = 0;
+  /** Hints on their way into the store. */
+  #arriving = 0;
   #warned = false;
 
   private constructor(env: HintStoreEnv) {
@@ -81,12 +85,14 @@ export class HintStore {
 
   /** Keeps a version set for `owner`. Errors: `overloaded` past the bound, and those of `Replica.merge`. */
   async merge(owner: NodeId, address: Address, set: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void> {
+    this.#checkTaking();
     this.#makeRoom(address, set.length);
     await this.#accounted(owner, address, (replica) => replica.merge(address, set, bucket, durability));
   }
 
   /** Mints a put that no owner could take, and keeps it for `owner`. Errors: `overloaded` past the bound, and those of `Replica.mint`. */
   async mint(owner: NodeId, request: MintRequest): Promise<MintResult> {
+    this.#checkTaking();
     this.#makeRoom(request.address, request.value.length);
     return this.#accounted(owner, request.address, (replica) => replica.mint(request));
   }
@@ -111,6 +117,13 @@ export class HintStore {
       for (const address of addresses) if (await isHeld(replica, address)) kept.add(address);
     }
     return kept;
+  }
+
+  /** Whether nothing is kept for anybody, nor on its way here. It stays so only while no hints are taken. */
+  async isEmpty(): Promise<boolean> {
+    if (this.#arriving > 0) return false;
+    const owners = await this.owners();
+    return owners.length === 0 && this.#arriving === 0;
   }
 
   /** Writes have been undone: what was minted in them may be known elsewhere. */
@@ -139,10 +152,15 @@ export class HintStore {
   /** Two writes of one key at once may be counted a little wrong; the next start counts anew. */
   async #accounted<T>(owner: NodeId, address: Address, write: (replica: Replica) => Promise<T>): Promise<T> {
     const { replica } = this.#shelf(owner);
-    const before = await sizeOf(replica, address);
-    const result = await write(replica);
-    this.#sizeBytes += (await sizeOf(replica, address).catch(() => before)) - before; // what was written must not be lost over the count
-    return result;
+    this.#arriving++;
+    try {
+      const before = await sizeOf(replica, address);
+      const result = await write(replica);
+      this.#sizeBytes += (await sizeOf(replica, address).catch(() => before)) - before; // what was written must not be lost over the count
+      return result;
+    } finally {
+      this.#arriving--;
+    }
   }
 
   #shelf(owner: NodeId): Shelf {
@@ -155,6 +173,13 @@ export class HintStore {
       this.#shelves.set(owner, shelf);
     }
     return shelf;
+  }
+
+  #checkTaking(): void {
+    if (this.#env.isTaking?.() ?? true) return;
+    throw new ArmatureError('unavailable', 'this node takes no hints: it is no member of the cluster, or about to be none', {
+      remedy: 'Another node stands in.',
+    });
   }
 
   #makeRoom(address: Address, moreBytes: number): void {

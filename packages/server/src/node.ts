@@ -36,6 +36,7 @@ import {
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { Store } from '@armature/storage';
 import { joinEncoded } from '@armature/versioning';
+import { Departure } from './departure.js';
 import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn } from './node-storage.js';
 import { observedEngine } from './observed-engine.js';
 import { fenceByRing } from './ring-fence.js';
@@ -58,6 +59,7 @@ export class ArmatureNode {
   readonly #filler: Filler;
   readonly #hints: HintStore;
   readonly #hintDelivery: HintDelivery;
+  readonly #departure: Departure;
   readonly #foreground: ForegroundWatch;
   readonly #slices: BackgroundSlices;
   /** For partitions that others copy from here. */
@@ -119,6 +121,7 @@ export class ArmatureNode {
     });
     this.#hints = parts.hints;
     this.#hintDelivery = new HintDelivery({
+      node: options.node,
       hints: parts.hints,
       view: () => parts.participant.membership.view,
       ask: parts.participant.coordination.ask,
@@ -127,6 +130,13 @@ export class ArmatureNode {
       clock,
       log,
       telemetry,
+    });
+    this.#departure = new Departure({
+      node: options.node,
+      membership: parts.participant.membership,
+      isEmptyHanded: () => this.#isEmptyHanded(),
+      clock,
+      log,
     });
     this.#filler = new Filler({
       node: options.node,
@@ -169,21 +179,37 @@ export class ArmatureNode {
       log,
       telemetry,
       limitBytes: DEFAULT_HINT_LIMIT_BYTES,
+      isTaking: () => node.#isTakingHints,
     });
-    const node = new ArmatureNode(options, ports, { store, epoch, hints, participant, foreground });
+    const node: ArmatureNode = new ArmatureNode(options, ports, { store, epoch, hints, participant, foreground });
     participant.start((request, sender) => node.#answer(request, sender));
-    participant.membership.onChange(() => {
-      node.#filler.wake();
-      node.#synchronisation.follow();
-    });
-    node.#filler.wake();
-    node.#synchronisation.follow();
+    participant.membership.onChange(() => node.#follow());
+    node.#follow();
     participant.monitor.onTransition(({ node: peer, to }) => {
       if (to === 'healthy') node.#hintDelivery.recovered(peer);
     });
     node.#hintDelivery.start();
     node.#service = await ports.bus.serve(describeService('node', options, options.node, () => node.status()));
     return node;
+  }
+
+  /** What depends on the view catches up with it. */
+  #follow(): void {
+    this.#filler.wake();
+    this.#synchronisation.follow();
+    this.#departure.follow();
+  }
+
+  /** Nobody would look for a hint on a node that is no member, and none may come to one that has been found without any. */
+  get #isTakingHints(): boolean {
+    return this.#departure.phase === 'staying' || this.#departure.phase === 'serving';
+  }
+
+  /** Whether nothing is left here, as this node leaves, that another one lacks. */
+  async #isEmptyHanded(): Promise<boolean> {
+    if (await this.#hints.isEmpty()) return true;
+    await this.#hintDelivery.deliverAll();
+    return this.#hints.isEmpty();
   }
 
   /** Whether this node takes part in a cluster and its store works: what a load balancer wants to know. */
@@ -221,6 +247,7 @@ export class ArmatureNode {
   /** Finishes what is in hand, marks the store as cleanly closed, and closes it. The bus stays open: it is its owner's. */
   async stop(): Promise<void> {
     this.#filler.stop();
+    this.#departure.stop();
     this.#hintDelivery.stop();
     this.#slices.stop();
     this.#synchronisation.stop();

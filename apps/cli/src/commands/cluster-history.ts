@@ -6,6 +6,9 @@ import { define, option, type Commands, type Outcome } from '../command.js';
 import { plural, tableText } from '../format.js';
 import type { Session } from '../session.js';
 
+/** What nodes state of themselves; the rest are commands of an administrator. */
+const ANNOUNCEMENTS: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['ready', 'left']);
+
 export function defineClusterHistory(commands: Commands, cluster: Command): void {
   define<{ all?: boolean }>(commands, cluster, {
     usage: 'history',
@@ -24,7 +27,7 @@ async function history(session: Session, all: boolean): Promise<Outcome> {
     await session.printJson(records);
     return undefined;
   }
-  const shown = all ? records : records.filter(({ change }) => change.kind !== 'ready');
+  const shown = all ? records : records.filter(({ change }) => !ANNOUNCEMENTS.has(change.kind));
   await session.print(tableText(session, ['time', 'at', 'change', 'id'], shown.map(rowOf)));
   const hidden = records.length - shown.length;
   if (hidden > 0) await session.note(`and ${plural(hidden, 'announcement')} of nodes (--all)`);
@@ -42,6 +45,7 @@ export function changeText(change: Change): string {
     case 'join':
       return `join ${change.node}, zone ${change.zone}, weight ${change.weight}`;
     case 'leave':
+    case 'left':
     case 'remove':
       return `${change.kind} ${change.node}`;
     case 'weight':

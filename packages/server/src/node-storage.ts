@@ -86,7 +86,7 @@ export function historyStoreOn(store: Store, log: Logger): HistoryStore {
       const records: ChangeRecord[] = [];
       const bounds = spacePrefixBounds('meta', HISTORY_PREFIX);
       for (let start: BinaryString | undefined = bounds.start; start !== undefined;) {
-        const page = await store.range({ start, end: bounds.end, limit: HISTORY_PAGE });
+        const page = await pageAfterDamage(store, { start, end: bounds.end, limit: HISTORY_PAGE });
         for (const { value } of page.entries) {
           const record = parseChangeRecord(JSON.parse(utf8Decode(value)));
           if (record.ok) records.push(record.value);
@@ -116,11 +116,17 @@ export function hintSpaceOn(store: Store): HintSpace {
       const owners: NodeId[] = [];
       const bounds = spaceBounds('hints');
       for (let start = bounds.start; ;) {
-        const [first] = (await store.range({ start, end: bounds.end, limit: 1 })).entries;
+        const { entries, next } = await pageAfterDamage(store, { start, end: bounds.end, limit: 1 });
+        const [first] = entries;
         const name = first === undefined ? undefined : parseSpaceKey(first.key)?.key.split('/', 1)[0];
-        if (name === undefined) return owners;
-        owners.push(name as NodeId);
-        start = spaceKey('hints', `${name}0`); // "0" follows "/": past all hints of this owner
+        if (name !== undefined) {
+          owners.push(name as NodeId);
+          start = spaceKey('hints', `${name}0`); // "0" follows "/": past all hints of this owner
+        } else if (next !== undefined) {
+          start = next;
+        } else {
+          return owners;
+        }
       }
     },
   };

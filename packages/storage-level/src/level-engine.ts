@@ -165,7 +165,21 @@ class LevelEngine implements Engine {
     });
   }
 
+  /**
+   * LevelDB's iterators pass over blocks that they cannot read, and say so only at the end of the range, in place of the last entries. These are then
+   * fetched one by one. The keys in such a block nobody knows: `get` says `storage-corrupt` for each of them.
+   */
   async #page(database: Database, query: RangeQuery): Promise<RangePage> {
+    try {
+      return await this.#pageInSteps(database, query, query.limit);
+    } catch (thrown) {
+      if (!isBlockDamage(thrown)) throw thrown;
+      return this.#pageInSteps(database, query, 1);
+    }
+  }
+
+  /** In steps of one entry, an unreadable block is taken for the end: there is nothing behind it that was not read. */
+  async #pageInSteps(database: Database, query: RangeQuery, step: number): Promise<RangePage> {
     const limitBytes = query.limitBytes ?? Infinity;
     const iterator = database.iterator({
       gte: toBytes(query.start),
@@ -177,7 +191,10 @@ class LevelEngine implements Engine {
     let pageBytes = 0;
     try {
       for (;;) {
-        const chunk = await iterator.nextv(query.limit);
+        const chunk = await iterator.nextv(step).catch((thrown: unknown) => {
+          if (step === 1 && isBlockDamage(thrown)) return [];
+          throw thrown;
+        });
         if (chunk.length === 0) break;
         for (const [rawKey, sealed] of chunk) {
           const key = toBinaryString(rawKey);
@@ -206,6 +223,10 @@ class LevelEngine implements Engine {
   #corrupt(key: BinaryString): Error {
     return corruptError(`a value in ${this.#directory} does not match its checksum`, { resumeAt: toHex(toBytes(keyAfter(key))) });
   }
+}
+
+function isBlockDamage(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'LEVEL_CORRUPTION';
 }
 
 function toBytes(key: BinaryString): Buffer {

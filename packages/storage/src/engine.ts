@@ -68,7 +68,8 @@ export interface Engine {
   write(batch: readonly StorageOperation[], options: WriteOptions): Promise<void>;
   /**
    * One ordered page. Sees every write that resolved before the call. A page ends before an entry whose bytes are corrupt;
-   * one that would begin with it fails with `storage-corrupt`, and `details.resumeAt` is the hex of a start to go on from.
+   * one that would begin with it fails with `storage-corrupt`, and `details.resumeAt` is the hex of a start to go on from. Where damage hides even which
+   * keys there were, they are left out.
    */
   range(query: RangeQuery): Promise<RangePage>;
   /** Resolves when everything whose write resolved before the call is on stable storage. */

@@ -134,6 +134,33 @@ describe('opening', () => {
 });
 
 describe('retiring', () => {
+  test('a store that cannot save the fresh actor is asked again without anybody writing, until it can', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const first = epoch.current;
+    world.store.failures = Array.from({ length: 3 }, () => ({ code: 'storage-full', applied: false }));
+    epoch.retire('a commit failed');
+    await world.clock.advance(60_000);
+    expect(world.store.failures).toEqual([]);
+    expect(epoch.current).toBeDefined();
+    expect(epoch.current).not.toBe(first);
+    const { saves } = world.store;
+    await world.clock.advance(60_000);
+    expect(world.store.saves, 'then it is left in peace').toBe(saves);
+  });
+
+  test('a closed epoch asks no more', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    world.store.failures = Array.from({ length: 100 }, () => ({ code: 'storage-full', applied: false }));
+    epoch.retire('a commit failed');
+    await world.clock.advance(10_000);
+    await epoch.close();
+    const { saves } = world.store;
+    await world.clock.advance(60_000);
+    expect(world.store.saves).toBe(saves);
+  });
+
   test('at once there is no actor; then a fresh one, never the old', async () => {
     const world = new World();
     const epoch = await world.open();

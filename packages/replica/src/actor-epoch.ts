@@ -21,7 +21,7 @@
  * of a clean close; after any other stop there is a fresh actor, whose floor is 0.
  */
 import { ArmatureError, toArmatureError, utf8Decode, utf8Encode, type Random } from '@armature/kernel';
-import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
+import type { Clock, Counter, Logger, Telemetry, Timer } from '@armature/runtime';
 import { counterOf, mintActorId, parseActorId, type ActorId, type VersionVector } from '@armature/versioning';
 
 /** Where the epoch is kept: a small document that is on stable storage when `save` resolves. */
@@ -66,12 +66,16 @@ export const MAX_REST_MS = 10 * 60_000;
 /** A fresh actor that is retired while it is being saved is replaced; so often in a row, something is wrong with the store. */
 const MAX_RENEWALS = 3;
 
+/** How often a store that cannot save a fresh actor is asked again, besides by each mint: a node nobody writes to learns by it that its disk works again. */
+const RENEWAL_RETRY_MS = 2_000;
+
 export class ActorEpoch implements Epoch {
   readonly #env: ActorEpochEnv;
   readonly #retired: Counter;
   #actor: ActorId | undefined;
   #floor = 0;
   #saving: Promise<void> | undefined;
+  #retry: Timer | undefined;
   #closed = false;
 
   private constructor(env: ActorEpochEnv) {
@@ -119,7 +123,7 @@ export class ActorEpoch implements Epoch {
     this.#env.log.warn({ retired: this.#actor, reason }, 'retiring the actor');
     this.#retired.add();
     this.#actor = undefined;
-    this.renewed().catch(() => undefined); // a failure shows at the next mint, which tries again
+    this.#renewInBackground();
   }
 
   /**
@@ -147,8 +151,17 @@ export class ActorEpoch implements Epoch {
     const actor = this.#actor;
     this.#actor = undefined;
     this.#closed = true;
+    this.#retry?.cancel();
     if (actor === undefined) return;
     await this.#env.store.save(formatDocument({ actor, closedAtMs: this.#env.clock.nowMs(), floor: this.#floor }));
+  }
+
+  #renewInBackground(): void {
+    this.renewed().catch(() => {
+      if (this.#closed) return;
+      this.#retry?.cancel();
+      this.#retry = this.#env.clock.after(RENEWAL_RETRY_MS, () => this.#renewInBackground());
+    });
   }
 
   async #takeFresh(): Promise<void> {

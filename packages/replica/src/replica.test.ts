@@ -297,6 +297,7 @@ describe('damage', () => {
     await finish(node.clock, merged);
     expect(await node.values('k')).toEqual(['two']);
     expect(node.counted('armature_replica_actors_retired_total')).toBe(1);
+    expect(node.counted('armature_replica_damaged_records_total'), 'by the read, and by the merge').toBe(2);
   });
 
   test('a page leaves damaged records out and counts them; the rest arrives', async () => {

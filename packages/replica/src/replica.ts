@@ -10,7 +10,16 @@
  * commit then fail, peers may know a dot that this store has forgotten. That is what actor epochs are for: a failed commit retires the actor, and
  * the forgotten dot stays the only one of its name.
  */
-import { ArmatureError, HLC_ZERO, bytesEqual, ok, type BinaryString, type Hlc, type NodeId } from '@armature/kernel';
+import {
+  ArmatureError,
+  HLC_ZERO,
+  bytesEqual,
+  ok,
+  toArmatureError,
+  type BinaryString,
+  type Hlc,
+  type NodeId,
+} from '@armature/kernel';
 import type { BucketProperties, Durability, Meta } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
@@ -112,8 +121,19 @@ export class Replica {
 
   /** The encoded version set held, or undefined. Error `storage-corrupt` where the record is damaged. */
   read(address: Address): Uint8Array | undefined | Promise<Uint8Array | undefined> {
-    const stored = this.#env.store.read(address);
-    return stored instanceof Promise ? stored.then((record) => this.#open(address, record)) : this.#open(address, stored);
+    let stored: Uint8Array | undefined | Promise<Uint8Array | undefined>;
+    try {
+      stored = this.#env.store.read(address);
+    } catch (thrown) {
+      throw this.#unreadable(address, thrown);
+    }
+    if (!(stored instanceof Promise)) return this.#open(address, stored);
+    return stored.then(
+      (record) => this.#open(address, record),
+      (thrown: unknown) => {
+        throw this.#unreadable(address, thrown);
+      },
+    );
   }
 
   /**
@@ -295,6 +315,13 @@ export class Replica {
   #retireForDamage(address: Address): void {
     this.#noteDamage(address);
     this.#env.epoch.retire('a stored record is damaged, and with it the count of our own writes to its key');
+  }
+
+  /** Damage that the engine found first counts like our own finding. */
+  #unreadable(address: Address, thrown: unknown): ArmatureError {
+    const error = toArmatureError(thrown);
+    if (error.code === 'storage-corrupt') this.#noteDamage(address);
+    return error;
   }
 
   #open(address: Address, record: Uint8Array | undefined): Uint8Array | undefined {

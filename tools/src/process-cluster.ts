@@ -229,6 +229,15 @@ export class ProcessCluster {
     });
   }
 
+  /** SIGSTOP: the nats-server holds its connections and moves nothing. */
+  pauseNats(): void {
+    process.kill(this.#nats.pid, 'SIGSTOP');
+  }
+
+  resumeNats(): void {
+    process.kill(this.#nats.pid, 'SIGCONT');
+  }
+
   untilReady(name: string): Promise<void> {
     return this.#until(name, ({ ready }) => ready, 'ready');
   }

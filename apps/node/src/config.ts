@@ -3,6 +3,7 @@ import { nodeAddress } from '@armature/protocol';
 import type { LinkAddress } from '@armature/bus';
 import {
   connectionSettings,
+  leaveMsOf,
   nodeSettings,
   requireSecret,
   secretSettings,
@@ -27,5 +28,6 @@ export function nodeOptionsOf(config: NodeConfig): NodeOptions {
     seeds: config.seeds.map((node) => nodeAddress(node) as LinkAddress),
     gossipIntervalMs: config.gossipIntervalMs,
     cacheBytes: config.cacheMb * MIB,
+    leaveMs: leaveMsOf(config),
   };
 }

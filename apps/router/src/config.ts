@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { LinkAddress } from '@armature/bus';
 import {
   connectionSettings,
+  leaveMsOf,
   requireSecret,
   routerSettings,
   secretSettings,
@@ -33,5 +34,6 @@ export function routerOptionsOf(config: RouterConfig): RouterOptions {
     secret: requireSecret(config),
     seeds: config.seeds.map((node) => nodeAddress(node) as LinkAddress),
     gossipIntervalMs: config.gossipIntervalMs,
+    leaveMs: leaveMsOf(config),
   };
 }

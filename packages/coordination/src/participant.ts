@@ -28,7 +28,7 @@ import {
   type Request,
   type Subjects,
 } from '@armature/protocol';
-import { AlarmWheel, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import { AlarmWheel, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { CoordinationMetrics } from './coordination-metrics.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
 import { InHand, NOBODY_ASKS } from './in-hand.js';
@@ -61,6 +61,8 @@ export type RequestHandler = (request: Request, sender: LinkSender) => Reply | P
 
 const GOSSIP_TIMEOUT_MS = 2_000;
 const DISCOVER_TIMEOUT_MS = 500;
+/** What a stop waits for requests in hand and the bus. */
+const DEFAULT_PATIENCE_MS = 5_000;
 /** Hedges and put deadlines are told apart at this grain. */
 const ALARM_TICK_MS = 5;
 
@@ -213,12 +215,18 @@ export class Participant {
     });
   }
 
-  /** Takes no new requests, finishes those in hand, leaves the bus to its owner. */
-  async stop(): Promise<void> {
+  /**
+   * Takes no new requests, finishes those in hand, leaves the bus to its owner. Nothing is waited for longer than `patienceMs`: a server that stands still holds
+   * what is in hand for ever. Those who wait for it here fail with `closed` then.
+   */
+  async stop(patienceMs = DEFAULT_PATIENCE_MS): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.monitor.stop();
     this.pauses.stop();
-    await this.link.drain();
+    if (!(await waitAtMost(this.#ports.clock, patienceMs, this.link.drain()))) {
+      this.#ports.log.warn({ patienceMs }, 'the bus does not answer: leaving without the last words');
+      this.link.close();
+    }
     await this.membership.stop();
   }
 

@@ -118,6 +118,11 @@ export const commandSettings = {
   }),
 };
 
+/** The part of a stop that may be spent waiting for requests in hand and the bus, so that there is time to close the storage. */
+export function leaveMsOf({ drainMs }: { readonly drainMs: number }): number {
+  return drainMs / 2;
+}
+
 /** Every key that a configuration file may have. */
 export const KNOWN_SETTINGS: readonly string[] = [
   ...new Set(

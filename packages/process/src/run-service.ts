@@ -7,7 +7,7 @@ import { isatty } from 'node:tty';
 import type { Bus } from '@armature/bus';
 import { connectNatsBus } from '@armature/bus-nats';
 import { ArmatureError, type Random } from '@armature/kernel';
-import { repeat, systemClock, systemRandom, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import { repeat, systemClock, systemRandom, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { KNOWN_SETTINGS, type connectionSettings, type serviceSettings } from './catalogue.js';
 import { EXIT } from './exit-codes.js';
 import { startHealthServer, type Readiness } from './health-server.js';
@@ -101,7 +101,11 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
       log,
       telemetry: metrics.telemetry,
     });
-    lifecycle.add('bus', () => bus.drain());
+    lifecycle.add('bus', async () => {
+      // The server's last word is a courtesy: by now everything else is done.
+      if (!(await waitAtMost(clock, common.drainMs / 4, bus.drain())))
+        log.warn({}, 'the bus does not answer: left it without its word');
+    });
     log.info({ nats: servers.servers }, 'connected to NATS');
     bus.onEvent((event) => {
       if (event.kind !== 'closed' || lifecycle.stopping) return;

@@ -39,6 +39,23 @@ export function repeat(clock: Clock, intervalMs: number, task: () => void | Prom
   };
 }
 
+/** Waits for `work`, but no longer than `limitMs`. Whether it was done by then; rejects as it does. What comes later is nobody's affair. */
+export function waitAtMost(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(limitMs, () => resolve(false));
+    work.then(
+      () => {
+        timer.cancel();
+        resolve(true);
+      },
+      (thrown: unknown) => {
+        timer.cancel();
+        reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      },
+    );
+  });
+}
+
 /** Resolves no sooner than `delayMs` from now. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => {

@@ -41,7 +41,7 @@ import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn } from './node
 import { observedEngine } from './observed-engine.js';
 import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
-import { describeService } from './service.js';
+import { describeService, leaveBus } from './service.js';
 import { Synchronisation } from './synchronisation.js';
 
 /** What a page of a transfer or scan may hold at most. */
@@ -251,11 +251,13 @@ export class ArmatureNode {
     this.#hintDelivery.stop();
     this.#slices.stop();
     this.#synchronisation.stop();
-    await this.#service?.stop();
-    await this.participant.stop();
-    await this.#store.sync();
-    await this.#epoch.close();
-    await this.#store.close();
+    await leaveBus(this.participant, this.#service === undefined ? [] : [this.#service], this.#ports.clock, this.options);
+    try {
+      await this.#store.sync();
+      await this.#epoch.close();
+    } finally {
+      await this.#store.close(); // what cannot be synced is still closed: without the mark the next start takes a fresh actor
+    }
   }
 
   /** Why it is not ready, in words for an operator. */
@@ -264,7 +266,11 @@ export class ArmatureNode {
     const notes: string[] = [];
     if (view.cluster === undefined) notes.push('the cluster has not been created yet');
     else if (!view.members.has(this.options.node)) notes.push('this node is not a member: armature cluster join');
-    if (this.#store.health().status === 'failing') notes.push('storage is failing');
+    const health = this.#store.health();
+    if (health.status === 'failing') {
+      const { code, message, remedy } = health.error;
+      notes.push(`storage is failing: ${code}: ${message}${remedy === undefined ? '' : `. ${remedy}`}`);
+    }
     if (!this.#ports.bus.connected) notes.push('the message bus is disconnected');
     return notes;
   }

@@ -18,7 +18,7 @@ import {
 import type { LinkAddress } from '@armature/bus';
 import { servePlainApi } from './plain-api.js';
 import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
-import { describeService } from './service.js';
+import { describeService, leaveBus } from './service.js';
 
 export class ArmatureRouter {
   readonly options: RouterOptions;
@@ -79,8 +79,7 @@ export class ArmatureRouter {
   }
 
   async stop(): Promise<void> {
-    for (const service of this.#services) await service.stop();
-    await this.participant.stop();
+    await leaveBus(this.participant, this.#services, this.#ports.clock, this.options);
   }
 
   /** Why it is not ready, in words for an operator. */

@@ -16,7 +16,11 @@ export interface ServerOptions {
   readonly seeds: readonly LinkAddress[];
   /** Ms between gossip rounds. */
   readonly gossipIntervalMs: number;
+  /** How long a stop may wait for requests in hand and for the bus, ms; 5,000 by default. The store is closed after that. */
+  readonly leaveMs?: number;
 }
+
+export const DEFAULT_LEAVE_MS = 5_000;
 
 /** Once a second (paper, section 4.8.1). */
 export const DEFAULT_GOSSIP_INTERVAL_MS = 1_000;

@@ -1,7 +1,9 @@
-/** How processes present themselves to NATS service discovery: `nats micro ls` lists them, `nats micro info` asks each for its status. */
-import type { BusService } from '@armature/bus';
+/** How processes present themselves to NATS service discovery (`nats micro ls` lists them, `nats micro info` asks each for its status), and how they leave. */
+import type { BusService, RunningService } from '@armature/bus';
+import type { Participant } from '@armature/coordination';
 import type { NodeStatus } from '@armature/protocol';
-import { SERVER_VERSION, type ServerOptions } from './server-options.js';
+import { waitAtMost, type Clock } from '@armature/runtime';
+import { DEFAULT_LEAVE_MS, SERVER_VERSION, type ServerOptions } from './server-options.js';
 
 export function describeService(
   role: 'node' | 'router',
@@ -27,4 +29,19 @@ export function describeService(
       },
     ],
   };
+}
+
+/**
+ * Services first, so that nothing new is asked of the participant that finishes what is in hand. All within `leaveMs`: a NATS server that stands still holds
+ * the connection open and never answers, and what comes after (a store to close) must not depend on it.
+ */
+export async function leaveBus(
+  participant: Participant,
+  services: readonly RunningService[],
+  clock: Clock,
+  { leaveMs = DEFAULT_LEAVE_MS }: ServerOptions,
+): Promise<void> {
+  const untilMs = clock.monotonicMs() + leaveMs;
+  await waitAtMost(clock, leaveMs / 2, Promise.all(services.map((service) => service.stop())));
+  await participant.stop(Math.max(0, untilMs - clock.monotonicMs()));
 }

@@ -41,7 +41,7 @@ export function define<O extends object>(commands: Commands, parent: Command, de
   command.action(async () => {
     const session = openSession(commands.io, command);
     try {
-      const args = command.processedArgs as (string | undefined)[];
+      const args = command.processedArgs.flat() as (string | undefined)[]; // of the last, there may be several
       commands.exitCode = (await definition.run(session, args, command.opts<O>())) ?? EXIT.ok;
     } finally {
       await session.close();

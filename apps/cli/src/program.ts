@@ -8,9 +8,12 @@ import type { Commands } from './command.js';
 import { defineConfig, defineExitCodes, defineVersion } from './commands/about.js';
 import { defineBuckets } from './commands/bucket.js';
 import { defineClusterChanges } from './commands/cluster-change.js';
+import { defineClusterCommit } from './commands/cluster-commit.js';
 import { defineClusterCreate } from './commands/cluster-create.js';
 import { defineClusterHistory } from './commands/cluster-history.js';
+import { defineClusterPlan } from './commands/cluster-plan.js';
 import { defineClusterStatus } from './commands/cluster-status.js';
+import { defineClusterTransfers } from './commands/cluster-transfers.js';
 import { defineDelete } from './commands/delete.js';
 import { defineExport } from './commands/export.js';
 import { defineGet } from './commands/get.js';
@@ -57,9 +60,12 @@ Help on a command: armature <command> --help. Exit codes: armature exit-codes.
   defineExport(commands, program);
 
   program.commandsGroup('Administration:');
-  const cluster = program.command('cluster').description('the members of the cluster: create, join, leave, remove, status');
+  const cluster = program.command('cluster').description('the members of the cluster: status, plan, commit, join, leave, remove');
   defineClusterCreate(commands, cluster);
   defineClusterStatus(commands, cluster);
+  defineClusterPlan(commands, cluster);
+  defineClusterCommit(commands, cluster);
+  defineClusterTransfers(commands, cluster);
   defineClusterChanges(commands, cluster);
   defineClusterHistory(commands, cluster);
   defineBuckets(commands, program.command('bucket').description('buckets and their properties'));

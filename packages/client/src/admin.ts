@@ -14,7 +14,7 @@ import {
 } from '@armature/kernel';
 import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
 import { discover } from '@armature/coordination';
-import { History, foldHistory, type View } from '@armature/membership';
+import { History, foldHistory, type MembershipChange, type View } from '@armature/membership';
 import {
   DEFAULT_BUCKET_PROPERTIES,
   nodeAddress,
@@ -36,6 +36,7 @@ import {
   type WorkerStatus,
 } from '@armature/protocol';
 import { sleep, type Clock } from '@armature/runtime';
+import { commitPlan, makePlan, type Committed, type CostedPlan, type PlannedAgainst, type PlanningEnv } from './change-plan.js';
 
 export interface AdminEnv {
   readonly bus: Bus;
@@ -131,13 +132,24 @@ export class Admin {
     return (await this.#ask(at ?? (await this.#anyNode()), { kind: 'propose', change }, COMMAND_TIMEOUT_MS)).record;
   }
 
+  /** What these changes would do, made together in this order; nothing is changed. Errors: those of the rules for changes, `unreachable`. */
+  plan(changes: readonly MembershipChange[]): Promise<CostedPlan> {
+    return makePlan(this.#planning, changes);
+  }
+
+  /** Makes planned changes, if the membership is still the one they were planned for. Errors: see `commitPlan`. */
+  commit(changes: readonly MembershipChange[], against: PlannedAgainst): Promise<Committed> {
+    return commitPlan(this.#planning, changes, against);
+  }
+
   /** The cluster as one node sees it now. */
   async view(): Promise<View> {
     return foldHistory(unwrap(History.empty.merge(await this.history())).history);
   }
 
-  async history(): Promise<readonly ChangeRecord[]> {
-    return (await this.#ask(await this.#anyNode(), { kind: 'gossip', fingerprint: '', records: [] }, COMMAND_TIMEOUT_MS)).records;
+  async history(at?: LinkAddress): Promise<readonly ChangeRecord[]> {
+    const peer = at ?? (await this.#anyNode());
+    return (await this.#ask(peer, { kind: 'gossip', fingerprint: '', records: [] }, COMMAND_TIMEOUT_MS)).records;
   }
 
   /** Asks every member. A node that does not answer is in the list too, with the reason. */
@@ -182,6 +194,15 @@ export class Admin {
     await sleep(clock, WORKERS_TIMEOUT_MS);
     subscription.unsubscribe();
     return [...answers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  get #planning(): PlanningEnv {
+    return {
+      anyNode: () => this.#anyNode(),
+      history: (at) => this.history(at),
+      holdings: (node) => this.holdings(node),
+      propose: (change, at) => this.propose(change, at),
+    };
   }
 
   async #anyNode(): Promise<LinkAddress> {

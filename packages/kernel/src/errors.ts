@@ -28,6 +28,8 @@ export const ERROR_CODES = {
   overloaded: true,
   /** The requester's ring is behind; refresh the view and repeat. Handled inside; seen by users only when refreshing fails. */
   'stale-ring': true,
+  /** The membership is not the one that a plan was made for. Plan again. */
+  'stale-plan': false,
   /** Nobody listens at that peer's subject, or the peer is down. */
   unreachable: true,
   /** No answer from one peer within the deadline. */

@@ -10,6 +10,7 @@ export { memoryHistoryStore, type HistoryStore } from './history-store.js';
 export { History, MAX_RECORDS, ringRecords, type Merge } from './history.js';
 export { Membership, type MembershipEnv, type ViewListener } from './membership.js';
 export {
+  isMembershipChange,
   planChanges,
   type MembershipChange,
   type MembershipPlan,

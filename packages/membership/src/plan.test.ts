@@ -2,7 +2,7 @@ import { unwrap, type NodeId, type PartitionId } from '@armature/kernel';
 import { balanceOf } from '@armature/ring';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { planChanges, type MembershipChange, type PlannedTransfer, type View } from './index.js';
+import { isMembershipChange, planChanges, type MembershipChange, type PlannedTransfer, type View } from './index.js';
 import { change, historyOf, names, record, Tale, zone } from './records.test-support.js';
 
 const N = 3;
@@ -26,9 +26,6 @@ function pendingIn(view: View): string[] {
       .flatMap(({ partition, groups }) => groups.map(({ n, owners }) => nameOf({ partition, n, to, from: owners }))),
   );
 }
-
-const isMembershipChange = (one: { kind: string }): one is MembershipChange =>
-  ['join', 'leave', 'remove', 'weight', 'zone'].includes(one.kind);
 
 const candidate: fc.Arbitrary<MembershipChange> = fc
   .tuple(fc.constantFrom(...names('n', 8)), fc.nat(4), fc.constantFrom(0.5, 1, 2), fc.constantFrom('z', 'y'))

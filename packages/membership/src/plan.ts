@@ -18,8 +18,20 @@ import type { NodeList } from './ownership.js';
 import { checkProposal } from './propose.js';
 import { foldHistory, type View } from './view.js';
 
-/** The changes that move data. The others need no plan. */
+/** The changes of membership, which move data. Others need no plan. */
 export type MembershipChange = Extract<Change, { kind: 'join' | 'leave' | 'remove' | 'weight' | 'zone' }>;
+
+const KINDS: Readonly<Record<MembershipChange['kind'], true>> = {
+  join: true,
+  leave: true,
+  remove: true,
+  weight: true,
+  zone: true,
+};
+
+export function isMembershipChange(change: Change): change is MembershipChange {
+  return Object.hasOwn(KINDS, change.kind);
+}
 
 /** One copy that has to be made: of the keys of one partition in the buckets of one N. */
 export interface PlannedTransfer {

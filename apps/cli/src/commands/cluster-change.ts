@@ -14,7 +14,7 @@ import { plural } from '../format.js';
 
 const MOVES =
   'What moves is copied first: until a new owner holds a partition, the old ones serve it and writes go to both.\n' +
-  'Follow it with: armature cluster status.';
+  'See it beforehand with: armature cluster plan. Follow it with: armature cluster transfers --watch.';
 
 export function defineClusterChanges(commands: Commands, cluster: Command): void {
   define<{ zone?: string; weight?: number }>(commands, cluster, {

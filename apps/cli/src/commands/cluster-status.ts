@@ -72,7 +72,11 @@ function reportText(session: Session, report: ClusterReport): string {
     '',
     tableText(session, headings, rows),
     '',
-    ...(moving > 0 ? [`${plural(moving, 'copy of a partition is', 'copies of partitions are')} on the way to new owners.`] : []),
+    ...(moving > 0
+      ? [
+          `${plural(moving, 'copy of a partition is', 'copies of partitions are')} on the way to new owners. Follow ${moving === 1 ? 'it' : 'them'}: armature cluster transfers --watch`,
+        ]
+      : []),
     ...report.problems.map((problem) => colors.yellow(`! ${problem}`)),
     ...(report.problems.length === 0 ? [colors.green('All members answer and agree.')] : []),
   ].join('\n');

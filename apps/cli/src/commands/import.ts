@@ -55,7 +55,7 @@ export function defineImport(commands: Commands, program: Command): void {
       'import default records.jsonl',
       'import default records.jsonl --blind --concurrency 256',
       'import people people.csv --key-column id',
-      'export default | armature import copy -',
+      'armature export default | armature import copy -',
     ],
     run: (session, [bucket, file], options) => importFile(session, bucket ?? '', file ?? '-', options),
   });

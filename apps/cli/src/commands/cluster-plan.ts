@@ -1,0 +1,96 @@
+/**
+ * `armature cluster plan`: what changes of membership would do, before they are made (paper, section 4.9): which copies have to be made, how much that is,
+ * how the load lies then, and what is amiss. It changes nothing.
+ */
+import { writeFileSync } from 'node:fs';
+import type { Admin, CostedPlan } from '@armature/client';
+import { ArmatureError } from '@armature/kernel';
+import type { MembershipChange } from '@armature/membership';
+import type { Command } from 'commander';
+import { define, option, type Commands, type Outcome } from '../command.js';
+import { decimal } from '../parse.js';
+import { CHANGE_GRAMMAR, parseChanges } from '../plan/change-words.js';
+import { planDocument } from '../plan/plan-document.js';
+import { planText } from '../plan/plan-text.js';
+import type { Session } from '../session.js';
+
+interface PlanOptions {
+  readonly zone?: string;
+  readonly weight?: number;
+  readonly out?: string;
+}
+
+export function defineClusterPlan(commands: Commands, cluster: Command): void {
+  define<PlanOptions>(commands, cluster, {
+    usage: 'plan <changes...>',
+    summary: 'show what changes of membership would do, and change nothing',
+    details:
+      'One change or several, in their order, each like the command that makes it, or as one word:\n' +
+      `${CHANGE_GRAMMAR}\n\n` +
+      'Shows who would copy how much from whom, the balance before and after, and what to think of first. Figures with ≈ are\n' +
+      'estimated; figures of several changes are of all of them together. Make it so with: armature cluster commit.',
+    options: [
+      option('--zone <zone>', 'zone of the one node that joins (default: default)'),
+      option('--weight <weight>', 'weight of the one node that joins (default: 1)', decimal('--weight')),
+      option('--out <file>', 'write the plan there, for "armature cluster commit"'),
+    ],
+    examples: [
+      'cluster plan join n4',
+      'cluster plan join n4 --zone west --weight 2 --out plan.json',
+      'cluster plan join n4 join n5 leave n1',
+      'cluster plan join:n4,zone=b,weight=2 leave:n1 weight:n2=2 --out plan.json',
+      'armature cluster plan leave n4 --json | armature cluster commit -',
+    ],
+    run: (session, words, { zone, weight, out }) =>
+      plan(
+        session,
+        parseChanges(
+          words.filter((word) => word !== undefined),
+          { zone, weight },
+        ),
+        out,
+      ),
+  });
+}
+
+async function plan(session: Session, changes: readonly MembershipChange[], file: string | undefined): Promise<Outcome> {
+  const { admin } = await session.client();
+  const made = await admin.plan(changes);
+  const document = planDocument(made, session.io.clock.nowMs());
+  if (file !== undefined) writePlan(file, JSON.stringify(document, undefined, 2));
+  if (session.voice.json) await session.printJson(document);
+  else await session.print(planText(session, made));
+  for (const words of await unanswered(admin, made)) await session.note(`! ${words}`);
+  await session.note(
+    file === undefined
+      ? 'Nothing was changed. --out <file> keeps the plan.'
+      : `Make it so: armature cluster commit ${file} --wait`,
+  );
+  return undefined;
+}
+
+/** Who has a part in the plan and does not answer, in words. */
+export async function unanswered(admin: Admin, { steps }: Pick<CostedPlan, 'steps'>): Promise<string[]> {
+  const asked = steps.filter(({ change }) => change.kind === 'join' || change.kind === 'leave').map(({ change }) => change);
+  const answers = await Promise.all(asked.map(({ node }) => admin.member(node)));
+  return asked.flatMap(({ kind, node }, i) =>
+    answers[i]?.status !== undefined
+      ? []
+      : [
+          kind === 'join'
+            ? `${node} does not answer: start it before you let it in`
+            : `${node} does not answer: to leave in good order it has to run; if it is gone for good, remove it`,
+        ],
+  );
+}
+
+function writePlan(file: string, text: string): void {
+  try {
+    writeFileSync(file, `${text}\n`);
+  } catch (thrown) {
+    throw new ArmatureError('invalid-argument', `cannot write ${file}: ${(thrown as Error).message}`, {
+      remedy: 'Choose another place, or make room.',
+      cause: thrown,
+    });
+  }
+}

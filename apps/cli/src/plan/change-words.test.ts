@@ -1,0 +1,64 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { MembershipChange } from '@armature/membership';
+import { changeWord, parseChanges } from './change-words.js';
+
+const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,10}$/);
+const weight = fc.integer({ min: 1, max: 1_000 }).map((hundredths) => hundredths / 100);
+const change = fc.oneof(
+  fc.record({ kind: fc.constant('join'), node: name, zone: name, weight }),
+  fc.record({ kind: fc.constantFrom('leave', 'remove'), node: name }),
+  fc.record({ kind: fc.constant('weight'), node: name, weight }),
+  fc.record({ kind: fc.constant('zone'), node: name, zone: name }),
+) as unknown as fc.Arbitrary<MembershipChange>;
+
+function asCommand(one: MembershipChange): string[] {
+  if (one.kind === 'weight') return [one.kind, one.node, String(one.weight)];
+  if (one.kind === 'zone') return [one.kind, one.node, one.zone];
+  return one.kind === 'join' ? [changeWord(one)] : [one.kind, one.node];
+}
+
+describe('changes as words', () => {
+  test('every list of changes can be written, in either way or mixed, and is read as it was meant', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(change, fc.boolean())), (list) => {
+        const words = list.flatMap(([one, isShort]) => (isShort ? [changeWord(one)] : asCommand(one)));
+        expect(parseChanges(words)).toEqual(list.map(([one]) => one));
+      }),
+    );
+  });
+
+  test('like the command that makes it, or in one word; nodes may be called anything', () => {
+    expect(parseChanges('join n4 leave n1 weight n2 2.5 zone n3 b remove n5'.split(' '))).toEqual(
+      parseChanges('join:n4 leave:n1 weight:n2=2.5 zone:n3=b remove:n5'.split(' ')),
+    );
+    expect(parseChanges(['leave', 'join', 'join', 'leave'])).toEqual([
+      { kind: 'leave', node: 'join' },
+      { kind: 'join', node: 'leave', zone: 'default', weight: 1 },
+    ]);
+  });
+
+  test('--zone and --weight are for the one that joins; what a word says itself, counts', () => {
+    expect(parseChanges(['join', 'n4', 'leave', 'n1'], { zone: 'b', weight: 2 })[0]).toMatchObject({ zone: 'b', weight: 2 });
+    expect(parseChanges(['join:n4,zone=c'], { zone: 'b', weight: 2 })[0]).toMatchObject({ zone: 'c', weight: 2 });
+    expect(() => parseChanges(['join:n4', 'join:n5'], { zone: 'b' })).toThrow('and here 2 do');
+    expect(() => parseChanges(['leave:n4'], { weight: 2 })).toThrow('here none does');
+  });
+
+  test.each([
+    [['n4'], '"n4" is no change of membership'],
+    [['create:n4'], '"create" is no change of membership'],
+    [['toString', 'n4'], '"toString" is no change of membership'],
+    [['join'], 'join names no node'],
+    [['leave:'], 'leave names no node'],
+    [['weight', 'n4'], 'weight n4 lacks the weight'],
+    [['weight:n4'], 'is not a pair'],
+    [['weight:n4=heavy'], 'is not a number'],
+    [['weight:n4=1000'], 'weight must be from 0.01 to 100'],
+    [['join:n4,rack=7'], 'a node that joins has no "rack"'],
+    [['join:n.4'], 'node'],
+    [['leave', 'n4', 'n5'], '"n5" is no change of membership'],
+  ])('%j is refused with what is wrong', (words, problem) => {
+    expect(() => parseChanges(words)).toThrow(problem);
+  });
+});

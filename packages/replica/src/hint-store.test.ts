@@ -124,6 +124,30 @@ describe('hints', () => {
     expect(await world.values([A], 'y')).toEqual(['y']);
   });
 
+  test('of one key, written several times at once, are counted once: what is left when all were taken home is nothing', async () => {
+    const world = await new World().open();
+    const sets = await Promise.all(['one', 'two', 'three'].map((value) => world.made(value)));
+    await Promise.all(sets.map((set) => world.merge(A, set)));
+    const kept = (await finish(world.clock, world.hints.read(addressFor('k'), [A]))) as Uint8Array;
+    expect(world.hints.sizeBytes).toBe(addressFor('k').length + kept.length);
+    await finish(
+      world.clock,
+      Promise.all([world.hints.drop(A, addressFor('k'), kept), world.hints.drop(A, addressFor('k'), kept)]),
+    );
+    expect(world.hints.sizeBytes).toBe(0);
+  });
+
+  test('whose commit failed are not counted for long', async () => {
+    const world = await new World().open();
+    await world.merge(A, await world.made('kept', 'other'), 'other');
+    const { sizeBytes } = world.hints;
+    world.failing = true;
+    await expect(world.merge(A, await world.made('one'))).rejects.toThrow();
+    world.failing = false;
+    await world.clock.advance(60_000);
+    expect(world.hints.sizeBytes).toBe(sizeBytes);
+  });
+
   test('they are bounded: past the bound a new one is overloaded, with one warning, until there is room', async () => {
     const world = new World();
     world.limitBytes = 400;

@@ -4,15 +4,15 @@
  * For each such owner it is a replica of its own, in a space of its own, so hints are merged, minted over and read exactly like records, and never
  * mix with what this node owns. Hints are bounded in bytes: beyond the bound a new one is refused as `overloaded`, which costs the write one
  * acknowledgement, never the write itself. They survive restarts; the bytes are counted when the node starts, and from then
- * on with every hint that comes and goes.
+ * on with every change that a shelf tells of. A change that was undone, by a commit that failed or by damage, is not told in bytes: then all is counted anew.
  */
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type Random } from '@armature/kernel';
 import type { BucketProperties, Durability } from '@armature/protocol';
 import type { Address } from '@armature/ring';
-import type { Clock, Logger, Telemetry } from '@armature/runtime';
+import { sleep, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { joinEncoded } from '@armature/versioning';
 import type { RecordStore } from './record-store.js';
-import { Replica, type HeldPage, type MintRequest, type MintResult } from './replica.js';
+import { Replica, type HeldPage, type MintRequest, type MintResult, type WriteObserver } from './replica.js';
 import { StandInActor } from './stand-in-actor.js';
 
 export interface HintSpace {
@@ -38,6 +38,8 @@ export interface HintStoreEnv {
 /** 1 GiB: a node that is down for an hour under 250 writes of 1 KB a second. */
 export const DEFAULT_HINT_LIMIT_BYTES = 1024 ** 3;
 
+/** After a doubt, and between counts that were disturbed: they read all hints. */
+const RECOUNT_MS = 10_000;
 const COUNT_PAGE = { limit: 1_000, limitBytes: 4 * 1024 * 1024 };
 
 /** What is kept for one owner. */
@@ -54,6 +56,9 @@ export class HintStore {
   /** Hints on their way into the store. */
   #arriving = 0;
   #warned = false;
+  /** Of what is kept, so that a count can tell whether it was disturbed. */
+  #changes = 0;
+  #isRecounting = false;
 
   private constructor(env: HintStoreEnv) {
     this.#env = env;
@@ -67,10 +72,7 @@ export class HintStore {
   /** Counts what an earlier life has left. */
   static async open(env: HintStoreEnv): Promise<HintStore> {
     const store = new HintStore(env);
-    for (const owner of await env.space.owners()) {
-      for await (const page of store.pages(owner))
-        for (const { address, set } of page.entries) store.#sizeBytes += costOf(address, set);
-    }
+    store.#sizeBytes = await store.#count();
     return store;
   }
 
@@ -87,14 +89,14 @@ export class HintStore {
   async merge(owner: NodeId, address: Address, set: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void> {
     this.#checkTaking();
     this.#makeRoom(address, set.length);
-    await this.#accounted(owner, address, (replica) => replica.merge(address, set, bucket, durability));
+    await this.#arrival(owner, (replica) => replica.merge(address, set, bucket, durability));
   }
 
   /** Mints a put that no owner could take, and keeps it for `owner`. Errors: `overloaded` past the bound, and those of `Replica.mint`. */
   async mint(owner: NodeId, request: MintRequest): Promise<MintResult> {
     this.#checkTaking();
     this.#makeRoom(request.address, request.value.length);
-    return this.#accounted(owner, request.address, (replica) => replica.mint(request));
+    return this.#arrival(owner, (replica) => replica.mint(request));
   }
 
   /** What is kept of a key for any of these owners, joined; undefined for nothing. */
@@ -144,22 +146,59 @@ export class HintStore {
   /** Deletes a hint that has been delivered, unless more has been added to it meanwhile. Whether it was deleted. */
   async drop(owner: NodeId, address: Address, set: Uint8Array): Promise<boolean> {
     const { replica } = this.#shelf(owner);
-    const dropped = await replica.drop(address, set);
-    if (dropped) this.#sizeBytes = Math.max(0, this.#sizeBytes - costOf(address, set));
-    return dropped;
+    return replica.drop(address, set);
   }
 
-  /** Two writes of one key at once may be counted a little wrong; the next start counts anew. */
-  async #accounted<T>(owner: NodeId, address: Address, write: (replica: Replica) => Promise<T>): Promise<T> {
-    const { replica } = this.#shelf(owner);
+  async #arrival<T>(owner: NodeId, write: (replica: Replica) => Promise<T>): Promise<T> {
     this.#arriving++;
     try {
-      const before = await sizeOf(replica, address);
-      const result = await write(replica);
-      this.#sizeBytes += (await sizeOf(replica, address).catch(() => before)) - before; // what was written must not be lost over the count
-      return result;
+      return await write(this.#shelf(owner).replica);
     } finally {
       this.#arriving--;
+    }
+  }
+
+  /** Told in the turn of each change, so that two writes of one key at once are counted as what they leave. */
+  get #observer(): WriteObserver {
+    const changed = (address: Address, before: Uint8Array | undefined, after: Uint8Array | undefined): void => {
+      this.#changes++;
+      this.#sizeBytes += costOf(address, after) - costOf(address, before);
+    };
+    return {
+      wrote: changed,
+      dropped: (address, before) => changed(address, before, undefined),
+      doubted: () => {
+        this.#changes++;
+        if (!this.#isRecounting) void this.#recount();
+      },
+    };
+  }
+
+  async #count(): Promise<number> {
+    let sizeBytes = 0;
+    for (const owner of await this.owners()) {
+      for await (const page of this.pages(owner)) for (const { address, set } of page.entries) sizeBytes += costOf(address, set);
+    }
+    return sizeBytes;
+  }
+
+  /** Until a count was not disturbed. One that fails is given up: a store that fails has more doubts to come, and one that was closed none. */
+  async #recount(): Promise<void> {
+    const { clock, log } = this.#env;
+    this.#isRecounting = true;
+    try {
+      for (;;) {
+        await sleep(clock, RECOUNT_MS);
+        const changes = this.#changes;
+        const sizeBytes = await this.#count();
+        if (changes !== this.#changes) continue;
+        this.#sizeBytes = sizeBytes;
+        return;
+      }
+    } catch (thrown) {
+      log.debug({ err: toArmatureError(thrown) }, 'the hints could not be counted');
+    } finally {
+      this.#isRecounting = false;
     }
   }
 
@@ -168,7 +207,16 @@ export class HintStore {
     if (shelf === undefined) {
       const { node, space, clock, random, log, telemetry } = this.#env;
       const actor = new StandInActor(random);
-      const parts = { node, store: space.for(owner), epoch: actor, clock, log: log.child({ hintsFor: owner }), telemetry };
+      const observer = this.#observer;
+      const parts = {
+        node,
+        store: space.for(owner),
+        epoch: actor,
+        clock,
+        log: log.child({ hintsFor: owner }),
+        telemetry,
+        observer,
+      };
       shelf = { replica: new Replica(parts), actor };
       this.#shelves.set(owner, shelf);
     }
@@ -197,19 +245,8 @@ export class HintStore {
   }
 }
 
-function costOf(address: Address, set: Uint8Array): number {
-  return address.length + set.length;
-}
-
-/** What the hint of a key takes; nothing where it is damaged, since the next write replaces it. */
-async function sizeOf(replica: Replica, address: Address): Promise<number> {
-  try {
-    const set = await replica.read(address);
-    return set === undefined ? 0 : costOf(address, set);
-  } catch (thrown) {
-    if (toArmatureError(thrown).code === 'storage-corrupt') return 0;
-    throw thrown;
-  }
+function costOf(address: Address, set: Uint8Array | undefined): number {
+  return set === undefined ? 0 : address.length + set.length;
 }
 
 async function isHeld(replica: Replica, address: Address): Promise<boolean> {

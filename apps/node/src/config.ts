@@ -29,5 +29,6 @@ export function nodeOptionsOf(config: NodeConfig): NodeOptions {
     gossipIntervalMs: config.gossipIntervalMs,
     cacheBytes: config.cacheMb * MIB,
     leaveMs: leaveMsOf(config),
+    reapQuarantineMs: config.reapQuarantine,
   };
 }

@@ -91,6 +91,10 @@ export const nodeSettings = {
     flag: '--cache-mb <MB>',
     help: 'memory for recently used records, in MiB',
   }),
+  reapQuarantine: setting(duration(1, 24 * 3_600_000), 600_000, {
+    flag: '--reap-quarantine <time>',
+    help: 'how long a tombstone stays after all members were first found not to need it; must outlive messages on their way',
+  }),
 };
 
 export const routerSettings = {
@@ -103,6 +107,10 @@ export const workerSettings = {
   cycle: setting(duration(1_000, 24 * 3_600_000), 3_600_000, {
     flag: '--cycle <time>',
     help: 'for one sweep over all partitions: 30s, 10m, 1h',
+  }),
+  reapCycle: setting(duration(1_000, 7 * 24 * 3_600_000), 3_600_000, {
+    flag: '--reap-cycle <time>',
+    help: 'for one pass over all partitions that looks for tombstones nobody needs: 30s, 10m, 1h',
   }),
 };
 

@@ -15,8 +15,10 @@ import {
 import type { Address } from '@armature/ring';
 import * as fc from 'fast-check';
 import {
+  CLEARANCES,
   EXCHANGE_OUTCOMES,
   HASH_BYTES,
+  HOLD_REASONS,
   MAX_N,
   MAX_PARTITIONS,
   MAX_RECORD_AT,
@@ -25,6 +27,7 @@ import {
   type Change,
   type ChangeRecord,
   type FetchedSibling,
+  type HoldReason,
   type Holdings,
   type MemberSettings,
   type Meta,
@@ -169,6 +172,10 @@ const gossip = { kind: fc.constant('gossip'), fingerprint: text, records: fc.arr
 const share = { ring, partition, n: fc.integer({ min: 1, max: MAX_N }) };
 const hash = fc.uint8Array({ minLength: HASH_BYTES, maxLength: HASH_BYTES }).map((one) => toBinaryString(one));
 const optionalBucket = fc.option(bucketName, { nil: undefined });
+const digested = fc.array(fc.record({ address, digest: hash }), { maxLength: 4 });
+const heldBack: fc.Arbitrary<Record<HoldReason, number>> = fc.record(
+  Object.fromEntries(HOLD_REASONS.map((reason) => [reason, count])) as Record<HoldReason, typeof count>,
+);
 
 const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request, { kind: K }>> } = {
   read: fc.record(
@@ -238,6 +245,9 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
     entries: fc.array(fc.record({ address, set: bytes }), { maxLength: 4 }),
   }),
   exchange: fc.record({ kind: fc.constant('exchange'), ...share, peer: nodeId, bucket: optionalBucket }),
+  reap: fc.record({ kind: fc.constant('reap'), ...share, start: optionalBinary, bucket: optionalBucket }),
+  clear: fc.record({ kind: fc.constant('clear'), ring, entries: digested }),
+  drop: fc.record({ kind: fc.constant('drop'), ring, entries: digested }),
 };
 
 const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { kind: K }>> } = {
@@ -284,6 +294,18 @@ const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { ki
     elapsedMs: count,
     problem: text,
   }),
+  reap: fc.record({
+    kind: fc.constant('reap'),
+    scanned: count,
+    candidates: count,
+    waiting: count,
+    reaped: count,
+    heldBack,
+    blocked: text,
+    next: optionalBinary,
+  }),
+  clear: fc.record({ kind: fc.constant('clear'), clearances: fc.array(fc.constantFrom(...CLEARANCES), { maxLength: 5 }) }),
+  drop: fc.record({ kind: fc.constant('drop'), dropped: fc.array(fc.boolean(), { maxLength: 5 }) }),
 };
 
 export const requestsByKind = REQUESTS;

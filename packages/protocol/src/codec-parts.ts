@@ -8,9 +8,11 @@ import {
   type ByteReader,
   type ByteWriter,
   type NodeId,
+  type PartitionId,
 } from '@armature/kernel';
 import type { Address } from '@armature/ring';
 import type { FetchedSibling, Meta, RingVersion } from './messages.js';
+import type { SynchronisedShare } from './synchronisation.js';
 import type { Receipt, ReplicaOutcome, ReplicaReceipt, ReplicaRole } from './receipt.js';
 
 const ROLES: readonly ReplicaRole[] = ['primary', 'pending', 'fallback'];
@@ -134,4 +136,19 @@ export function readBucket(text: string): BucketName {
 export function must<T>(result: { ok: true; value: T } | { ok: false; error: Error }): T {
   if (result.ok) return result.value;
   throw new DecodeError(result.error.message);
+}
+
+export function writeShare(w: ByteWriter, { ring, partition, n }: SynchronisedShare): ByteWriter {
+  return w.varint(ring).varint(partition).varint(n);
+}
+
+export function readShare(r: ByteReader): SynchronisedShare {
+  return { ring: readRing(r), partition: r.varint() as PartitionId, n: r.varint() };
+}
+
+/** `minBytesEach`: what an element takes up at least, so that no count is believed that cannot be paid for. */
+export function readList<T>(r: ByteReader, minBytesEach: number, readOne: () => T): T[] {
+  const list: T[] = [];
+  for (let left = r.count(minBytesEach); left > 0; left--) list.push(readOne());
+  return list;
 }

@@ -31,6 +31,7 @@ import {
 import type { Reply, Request } from './messages.js';
 import { quorumWordFromByte, quorumWordToByte } from './quorum-word.js';
 import { parseNodeStatus } from './status-parser.js';
+import { decodeReapingReply, decodeReapingRequest, encodeReapingReply, encodeReapingRequest } from './reaping-codec.js';
 import {
   decodeSynchronisationReply,
   decodeSynchronisationRequest,
@@ -41,7 +42,7 @@ import {
 const TAGS = {
   ...{ read: 1, merge: 2, pull: 3, fetch: 4, write: 5, scan: 6, gossip: 7, propose: 8, status: 9, ping: 10 },
   ...{ tree: 11, digests: 12, sets: 13, absorb: 14, exchange: 15 },
-  ...{ holdings: 16 },
+  ...{ holdings: 16, reap: 17, clear: 18, drop: 19 },
 } as const;
 const KINDS = new Map<number, Request['kind']>(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Request['kind']]));
 
@@ -99,6 +100,11 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
     case 'absorb':
     case 'exchange':
       encodeSynchronisationRequest(w, m);
+      break;
+    case 'reap':
+    case 'clear':
+    case 'drop':
+      encodeReapingRequest(w, m);
       break;
   }
 }
@@ -170,6 +176,10 @@ export function decodeRequest(r: ByteReader): Request {
     case 'absorb':
     case 'exchange':
       return decodeSynchronisationRequest(r, kind);
+    case 'reap':
+    case 'clear':
+    case 'drop':
+      return decodeReapingRequest(r, kind);
   }
 }
 
@@ -223,6 +233,11 @@ export function encodeReply(w: ByteWriter, m: Reply): void {
     case 'exchange':
       encodeSynchronisationReply(w, m);
       break;
+    case 'reap':
+    case 'clear':
+    case 'drop':
+      encodeReapingReply(w, m);
+      break;
   }
 }
 
@@ -266,6 +281,10 @@ export function decodeReply(r: ByteReader): Reply {
     case 'absorb':
     case 'exchange':
       return decodeSynchronisationReply(r, kind);
+    case 'reap':
+    case 'clear':
+    case 'drop':
+      return decodeReapingReply(r, kind);
   }
 }
 

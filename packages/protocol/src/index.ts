@@ -10,6 +10,7 @@ export * from './holdings.js';
 export * from './limits.js';
 export * from './messages.js';
 export * from './quorum-word.js';
+export * from './reaping.js';
 export * from './receipt.js';
 export { parseNodeStatus } from './status-parser.js';
 export * from './subjects.js';

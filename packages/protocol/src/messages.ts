@@ -4,7 +4,8 @@
  * - *replica* messages (`read`, `merge`, `pull`) ask one node what it itself holds, or to hold something;
  * - *coordinated* messages (`fetch`, `write`, `scan`) ask the receiver to run the whole operation over a quorum;
  * - *control* messages carry membership and status, as JSON documents;
- * - *synchronisation* messages compare two replicas of a partition and make them equal (`synchronisation.ts`).
+ * - *synchronisation* messages compare two replicas of a partition and make them equal (`synchronisation.ts`), and drop tombstones that nobody needs any
+ *   more (`reaping.ts`).
  *
  * Replica messages and writes carry the sender's ring version and are fenced by it: a receiver with another ring refuses with
  * `stale-ring`, and whichever of the two is behind catches up. A write counted under one ring is never counted under another.
@@ -18,6 +19,7 @@ import type { Change, ChangeRecord } from './change.js';
 import type { HoldingsReply, HoldingsRequest } from './holdings.js';
 import type { QuorumWord } from './quorum-word.js';
 import type { Receipt } from './receipt.js';
+import type { ReapingReply, ReapingRequest } from './reaping.js';
 import type { SynchronisationReply, SynchronisationRequest } from './synchronisation.js';
 import type { TransferStatus } from './transfers.js';
 
@@ -240,7 +242,8 @@ export type Request =
   | StatusRequest
   | HoldingsRequest
   | PingRequest
-  | SynchronisationRequest;
+  | SynchronisationRequest
+  | ReapingRequest;
 
 export type Reply =
   | ReadReply
@@ -254,7 +257,8 @@ export type Reply =
   | StatusReply
   | HoldingsReply
   | PingReply
-  | SynchronisationReply;
+  | SynchronisationReply
+  | ReapingReply;
 
 /** The reply that belongs to a request. */
 export type ReplyTo<Q extends Request> = Extract<Reply, { kind: Q['kind'] }>;

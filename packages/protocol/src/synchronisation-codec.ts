@@ -1,30 +1,19 @@
 /** The bytes of the synchronisation messages, after their tag. See `codec.ts` for what encoders and decoders promise. */
-import {
-  DecodeError,
-  parseNodeId,
-  type BinaryString,
-  type BucketName,
-  type ByteReader,
-  type ByteWriter,
-  type PartitionId,
-} from '@armature/kernel';
+import { DecodeError, parseNodeId, type BinaryString, type BucketName, type ByteReader, type ByteWriter } from '@armature/kernel';
 import {
   decodeFlag,
   MIN_ADDRESS_BYTES,
   must,
   readAddress,
+  readList,
   readOptional,
   readOptionalBucket,
   readRing,
+  readShare,
   writeOptional,
+  writeShare,
 } from './codec-parts.js';
-import {
-  EXCHANGE_OUTCOMES,
-  HASH_BYTES,
-  type SynchronisationReply,
-  type SynchronisationRequest,
-  type SynchronisedShare,
-} from './synchronisation.js';
+import { EXCHANGE_OUTCOMES, HASH_BYTES, type SynchronisationReply, type SynchronisationRequest } from './synchronisation.js';
 
 type Kind = SynchronisationRequest['kind'];
 
@@ -144,21 +133,6 @@ export function decodeSynchronisationReply(r: ByteReader, kind: Kind): Synchroni
   }
 }
 
-function writeShare(w: ByteWriter, { ring, partition, n }: SynchronisedShare): ByteWriter {
-  return w.varint(ring).varint(partition).varint(n);
-}
-
-function readShare(r: ByteReader): SynchronisedShare {
-  return { ring: readRing(r), partition: r.varint() as PartitionId, n: r.varint() };
-}
-
 function writeBucket(w: ByteWriter, bucket: BucketName | undefined): void {
   writeOptional(w, bucket as string | undefined as BinaryString | undefined);
-}
-
-/** `minBytesEach`: what an element takes up at least, so that no count is believed that cannot be paid for. */
-function readList<T>(r: ByteReader, minBytesEach: number, readOne: () => T): T[] {
-  const list: T[] = [];
-  for (let left = r.count(minBytesEach); left > 0; left--) list.push(readOne());
-  return list;
 }

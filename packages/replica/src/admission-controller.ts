@@ -16,7 +16,7 @@
  */
 
 /** What background work there is. */
-export const SLICE_KINDS = ['fill', 'tree', 'repair', 'hints', 'flush'] as const;
+export const SLICE_KINDS = ['fill', 'tree', 'repair', 'hints', 'flush', 'reap'] as const;
 export type SliceKind = (typeof SLICE_KINDS)[number];
 
 /** Resolves when the caller may do one bounded piece of work of that kind (a page of about a megabyte, some milliseconds). */

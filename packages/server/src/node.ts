@@ -108,6 +108,9 @@ export class ArmatureNode {
       node: options.node,
       participant: parts.participant,
       replica: this.#replica,
+      hints: parts.hints,
+      store: parts.store,
+      reapQuarantineMs: options.reapQuarantineMs,
       slice: this.#slices.slice,
       clock,
       log,
@@ -310,6 +313,9 @@ export class ArmatureNode {
       case 'sets':
       case 'absorb':
       case 'exchange':
+      case 'reap':
+      case 'clear':
+      case 'drop':
         return this.#synchronisation.answer(request, sender);
       case 'gossip':
       case 'ping':

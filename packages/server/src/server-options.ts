@@ -29,6 +29,8 @@ export interface NodeOptions extends ServerOptions {
   readonly node: NodeId;
   /** Bounds of memory per node; see `StoreOptions`. */
   readonly cacheBytes?: number;
+  /** How long a tombstone stays after it was first found unneeded everywhere, ms; ten minutes by default. Must outlive messages that are on their way. */
+  readonly reapQuarantineMs?: number;
 }
 
 export interface RouterOptions extends ServerOptions {

@@ -1,7 +1,7 @@
 /**
  * Replica synchronisation as a node takes part in it (paper, section 4.7): it keeps hash trees of what it holds, answers its peers' questions about
  * them, and runs exchanges when it is told to. Who is to exchange with whom, and when, is not decided here but by whoever asks: an anti-entropy
- * worker, or an administrator.
+ * worker, or an administrator. Reaping, which such a worker asks for too, is `reaping.ts`.
  */
 import { ArmatureError, toArmatureError, unreachable, type NodeId } from '@armature/kernel';
 import type { LinkAddress, LinkSender } from '@armature/bus';
@@ -11,21 +11,26 @@ import {
   type ExchangeReply,
   type ExchangeRequest,
   type HoldingsReply,
+  type ReapingReply,
+  type ReapingRequest,
   type ReplyTo,
   type SynchronisationReply,
   type SynchronisationRequest,
+  type SynchronisedShare,
 } from '@armature/protocol';
 import type { WriteObserver } from '@armature/replica';
 import { LocalShare, measureHoldings, runExchange, TreeKeeper, type SynchronisedReplica } from '@armature/repair';
+import type { Address } from '@armature/ring';
 import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logger, type Telemetry } from '@armature/runtime';
+import { Reaping, type ReapingEnv } from './reaping.js';
 import { fenceByRing } from './ring-fence.js';
 
-export interface SynchronisationEnv {
+export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' | 'reapQuarantineMs'> {
   readonly node: NodeId;
   readonly participant: Participant;
-  readonly replica: SynchronisedReplica;
+  readonly replica: SynchronisedReplica & ReapingEnv['replica'];
   /** Resolves when background work may take its next piece. */
-  readonly slice: (kind: 'tree' | 'repair') => Promise<void>;
+  readonly slice: (kind: 'tree' | 'repair' | 'reap') => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -41,10 +46,12 @@ export class Synchronisation {
   readonly #env: SynchronisationEnv;
   readonly #trees: TreeKeeper;
   readonly #share: LocalShare;
+  readonly #reaping: Reaping;
   readonly #seconds: Histogram;
   readonly #count: Readonly<Record<ExchangeReply['outcome'] | 'refused', Counter>>;
   readonly #sets: { readonly pulled: Counter; readonly pushed: Counter };
-  #running = 0;
+  /** The shares of the exchanges under way. */
+  readonly #running: SynchronisedShare[] = [];
 
   constructor(env: SynchronisationEnv) {
     this.#env = env;
@@ -52,6 +59,7 @@ export class Synchronisation {
     const view = (): typeof participant.membership.view => participant.membership.view;
     this.#trees = new TreeKeeper({ node, view, scan: (query) => replica.page(query), slice, clock, log, telemetry });
     this.#share = new LocalShare({ trees: this.#trees, replica, view, log });
+    this.#reaping = new Reaping({ ...env, isExchanging: (address) => this.#isExchanging(address) });
     const exchanges = (outcome: string): Counter =>
       telemetry.counter('armature_repair_exchanges_total', 'Exchanges with a peer run by this node.', { outcome });
     this.#count = {
@@ -93,7 +101,12 @@ export class Synchronisation {
     return { kind: 'holdings', holdings };
   }
 
-  async answer(request: SynchronisationRequest, sender: LinkSender): Promise<SynchronisationReply> {
+  async answer(
+    request: SynchronisationRequest | ReapingRequest,
+    sender: LinkSender,
+  ): Promise<SynchronisationReply | ReapingReply> {
+    if (request.kind === 'reap' || request.kind === 'clear' || request.kind === 'drop')
+      return this.#reaping.answer(request, sender);
     const fenced = fenceByRing(this.#env.participant.membership, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
     switch (request.kind) {
@@ -112,16 +125,23 @@ export class Synchronisation {
     }
   }
 
+  /** Whether an exchange of this node may have a state of the key in hand. */
+  #isExchanging(address: Address): boolean {
+    if (this.#running.length === 0) return false;
+    const partition = this.#env.participant.membership.view.ring?.partitionOf(address);
+    return this.#running.some((share) => share.partition === partition);
+  }
+
   async #exchange(request: ExchangeRequest): Promise<ExchangeReply> {
     const { node, slice, clock, log } = this.#env;
     this.#checkShare(request);
-    if (this.#running >= MAX_EXCHANGES) {
+    if (this.#running.length >= MAX_EXCHANGES) {
       this.#count.refused.add();
       throw new ArmatureError('overloaded', `this node runs ${MAX_EXCHANGES} exchanges already`, {
         remedy: 'Repeat in a second.',
       });
     }
-    this.#running++;
+    this.#running.push(request);
     try {
       const reply = await runExchange(
         { local: this.#share, ask: (peer, question, timeoutMs) => this.#ask(peer, question, timeoutMs), slice, clock },
@@ -136,7 +156,7 @@ export class Synchronisation {
       log[reply.outcome === 'equal' ? 'debug' : 'info'](what, 'an exchange with a replica has ended');
       return reply;
     } finally {
-      this.#running--;
+      this.#running.splice(this.#running.indexOf(request), 1);
     }
   }
 

@@ -1,0 +1,87 @@
+/**
+ * The messages of reaping: how tombstones that nobody needs any more are found out and dropped. The first owner of a partition is told to run a pass over a
+ * share (`reap`). It asks every other member whether anything of a deleted key is left there but its tombstone (`clear`), and, later and once more, has the
+ * other owners drop it (`drop`). Fenced by the ring like the other messages of synchronisation; see docs/decisions/0007-reaping.md for why this is safe.
+ */
+import type { BinaryString, BucketName } from '@armature/kernel';
+import type { Address } from '@armature/ring';
+import type { RingVersion } from './messages.js';
+import type { SynchronisedShare } from './synchronisation.js';
+
+/** A key in a certain state: the digest has `HASH_BYTES`. */
+export interface DigestedEntry {
+  readonly address: Address;
+  readonly digest: BinaryString;
+}
+
+/** Find the tombstones of this share that can go, as far as one run may go. To its first owner. */
+export interface ReapRequest extends SynchronisedShare {
+  readonly kind: 'reap';
+  /** `next` of the run before; undefined: from the beginning. */
+  readonly start: BinaryString | undefined;
+  /** Only this bucket, or undefined for all. */
+  readonly bucket: BucketName | undefined;
+}
+
+/**
+ * Why a candidate was not taken. What a member said of it: it `differs` at an owner; a node that is no owner holds a `stray` record of it; it is `hinted`, kept
+ * for an owner that was away; it is `in-hand`, part of an operation under way; the member is `unsettled`, having stood still a moment ago. Or: somebody has not
+ * answered (`unanswered`); it has `changed` since it was cleared; there is no room to remember it (`full`).
+ */
+export const HOLD_REASONS = ['differs', 'stray', 'hinted', 'in-hand', 'unsettled', 'unanswered', 'changed', 'full'] as const;
+export type HoldReason = (typeof HOLD_REASONS)[number];
+
+export interface ReapReply {
+  readonly kind: 'reap';
+  /** Keys looked at. */
+  readonly scanned: number;
+  /** Keys of which every version is a tombstone. */
+  readonly candidates: number;
+  /** Of these: cleared by all members, and in quarantine. */
+  readonly waiting: number;
+  /** Of these: dropped by all owners. */
+  readonly reaped: number;
+  /** Of these: neither, by reason. */
+  readonly heldBack: Readonly<Record<HoldReason, number>>;
+  /** Why nothing could be done, or nothing more: a member that is down, a partition that moves. Empty otherwise. */
+  readonly blocked: string;
+  /** Where the next run goes on; undefined: that was the end, or nothing can be done now. */
+  readonly next: BinaryString | undefined;
+}
+
+/** Is each of these, as far as you are concerned, in this state and no other? */
+export interface ClearRequest {
+  readonly kind: 'clear';
+  readonly ring: RingVersion;
+  readonly entries: readonly DigestedEntry[];
+}
+
+export const CLEARANCES = ['clear', 'differs', 'stray', 'hinted', 'in-hand', 'unsettled'] as const;
+export type Clearance = (typeof CLEARANCES)[number];
+
+export interface ClearReply {
+  readonly kind: 'clear';
+  /** In the order of the entries. What led to `clear` is on stable storage. */
+  readonly clearances: readonly Clearance[];
+}
+
+/** Drop those of these that are still in this state. */
+export interface DropRequest {
+  readonly kind: 'drop';
+  readonly ring: RingVersion;
+  readonly entries: readonly DigestedEntry[];
+}
+
+export interface DropReply {
+  readonly kind: 'drop';
+  /** Whether it was, in the order of the entries. */
+  readonly dropped: readonly boolean[];
+}
+
+export type ReapingRequest = ReapRequest | ClearRequest | DropRequest;
+export type ReapingReply = ReapReply | ClearReply | DropReply;
+
+/** A tally of nothing held back, to count from. */
+export function nothingHeldBack(): Record<HoldReason, number> {
+  return Object.fromEntries(HOLD_REASONS.map((reason) => [reason, 0])) as Record<HoldReason, number>;
+}

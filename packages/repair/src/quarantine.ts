@@ -1,0 +1,114 @@
+/**
+ * The quarantine of tombstones: which of them were found unneeded everywhere, and since when.
+ *
+ * That every member has been asked and has nothing but the tombstone says what is stored, and what operations have in hand. It says nothing of messages that
+ * are still on their way: a repair that a router sent just before, a merge in the queue of a slow connection. The tombstone itself absorbs these as
+ * long as it is there. So it stays for a while after it was first found unneeded, and must then be found so again, in the same state and under the same ring: a
+ * time that outlives messages, as TIME_WAIT does in TCP. The condition decides; the time only lets stragglers arrive.
+ *
+ * It is a memory of one node, bounded, and lost when the node ends. Whatever is forgotten begins anew, and costs only time.
+ */
+import type { BinaryString } from '@armature/kernel';
+import type { DigestedEntry, RingVersion } from '@armature/protocol';
+import type { Address } from '@armature/ring';
+
+/** Names a partition and N. */
+export type ShareName = string;
+
+interface Remembered {
+  readonly digest: BinaryString;
+  readonly ring: RingVersion;
+  /** When it was first found unneeded in this state, monotonic ms. */
+  readonly sinceMs: number;
+  /** When it was last a candidate, cleared or not. */
+  seenMs: number;
+}
+
+export interface QuarantineLimits {
+  readonly quarantineMs: number;
+  /** Entries remembered at most; some 300 bytes each, with their addresses. */
+  readonly entries: number;
+}
+
+export interface Verdict {
+  /** Long enough in quarantine: these may go. */
+  readonly due: readonly DigestedEntry[];
+  readonly waiting: number;
+  /** Not remembered for want of room. */
+  readonly full: number;
+}
+
+export class Quarantine {
+  readonly #limits: QuarantineLimits;
+  readonly #shares = new Map<ShareName, Map<Address, Remembered>>();
+  #size = 0;
+
+  constructor(limits: QuarantineLimits) {
+    this.#limits = limits;
+  }
+
+  /** Entries remembered now. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** These are candidates now, in these states: what is remembered of them in another state is void. */
+  note(share: ShareName, candidates: readonly DigestedEntry[], nowMs: number): void {
+    const known = this.#shares.get(share);
+    if (known === undefined) return;
+    for (const { address, digest } of candidates) {
+      const remembered = known.get(address);
+      if (remembered === undefined) continue;
+      if (remembered.digest === digest) remembered.seenMs = nowMs;
+      else this.forget(share, address);
+    }
+  }
+
+  /** These were cleared by every member just now. */
+  judge(share: ShareName, ring: RingVersion, cleared: readonly DigestedEntry[], nowMs: number): Verdict {
+    const due: DigestedEntry[] = [];
+    let waiting = 0;
+    let full = 0;
+    for (const entry of cleared) {
+      const remembered = this.#shares.get(share)?.get(entry.address);
+      const isSame = remembered?.digest === entry.digest && remembered.ring === ring;
+      if (isSame && nowMs - remembered.sinceMs >= this.#limits.quarantineMs) due.push(entry);
+      else if (isSame) waiting++;
+      else if (remembered === undefined && this.#size >= this.#limits.entries) full++;
+      else {
+        this.#remember(share, entry.address, { digest: entry.digest, ring, sinceMs: nowMs, seenMs: nowMs });
+        waiting++;
+      }
+    }
+    return { due, waiting, full };
+  }
+
+  /** Reaped, or no candidate any more. */
+  forget(share: ShareName, address: Address): void {
+    const known = this.#shares.get(share);
+    if (known?.delete(address) !== true) return;
+    this.#size--;
+    if (known.size === 0) this.#shares.delete(share);
+  }
+
+  /** A whole pass over the share, begun at `sinceMs`, is done: what it has not come across is no candidate. */
+  prune(share: ShareName, sinceMs: number): void {
+    for (const [address, { seenMs }] of this.#shares.get(share) ?? []) if (seenMs < sinceMs) this.forget(share, address);
+  }
+
+  /** Forgets the shares that are another node's business now. */
+  keepOnly(isOurs: (share: ShareName) => boolean): void {
+    for (const [share, known] of this.#shares) {
+      if (isOurs(share)) continue;
+      this.#size -= known.size;
+      this.#shares.delete(share);
+    }
+  }
+
+  #remember(share: ShareName, address: Address, remembered: Remembered): void {
+    let known = this.#shares.get(share);
+    if (known === undefined) this.#shares.set(share, (known = new Map()));
+    if (!known.has(address)) this.#size++;
+    known.set(address, remembered);
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Reaping as a node takes part in it: it clears and drops what it is asked about, and runs the passes over the shares whose first owner it is. When a pass is
+ * run is not decided here but by whoever asks: an anti-entropy worker, or an administrator.
+ */
+import { toArmatureError, unreachable, type NodeId } from '@armature/kernel';
+import type { LinkAddress, LinkSender } from '@armature/bus';
+import type { Participant } from '@armature/coordination';
+import {
+  HOLD_REASONS,
+  nodeAddress,
+  type HoldReason,
+  type ReapingReply,
+  type ReapingRequest,
+  type ReapReply,
+  type ReapRequest,
+  type ReplyTo,
+} from '@armature/protocol';
+import {
+  Clearing,
+  DEFAULT_REAP_QUARANTINE_MS,
+  Reaper,
+  type ReapedReplica,
+  type ScanQuery,
+  type SynchronisedReplica,
+} from '@armature/repair';
+import type { Address } from '@armature/ring';
+import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
+import { fenceByRing } from './ring-fence.js';
+
+export interface ReapingEnv {
+  readonly node: NodeId;
+  readonly participant: Participant;
+  readonly replica: ReapedReplica & Pick<SynchronisedReplica, 'page'>;
+  readonly hints: { kept(addresses: readonly Address[]): Promise<ReadonlySet<Address>> };
+  /** Whether this node is making the key's partition equal with a peer's just now. */
+  readonly isExchanging: (address: Address) => boolean;
+  readonly store: { sync(): Promise<void> };
+  /** `DEFAULT_REAP_QUARANTINE_MS` by default. */
+  readonly reapQuarantineMs: number | undefined;
+  readonly slice: (kind: 'reap') => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** What is not in hand by name ends within seconds: a page of a copy, a merge that waits for the membership. */
+const MAX_SETTLE_MS = 60_000;
+const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
+
+export class Reaping {
+  readonly #env: ReapingEnv;
+  readonly #clearing: Clearing;
+  readonly #reaper: Reaper;
+  readonly #candidates: Counter;
+  readonly #reaped: Counter;
+  readonly #heldBack: Readonly<Record<HoldReason, Counter>>;
+  readonly #blocked: Counter;
+
+  constructor(env: ReapingEnv) {
+    this.#env = env;
+    const { node, participant, replica, hints, slice, clock, telemetry } = env;
+    const quarantineMs = env.reapQuarantineMs ?? DEFAULT_REAP_QUARANTINE_MS;
+    const view = (): typeof participant.membership.view => participant.membership.view;
+    this.#clearing = new Clearing({
+      node,
+      view,
+      replica,
+      hinted: (addresses) => hints.kept(addresses),
+      isInHand: (address) => participant.inHand.has(address) || env.isExchanging(address),
+      steadyForMs: () => participant.pauses.steadyForMs,
+      settleMs: Math.min(MAX_SETTLE_MS, quarantineMs),
+      sync: () => env.store.sync(),
+    });
+    const reaper = {
+      node,
+      view,
+      clearing: this.#clearing,
+      scan: (query: ScanQuery) => replica.page(query),
+      ask: <Q extends Exclude<ReapingRequest, ReapRequest>>(member: NodeId, request: Q, timeoutMs: number) =>
+        this.#ask(member, request, timeoutMs),
+      isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),
+      slice,
+      clock,
+    };
+    this.#reaper = new Reaper(reaper, { quarantineMs });
+    const heldBack = (reason: HoldReason): Counter =>
+      telemetry.counter('armature_reap_held_back_total', 'Tombstones that a pass found and could not take.', { reason });
+    this.#candidates = telemetry.counter('armature_reap_candidates_total', 'Tombstones that passes of this node found.');
+    this.#reaped = telemetry.counter('armature_reap_reaped_total', 'Tombstones that passes of this node dropped, at all owners.');
+    this.#blocked = telemetry.counter('armature_reap_blocked_total', 'Runs that a member or a moving partition has stopped.');
+    this.#heldBack = Object.fromEntries(HOLD_REASONS.map((reason) => [reason, heldBack(reason)])) as Record<HoldReason, Counter>;
+    telemetry.observedGauge('armature_reap_waiting', 'Tombstones in quarantine at this node.', () => this.#reaper.quarantined);
+  }
+
+  async answer(request: ReapingRequest, sender: LinkSender): Promise<ReapingReply> {
+    // Before the fence, which must hold for what is read.
+    if (request.kind !== 'reap') await this.#env.slice('reap');
+    const fenced = fenceByRing(this.#env.participant.membership, request.ring, sender.address);
+    if (fenced !== undefined) await fenced;
+    switch (request.kind) {
+      case 'reap':
+        return this.#run(request);
+      case 'clear':
+        return this.#clearing.clear(request);
+      case 'drop':
+        return this.#clearing.drop(request);
+      default:
+        return unreachable(request);
+    }
+  }
+
+  async #run(request: ReapRequest): Promise<ReapReply> {
+    const { node, log } = this.#env;
+    const reply = await this.#reaper.run(request);
+    this.#candidates.add(reply.candidates);
+    this.#reaped.add(reply.reaped);
+    for (const reason of HOLD_REASONS) this.#heldBack[reason].add(reply.heldBack[reason]);
+    if (reply.blocked !== '') this.#blocked.add();
+    const { kind: _kind, next: _next, ...facts } = reply;
+    const what = { node, partition: request.partition, n: request.n, ...facts };
+    log[reply.reaped > 0 ? 'info' : 'debug'](what, 'looked for tombstones that can go');
+    return reply;
+  }
+
+  async #ask<Q extends Exclude<ReapingRequest, ReapRequest>>(member: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    const { link, monitor } = this.#env.participant;
+    try {
+      return (await link.request(nodeAddress(member) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      if (SILENCE.has(error.code)) monitor.failed(member, error.code);
+      throw error;
+    }
+  }
+}

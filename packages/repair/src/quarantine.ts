@@ -106,8 +106,8 @@ export class Quarantine {
   }
 
   #remember(share: ShareName, address: Address, remembered: Remembered): void {
-    let known = this.#shares.get(share);
-    if (known === undefined) this.#shares.set(share, (known = new Map()));
+    const known = this.#shares.get(share) ?? new Map<Address, Remembered>();
+    this.#shares.set(share, known);
     if (!known.has(address)) this.#size++;
     known.set(address, remembered);
   }

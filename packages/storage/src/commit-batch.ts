@@ -8,22 +8,32 @@ import { type ArmatureError } from '@armature/kernel';
 import type { StorageOperation } from './engine.js';
 import { pendingBytes, type PendingWrite } from './overlay.js';
 
+/** A batch is closed to newcomers beyond these. */
+export interface BatchLimits {
+  readonly operations: number;
+  readonly sizeBytes: number;
+}
+
 /**
- * A batch is closed to newcomers beyond these. Larger ones save little (1.2 times from 64 to 256 operations) and hold the
- * event loop longer while they are handed to the engine: 1,024 small operations take about 3 ms with LevelDB.
+ * Larger ones save little (1.2 times from 64 to 256 operations) and hold the event loop longer while they are handed to the engine: 1,024 small
+ * operations take about 3 ms with LevelDB.
  */
-const OPERATIONS_LIMIT = 1024;
-const SIZE_LIMIT_BYTES = 4 * 1024 * 1024;
+const COMMIT_LIMITS: BatchLimits = { operations: 1024, sizeBytes: 4 * 1024 * 1024 };
 
 export class CommitBatch {
-  operations: StorageOperation[] = [];
-  pending: PendingWrite[] = [];
+  readonly operations: StorageOperation[] = [];
+  readonly pending: PendingWrite[] = [];
   sizeBytes = 0;
   /** Whether anyone in it asked for stable storage. */
   sync = false;
   #promise: Promise<void> | undefined;
   #resolve: (() => void) | undefined;
   #reject: ((error: ArmatureError) => void) | undefined;
+  readonly #limits: BatchLimits;
+
+  constructor(limits: BatchLimits = COMMIT_LIMITS) {
+    this.#limits = limits;
+  }
 
   add(pending: PendingWrite): void {
     this.operations.push(pending.operation);
@@ -31,20 +41,10 @@ export class CommitBatch {
     this.sizeBytes += pendingBytes(pending.operation);
   }
 
-  /** Puts the writes of an earlier, failed batch before its own. */
-  prepend(earlier: readonly PendingWrite[]): void {
-    const own = this.pending;
-    this.operations = [];
-    this.pending = [];
-    this.sizeBytes = 0;
-    for (const pending of earlier) this.add(pending);
-    for (const pending of own) this.add(pending);
-  }
-
   /** Whether so much more would still fit. An empty batch takes a write of any size: a write is never split. */
   fits(operations: number, sizeBytes: number): boolean {
     if (this.operations.length === 0) return true;
-    return this.operations.length + operations <= OPERATIONS_LIMIT && this.sizeBytes + sizeBytes <= SIZE_LIMIT_BYTES;
+    return this.operations.length + operations <= this.#limits.operations && this.sizeBytes + sizeBytes <= this.#limits.sizeBytes;
   }
 
   /** Settles when the batch has: the same promise for all who ask. */
@@ -54,10 +54,6 @@ export class CommitBatch {
       this.#reject = reject;
     });
     return this.#promise;
-  }
-
-  get hasWaiters(): boolean {
-    return this.#promise !== undefined;
   }
 
   resolve(): void {

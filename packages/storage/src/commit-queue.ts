@@ -3,28 +3,34 @@
  * everything that gathers meanwhile is the next: an idle queue adds no delay (a commit starts at the end of the turn in
  * which the first write arrived), a busy one shares every fixed cost.
  *
+ * There are two lanes. Writes that somebody waits for are committed as soon as the engine is free. Those that were acknowledged from memory
+ * lie in the buffer, and are flushed in small batches of their own. Where both lanes have something they take turns, so a write that is waited
+ * for waits for one small batch of the buffer at most, however much is in it, and the buffer gets on under any load. A flush is never synced, and a
+ * synced commit never carries buffered writes: its fsync would have to wait for them all.
+ *
+ * So writes of different keys are not stored in the order in which they were made; writes of one key are, as far as anybody can tell: a
+ * buffered write waits for older ones of its key that somebody waits for, and one that is overtaken by a later write of its key is dropped when
+ * that is stored.
+ *
  * When a commit fails, those who wait for it are told, and their writes are undone. A write that was acknowledged from
- * memory cannot be taken back: it goes to the front of the queue and is tried again, with a growing pause for as long as
- * nobody waits, and at once when somebody does.
+ * memory cannot be taken back: it stays in the buffer and is tried again.
  */
 import { toArmatureError, type ArmatureError } from '@armature/kernel';
-import type { Clock, Timer } from '@armature/runtime';
+import type { Clock } from '@armature/runtime';
 import { CommitBatch } from './commit-batch.js';
 import type { Engine, StorageOperation } from './engine.js';
+import { Flusher, type TakeFlushSlice } from './flusher.js';
 import type { Overlay } from './overlay.js';
+import { WriteBuffer } from './write-buffer.js';
 
 /**
  * When a write's promise resolves. `fsync`: it survives a power cut. `os`: the engine has it, so it survives the end of
- * this process. `memory`: at once; it is stored a moment later, and lost if the process ends before that.
+ * this process. `memory` and `buffered`: at once, and it is lost if the process ends before it is flushed, a moment later
+ * or with everything that gathers over a longer time.
  */
-export type Durability = 'fsync' | 'os' | 'memory';
+export type Durability = 'fsync' | 'os' | 'memory' | 'buffered';
 
-/** Writes that nobody waits for are committed early once this much of them, or a full batch, has gathered. */
-const WRITE_BEHIND_BYTES = 1024 * 1024;
-
-/** Pauses between retries when nobody waits: doubling, so that a full disk costs a few attempts per minute. */
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 5_000;
+const LAST_RETRY_AFTER_MS = 5_000;
 
 const DONE = Promise.resolve();
 
@@ -49,6 +55,8 @@ export interface CommitListener {
   uncertain(operation: StorageOperation): void;
   committed(report: CommitReport): void;
   failed(failure: CommitFailure): void;
+  /** The buffer was flushed, which took so long from when it was due. */
+  flushed(durationMs: number): void;
 }
 
 export interface CommitQueueOptions {
@@ -56,48 +64,58 @@ export interface CommitQueueOptions {
   readonly clock: Clock;
   readonly overlay: Overlay;
   readonly listener: CommitListener;
-  /** Longest wait of a `memory` write for company. */
-  readonly writeBehindMs: number;
+  /** Longest rest of a write in the buffer before its flush begins, by what it asked for. */
+  readonly restMs: { readonly memory: number; readonly buffered: number };
+  /** What is buffered, as a share of what may be. */
+  readonly share: (buffer: WriteBuffer) => number;
 }
 
 export class CommitQueue {
-  readonly #engine: Engine;
-  readonly #clock: Clock;
-  readonly #overlay: Overlay;
-  readonly #listener: CommitListener;
-  readonly #writeBehindMs: number;
-  #queue: CommitBatch[] = [];
+  readonly buffer: WriteBuffer;
+  readonly #options: CommitQueueOptions;
+  readonly #flusher: Flusher;
+  /** Of writes that are waited for. */
+  readonly #queue: CommitBatch[] = [];
   #running: CommitBatch | undefined;
-  /** Set while the start of a commit is scheduled: for the end of this turn, or by a timer. */
-  #scheduled: 'turn' | Timer | undefined;
-  #retryMs = FIRST_RETRY_MS;
-  #failing = false;
+  /** Set while the start of a commit is scheduled for the end of this turn. */
+  #isScheduled = false;
+  /** The lane that was not served last. */
+  #turn: 'waited-for' | 'flush' = 'waited-for';
   #lastCommitMs = 1;
   /** Once the engine is closed under the queue nothing can be retried. */
   #dead: ArmatureError | undefined;
 
   constructor(options: CommitQueueOptions) {
-    this.#engine = options.engine;
-    this.#clock = options.clock;
-    this.#overlay = options.overlay;
-    this.#listener = options.listener;
-    this.#writeBehindMs = options.writeBehindMs;
+    this.#options = options;
+    this.buffer = new WriteBuffer(options.overlay);
+    this.#flusher = new Flusher({
+      clock: options.clock,
+      buffer: this.buffer,
+      share: () => options.share(this.buffer),
+      wake: () => this.#schedule(),
+      flushed: (durationMs) => options.listener.flushed(durationMs),
+    });
+  }
+
+  /** From now on flushes ask before each batch. */
+  askBeforeFlush(take: TakeFlushSlice): void {
+    this.#flusher.askFirst(take);
   }
 
   /** Accepts one write, whose operations are committed together. They are in the overlay when this returns. */
   write(operations: readonly StorageOperation[], sizeBytes: number, durability: Durability): Promise<void> {
     if (this.#dead !== undefined) return Promise.reject(this.#dead);
+    if (durability === 'memory' || durability === 'buffered') {
+      this.buffer.add(operations);
+      this.#flusher.accepted(this.#options.restMs[durability]);
+      return DONE;
+    }
     let batch = this.#queue.at(-1);
     if (!batch?.fits(operations.length, sizeBytes)) {
       batch = new CommitBatch();
       this.#queue.push(batch);
     }
-    const acknowledged = durability === 'memory';
-    for (const operation of operations) batch.add(this.#overlay.add(operation, acknowledged));
-    if (acknowledged) {
-      this.#schedule();
-      return DONE;
-    }
+    for (const operation of operations) batch.add(this.#options.overlay.add(operation, false));
     if (durability === 'fsync') batch.sync = true;
     const settled = batch.settled();
     this.#schedule();
@@ -105,122 +123,79 @@ export class CommitQueue {
   }
 
   /** Resolves when everything accepted so far is stored; rejects if a commit on the way fails. */
-  drain(): Promise<void> {
-    const last = this.#queue.at(-1) ?? this.#running;
-    if (last === undefined) return DONE;
-    if (this.#dead !== undefined) return Promise.reject(this.#dead);
-    const settled = last.settled();
-    this.#schedule();
-    return settled;
+  async drain(): Promise<void> {
+    if (this.#dead !== undefined) throw this.#dead;
+    const waitedFor = (this.#queue.at(-1) ?? this.#running)?.settled();
+    const outcomes = await Promise.allSettled([waitedFor, this.#flusher.drain()]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   /** A fair time to wait before offering more, ms: about what it takes to commit what is queued. */
   get retryAfterMs(): number {
-    const drainMs = this.#failing ? this.#retryMs : this.#lastCommitMs * (this.#queue.length + 1);
-    return Math.ceil(Math.min(Math.max(drainMs, 5), LAST_RETRY_MS));
+    const drainMs = this.#flusher.retryMs ?? this.#lastCommitMs * (this.#queue.length + this.buffer.batches + 1);
+    return Math.ceil(Math.min(Math.max(drainMs, 5), LAST_RETRY_AFTER_MS));
   }
 
   /** Nothing is tried from here on. */
   stop(error: ArmatureError): void {
     this.#dead = error;
-    this.#cancelSchedule();
+    this.#flusher.stop(error);
+    for (const batch of this.#queue.splice(0)) batch.reject(error);
   }
 
-  /** Sees to it that a commit starts as soon as it should, given who waits. */
   #schedule(): void {
-    if (this.#running !== undefined || this.#scheduled === 'turn' || this.#dead !== undefined) return;
-    const first = this.#queue[0];
-    if (first === undefined) return;
-    const isUrgent = this.#queue.some((batch) => batch.hasWaiters);
-    const isMuch = first.sizeBytes >= WRITE_BEHIND_BYTES || this.#queue.length > 1;
-    if (isUrgent || (isMuch && !this.#failing)) {
-      this.#cancelSchedule();
-      this.#scheduled = 'turn';
-      this.#clock.defer(() => this.#start());
-    } else {
-      this.#scheduled ??= this.#clock.after(this.#failing ? this.#retryMs : this.#writeBehindMs, () => this.#start());
-    }
-  }
-
-  #cancelSchedule(): void {
-    if (this.#scheduled !== 'turn') this.#scheduled?.cancel();
-    this.#scheduled = undefined;
+    if (this.#running !== undefined || this.#isScheduled || this.#dead !== undefined) return;
+    if (this.#queue.length === 0 && !this.#flusher.isReady) return;
+    this.#isScheduled = true;
+    this.#options.clock.defer(() => this.#start());
   }
 
   #start(): void {
-    this.#scheduled = undefined;
-    const batch = this.#dead === undefined ? this.#queue.shift() : undefined;
-    if (batch !== undefined) void this.#commit(batch);
+    this.#isScheduled = false;
+    if (this.#dead !== undefined) return;
+    const flush = this.#turn === 'flush' || this.#queue.length === 0 ? this.#flusher.next() : undefined;
+    this.#turn = flush === undefined ? 'flush' : 'waited-for';
+    const batch = flush ?? this.#queue.shift();
+    if (batch !== undefined) void this.#commit(batch, flush !== undefined);
   }
 
-  async #commit(batch: CommitBatch): Promise<void> {
-    // Only when more than one full batch is backed up. They share this batch's fate if it fails, see #fail.
-    const behind = this.#queue.slice();
-    const startedMs = this.#clock.monotonicMs();
+  async #commit(batch: CommitBatch, isFlush: boolean): Promise<void> {
+    const { engine, clock, overlay, listener } = this.#options;
+    const startedMs = clock.monotonicMs();
     this.#running = batch;
     try {
-      await this.#engine.write(batch.operations, { sync: batch.sync });
+      await engine.write(batch.operations, { sync: batch.sync });
     } catch (thrown) {
-      this.#fail(batch, behind, toArmatureError(thrown));
+      this.#fail(batch, isFlush, toArmatureError(thrown));
       return;
     }
     this.#running = undefined;
-    this.#failing = false;
-    this.#retryMs = FIRST_RETRY_MS;
-    this.#lastCommitMs = this.#clock.monotonicMs() - startedMs;
+    this.#lastCommitMs = clock.monotonicMs() - startedMs;
     for (const pending of batch.pending) {
-      this.#overlay.stored(pending);
-      this.#listener.stored(pending.operation);
+      for (const covered of overlay.stored(pending)) this.buffer.forget(covered);
+      if (isFlush) this.buffer.forget(pending);
+      listener.stored(pending.operation);
     }
-    this.#listener.committed({ operations: batch.operations.length, durationMs: this.#lastCommitMs });
+    listener.committed({ operations: batch.operations.length, durationMs: this.#lastCommitMs });
     batch.resolve();
+    this.#flusher.recovered();
+    this.#flusher.stored();
     this.#schedule();
   }
 
-  /**
-   * Writes that had been queued behind a failed commit and found no room in it fail with it: retained writes go first,
-   * and with a backlog of more than a batch of those, nobody behind them would otherwise ever be told.
-   */
-  #fail(batch: CommitBatch, behind: readonly CommitBatch[], error: ArmatureError): void {
+  #fail(batch: CommitBatch, isFlush: boolean, error: ArmatureError): void {
+    const { overlay, listener } = this.#options;
     this.#running = undefined;
-    this.#retryMs = this.#failing ? Math.min(this.#retryMs * 2, LAST_RETRY_MS) : FIRST_RETRY_MS;
-    this.#failing = true;
+    for (const pending of batch.pending) {
+      listener.uncertain(pending.operation);
+      if (!isFlush) overlay.undo(pending);
+    }
+    if (isFlush) this.buffer.release(batch);
+    const operations = batch.pending.length;
+    listener.failed({ error, failed: isFlush ? 0 : operations, retained: isFlush ? operations : 0 });
+    batch.reject(error);
     if (error.code === 'closed') this.stop(error);
-    const fallen = [batch, ...behind.filter((other) => other.hasWaiters)];
-    this.#queue = this.#queue.filter((other) => !fallen.includes(other));
-    let failed = 0;
-    let retained = 0;
-    const rest: CommitBatch[] = [];
-    for (const one of fallen) {
-      const kept = new CommitBatch();
-      for (const pending of one.pending) {
-        this.#listener.uncertain(pending.operation);
-        if (pending.acknowledged) {
-          kept.add(pending);
-        } else {
-          this.#overlay.undo(pending);
-          failed++;
-        }
-      }
-      retained += kept.pending.length;
-      if (kept.pending.length > 0) rest.push(kept);
-    }
-    this.#requeue(rest);
-    this.#listener.failed({ error, failed, retained });
-    for (const one of fallen) one.reject(error);
-    if (error.code === 'closed') for (const other of this.#queue) other.reject(error);
+    else if (isFlush) this.#flusher.failed(error);
     this.#schedule();
-  }
-
-  /** To the front, oldest first, no write ever split; what gathered meanwhile joins them if it fits. */
-  #requeue(rest: readonly CommitBatch[]): void {
-    const last = rest.at(-1);
-    const next = this.#queue[0];
-    if (last !== undefined && next?.fits(last.operations.length, last.sizeBytes) === true) {
-      next.prepend(last.pending);
-      this.#queue.unshift(...rest.slice(0, -1));
-    } else {
-      this.#queue.unshift(...rest);
-    }
   }
 }

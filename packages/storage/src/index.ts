@@ -4,6 +4,7 @@
  */
 export type { CommitFailure, Durability } from './commit-queue.js';
 export * from './engine.js';
+export type { TakeFlushSlice } from './flusher.js';
 export * from './faulty-engine.js';
 export * from './identity.js';
 export * from './key-space.js';

@@ -10,9 +10,9 @@ export function closedError(what: string): ArmatureError {
 }
 
 /** A write refused because too much is waiting for the device. */
-export function overloadedError(pendingBytes: number, limitBytes: number, retryAfterMs: number): ArmatureError {
-  return new ArmatureError('overloaded', `${pendingBytes} bytes wait to be stored, of at most ${limitBytes}`, {
+export function overloadedError(pending: number, limit: number, unit: 'bytes' | 'objects', retryAfterMs: number): ArmatureError {
+  return new ArmatureError('overloaded', `${pending} ${unit} wait to be stored, of at most ${limit}`, {
     remedy: 'Repeat after a pause; if it persists the disk is slower than the load, so add nodes or raise the overlay limit.',
-    details: { retryAfterMs, pendingBytes, limitBytes },
+    details: { retryAfterMs, pending, limit, unit },
   });
 }

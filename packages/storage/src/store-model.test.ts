@@ -1,6 +1,6 @@
 /**
  * The store against a model, in virtual time: random interleavings of writes of every durability, reads, pages, commits
- * that fail before or after they took effect, slow ones, and at the end a power cut.
+ * that fail before or after they took effect, slow ones, slices for flushes that come late or never, and at the end a power cut.
  *
  * Each write has a number of its own and writes it under one to three keys, so that a value tells who wrote it. The model is the
  * list of writes with their outcomes.
@@ -15,6 +15,7 @@ type Step =
   | { readonly kind: 'write'; readonly keys: readonly string[]; readonly deletes: boolean; readonly durability: Durability }
   | { readonly kind: 'advance'; readonly ms: number }
   | { readonly kind: 'plan'; readonly fault: 'none' | 'unapplied' | 'applied'; readonly delayMs: number }
+  | { readonly kind: 'slices'; readonly delayMs: number | 'refused' }
   | { readonly kind: 'page'; readonly limit: number };
 
 interface Write {
@@ -22,7 +23,8 @@ interface Write {
   readonly keys: readonly string[];
   readonly deletes: boolean;
   readonly durability: Durability;
-  outcome: 'accepted' | 'done' | 'failed';
+  /** `failed`: it may have been applied; `refused`: never. */
+  outcome: 'accepted' | 'done' | 'failed' | 'refused';
 }
 
 const KEYS = ['a', 'b', 'c', 'd'];
@@ -35,7 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('write' as const),
       keys: fc.subarray(KEYS, { minLength: 1, maxLength: 3 }),
       deletes: fc.boolean(),
-      durability: fc.constantFrom<Durability>('fsync', 'os', 'memory'),
+      durability: fc.constantFrom<Durability>('fsync', 'os', 'memory', 'buffered', 'buffered'),
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('advance' as const), ms: fc.constantFrom(0, 1, 5, 30, 400) }) },
@@ -46,6 +48,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       fault: fc.constantFrom('none' as const, 'none' as const, 'unapplied' as const, 'applied' as const),
       delayMs: fc.constantFrom(0, 0, 3, 10),
     }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('slices' as const), delayMs: fc.constantFrom(0, 7, 200, 'refused' as const) }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('page' as const), limit: fc.integer({ min: 1, max: 5 }) }) },
 );
@@ -59,6 +65,7 @@ class World {
   readonly writes: Write[] = [];
   readonly store: Store;
   plan: { fault: Fault | undefined; delayMs: number } = { fault: undefined, delayMs: 0 };
+  slices: number | 'refused' = 0;
 
   constructor(cacheBytes: number) {
     const engine: Engine = faultyEngine(this.disk.open(), (call) => {
@@ -66,7 +73,9 @@ class World {
       const { fault, delayMs } = this.plan;
       return delayMs === 0 ? fault : sleep(this.clock, delayMs).then(() => fault);
     });
-    this.store = new Store({ engine, clock: this.clock, cacheBytes, writeBehindMs: 4 });
+    // Bounds so low that flushes start early, and some do not ask.
+    this.store = new Store({ engine, clock: this.clock, cacheBytes, bufferLimit: 24, writeBehindMs: 4, bufferFlushMs: 40 });
+    this.store.askBeforeFlush(() => (this.slices === 'refused' ? Promise.reject(new Error()) : sleep(this.clock, this.slices)));
   }
 
   write(keys: readonly string[], deletes: boolean, durability: Durability): void {
@@ -78,8 +87,9 @@ class World {
     this.store.write(operations, durability).then(
       () => (write.outcome = 'done'),
       (error: unknown) => {
-        expect(error).toMatchObject({ code: 'storage-failed' });
-        write.outcome = 'failed';
+        const isRefused = durability === 'memory' || durability === 'buffered';
+        expect(error).toMatchObject({ code: isRefused ? 'overloaded' : 'storage-failed' });
+        write.outcome = isRefused ? 'refused' : 'failed';
       },
     );
   }
@@ -96,6 +106,7 @@ class World {
   allows(k: string, value: Uint8Array | undefined): boolean {
     const seen = orderOf(value);
     for (const write of this.of(k)) {
+      if (write.outcome === 'refused') continue;
       if (write.deletes ? seen === undefined : seen === write.order) return true;
       if (write.outcome !== 'failed') return false;
     }
@@ -130,10 +141,12 @@ class World {
   async run(steps: readonly Step[]): Promise<void> {
     for (const each of steps) {
       if (each.kind === 'write') this.write(each.keys, each.deletes, each.durability);
+      else if (each.kind === 'slices') this.slices = each.delayMs;
       else if (each.kind === 'advance') await this.clock.advance(each.ms);
       else if (each.kind === 'page') await this.checkPages(each.limit);
       else if (each.fault === 'none') this.plan = { fault: undefined, delayMs: each.delayMs };
       else this.plan = { fault: { code: 'storage-failed', applied: each.fault === 'applied' }, delayMs: each.delayMs };
+      await Promise.resolve().then(() => Promise.resolve()); // a refusal is known by now
       this.checkReads();
     }
   }
@@ -151,6 +164,7 @@ test('reads and pages show the newest accepted write at every moment, and all of
       await world.clock.advance(20_000);
       world.checkReads();
       for (const write of world.writes) expect(write.outcome).not.toBe('accepted');
+      expect(world.store.queueShare).toBe(0);
       const closed = world.store.close();
       await world.clock.advance(100);
       await closed;
@@ -176,7 +190,7 @@ test('after a crash every write acknowledged with fsync is there, or a later one
       for (const write of world.writes) {
         for (const k of write.keys) {
           if (write.durability === 'fsync' && write.outcome === 'done') expect(shown(k)).toBeGreaterThanOrEqual(write.order);
-          if (write.outcome !== 'failed' && !write.deletes && seen.get(k) === write.order) {
+          if (write.outcome !== 'failed' && write.outcome !== 'refused' && !write.deletes && seen.get(k) === write.order) {
             for (const other of write.keys) expect(shown(other)).toBeGreaterThanOrEqual(write.order);
           }
         }

@@ -125,26 +125,6 @@ describe('group commit', () => {
     expect(r.writes()).toEqual([{ keys: ['a'], sync: false }]);
   });
 
-  test('memory: a write that is waited for takes those behind it along at once', async () => {
-    const r = rig({ writeBehindMs: 20 });
-    void r.store.write([put('a', '1')], 'memory');
-    await r.clock.advance(3);
-    void r.store.write([put('b', '1')], 'fsync');
-    await r.clock.advance(0);
-    expect(r.writes()).toEqual([{ keys: ['a', 'b'], sync: true }]);
-    expect(r.clock.pending).toBe(0);
-  });
-
-  test.each([
-    ['a megabyte', 11, 100_000],
-    ['a full batch', 1025, 1],
-  ])('memory: %s is not held back', async (_, count, size) => {
-    const r = rig({ writeBehindMs: 20 });
-    for (let i = 0; i < count; i++) void r.store.write([put(`k${i}`, 'x'.repeat(size))], 'memory');
-    await r.clock.advance(0);
-    expect(r.writes()).toHaveLength(1);
-  });
-
   test('a write is never split over two commits, and commits are bounded', async () => {
     const r = rig();
     const group = (name: string): StorageOperation[] => Array.from({ length: 400 }, (_, i) => put(`${name}${i}`, ''));
@@ -166,8 +146,8 @@ describe('group commit', () => {
 
 describe('reads', () => {
   test('a write is visible at once, whatever its durability, and never asks the engine', async () => {
-    for (const durability of ['fsync', 'os', 'memory'] as const) {
-      const r = rig();
+    for (const durability of ['fsync', 'os', 'memory', 'buffered'] as const) {
+      const r = rig({ bufferFlushMs: 40 });
       void r.store.write([put('a', '1')], durability);
       expect(r.read('a')).toBe('1');
       void r.store.write([del('a')], durability);
@@ -324,19 +304,6 @@ describe('failing commits', () => {
     expect(r.read('a')).toBe('new');
   });
 
-  test('retained writes too large to join what gathered behind them still go first', async () => {
-    const r = rig();
-    r.fault(slow(r.clock, FULL));
-    void r.store.write([put('a', 'first'), put('x', 'x'.repeat(3_000_000))], 'memory');
-    await r.clock.advance(5);
-    void r.store.write([put('a', 'second'), put('y', 'y'.repeat(3_000_000))], 'memory');
-    await r.clock.advance(5);
-    r.fault(() => undefined);
-    await r.clock.advance(1000);
-    expect(r.writes().map((write) => write.keys[1])).toEqual(['x', 'x', 'y']);
-    expect(await r.engine.get(key('a'))).toEqual(bytes('second'));
-  });
-
   test('a later write of the same key, queued behind the failed commit, stays', async () => {
     const r = rig();
     r.fault(slow(r.clock, FULL));
@@ -352,26 +319,29 @@ describe('failing commits', () => {
     expect(r.read('a')).toBe('2');
   });
 
-  test('an acknowledged memory write stays readable and is retried until it is stored', async () => {
-    const r = rig();
-    let failures = 3;
-    r.fault((call) => (call.kind === 'write' && failures-- > 0 ? FULL : undefined));
-    void r.store.write([put('a', 'kept')], 'memory');
-    const waiting = watch(r.store.write([put('a', 'lost'), put('b', 'lost')], 'fsync'));
-    expect(r.read('a')).toBe('lost');
-    await r.clock.advance(0);
-    expect(waiting.state).toBe('storage-full');
-    expect([r.read('a'), r.read('b')]).toEqual(['kept', undefined]);
-    await r.clock.advance(99);
-    expect(r.writes()).toHaveLength(1);
-    await r.clock.advance(1 + 200);
-    expect(r.writes()).toHaveLength(3);
-    expect(r.read('a')).toBe('kept');
-    await r.clock.advance(400);
-    expect(r.writes().map((write) => write.keys)).toEqual([['a', 'a', 'b'], ['a'], ['a'], ['a']]);
-    expect(r.clock.pending).toBe(0);
-    expect(await r.engine.get(key('a'))).toEqual(bytes('kept'));
-  });
+  test.each(['memory', 'buffered'] as const)(
+    'an acknowledged %s write stays readable, and is tried again until it is stored',
+    async (durability) => {
+      const r = rig({ writeBehindMs: 10, bufferFlushMs: 10 });
+      let failures = 4;
+      r.fault((call) => (call.kind === 'write' && failures-- > 0 ? FULL : undefined));
+      void r.store.write([put('a', 'kept')], durability);
+      const waiting = watch(r.store.write([put('a', 'lost'), put('b', 'lost')], 'fsync'));
+      expect(r.read('a')).toBe('lost');
+      await r.clock.advance(0);
+      expect(waiting.state).toBe('storage-full');
+      expect([r.read('a'), r.read('b')]).toEqual(['kept', undefined]);
+      await r.clock.advance(10 + 99);
+      expect(r.writes()).toHaveLength(2);
+      await r.clock.advance(1 + 200);
+      expect(r.writes()).toHaveLength(4);
+      expect(r.read('a')).toBe('kept');
+      await r.clock.advance(400);
+      expect(r.writes().map((write) => write.keys)).toEqual([['a', 'b'], ['a'], ['a'], ['a'], ['a']]);
+      expect(r.clock.pending).toBe(0);
+      expect(await r.engine.get(key('a'))).toEqual(bytes('kept'));
+    },
+  );
 
   test('while memory writes are retried, a write that is waited for is tried, and told, at once', async () => {
     const r = rig();
@@ -394,11 +364,15 @@ describe('failing commits', () => {
     r.fault((call) => (call.kind === 'write' ? FULL : undefined));
     void r.store.write([put('m', '1')], 'memory');
     r.store.write([put('a', '1'), put('b', '1')], 'os').catch(() => heard.push('writer'));
-    await r.clock.advance(0);
-    expect(heard).toEqual([expect.objectContaining({ failed: 2, retained: 1 }), 'writer']);
+    await r.clock.advance(20);
+    expect(heard).toEqual([
+      expect.objectContaining({ failed: 2, retained: 0 }),
+      'writer',
+      expect.objectContaining({ failed: 0, retained: 1 }),
+    ]);
     unsubscribe();
     await r.clock.advance(1000);
-    expect(heard).toHaveLength(2);
+    expect(heard).toHaveLength(3);
   });
 
   test('health and log: failing since the first failure, ok again after a commit, one entry each', async () => {
@@ -464,10 +438,164 @@ describe('bounds', () => {
     for (let i = 0; i < 50; i++)
       void r.store.write([put(`k${i % 7}`, 'x'.repeat(i)), del(`k${i % 3}`)], i % 2 === 0 ? 'os' : 'memory');
     expect(telemetry.value('armature_storage_overlay_bytes{engine="memory"}')).toBeGreaterThan(0);
+    await r.clock.advance(20);
+    for (const gauge of ['overlay_bytes', 'buffer_bytes', 'buffer_objects'])
+      expect(telemetry.value(`armature_storage_${gauge}{engine="memory"}`), gauge).toBe(0);
+    expect(await r.engine.get(key('k1'))).toBeUndefined();
+    expect(await r.engine.get(key('k3'))).toHaveLength(45);
+  });
+});
+
+describe('the buffer', () => {
+  const many = (count: number, size = 0): StorageOperation[] =>
+    Array.from({ length: count }, (_, i) => put(`m${String(i).padStart(5, '0')}`, 'x'.repeat(size)));
+  const fill = (r: Rig, operations: readonly StorageOperation[]): void => {
+    for (const operation of operations) void r.store.write([operation], 'buffered');
+  };
+
+  test('what gathers within the interval is flushed together, unsynced, and a key written often is stored once', async () => {
+    const telemetry = memoryTelemetry();
+    const r = rig({ bufferFlushMs: 1_000, telemetry });
+    for (let i = 0; i < 50; i++) {
+      fill(r, [put('hot', String(i)), put(`k${i}`, '')]);
+      await r.clock.advance(10);
+    }
+    expect(telemetry.value('armature_storage_buffer_objects{engine="memory"}')).toBe(51);
+    await r.clock.advance(499);
+    expect(r.writes()).toEqual([]);
+    await r.clock.advance(1);
+    expect(r.writes()).toHaveLength(1);
+    expect(r.writes()[0]).toMatchObject({ sync: false });
+    expect(r.writes()[0]?.keys).toHaveLength(51);
+    expect(await r.engine.get(key('hot'))).toEqual(bytes('49'));
+    expect(telemetry.value('armature_storage_flushes_total{engine="memory"}')).toBe(1);
+    expect(r.clock.pending).toBe(0);
+  });
+
+  test('a write that is waited for is committed alone, and never behind more than one batch of the buffer', async () => {
+    const r = rig({ bufferFlushMs: 100 });
+    fill(r, many(3_000));
+    r.fault(slow(r.clock));
+    await r.clock.advance(105);
+    const written = watch(r.store.write([put('waited-for', '1')], 'fsync'));
+    await r.clock.advance(15);
+    expect(written.state).toBe('ok');
+    expect(r.writes().map(({ keys, sync }) => [keys.length, sync])).toEqual([
+      [512, false],
+      [1, true],
+      [512, false],
+    ]);
+  });
+
+  test('under writes that are waited for without end it is flushed all the same', async () => {
+    const r = rig({ bufferFlushMs: 100 });
+    r.fault(slow(r.clock));
+    fill(r, many(1_000));
+    for (let i = 0; i < 40; i++) {
+      void r.store.write([put(`w${i}`, '')], 'fsync');
+      await r.clock.advance(5);
+    }
+    expect(r.writes().filter(({ sync }) => !sync)).toHaveLength(2);
+  });
+
+  test('an older buffered write never overwrites a later one that was stored before it', async () => {
+    const r = rig({ bufferFlushMs: 100 });
+    fill(r, [put('a', 'old'), put('b', 'b')]);
+    void r.store.write([put('a', 'new')], 'fsync');
+    await r.clock.advance(100);
+    expect(r.writes().map(({ keys }) => keys)).toEqual([['a'], ['b']]);
+    expect(await r.engine.get(key('a'))).toEqual(bytes('new'));
+  });
+
+  test('a buffered write waits for an older one of its key that somebody waits for', async () => {
+    const r = rig({ bufferFlushMs: 5 });
+    r.fault(slow(r.clock));
+    void r.store.write([put('x', '')], 'os');
+    await r.clock.advance(1);
+    void r.store.write([put('a', 'old')], 'os');
+    fill(r, [put('a', 'new'), put('b', 'b')]);
+    await r.clock.advance(100);
+    expect(r.writes().map(({ keys }) => keys)).toEqual([['x'], ['b'], ['a'], ['a']]);
+    expect(await r.engine.get(key('a'))).toEqual(bytes('new'));
+  });
+
+  test.each([
+    ['bytes', 9, 400, { overlayLimitBytes: 20_000 }],
+    ['objects', 25, 0, { bufferLimit: 100 }],
+  ])('a quarter of the bound in %s is flushed before its time', async (_, count, size, bounds) => {
+    const r = rig({ bufferFlushMs: 1_000, ...bounds });
+    fill(r, many(count - 1, size));
     await r.clock.advance(0);
-    expect(telemetry.value('armature_storage_overlay_bytes{engine="memory"}')).toBe(0);
-    expect(telemetry.value('armature_storage_operations_total{engine="memory"}')).toBe(100);
-    expect(telemetry.value('armature_storage_commits_total{engine="memory"}')).toBe(1);
+    expect(r.writes()).toHaveLength(0);
+    fill(r, [put('last', 'x'.repeat(size))]);
+    await r.clock.advance(0);
+    expect(r.writes()[0]?.keys).toHaveLength(count);
+  });
+
+  test('each batch takes a slice, and none does once half of the bound is reached', async () => {
+    const r = rig({ bufferFlushMs: 10, bufferLimit: 4_000 });
+    const asked: (() => void)[] = [];
+    r.store.askBeforeFlush(() => new Promise((grant) => asked.push(grant)));
+    fill(r, many(700));
+    await r.clock.advance(10);
+    expect([asked.length, r.writes().length]).toEqual([1, 0]);
+    asked[0]?.();
+    await r.clock.advance(0);
+    expect([asked.length, r.writes().length]).toEqual([2, 1]);
+    await r.clock.advance(60_000);
+    expect(r.writes(), 'the slice is waited for').toHaveLength(1);
+    fill(
+      r,
+      many(2_200).map((operation) => ({ ...operation, key: key(`n${operation.key}`) })),
+    );
+    await r.clock.advance(0);
+    expect(r.store.queueShare).toBeLessThan(0.5);
+    expect(r.writes().length).toBeGreaterThan(1);
+    expect(asked.length).toBe(2);
+  });
+
+  test('nobody to ask for a slice: it is flushed', async () => {
+    const r = rig({ bufferFlushMs: 10 });
+    r.store.askBeforeFlush(() => Promise.reject(new Error('stopped')));
+    fill(r, many(700));
+    await r.clock.advance(10);
+    expect(r.writes()).toHaveLength(2);
+  });
+
+  test('sync and close do not wait for slices, nor for the interval', async () => {
+    for (const end of ['sync', 'close'] as const) {
+      const r = rig({ bufferFlushMs: 60_000 });
+      r.store.askBeforeFlush(() => new Promise(() => undefined));
+      fill(r, many(700));
+      const ended = watch(r.store[end]());
+      await r.clock.advance(0);
+      expect(ended.state).toBe('ok');
+      expect(await (end === 'sync' ? r.engine : r.disk.open()).get(key('m00699'))).toBeDefined();
+    }
+  });
+
+  test('beyond its bound in objects buffered writes are refused; others are not', async () => {
+    const r = rig({ bufferLimit: 10 });
+    r.fault(slow(r.clock));
+    fill(r, many(10));
+    for (const durability of ['memory', 'buffered'] as const)
+      await expect(r.store.write([put('more', '')], durability)).rejects.toMatchObject({
+        code: 'overloaded',
+        details: { pending: 10, limit: 10, unit: 'objects' },
+      });
+    const synced = watch(r.store.write([put('more', '')], 'fsync'));
+    await r.clock.advance(30);
+    expect(synced.state).toBe('ok');
+  });
+
+  test('what is buffered, and nothing else, is lost with the process', async () => {
+    const r = rig({ bufferFlushMs: 1_000 });
+    fill(r, [put('a', 'buffered'), put('b', 'buffered')]);
+    void r.store.write([put('a', 'stored')], 'fsync');
+    await r.clock.advance(0);
+    r.disk.crash(10);
+    const after = r.disk.open();
+    expect(await after.getMany([key('a'), key('b')])).toEqual([bytes('stored'), undefined]);
   });
 });
 

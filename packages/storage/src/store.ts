@@ -1,15 +1,16 @@
 /**
  * What a replica reads and writes: an engine with group commit, an overlay of what is on its way, and a cache of records.
  *
- * The paper's object buffer (section 6.1) trades durability for latency by answering from memory and writing behind. Here
- * that is one of three durabilities, chosen per write. Whatever the durability, a write is visible to every read from the
- * moment `write` returns, before its promise settles; if its commit fails it disappears again.
+ * The paper's object buffer (section 6.1) trades durability for latency by answering from memory and flushing now and then. Here
+ * that is a durability among others, chosen per write. Whatever the durability, a write is visible to every read from the
+ * moment `write` returns, before its promise settles; if its commit fails it disappears again, unless it was acknowledged from memory.
  *
  * A read looks into the overlay, then the cache, then the engine, and waits only if the engine has to.
  */
 import { ArmatureError, toArmatureError, type BinaryString } from '@armature/kernel';
 import { noTelemetry, silentLog, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { CommitQueue, type CommitFailure, type CommitReport, type Durability } from './commit-queue.js';
+import type { TakeFlushSlice } from './flusher.js';
 import type { Engine, RangePage, RangeQuery, StorageOperation } from './engine.js';
 import { mergePage } from './merge-page.js';
 import { Overlay, pendingBytes } from './overlay.js';
@@ -26,9 +27,19 @@ export interface StoreOptions {
   readonly cacheBytes?: number;
   /** Bound of what is accepted and not yet stored, 64 MiB by default; beyond it writes fail with `overloaded`. */
   readonly overlayLimitBytes?: number;
-  /** Longest wait of a `memory` write before its commit starts, ms; 20 by default: half a disk seek lost at a crash. */
+  /** Bound of the operations that are acknowledged from memory and not yet stored, 65,536 by default; beyond it such writes fail with `overloaded`. */
+  readonly bufferLimit?: number;
+  /** Longest rest of a `memory` write before its flush begins, ms; 20 by default: little is lost at a crash. */
   readonly writeBehindMs?: number;
+  /** Longest rest of a `buffered` write before its flush begins, ms; `DEFAULT_BUFFER_FLUSH_MS` by default. */
+  readonly bufferFlushMs?: number;
 }
+
+/**
+ * A second. What is overwritten within it is stored once. Longer rests save little more: of many keys each is written once in a minute, too; and
+ * what is in memory only, on all replicas but one, would be more.
+ */
+export const DEFAULT_BUFFER_FLUSH_MS = 1_000;
 
 export type StoreHealth =
   | { readonly status: 'ok' }
@@ -46,6 +57,7 @@ export class Store {
   readonly #queue: CommitQueue;
   readonly #metrics: StoreMetrics;
   readonly #overlayLimitBytes: number;
+  readonly #bufferLimit: number;
   readonly #listeners = new Set<(failure: CommitFailure) => void>();
   /** Engine reads under way; one that a commit overtakes is taken out, so that its answer is neither shared nor cached. */
   readonly #loading = new Map<BinaryString, Promise<Uint8Array | undefined>>();
@@ -58,20 +70,25 @@ export class Store {
     this.#log = options.log ?? silentLog;
     this.#cache = new RecordCache(options.cacheBytes ?? 64 * MIB);
     this.#overlayLimitBytes = options.overlayLimitBytes ?? 64 * MIB;
+    this.#bufferLimit = options.bufferLimit ?? 65_536;
     this.#queue = new CommitQueue({
       engine: options.engine,
       clock: options.clock,
       overlay: this.#overlay,
-      writeBehindMs: options.writeBehindMs ?? 20,
+      restMs: { memory: options.writeBehindMs ?? 20, buffered: options.bufferFlushMs ?? DEFAULT_BUFFER_FLUSH_MS },
+      share: ({ size, sizeBytes }) => Math.max(size / this.#bufferLimit, sizeBytes / this.#overlayLimitBytes),
       listener: {
         stored: (operation) => this.#stored(operation),
         uncertain: (operation) => this.#forget(operation.key),
         committed: (report) => this.#committed(report),
         failed: (failure) => this.#failed(failure),
+        flushed: (durationMs) => this.#flushed(durationMs),
       },
     });
     this.#metrics = storeMetrics(options.telemetry ?? noTelemetry, options.engine.name, {
       overlayBytes: () => this.#overlay.sizeBytes,
+      bufferBytes: () => this.#queue.buffer.sizeBytes,
+      bufferObjects: () => this.#queue.buffer.size,
       cacheBytes: () => this.#cache.sizeBytes,
       failing: () => (this.#health.status === 'failing' ? 1 : 0),
     });
@@ -79,7 +96,7 @@ export class Store {
 
   /**
    * Accepts `operations` as one atomic write; they are visible to reads at once. The promise settles as `durability` says:
-   * on stable storage (`fsync`), in the engine (`os`), or already (`memory`). Of two operations on one key the later wins.
+   * on stable storage (`fsync`), in the engine (`os`), or already (`memory`, `buffered`). Of two operations on one key the later wins.
    *
    * Rejects with the engine's error when the commit fails (the write is no longer visible then, but may have been stored,
    * whole), with `overloaded` (and `details.retryAfterMs`) when too much waits, with `closed` after `close`. The operations
@@ -93,7 +110,12 @@ export class Store {
     const waitingBytes = this.#overlay.sizeBytes;
     // An empty overlay takes a write of any size, or one larger than the bound could never be made.
     if (waitingBytes > 0 && waitingBytes + sizeBytes > this.#overlayLimitBytes) {
-      return Promise.reject(overloadedError(waitingBytes, this.#overlayLimitBytes, this.#queue.retryAfterMs));
+      return Promise.reject(overloadedError(waitingBytes, this.#overlayLimitBytes, 'bytes', this.#queue.retryAfterMs));
+    }
+    const waiting = this.#queue.buffer.size;
+    const isBuffered = durability === 'memory' || durability === 'buffered';
+    if (isBuffered && waiting > 0 && waiting + operations.length > this.#bufferLimit) {
+      return Promise.reject(overloadedError(waiting, this.#bufferLimit, 'objects', this.#queue.retryAfterMs));
     }
     return this.#queue.write(operations, sizeBytes, durability);
   }
@@ -173,9 +195,14 @@ export class Store {
     return this.#health;
   }
 
-  /** Bytes accepted and not yet stored, as a share of what may be: at 1, writes are refused as `overloaded`. */
+  /** What is accepted and not yet stored, as a share of what may be: at 1, writes are refused as `overloaded`. */
   get queueShare(): number {
-    return Math.min(1, this.#overlay.sizeBytes / this.#overlayLimitBytes);
+    return Math.min(1, Math.max(this.#overlay.sizeBytes / this.#overlayLimitBytes, this.#queue.buffer.size / this.#bufferLimit));
+  }
+
+  /** From now on flushes of the buffer are background work: each batch asks, while the buffer is below half of its bound. */
+  askBeforeFlush(take: TakeFlushSlice): void {
+    this.#queue.askBeforeFlush(take);
   }
 
   /** Approximate bytes occupied in the engine. */
@@ -245,6 +272,11 @@ export class Store {
     if (this.#health.status === 'ok') return;
     this.#log.info({ engine: this.#engine.name, failingSinceMs: this.#health.sinceMs }, 'storage commits succeed again');
     this.#health = { status: 'ok' };
+  }
+
+  #flushed(durationMs: number): void {
+    this.#metrics.flushes.add();
+    this.#metrics.flushSeconds.observe(durationMs / 1000);
   }
 
   #failed(failure: CommitFailure): void {

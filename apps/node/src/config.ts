@@ -30,5 +30,6 @@ export function nodeOptionsOf(config: NodeConfig): NodeOptions {
     cacheBytes: config.cacheMb * MIB,
     leaveMs: leaveMsOf(config),
     reapQuarantineMs: config.reapQuarantine,
+    bufferFlushMs: config.bufferFlush,
   };
 }

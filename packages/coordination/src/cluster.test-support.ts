@@ -139,6 +139,7 @@ class MapStore implements RecordStore {
       else this.records.delete(operation.key);
     }
     this.durabilities.push(durability);
+    if (durability === 'buffered') return Promise.resolve(); // when it is flushed, and whether, is no matter here
     if (this.failure === undefined && this.commitMs === 0) return Promise.resolve();
     return this.#commit(before);
   }

@@ -13,6 +13,8 @@ export class CoordinationMetrics {
   readonly hedges: Counter;
   /** Replicas brought up to date by read repair. */
   readonly repairs: Counter;
+  /** Puts in buffered buckets of which no replica could make a durable copy. */
+  readonly durableCopiesMissing: Counter;
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
   readonly #seconds: Readonly<Record<CoordinatedOperation, Histogram>>;
@@ -25,6 +27,10 @@ export class CoordinationMetrics {
     this.#telemetry = telemetry;
     this.hedges = telemetry.counter('armature_coordination_hedges_total', 'Replicas asked because those asked first were slow.');
     this.repairs = telemetry.counter('armature_coordination_read_repairs_total', 'Replicas brought up to date by read repair.');
+    this.durableCopiesMissing = telemetry.counter(
+      'armature_coordination_durable_copies_missing_total',
+      'Puts in buffered buckets of which no replica could make a durable copy.',
+    );
     const seconds = (operation: CoordinatedOperation): Histogram =>
       telemetry.histogram(
         'armature_coordination_seconds',

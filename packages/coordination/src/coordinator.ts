@@ -14,7 +14,7 @@ import {
   type WriteReply,
   type WriteRequest,
 } from '@armature/protocol';
-import type { HintStore, Replica } from '@armature/replica';
+import type { HintStore } from '@armature/replica';
 import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
 import {
   EMPTY_CONTEXT,
@@ -37,7 +37,7 @@ export interface CoordinatorParts {
   readonly env: CoordinationEnv;
   readonly sealer: Sealer;
   /** The node's own replica: with one, writes to keys it owns are minted here. */
-  readonly replica?: Pick<Replica, 'mint'>;
+  readonly replica?: MintingEnv['replica'];
   /** What the node keeps for owners that cannot be reached; comes with `replica`. */
   readonly hints?: Pick<HintStore, 'mint' | 'merge'>;
 }

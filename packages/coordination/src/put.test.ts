@@ -212,6 +212,146 @@ describe('durability', () => {
   });
 });
 
+describe('the durable copy of a buffered bucket', () => {
+  const bucket = { durability: 'buffered' } as const;
+  const durabilities = (cluster: TestCluster): Record<string, readonly string[]> =>
+    Object.fromEntries(THREE.map((one) => [one, cluster.at(one).store.durabilities]));
+  const missing = (cluster: TestCluster): number | undefined =>
+    cluster.telemetry.value('armature_coordination_durable_copies_missing_total');
+  /** The other owners in the order in which they have the duty. */
+  const others = (cluster: TestCluster, at = N1): [NodeId, NodeId] => {
+    const { owners } = cluster.view.placement(addressFor('k'), 3);
+    const from = owners.indexOf(at);
+    return [owners[(from + 1) % 3] as NodeId, owners[(from + 2) % 3] as NodeId];
+  };
+
+  test('all well: one copy of the three is durable, not the minting one, with no message more; the receipt shows which', async () => {
+    for (const at of THREE) {
+      const cluster = await TestCluster.open();
+      const [holder, other] = others(cluster, at);
+      const { receipt } = await cluster.finish(write(cluster, { bucket, at, options: { w: 3 } }));
+      expect(outcomes(receipt.replicas)).toEqual({ [at]: 'ok', [other]: 'ok', [holder]: 'durable' });
+      await cluster.clock.advance(5_000);
+      expect(durabilities(cluster)).toEqual({ [at]: ['buffered'], [other]: ['buffered'], [holder]: ['fsync'] });
+      expect(cluster.asked).toHaveLength(2);
+    }
+  });
+
+  test('nobody waits for it: W=2 is met by the others while the durable one is at its disk', async () => {
+    const cluster = await TestCluster.open();
+    const [holder] = others(cluster);
+    cluster.at(holder).store.commitMs = 300;
+    const startedMs = cluster.clock.nowMs();
+    const { receipt } = await cluster.finish(write(cluster, { bucket }));
+    expect(cluster.clock.nowMs() - startedMs).toBeLessThan(10);
+    expect(outcomes(receipt.replicas)).toMatchObject({ [holder]: 'waiting' });
+  });
+
+  test.each<[string, Delivery]>([
+    ['refuses', { refused: 'overloaded' }],
+    ['is unreachable', { refused: 'unreachable' }],
+    ['has another ring', { refused: 'stale-ring' }],
+    ['says nothing', { lost: 'request' }],
+    ['takes too long', { delayMs: 2_000 }],
+  ])('who has the duty %s: the next one has it', async (_, fault) => {
+    const cluster = await TestCluster.open();
+    const [first, second] = others(cluster);
+    cluster.deliver = to({ [first]: fault });
+    await cluster.finish(write(cluster, { bucket, timeoutMs: 4_000 }));
+    await cluster.clock.advance(10_000);
+    expect(cluster.at(second).store.durabilities).toEqual(['buffered', 'fsync']);
+    expect(cluster.at(N1).store.durabilities).toEqual(['buffered']);
+    expect(missing(cluster)).toBe(0);
+  });
+
+  test('a disk that fails under the durable copy: the next one has the duty', async () => {
+    const cluster = await TestCluster.open();
+    const [first, second] = others(cluster);
+    cluster.at(first).store.failure = 'storage-full';
+    await cluster.finish(write(cluster, { bucket }));
+    await cluster.clock.advance(10);
+    expect(cluster.at(second).store.durabilities).toEqual(['buffered', 'fsync']);
+  });
+
+  test('one that says its copy is not durable counts for W, and passes the duty on', async () => {
+    const cluster = await TestCluster.open();
+    const [first, second] = others(cluster);
+    const { ask } = cluster.at(N1).env;
+    const untrue = async (...[one, request, timeoutMs]: Parameters<typeof ask>): Promise<never> => {
+      const reply = await ask(one, request, timeoutMs);
+      return (one === first ? { ...reply, durable: false } : reply) as never;
+    };
+    Object.assign(cluster.at(N1).env, { ask: untrue });
+    const { receipt } = await cluster.finish(write(cluster, { bucket, options: { w: 3 } }));
+    expect(outcomes(receipt.replicas)[first]).toBe('ok');
+    await cluster.clock.advance(10);
+    expect(cluster.at(second).store.durabilities).toEqual(['buffered', 'fsync']);
+  });
+
+  test('no other owner can: the minting node makes it, and the answer does not wait for that', async () => {
+    const cluster = await TestCluster.open();
+    cluster.deliver = () => ({ refused: 'unreachable' });
+    cluster.at(N1).store.commitMs = 300;
+    const startedMs = cluster.clock.nowMs();
+    await cluster.finish(write(cluster, { bucket, options: { w: 1 } }));
+    expect(cluster.clock.nowMs() - startedMs).toBeLessThan(10);
+    await cluster.clock.advance(400);
+    expect(cluster.at(N1).store.durabilities).toEqual(['buffered', 'fsync']);
+    expect(missing(cluster)).toBe(0);
+  });
+
+  test('owners that seem down are not given the duty', async () => {
+    const cluster = await TestCluster.open();
+    const [first, second] = others(cluster);
+    cluster.suspects.add(first);
+    await cluster.finish(write(cluster, { bucket }));
+    await cluster.clock.advance(10);
+    expect(cluster.at(second).store.durabilities).toEqual(['fsync']);
+    cluster.suspects.add(second);
+    await cluster.finish(write(cluster, { bucket, value: 'w' }));
+    await cluster.clock.advance(10);
+    expect(cluster.at(N1).store.durabilities).toEqual(['buffered', 'buffered', 'fsync']);
+  });
+
+  test('nobody at all can: the write stands, and the metric tells', async () => {
+    const cluster = await TestCluster.open();
+    for (const one of THREE) cluster.at(one).store.failure = 'storage-full';
+    await cluster.finish(write(cluster, { bucket }));
+    await cluster.clock.advance(10);
+    expect(missing(cluster)).toBe(1);
+    for (const one of THREE) expect(durabilities(cluster)[one]).toContain('fsync');
+  });
+
+  test('N=1: answered from memory, and made durable at once', async () => {
+    const cluster = await TestCluster.open({ changes: [created([N1])], nodes: [N1] });
+    const { receipt } = await cluster.finish(write(cluster, { bucket: { ...bucket, n: 1, w: 1 } }));
+    expect(outcomes(receipt.replicas)).toEqual({ n1: 'ok' });
+    await cluster.clock.advance(10);
+    expect(cluster.at(N1).store.durabilities).toEqual(['buffered', 'fsync']);
+  });
+
+  test('DW=1 is waited for, and makes all copies durable as in any bucket', async () => {
+    const cluster = await TestCluster.open();
+    await cluster.finish(write(cluster, { bucket, options: { dw: 1 } }));
+    await cluster.clock.advance(10);
+    expect(durabilities(cluster)).toEqual({ n1: ['fsync'], n2: ['fsync'], n3: ['fsync'] });
+  });
+
+  test('minted by a fallback, no owner in reach: its hint is durable', async () => {
+    const cluster = await TestCluster.open({ nodes: [N1, N2, N3, node('n4')], changes: [created([N1, N2, N3, node('n4')])] });
+    const { owners, fallbacks } = cluster.view.placement(addressFor('k'), 3);
+    const at = fallbacks[0] as NodeId;
+    cluster.deliver = () => ({ refused: 'unreachable' });
+    for (const owner of owners) cluster.suspects.add(owner);
+    await cluster.finish(write(cluster, { bucket, at, options: { w: 1 } }));
+    await cluster.clock.advance(10);
+    const kept = [...cluster.at(at).hintSpace.stores.values()].flatMap((store) => store.durabilities);
+    expect(kept.slice(0, 1)).toEqual(['buffered']);
+    expect(kept).toContain('fsync');
+    expect(cluster.at(at).store.durabilities).toEqual([]);
+  });
+});
+
 describe('a ring that changes', () => {
   const N4 = node('n4');
   const open = (): Promise<TestCluster> => TestCluster.open({ nodes: [N1, N2, N3, N4] });

@@ -4,13 +4,16 @@
  * The version goes to the other replicas while it is being committed here, so a put takes one commit and one round trip, not two of each. The answer
  * has three outcomes: written; partial (some replicas have it, and it may surface later); and the caller's own timeout,
  * which says nothing. A partial put is not undone: it cannot be, replicas that have it may already have shown it to a reader.
+ *
+ * In a buffered bucket all copies are made in memory, but for one: see `durable-copy.ts` (paper, section 6.1). Nobody waits for that one.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Placement, View } from '@armature/membership';
-import type { BucketProperties, Receipt, ReplicaReceipt, WriteOptions } from '@armature/protocol';
+import type { BucketProperties, MergeReply, Receipt, ReplicaReceipt, WriteOptions } from '@armature/protocol';
 import type { HintStore, MintRequest, MintResult, Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
 import type { Dot, VersionSet } from '@armature/versioning';
+import { DurableCopy } from './durable-copy.js';
 import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
 import {
   allAnswered,
@@ -32,13 +35,13 @@ import { writeQuorum, type WriteQuorum } from './quorum.js';
 /** How long a failed put waits for replicas that have not answered: longer than a healthy one takes, short for a caller who will repeat. */
 const SHORT_GRACE_MS = 250;
 
-/** How long a fallback is waited for, whether or not the caller still does. */
-const HINT_TIMEOUT_MS = 5_000;
+/** How long a fallback, or one that is to make the durable copy, is waited for, whether or not the caller still does. */
+const AFTERWARDS_TIMEOUT_MS = 5_000;
 
 /** A coordinator that lives in a node, beside the replica that mints. */
 export interface MintingEnv extends CoordinationEnv {
   readonly self: NodeId;
-  readonly replica: Pick<Replica, 'mint'>;
+  readonly replica: Pick<Replica, 'mint' | 'merge'>;
   /** What this node keeps for owners that cannot be reached. */
   readonly hints: Pick<HintStore, 'mint' | 'merge'>;
 }
@@ -157,14 +160,16 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
     };
     const send = (node: NodeId, hintFor: NodeId | undefined): void => {
       const { ringVersion } = view;
-      const { durability } = bucket;
+      const durability = node === durable?.holder ? 'fsync' : bucket.durability;
       const hint = hintFor === undefined ? {} : { hintFor };
       const message = { kind: 'merge', ring: ringVersion, address, set: minted.encoded, durability, ...hint } as const;
       // A hint is worth storing after the answer, too: it is how the version gets back to N replicas.
-      const timeoutMs = Math.max(hintFor === undefined ? 1 : HINT_TIMEOUT_MS, leftMs());
+      const timeoutMs = Math.max(hintFor === undefined ? 1 : AFTERWARDS_TIMEOUT_MS, leftMs());
       inFlight.add(node);
+      const asked = env.ask(node, message, timeoutMs);
+      if (node === durable?.holder) durable.watch(node, asked.then(isDurableReply));
       const letGo = env.inHand.hold(address);
-      env.ask(node, message, timeoutMs).then(
+      asked.then(
         (reply) => {
           inFlight.delete(node);
           // A node that a new ring has given another part is asked again in that: a hint is no copy of its own, nor the reverse.
@@ -183,6 +188,22 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
           letGo();
         },
       );
+    };
+    /** For one that has its copy, in memory, or is just being given it. */
+    const makeDurable = async (node: NodeId): Promise<boolean> => {
+      const set = minted.encoded;
+      const letGo = env.inHand.hold(address);
+      try {
+        if (node !== env.self) {
+          const message = { kind: 'merge', ring: view.ringVersion, address, set, durability: 'fsync' } as const;
+          return isDurableReply(await env.ask(node, message, AFTERWARDS_TIMEOUT_MS));
+        }
+        if (standIn === undefined) await env.replica.merge(address, set, bucket, 'fsync');
+        else await env.hints.merge(standIn.owner, address, set, bucket, 'fsync');
+        return true;
+      } finally {
+        letGo();
+      }
     };
     /** To every replica of the plan that is not being asked and has not answered. Nobody is asked twice at a time, so nobody's answer is another's. */
     const sendToSilent = (): void => {
@@ -222,6 +243,19 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       env.refresh().then(replan, () => replan(env.view()));
     };
 
+    const durable =
+      bucket.durability === 'buffered'
+        ? new DurableCopy({
+            ...{ self: env.self, owners: placement.owners, down, alarms: env.alarms, log: env.log },
+            make: makeDurable,
+            made: (node) => {
+              // Under a new ring it may be a fallback now, whose own copy is not the hint that would count.
+              if (node === env.self || standsInFor(state, node) === undefined) settle(putAcknowledged(state, node, true));
+            },
+            missing: () => env.metrics.durableCopiesMissing.add(),
+          })
+        : undefined;
+
     const deadline = env.alarms.set(leftMs(), conclude);
     minted.committed.then(
       () => settle(putAcknowledged(state, env.self, isDurable)),
@@ -229,6 +263,10 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
     );
     apply(state);
   });
+}
+
+function isDurableReply(reply: MergeReply): boolean {
+  return reply.durable;
 }
 
 function healthyFallbacks(env: MintingEnv, { fallbacks }: Placement): readonly NodeId[] {

@@ -95,6 +95,10 @@ export const nodeSettings = {
     flag: '--reap-quarantine <time>',
     help: 'how long a tombstone stays after all members were first found not to need it; must outlive messages on their way',
   }),
+  bufferFlush: setting(duration(1, 60_000), 1_000, {
+    flag: '--buffer-flush <time>',
+    help: 'how often writes of buffered buckets go from memory to the disk: 200ms, 1s',
+  }),
 };
 
 export const routerSettings = {

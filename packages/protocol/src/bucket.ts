@@ -10,9 +10,15 @@ export type ResolverName = 'siblings' | 'last-write-wins';
 
 /**
  * When a replica may acknowledge: `fsync`, on stable storage (group commit); `os`, handed to the operating system (survives the
- * process, not the machine); `memory`, in memory and written behind (survives neither, costs least).
+ * process, not the machine); `memory`, in memory and written behind some ms later (survives neither).
+ *
+ * `buffered`, in memory and flushed with what gathers over a second or so, while one of the N replicas makes its copy durable at once and nobody waits for it
+ * (paper, section 6.1). A replica that ends loses what it has not flushed, and the others have it. Only if all that have a put in memory end at once, within the
+ * few ms in which its durable copy is being made, is it lost, acknowledged or not.
  */
-export type Durability = 'fsync' | 'os' | 'memory';
+export type Durability = 'fsync' | 'os' | 'memory' | 'buffered';
+
+export const DURABILITIES: readonly Durability[] = ['fsync', 'os', 'memory', 'buffered'];
 
 export interface BucketProperties {
   /** Replicas of each key. Fixed when the bucket is created: changing it later would strand data. */
@@ -75,7 +81,7 @@ const CHECKS: { readonly [K in keyof BucketProperties]: Check } = {
   pw: integer(0, MAX_N),
   dw: integer(0, MAX_N),
   resolver: oneOf('siblings', 'last-write-wins'),
-  durability: oneOf('fsync', 'os', 'memory'),
+  durability: oneOf(...DURABILITIES),
   maxValueBytes: integer(1, MAX_VALUE_BYTES),
   maxSiblings: integer(1, 10_000),
 };

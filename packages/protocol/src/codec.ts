@@ -46,7 +46,8 @@ const TAGS = {
 } as const;
 const KINDS = new Map<number, Request['kind']>(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Request['kind']]));
 
-const DURABILITIES: readonly Durability[] = ['memory', 'os', 'fsync'];
+/** A durability's place is its byte. */
+const DURABILITY_BYTES: readonly Durability[] = ['memory', 'os', 'fsync', 'buffered'];
 
 export const protocolCodec = { encodeRequest, decodeRequest, encodeReply, decodeReply };
 
@@ -59,7 +60,7 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
         .u8(m.standIn === true ? 1 : 0);
       break;
     case 'merge':
-      w.varint(m.ring).binary(m.address).u8(DURABILITIES.indexOf(m.durability)).blob(m.set);
+      w.varint(m.ring).binary(m.address).u8(DURABILITY_BYTES.indexOf(m.durability)).blob(m.set);
       w.text(m.hintFor ?? '');
       break;
     case 'pull':
@@ -296,7 +297,7 @@ function readKind(r: ByteReader): Request['kind'] {
 }
 
 function readDurability(r: ByteReader): Durability {
-  const durability = DURABILITIES[r.u8()];
+  const durability = DURABILITY_BYTES[r.u8()];
   if (durability === undefined) throw new DecodeError('unknown durability');
   return durability;
 }

@@ -8,7 +8,7 @@
  */
 import { seededRandom, type Random } from '@armature/kernel';
 import { ManualClock } from '@armature/runtime';
-import { MemoryDisk } from '@armature/storage';
+import { MemoryDisk, type Durability } from '@armature/storage';
 import {
   EMPTY_CONTEXT,
   contextAfter,
@@ -63,13 +63,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 interface Setup {
-  readonly durability: 'fsync' | 'os' | 'memory';
+  readonly durability: Durability;
   readonly isSlowToRead: boolean;
   readonly overlayLimitBytes: number;
 }
 
 const setup: fc.Arbitrary<Setup> = fc.record({
-  durability: fc.constantFrom('fsync', 'os', 'memory'),
+  durability: fc.constantFrom<Durability>('fsync', 'os', 'memory', 'buffered'),
   isSlowToRead: fc.boolean(),
   // The smaller one is full after a few puts, which are then refused.
   overlayLimitBytes: fc.constantFrom(1_500, 1_000_000),

@@ -1,5 +1,5 @@
 import { ArmatureError, seededRandom, type ErrorCode, type NodeId } from '@armature/kernel';
-import type { Change, MergeRequest } from '@armature/protocol';
+import { DEFAULT_BUCKET, type Change, type MergeRequest } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { ManualClock, memoryTelemetry, silentLog, sleep } from '@armature/runtime';
 import { memoryEngine, Store } from '@armature/storage';
@@ -108,6 +108,15 @@ describe('hints go home', () => {
     expect(await world.left(N2)).toHaveLength(1);
     expect(world.delivered).toBe(50);
     expect(world.most).toBeLessThanOrEqual(16);
+  });
+
+  test('durable where the bucket is buffered: what is deleted here may be the one durable copy', async () => {
+    const world = await new World().open();
+    world.happen({ kind: 'bucket', bucket: DEFAULT_BUCKET, properties: { ...BUCKET, durability: 'buffered' } });
+    await world.keep(N1, 'a');
+    world.delivery.recovered(N1);
+    await world.clock.advance(100);
+    expect(world.asked.map(({ request }) => request.durability)).toEqual(['fsync']);
   });
 
   test('without a word from the detector, at start and every ten seconds, to all that are not suspect', async () => {

@@ -11,6 +11,8 @@
  *
  * A node that is leaving cannot wait for owners that are down. What it keeps for one of these it gives into other hands: to another node that is to stay, as a
  * hint for the same owner, preferably one that would stand in for the key anyway.
+ *
+ * Hints of a buffered bucket go home durable: the hint is deleted then, and where a fallback minted it may have been the one durable copy.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -172,7 +174,10 @@ export class HintDelivery {
   ): Promise<ArmatureError | undefined> {
     if (this.#stopped) return new ArmatureError('closed', 'the delivery of hints has stopped');
     const hint = hintFor === undefined ? {} : { hintFor };
-    const request: MergeRequest = { kind: 'merge', ring: view.ringVersion, address, set, durability, ...hint };
+    const request: MergeRequest = {
+      ...{ kind: 'merge', ring: view.ringVersion, address, set, ...hint },
+      durability: durability === 'buffered' ? 'fsync' : durability,
+    };
     return this.#env.ask(target, request, MERGE_TIMEOUT_MS).then(() => undefined, toArmatureError);
   }
 }

@@ -90,6 +90,7 @@ export class ArmatureNode {
           eventLoopDelayMs: parts.participant.pauses.delayMs,
         }),
     });
+    parts.store.askBeforeFlush(() => this.#slices.slice('flush'));
     this.#transfers = new SliceBudget(this.#slices.slice, 'fill');
     this.#replica = new Replica({
       node: options.node,
@@ -119,7 +120,10 @@ export class ArmatureNode {
     this.#coordinator = new Coordinator({
       env: parts.participant.coordination,
       sealer: createSealer(options.secret, options.cluster),
-      replica: { mint: (request) => this.#mint(request) },
+      replica: {
+        mint: (request) => this.#mint(request),
+        merge: (address, set, bucket, durability) => this.#replica.merge(address, set, bucket, durability),
+      },
       hints: parts.hints,
     });
     this.#hints = parts.hints;
@@ -168,6 +172,7 @@ export class ArmatureNode {
       log,
       telemetry,
       ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+      ...(options.bufferFlushMs === undefined ? {} : { bufferFlushMs: options.bufferFlushMs }),
     });
     const epoch = await ActorEpoch.open({ store: epochStoreOn(store), clock, random, log, telemetry });
     const participant = await Participant.open(

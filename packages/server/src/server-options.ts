@@ -31,6 +31,8 @@ export interface NodeOptions extends ServerOptions {
   readonly cacheBytes?: number;
   /** How long a tombstone stays after it was first found unneeded everywhere, ms; ten minutes by default. Must outlive messages that are on their way. */
   readonly reapQuarantineMs?: number;
+  /** Longest rest of writes of `buffered` buckets in memory before they are flushed, ms; see `StoreOptions`. */
+  readonly bufferFlushMs?: number;
 }
 
 export interface RouterOptions extends ServerOptions {

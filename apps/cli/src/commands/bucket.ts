@@ -3,6 +3,7 @@ import { ArmatureError, parseBucketName, unwrap } from '@armature/kernel';
 import {
   BUCKET_PROPERTY_NAMES,
   DEFAULT_BUCKET_PROPERTIES,
+  DURABILITIES,
   MAX_N,
   MAX_VALUE_BYTES,
   unknownBucket,
@@ -31,8 +32,9 @@ const HELP: { readonly [K in keyof BucketProperties]: readonly [flags: string, h
     ],
     durability: [
       '--durability <level>',
-      'when a replica acknowledges: fsync (on stable storage), os (survives the process), memory (survives neither)',
-      word('--durability', ['fsync', 'os', 'memory']),
+      'when a replica acknowledges: fsync (on stable storage), os (survives the process), memory (survives neither), ' +
+        'buffered (as memory, and one replica makes a durable copy that nobody waits for)',
+      word('--durability', DURABILITIES),
     ],
     maxValueBytes: ['--max-value-bytes <bytes>', 'largest value', integerBetween('--max-value-bytes', 1, MAX_VALUE_BYTES)],
     maxSiblings: ['--max-siblings <count>', 'most concurrent values of a key', integerBetween('--max-siblings', 1, 10_000)],
@@ -58,7 +60,7 @@ export function defineBuckets(commands: Commands, buckets: Command): void {
     options: optionsFor(BUCKET_PROPERTY_NAMES),
     examples: [
       'bucket create carts',
-      'bucket create sessions --resolver last-write-wins --durability memory --dw 1',
+      'bucket create sessions --resolver last-write-wins --durability buffered',
       'bucket create catalogue --n 3 --r 1 --w 3',
     ],
     run: (session, [name = ''], given) => create(session, name, given),

@@ -61,6 +61,18 @@ describe('cluster plan', () => {
     );
   });
 
+  test('a join makes room for a leave in the same plan', async () => {
+    const words = ['join:n4,zone=b', 'leave:n1', 'weight:n2=2'];
+    expect((await run(['cluster', 'plan', ...words, '--out', file('several.json')])).code).toBe(0);
+    const { changes, after } = JSON.parse(readFileSync(file('several.json'), 'utf8')) as PlanDocument;
+    expect(changes).toEqual([
+      { kind: 'join', node: 'n4', zone: 'b', weight: 1 },
+      { kind: 'leave', node: 'n1' },
+      { kind: 'weight', node: 'n2', weight: 2 },
+    ]);
+    expect(after.nodes.map(({ node }) => node)).toEqual(['n2', 'n3', 'n4']);
+  });
+
   test('what would be refused is refused, and with its place among several', async () => {
     expect(await run(['cluster', 'plan', 'leave', 'n1'])).toMatchObject({
       code: 2,

@@ -32,7 +32,7 @@ function viewOf(pending: Readonly<Record<string, number>> = {}, leaving: readonl
 }
 
 function says(name: string, transfers: Partial<TransferStatus> = {}, historyFingerprint = 'f'): MemberStatus {
-  const status: Partial<NodeStatus> = { historyFingerprint, transfers: { ...NO_TRANSFERS, ...transfers } };
+  const status: Partial<NodeStatus> = { historyFingerprint, hintBytes: 7, transfers: { ...NO_TRANSFERS, ...transfers } };
   return { node: node(name), status: status as NodeStatus, problem: undefined };
 }
 
@@ -72,6 +72,7 @@ test('a node: what it has yet to copy and from whom, by the history; how far it 
     filled: 5,
     records: 50,
     bytes: 500,
+    hintBytes: 7,
     problem: 'n1 is slow',
   });
   expect(nodes[0]?.problem).toBeUndefined();

@@ -26,6 +26,8 @@ export interface NodeTransfers {
   /** Partitions that it holds data of and is no owner of any more. */
   readonly stray: number;
   readonly relinquishedRecords: number;
+  /** Kept for owners that could not be reached; they do not keep it from being settled, for an owner may be away for long. */
+  readonly hintBytes: number;
   /** Why it does not get on, if it said so, or why it did not answer. */
   readonly problem: string | undefined;
 }
@@ -56,6 +58,7 @@ export function transferReport(view: View, statuses: readonly MemberStatus[]): T
       active: said.active,
       stray: strayPartitions,
       relinquishedRecords: said.relinquishedRecords,
+      hintBytes: status?.hintBytes ?? 0,
       problem: problem === undefined ? lastProblem || undefined : `does not answer: ${problem.message}`,
     };
   });

@@ -163,6 +163,7 @@ const status: fc.Arbitrary<NodeStatus> = fc.record({
   suspects: fc.array(nodeId, { maxLength: 3 }),
   pendingPartitions: fc.integer({ min: 0, max: MAX_PARTITIONS }),
   transfers: fc.option(transfers, { nil: undefined }),
+  hintBytes: count,
   storage: fc.option(fc.record({ engine: text, healthy: fc.boolean(), sizeBytes: count }), { nil: undefined }),
   actor: fc.option(text, { nil: undefined }),
 });

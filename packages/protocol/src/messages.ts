@@ -218,6 +218,8 @@ export interface NodeStatus {
   readonly pendingPartitions: number;
   /** Undefined for a router, which holds nothing. */
   readonly transfers: TransferStatus | undefined;
+  /** Kept for owners that could not be reached. */
+  readonly hintBytes: number;
   readonly storage: { readonly engine: string; readonly healthy: boolean; readonly sizeBytes: number } | undefined;
   readonly actor: string | undefined;
 }

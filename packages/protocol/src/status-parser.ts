@@ -29,6 +29,7 @@ export function parseNodeStatus(input: unknown): Result<NodeStatus, ArmatureErro
       suspects: list(status['suspects'], 'suspects', MAX_MEMBERS).map((one, i) => node(one, `suspects[${i}]`)),
       pendingPartitions: integer(status['pendingPartitions'], 'pendingPartitions', 0, MAX_PARTITIONS),
       transfers: status['transfers'] === undefined ? undefined : readTransferStatus(object(status['transfers'], 'transfers')),
+      hintBytes: integer(status['hintBytes'] ?? 0, 'hintBytes', 0, Number.MAX_SAFE_INTEGER),
       storage: status['storage'] === undefined ? undefined : storage(object(status['storage'], 'storage')),
       actor: optionalText(status, 'actor'),
     };

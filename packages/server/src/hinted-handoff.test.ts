@@ -88,6 +88,8 @@ describe('sloppy quorum and hinted handoff', () => {
     cut('n2');
     for (let i = 0; i < 40; i++) await bucket.update(`k${i}`, () => i);
     for (let i = 40; i < 80; i++) await bucket.put(`k${i}`, i);
+    const statuses = await Promise.all(cluster.nodes.map((node) => node.status()));
+    expect(statuses.some(({ hintBytes }) => hintBytes > 0)).toBe(true);
     heal('n2');
     await expect
       .poll(() => cluster.nodes.reduce((sum, node) => sum + node.hintBytes, 0), { timeout: 30_000, interval: 100 })

@@ -243,6 +243,7 @@ export class ArmatureNode {
       notes: this.notes,
       pendingPartitions: view.pendingFor(this.options.node).length,
       transfers: { ...NO_TRANSFERS, pendingPartitions: view.pendingFor(this.options.node).length },
+      hintBytes: this.hintBytes,
       storage: {
         engine: this.#ports.engine.name,
         healthy: health.status === 'ok',

@@ -73,6 +73,7 @@ export class ArmatureRouter {
       notes: this.notes,
       pendingPartitions: 0,
       transfers: undefined,
+      hintBytes: 0,
       storage: undefined,
       actor: undefined,
     };

@@ -16,7 +16,8 @@ export function defineClusterTransfers(commands: Commands, cluster: Command): vo
       '  pending    partitions that it is to own and has yet to copy; filled: those it has copied, in this fill or the last\n' +
       '  from       the present owners of what is pending\n' +
       '  received   in this fill or the last; only what it lacked is sent\n' +
-      '  stray      partitions that it holds data of and does not own any more; it gives it up when the owners have it',
+      '  stray      partitions that it holds data of and does not own any more; it gives it up when the owners have it\n' +
+      '  hints      kept for owners that could not be reached',
     options: [
       option('--watch', 'until everything is settled: redrawn on a terminal, else a line for each change; Ctrl-C leaves'),
     ],
@@ -84,11 +85,12 @@ function jsonLines(session: Session): Tell {
 }
 
 function nodeLine(one: NodeTransfers): string {
-  const { node, pending, filled, records, bytes, stray, problem } = one;
+  const { node, pending, filled, records, bytes, stray, hintBytes, problem } = one;
   const parts = [
     `${plural(filled, 'partition')} filled, ${countText(pending)} pending`,
     `${countText(records)} records, ${sizeText(bytes)} received`,
     ...(stray > 0 ? [plural(stray, 'stray partition')] : []),
+    ...(hintBytes > 0 ? [`${sizeText(hintBytes)} of hints`] : []),
     ...(problem === undefined ? [] : [problem]),
   ];
   return `${node} ${stateOf(one)}: ${parts.join('; ')}`;
@@ -113,8 +115,9 @@ function reportText(session: Session, report: TransferReport): string {
     sizeText(one.bytes),
     one.pending > 0 ? `${sizeText(one.bytesPerSecond)}/s` : '-',
     countText(one.stray),
+    sizeText(one.hintBytes),
   ]);
-  const headings = ['node', 'state', 'pending', 'filled', 'from', 'records', 'received', 'rate', 'stray'];
+  const headings = ['node', 'state', 'pending', 'filled', 'from', 'records', 'received', 'rate', 'stray', 'hints'];
   return [
     tableText(session, headings, rows),
     ...report.nodes.flatMap(({ node, active }) =>

@@ -259,12 +259,15 @@ describe('corruption', () => {
     const engine = await openAt(directory);
     await engine.write([put('a', '1')], { sync: true });
     await engine.close();
-    await writeFile(join(directory, 'level', 'CURRENT'), 'garbage');
-    await expect(openAt(directory)).rejects.toMatchObject({
-      code: 'storage-corrupt',
-      remedy: containing('replica'),
-    });
-    expect(await readFile(join(directory, 'level', 'CURRENT'), 'utf8')).toBe('garbage');
+    // The second has the form of a name, of a file that is not there.
+    for (const garbage of ['garbage', 'garbage\n']) {
+      await writeFile(join(directory, 'level', 'CURRENT'), garbage);
+      await expect(openAt(directory)).rejects.toMatchObject({
+        code: 'storage-corrupt',
+        remedy: containing('replica'),
+      });
+      expect(await readFile(join(directory, 'level', 'CURRENT'), 'utf8')).toBe(garbage);
+    }
   });
 });
 

@@ -37,7 +37,7 @@ import {
   type WriteOptions,
 } from '@armature/storage';
 import { databasePath, foreignFiles, inspectDirectory, stampDirectory, syncDirectory } from './data-directory.js';
-import { corruptError, levelError } from './level-errors.js';
+import { corruptError, isDamage, levelError } from './level-errors.js';
 import { LevelHandle, type Database } from './level-handle.js';
 import { seal, unseal } from './sealed-value.js';
 
@@ -173,7 +173,7 @@ class LevelEngine implements Engine {
     try {
       return await this.#pageInSteps(database, query, query.limit);
     } catch (thrown) {
-      if (!isBlockDamage(thrown)) throw thrown;
+      if (!isDamage(thrown)) throw thrown;
       return this.#pageInSteps(database, query, 1);
     }
   }
@@ -192,7 +192,7 @@ class LevelEngine implements Engine {
     try {
       for (;;) {
         const chunk = await iterator.nextv(step).catch((thrown: unknown) => {
-          if (step === 1 && isBlockDamage(thrown)) return [];
+          if (step === 1 && isDamage(thrown)) return [];
           throw thrown;
         });
         if (chunk.length === 0) break;
@@ -223,10 +223,6 @@ class LevelEngine implements Engine {
   #corrupt(key: BinaryString): Error {
     return corruptError(`a value in ${this.#directory} does not match its checksum`, { resumeAt: toHex(toBytes(keyAfter(key))) });
   }
-}
-
-function isBlockDamage(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && thrown.code === 'LEVEL_CORRUPTION';
 }
 
 function toBytes(key: BinaryString): Buffer {

@@ -5,12 +5,12 @@
 import { ArmatureError } from '@armature/kernel';
 import { closedError } from '@armature/storage';
 
-const WIPE_AND_REBUILD =
-  'Keep a copy of the directory, then empty it and start the node as a replacement of itself: the other replicas hold its data. ' +
-  'Or restore it from a backup.';
+const REPLACE_THE_NODE =
+  'Keep the directory aside, start a node with an empty one under a new name, let it in (armature cluster join), and remove this one ' +
+  '(armature cluster remove): the other replicas hold its data.';
 
 export function corruptError(message: string, details: Readonly<Record<string, unknown>> = {}, cause?: unknown): ArmatureError {
-  return new ArmatureError('storage-corrupt', message, { remedy: WIPE_AND_REBUILD, details, cause });
+  return new ArmatureError('storage-corrupt', message, { remedy: REPLACE_THE_NODE, details, cause });
 }
 
 export function fullError(directory: string, cause?: unknown): ArmatureError {
@@ -32,7 +32,7 @@ export function levelError(thrown: unknown, directory: string): ArmatureError {
       cause,
     });
   }
-  if (code === 'LEVEL_CORRUPTION' || message.startsWith('Corruption')) {
+  if (isDamage(cause)) {
     return corruptError(`the database in ${directory} is corrupt: ${message}`, {}, cause);
   }
   if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') return closedError('level engine');
@@ -54,6 +54,12 @@ export function levelError(thrown: unknown, directory: string): ArmatureError {
     remedy: "Look at the device and the system's log; the engine reopens the database by itself before the next write.",
     cause,
   });
+}
+
+/** Bytes that are not what LevelDB wrote, or a file of its own that is gone. */
+export function isDamage(thrown: unknown): boolean {
+  if (!(thrown instanceof Error) || thrown instanceof ArmatureError) return false;
+  return ('code' in thrown && thrown.code === 'LEVEL_CORRUPTION') || /^Corruption|^IO error: .*No such file/.test(thrown.message);
 }
 
 /** classic-level wraps what matters: "Database failed to open" with the reason as its cause. */

@@ -28,6 +28,8 @@ export function nodeOptionsOf(config: NodeConfig): NodeOptions {
     seeds: config.seeds.map((node) => nodeAddress(node) as LinkAddress),
     gossipIntervalMs: config.gossipIntervalMs,
     cacheBytes: config.cacheMb * MIB,
+    hintLimitBytes: config.hintLimitMb * MIB,
+    hintMaxAgeMs: config.hintMaxAge,
     leaveMs: leaveMsOf(config),
     reapQuarantineMs: config.reapQuarantine,
     bufferFlushMs: config.bufferFlush,

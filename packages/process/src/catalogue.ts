@@ -99,6 +99,14 @@ export const nodeSettings = {
     flag: '--buffer-flush <time>',
     help: 'how often writes of buffered buckets go from memory to the disk: 200ms, 1s',
   }),
+  hintLimitMb: setting(integer(1, 1_048_576), 1_024, {
+    flag: '--hint-limit-mb <MB>',
+    help: 'storage for writes kept for nodes that are down, in MiB; writes go on beyond it',
+  }),
+  hintMaxAge: setting(duration(60_000, 365 * 24 * 3_600_000), 24 * 3_600_000, {
+    flag: '--hint-max-age <time>',
+    help: 'how long these wait for their node before the other owners of the key get them: 90m, 24h',
+  }),
 };
 
 export const routerSettings = {

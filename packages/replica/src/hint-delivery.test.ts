@@ -1,7 +1,7 @@
 import { ArmatureError, seededRandom, type ErrorCode, type NodeId } from '@armature/kernel';
 import { DEFAULT_BUCKET, type Change, type MergeRequest } from '@armature/protocol';
 import type { Address } from '@armature/ring';
-import { ManualClock, memoryTelemetry, silentLog, sleep } from '@armature/runtime';
+import { ManualClock, memoryTelemetry, recordingLog, silentLog, sleep } from '@armature/runtime';
 import { memoryEngine, Store } from '@armature/storage';
 import { describe, expect, test } from 'vitest';
 import { createdWith, joinOf, node, viewAfter } from './history.test-support.js';
@@ -15,6 +15,7 @@ class World {
   readonly clock = new ManualClock();
   readonly random = seededRandom('delivery');
   readonly telemetry = memoryTelemetry();
+  readonly log = recordingLog();
   readonly suspects = new Set<NodeId>();
   readonly refusing = new Map<NodeId, ErrorCode>();
   readonly asked: { readonly to: NodeId; readonly request: MergeRequest }[] = [];
@@ -37,7 +38,7 @@ class World {
     const parts = { node: node('fallback'), space, clock, random, telemetry, log: silentLog, limitBytes: 1_000_000 };
     this.hints = await finish(clock, HintStore.open(parts));
     this.delivery = new HintDelivery({
-      ...{ node: node('fallback'), hints: this.hints, clock, telemetry, log: silentLog },
+      ...{ node: node('fallback'), hints: this.hints, clock, telemetry, log: this.log.log },
       view: () => this.view,
       isSuspect: (one) => this.suspects.has(one),
       slice: async (kind) => {
@@ -338,5 +339,97 @@ describe('a node that is leaving', () => {
     await finish(world.clock, world.delivery.deliverAll());
     expect(world.asked).toEqual([]);
     expect(await world.left(N1)).toHaveLength(1);
+  });
+});
+
+describe('hints that have grown too old', () => {
+  const DAY = 24 * 3_600_000;
+
+  /** N1 is away, and a key of which it is an owner has waited for it since yesterday. */
+  const waiting = async (...more: string[]): Promise<World> => {
+    const world = await new World().open();
+    await world.keep(N1, 'a', ...more);
+    world.suspects.add(N1);
+    return world;
+  };
+  const agedOut = (world: World): number => world.telemetry.value('armature_hints_aged_out_total');
+  const oldestSeconds = (world: World): number => world.telemetry.value('armature_hints_oldest_seconds');
+
+  test('stay while they are younger than a day', async () => {
+    const world = await waiting();
+    await world.clock.advance(DAY - 1_000);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.asked).toEqual([]);
+    expect(await world.left(N1)).toHaveLength(1);
+    expect(oldestSeconds(world)).toBeCloseTo(DAY / 1_000, -1);
+  });
+
+  test('go to all other owners that are up, as their own and durably, and are deleted when these have acknowledged; the owner is asked nothing', async () => {
+    const world = await waiting('b', 'c');
+    await world.clock.advance(DAY + 1_000);
+    await finish(world.clock, world.delivery.deliverAll());
+    for (const to of [N2, N3]) expect(world.to(to).sort()).toEqual(['a', 'b', 'c'].map(addressFor).sort());
+    expect(world.to(N1)).toEqual([]);
+    expect(world.asked.every(({ request }) => request.hintFor === undefined && request.durability === 'fsync')).toBe(true);
+    expect(await world.left(N1)).toEqual([]);
+    expect(agedOut(world)).toBe(3);
+    expect(oldestSeconds(world)).toBe(0);
+  });
+
+  test('stay while one of the others refuses, or none is up', async () => {
+    const world = await waiting();
+    await world.clock.advance(DAY + 1_000);
+    world.refusing.set(N3, 'storage-full');
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.to(N2), 'N2 has it, which is not enough').toHaveLength(1);
+    expect(await world.left(N1)).toHaveLength(1);
+    world.suspects.add(N2).add(N3);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(await world.left(N1)).toHaveLength(1);
+    expect(agedOut(world)).toBe(0);
+    world.suspects.delete(N2);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(await world.left(N1), 'one that is up is enough').toEqual([]);
+  });
+
+  test('only those: what was written to since waits on, and nothing is asked before it is old itself', async () => {
+    const world = await waiting();
+    await world.clock.advance(DAY / 2);
+    await world.keep(N1, 'young');
+    await world.clock.advance(DAY / 2 + 1_000);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(await world.left(N1)).toEqual([addressFor('young')]);
+    expect(oldestSeconds(world)).toBeCloseTo(DAY / 2_000, -1);
+    const { slices } = world;
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.slices, 'the survey has put the age right').toBe(slices);
+  });
+
+  test('an owner that is up and cannot take them does not keep them for ever either', async () => {
+    const world = await waiting();
+    world.suspects.clear();
+    world.refusing.set(N1, 'storage-full');
+    await world.clock.advance(DAY + 1_000);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(await world.left(N1)).toEqual([]);
+    expect(agedOut(world)).toBe(1);
+  });
+
+  test('one warning for each absence, however many they are', async () => {
+    const world = await waiting('b');
+    const warnings = (): number => world.log.entries.filter(({ level }) => level === 'warn').length;
+    await world.clock.advance(DAY + 1_000);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(warnings()).toBe(1);
+    await world.keep(N1, 'c');
+    await world.clock.advance(DAY + 1_000);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(agedOut(world)).toBe(3);
+    expect(warnings()).toBe(1);
+    world.delivery.recovered(N1);
+    await world.keep(N1, 'd');
+    await world.clock.advance(DAY + 1_000);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(warnings()).toBe(2);
   });
 });

@@ -9,6 +9,9 @@
  * the key instead, and are deleted when all of them have acknowledged: a hint may be the only copy of a write. Pending owners get every hint too, as they get
  * every write: one that has copied its partition already would otherwise take it over without what comes home after that.
  *
+ * A hint may also grow too old to be waited with: its owner has been away for days. It may still be the only copy of a write, so it is not just dropped; all other
+ * owners that are up are given it, and it is deleted when they have acknowledged. The absent one gets it from them, by replica synchronisation.
+ *
  * A node that is leaving cannot wait for owners that are down. What it keeps for one of these it gives into other hands: to another node that is to stay, as a
  * hint for the same owner, preferably one that would stand in for the key anyway.
  *
@@ -20,6 +23,7 @@ import type { BucketProperties, MergeReply, MergeRequest } from '@armature/proto
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import type { TakeSlice } from './admission-controller.js';
+import { newestMs } from './hint-age.js';
 import type { HintStore } from './hint-store.js';
 import { SliceBudget } from './slice-budget.js';
 
@@ -29,12 +33,17 @@ export interface HintDeliveryEnv {
   readonly view: () => View;
   readonly ask: (node: NodeId, request: MergeRequest, timeoutMs: number) => Promise<MergeReply>;
   readonly isSuspect: (node: NodeId) => boolean;
+  /** How long a hint waits for its owner, ms; a day by default. */
+  readonly maxAgeMs?: number;
   /** Background work asks first. */
   readonly slice: TakeSlice;
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
 }
+
+/** A day: long enough for a machine to be repaired. After that comparing replicas costs less than keeping, and going through, what piles up. */
+export const DEFAULT_HINT_MAX_AGE_MS = 24 * 3_600_000;
 
 /** Nodes asked to take over a hint, before it waits for the next scan. */
 const MAX_HEIRS = 3;
@@ -47,6 +56,9 @@ const MERGE_TIMEOUT_MS = 5_000;
 export class HintDelivery {
   readonly #env: HintDeliveryEnv;
   readonly #delivered: Counter;
+  readonly #agedOut: Counter;
+  /** Owners of whom it has been said that they are away for too long. */
+  readonly #missed = new Set<NodeId>();
   readonly #budget: SliceBudget;
   readonly #delivering = new Set<NodeId>();
   #scan: Timer | undefined;
@@ -56,6 +68,10 @@ export class HintDelivery {
     this.#env = env;
     this.#budget = new SliceBudget(env.slice, 'hints');
     this.#delivered = env.telemetry.counter('armature_hints_delivered_total', 'Hints taken home and deleted.');
+    this.#agedOut = env.telemetry.counter(
+      'armature_hints_aged_out_total',
+      'Hints given to the other owners and deleted, because their owner was away for too long.',
+    );
   }
 
   start(): void {
@@ -70,6 +86,7 @@ export class HintDelivery {
 
   /** An owner has answered again. */
   recovered(owner: NodeId): void {
+    this.#missed.delete(owner);
     void this.#deliver(owner);
   }
 
@@ -77,35 +94,72 @@ export class HintDelivery {
   async deliverAll(): Promise<void> {
     try {
       const isLeaving = this.#isLeaving();
-      for (const owner of await this.#env.hints.owners())
+      for (const owner of await this.#env.hints.owners()) {
         if (isLeaving || !this.#env.isSuspect(owner)) await this.#deliver(owner);
+        await this.#ageOut(owner);
+      }
     } catch (thrown) {
       this.#env.log.error({ err: toArmatureError(thrown) }, 'the hint store cannot be scanned');
     }
   }
 
-  /** One delivery to an owner at a time. Never rejects: what was not delivered stays for the next. */
   async #deliver(owner: NodeId): Promise<void> {
-    if (this.#stopped || this.#delivering.has(owner)) return;
+    const delivered = await this.#throughAll(owner, (address, set) => this.#takeHome(owner, address, set));
+    if (delivered > 0) this.#env.log.info({ owner, delivered }, 'hints delivered');
+  }
+
+  /** What has waited for the owner for too long goes to the other owners instead. */
+  async #ageOut(owner: NodeId): Promise<void> {
+    const { maxAgeMs = DEFAULT_HINT_MAX_AGE_MS, hints, clock, log } = this.#env;
+    const bornBeforeMs = clock.nowMs() - maxAgeMs;
+    if ((hints.ages.oldestMs(owner) ?? Infinity) > bornBeforeMs) return;
+    const agedOut = await this.#throughAll(owner, async (address, set) =>
+      (newestMs(set) ?? Infinity) <= bornBeforeMs ? this.#giveToOthers(owner, address, set) : false,
+    );
+    if (agedOut === 0) return;
+    this.#agedOut.add(agedOut);
+    if (this.#missed.has(owner)) return;
+    this.#missed.add(owner);
+    const remedy = 'Bring it back and run armature repair, or remove it.';
+    log.warn(
+      { owner, agedOut, maxAgeMs, remedy },
+      'an owner is away for so long that its hints go to the other owners of their keys',
+    );
+  }
+
+  /**
+   * All hints of an owner, some at a time, and how many of them `take` has taken. One such walk per owner at a time. Never rejects: where `take` does the walk ends, and
+   * what was not taken stays for the next.
+   */
+  async #throughAll(owner: NodeId, take: (address: Address, set: Uint8Array) => Promise<boolean>): Promise<number> {
+    if (this.#stopped || this.#delivering.has(owner)) return 0;
     this.#delivering.add(owner);
-    let delivered = 0;
+    const { ages } = this.#env.hints;
+    let taken = 0;
+    let isComplete = false;
+    ages.beginSurvey(owner);
     try {
       for await (const page of this.#env.hints.pages(owner)) {
         for (let i = 0; i < page.entries.length && !this.#stopped; i += CONCURRENT) {
           await this.#budget.ready();
           const batch = page.entries.slice(i, i + CONCURRENT);
           this.#budget.spend(batch.length);
-          const taken = await Promise.all(batch.map(({ address, set }) => this.#takeHome(owner, address, set)));
-          delivered += taken.filter(Boolean).length;
+          const outcomes = await Promise.all(batch.map(({ address, set }) => take(address, set)));
+          for (const [index, { set }] of batch.entries()) {
+            if (outcomes[index] === true) taken++;
+            else ages.kept(owner, newestMs(set) ?? this.#env.clock.nowMs());
+          }
         }
       }
+      isComplete = !this.#stopped;
     } catch (thrown) {
       const error = toArmatureError(thrown);
       this.#env.log.debug({ owner, err: error }, 'hints stay here for now');
     } finally {
       this.#delivering.delete(owner);
+      ages.endSurvey(owner, isComplete);
     }
-    if (delivered > 0) this.#env.log.info({ owner, delivered }, 'hints delivered');
+    return taken;
   }
 
   /** Whether the hint was delivered and deleted. Rejects when its owner cannot take any now; a hint that only itself cannot be delivered is left. */
@@ -126,6 +180,25 @@ export class HintDelivery {
     if (errors.some((error) => error !== undefined) || !(await this.#env.hints.drop(owner, address, set))) return false;
     this.#delivered.add();
     return true;
+  }
+
+  /** Whether all other owners that are up, at least one, have it now, and it is deleted here. Rejects when one of them cannot take any. */
+  async #giveToOthers(owner: NodeId, address: Address, set: Uint8Array): Promise<boolean> {
+    const view = this.#env.view();
+    const bucket = view.buckets.get(bucketOfAddress(address));
+    if (bucket === undefined) return false;
+    const { owners, pending } = view.placement(address, bucket.n);
+    const isUp = (node: NodeId): boolean => node !== owner && !this.#env.isSuspect(node);
+    const present = owners.filter(isUp);
+    if (present.length === 0) return false;
+    const targets = [...present, ...pending.filter(isUp)];
+    // On stable storage: what is deleted here may be the only copy.
+    const durable = { ...bucket, durability: 'fsync' } as const;
+    const errors = await Promise.all(targets.map((target) => this.#merge(target, view, address, set, durable)));
+    const error = errors.find((one) => one !== undefined);
+    if (error === undefined) return this.#env.hints.drop(owner, address, set);
+    if (error.retryable || this.#stopped) throw error;
+    return false;
   }
 
   #isLeaving(): boolean {

@@ -148,6 +148,23 @@ describe('hints', () => {
     expect(world.hints.sizeBytes).toBe(sizeBytes);
   });
 
+  test('their age is known at once, and again after a restart; a hint that is written to is as old as its newest version', async () => {
+    const world = await new World().open();
+    const oldestSeconds = (): number => world.telemetry.value('armature_hints_oldest_seconds');
+    expect(oldestSeconds()).toBe(0);
+    const old = await world.made('old');
+    await world.clock.advance(3_600_000);
+    await world.merge(A, old);
+    expect(oldestSeconds()).toBeCloseTo(3_600, -1);
+    await world.mint(B, 'k', 'young');
+    expect(oldestSeconds()).toBeCloseTo(3_600, -1);
+    await world.mint(A, 'k', 'younger');
+    await world.clock.advance(1_800_000);
+    await finish(world.clock, world.store.close());
+    await world.open();
+    expect(oldestSeconds()).toBeCloseTo(1_800, -1);
+  });
+
   test('they are bounded: past the bound a new one is overloaded, with one warning, until there is room', async () => {
     const world = new World();
     world.limitBytes = 400;

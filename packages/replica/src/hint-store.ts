@@ -11,6 +11,7 @@ import type { BucketProperties, Durability } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { sleep, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { joinEncoded } from '@armature/versioning';
+import { HintAges, newestMs } from './hint-age.js';
 import type { RecordStore } from './record-store.js';
 import { Replica, type HeldPage, type MintRequest, type MintResult, type WriteObserver } from './replica.js';
 import { StandInActor } from './stand-in-actor.js';
@@ -52,6 +53,8 @@ export class HintStore {
   readonly #env: HintStoreEnv;
   /** By owner. Each mints under an actor of its own: counters are per key and replica, and two replicas of one actor would give out one dot twice. */
   readonly #shelves = new Map<NodeId, Shelf>();
+  /** How old the hints are that are kept. */
+  readonly ages = new HintAges();
   #sizeBytes = 0;
   /** Hints on their way into the store. */
   #arriving = 0;
@@ -67,9 +70,13 @@ export class HintStore {
       'Bytes kept for owners that could not be reached.',
       () => this.#sizeBytes,
     );
+    env.telemetry.observedGauge('armature_hints_oldest_seconds', 'Age of the oldest hint; 0 without any.', () => {
+      const oldestMs = this.ages.oldestMs();
+      return oldestMs === undefined ? 0 : Math.max(0, env.clock.nowMs() - oldestMs) / 1_000;
+    });
   }
 
-  /** Counts what an earlier life has left. */
+  /** Counts what an earlier life has left, and sees how old it is. */
   static async open(env: HintStoreEnv): Promise<HintStore> {
     const store = new HintStore(env);
     store.#sizeBytes = await store.#count();
@@ -89,6 +96,7 @@ export class HintStore {
   async merge(owner: NodeId, address: Address, set: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void> {
     this.#checkTaking();
     this.#makeRoom(address, set.length);
+    this.ages.kept(owner, newestMs(set) ?? this.#env.clock.nowMs());
     await this.#arrival(owner, (replica) => replica.merge(address, set, bucket, durability));
   }
 
@@ -96,6 +104,7 @@ export class HintStore {
   async mint(owner: NodeId, request: MintRequest): Promise<MintResult> {
     this.#checkTaking();
     this.#makeRoom(request.address, request.value.length);
+    this.ages.kept(owner, this.#env.clock.nowMs());
     return this.#arrival(owner, (replica) => replica.mint(request));
   }
 
@@ -177,7 +186,12 @@ export class HintStore {
   async #count(): Promise<number> {
     let sizeBytes = 0;
     for (const owner of await this.owners()) {
-      for await (const page of this.pages(owner)) for (const { address, set } of page.entries) sizeBytes += costOf(address, set);
+      for await (const page of this.pages(owner)) {
+        for (const { address, set } of page.entries) {
+          sizeBytes += costOf(address, set);
+          this.ages.kept(owner, newestMs(set) ?? this.#env.clock.nowMs());
+        }
+      }
     }
     return sizeBytes;
   }

@@ -133,6 +133,7 @@ export class ArmatureNode {
       view: () => parts.participant.membership.view,
       ask: parts.participant.coordination.ask,
       isSuspect: (node) => parts.participant.monitor.isSuspect(node),
+      ...(options.hintMaxAgeMs === undefined ? {} : { maxAgeMs: options.hintMaxAgeMs }),
       slice: this.#slices.slice,
       clock,
       log,
@@ -186,7 +187,7 @@ export class ArmatureNode {
       random,
       log,
       telemetry,
-      limitBytes: DEFAULT_HINT_LIMIT_BYTES,
+      limitBytes: options.hintLimitBytes ?? DEFAULT_HINT_LIMIT_BYTES,
       isTaking: () => node.#isTakingHints,
     });
     const node: ArmatureNode = new ArmatureNode(options, ports, { store, epoch, hints, participant, foreground });

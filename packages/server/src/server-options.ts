@@ -33,6 +33,10 @@ export interface NodeOptions extends ServerOptions {
   readonly reapQuarantineMs?: number;
   /** Longest rest of writes of `buffered` buckets in memory before they are flushed, ms; see `StoreOptions`. */
   readonly bufferFlushMs?: number;
+  /** Bound of the hints kept for owners that cannot be reached, 1 GiB by default; beyond it further ones are refused, and writes go on. */
+  readonly hintLimitBytes?: number;
+  /** How long a hint waits for its owner, ms; a day by default. After that it goes to the other owners. */
+  readonly hintMaxAgeMs?: number;
 }
 
 export interface RouterOptions extends ServerOptions {

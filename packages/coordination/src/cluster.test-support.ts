@@ -115,7 +115,7 @@ export interface Asked {
 }
 
 /** A store of records in a map. Writes are visible at once, and stored `commitMs` later, or not. */
-class MapStore implements RecordStore {
+export class MapStore implements RecordStore {
   readonly records = new Map<string, Uint8Array>();
   readonly durabilities: Durability[] = [];
   commitMs = 0;

@@ -1,5 +1,7 @@
 import { ArmatureError, utf8Encode, type NodeId } from '@armature/kernel';
 import type { BucketProperties, WriteOptions } from '@armature/protocol';
+import type { RecordStore } from '@armature/replica';
+import { sleep } from '@armature/runtime';
 import { EMPTY_CONTEXT, distinctSiblings } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
 import { put, type PutRequest, type PutResult } from './index.js';
@@ -9,6 +11,7 @@ import {
   N2,
   N3,
   THREE,
+  type MapStore,
   TestCluster,
   addressFor,
   created,
@@ -372,6 +375,31 @@ describe('a ring that changes', () => {
     expect(cluster.clock.nowMs() - startedMs, 'it waited for an owner').toBeGreaterThanOrEqual(50);
     expect(receipt.replicas).toContainEqual({ node: N4, role: 'pending', outcome: 'durable' });
     expect(cluster.values(N4, key)).toEqual(['v']);
+  });
+
+  test('a ring that changes while the minting node waits for its store: the put is minted under the new one', async () => {
+    const cluster = await open();
+    const store: RecordStore & Pick<MapStore, 'records'> = cluster.at(N1).store;
+    const read = store.read.bind(store);
+    let reads = 0;
+    store.read = (address) => {
+      if (reads++ > 0) return read(address);
+      // The first read is slow, and when it is done the ring has changed.
+      return sleep(cluster.clock, 10).then(() => {
+        cluster.happen(joined(N4), [...THREE, N4]);
+        expect(store.records.size).toBe(0);
+        return read(address);
+      });
+    };
+    const { set } = await cluster.finish(write(cluster));
+    expect(reads).toBeGreaterThan(1);
+    expect(
+      set.clock.map(({ counter }) => counter),
+      'one event',
+    ).toEqual([1]);
+    expect(cluster.asksOf('merge').every(({ request }) => 'ring' in request && request.ring === cluster.view.ringVersion)).toBe(
+      true,
+    );
   });
 
   test('a coordinator with an old ring is told so, catches up once, and writes to the newcomer too', async () => {

@@ -68,20 +68,42 @@ export async function put(env: MintingEnv, request: PutRequest): Promise<PutResu
   const quorum = writeQuorum(request.bucket, request.options);
   if (!quorum.ok) throw quorum.error;
   const deadlineMs = env.clock.monotonicMs() + request.timeoutMs;
-  const placement = env.view().placement(request.address, quorum.value.n);
-  checkEnoughReplicas(placement, quorum.value);
   const bucket = durableEnough(request.bucket, quorum.value);
-  const standIn = placement.owners.includes(env.self) ? undefined : { node: env.self, owner: absentOwner(env, placement) };
-  const mintRequest = { ...request, bucket };
   const letGo = env.inHand.hold(request.address);
   try {
-    const minted = await (standIn === undefined ? env.replica.mint(mintRequest) : env.hints.mint(standIn.owner, mintRequest));
+    const { minted, standIn } = await mintUnderOneRing(env, { ...request, bucket }, quorum.value);
     const state = await replicate(env, { address: request.address, bucket, minted, standIn, quorum: quorum.value, deadlineMs });
     const replicas = putReplicas(state);
     if (state.verdict === 'written') return { set: minted.set, dot: minted.dot, receipt: { coordinator: env.self, replicas } };
     throw partial(replicas, quorum.value);
   } finally {
     letGo();
+  }
+}
+
+/**
+ * Mints as an owner, or as a fallback, of the ring under which the store takes it: had the ring changed on the way, new owners might have been told already what
+ * is here, without it.
+ */
+async function mintUnderOneRing(
+  env: MintingEnv,
+  request: MintRequest,
+  quorum: WriteQuorum,
+): Promise<{ minted: MintResult; standIn: StandIn | undefined }> {
+  for (let attempt = 1; ; attempt++) {
+    const view = env.view();
+    const placement = view.placement(request.address, quorum.n);
+    checkEnoughReplicas(placement, quorum);
+    const standIn = placement.owners.includes(env.self) ? undefined : { node: env.self, owner: absentOwner(env, placement) };
+    const fenced = { ...request, stillValid: () => env.view().ringVersion === view.ringVersion };
+    try {
+      return {
+        minted: await (standIn === undefined ? env.replica.mint(fenced) : env.hints.mint(standIn.owner, fenced)),
+        standIn,
+      };
+    } catch (thrown) {
+      if (toArmatureError(thrown).code !== 'stale-ring' || attempt === MAX_RING_RETRIES) throw thrown;
+    }
   }
 }
 

@@ -229,6 +229,26 @@ describe('when the store is not what it was', () => {
   });
 });
 
+describe('a ring that changes while a write waits for a slow store', () => {
+  test('merge and mint are refused at the moment of storing, and nothing of them is there', async () => {
+    const node = await open({ isSlowToRead: true });
+    const { encoded } = await (await other(node)).put('k', 'late');
+    let isValid = true;
+    const merged = node.replica.merge(addressFor('k'), encoded, BUCKET, 'fsync', () => isValid);
+    const minted = node.replica.mint({ ...node.request('k', 'late too'), stillValid: () => isValid });
+    isValid = false;
+    await expect(finish(node.clock, merged)).rejects.toMatchObject({ code: 'stale-ring', retryable: true });
+    await expect(finish(node.clock, minted)).rejects.toMatchObject({ code: 'stale-ring' });
+    expect(await node.values('k')).toEqual([]);
+    isValid = true;
+    await finish(
+      node.clock,
+      node.replica.merge(addressFor('k'), encoded, BUCKET, 'fsync', () => isValid),
+    );
+    expect(await node.values('k')).toEqual(['late']);
+  });
+});
+
 describe('damage', () => {
   test('a damaged record: reading fails typed, a merge heals it and retires the actor', async () => {
     const node = await open();

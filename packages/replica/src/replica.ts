@@ -78,7 +78,15 @@ export interface MintRequest {
   readonly tombstone: boolean;
   readonly value: Uint8Array;
   readonly meta: Meta;
+  /** See `StillValid`. */
+  readonly stillValid?: StillValid;
 }
+
+/**
+ * Asked in the turn in which the store takes a write: whether what the write was admitted under (the ring) still holds. With an engine that waits, time passes
+ * between the two, and whoever asked under a newer ring what is here has been answered without it. On false the write fails with `stale-ring`, and nothing has happened.
+ */
+export type StillValid = () => boolean;
 
 export interface MintResult {
   /** The key's new state, to be merged by the other replicas. */
@@ -138,17 +146,26 @@ export class Replica {
 
   /**
    * Joins `incoming` into what is held. Resolves when the result is as durable as asked. Errors: `invalid-argument` for bytes that are not a
-   * version set, or, under last-write-wins, from too far in the future; storage errors.
+   * version set, or, under last-write-wins, from too far in the future; `stale-ring` (see `StillValid`); storage errors.
    */
-  async merge(address: Address, incoming: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void> {
+  async merge(
+    address: Address,
+    incoming: Uint8Array,
+    bucket: BucketProperties,
+    durability: Durability,
+    stillValid?: StillValid,
+  ): Promise<void> {
     // The lock covers reading and handing over to the store, which from then on answers with the new state; it does not cover the commit.
-    const accepted = this.#change(address, (held) => this.#mergeInto(held, address, incoming, bucket, durability));
+    const accepted = this.#change(address, (held) => {
+      checkStillValid(stillValid);
+      return this.#mergeInto(held, address, incoming, bucket, durability);
+    });
     await (accepted instanceof Promise ? await accepted : accepted).committed;
   }
 
   /**
    * Makes the version of a put and stores it. Resolves as soon as the dot exists and the store has accepted it; see `MintResult.committed` for when it
-   * is stored. Nothing was minted when it rejects. Errors: `too-large` (sibling cap), `invalid-argument` (timestamps too far ahead), `overloaded`
+   * is stored. Nothing was minted when it rejects. Errors: `too-large` (sibling cap), `invalid-argument` (timestamps too far ahead), `stale-ring`, `overloaded`
    * and other storage errors, among them the one that keeps a fresh actor from being saved.
    */
   async mint(request: MintRequest): Promise<MintResult> {
@@ -252,6 +269,7 @@ export class Replica {
   /** Undefined when there is no actor to mint under any more: a fresh one has to be waited for. */
   #mintOver(local: VersionSet, held: Held, request: MintRequest): MintResult | undefined | Promise<MintResult> {
     const { bucket, context, operation, value, meta } = request;
+    checkStillValid(request.stillValid);
     const actor = this.#actorFor(local, context);
     if (actor === undefined) return undefined;
     const at = nextTimestamp(this.#clock, local, context, this.#env.clock.nowMs());
@@ -333,6 +351,13 @@ export class Replica {
       remedy: 'The other replicas still serve the key and a repair restores it. Check the disk if this repeats.',
     });
   }
+}
+
+function checkStillValid(stillValid: StillValid | undefined): void {
+  if (stillValid === undefined || stillValid()) return;
+  throw new ArmatureError('stale-ring', 'the ring changed while the write waited for the store', {
+    remedy: 'Catch up with the membership, and write to the owners of now.',
+  });
 }
 
 /** Passes on why the store refused. */

@@ -369,7 +369,8 @@ export class ArmatureNode {
     const bucket = membership.view.buckets.get(name) ?? (await membership.refresh()).buckets.get(name);
     if (bucket === undefined) throw unknownBucket(name);
     const { address, set, durability, hintFor } = request;
-    if (hintFor === undefined) await this.#replica.merge(address, set, bucket, durability);
+    const isSameRing = (): boolean => membership.view.ringVersion === request.ring;
+    if (hintFor === undefined) await this.#replica.merge(address, set, bucket, durability, isSameRing);
     else await this.#hints.merge(hintFor, address, set, bucket, durability);
     return { kind: 'merge', durable: request.durability === 'fsync' };
   }

@@ -9,7 +9,7 @@ import { utf8, type Client } from '@armature/client';
 import { seededRandom, toHex, type NodeId } from '@armature/kernel';
 import { expectNoDotNamesTwoValues, expectReplicasEqual, startWorkload } from '@armature/tools/audit';
 import { ProcessCluster } from '@armature/tools/process-cluster';
-import { mountSmallDisk } from '@armature/tools/small-disk';
+import { mountSmallDisk } from './small-disk.js';
 
 const root = mkdtempSync(join(tmpdir(), 'armature-disks-'));
 const small = await mountSmallDisk(join(root, 'disk'), 96);

@@ -88,6 +88,12 @@ describe('cluster plan', () => {
     expect([code, err]).toEqual([0, expect.stringContaining('! n9 does not answer: start it before you let it in') as unknown]);
   });
 
+  test('a node that runs is not to be removed without a word', async () => {
+    expect((await run(['cluster', 'plan', 'join:n4', 'remove:n1'])).err).toContain(
+      '! n1 answers, and would hand over what it holds if it left instead: leave:n1',
+    );
+  });
+
   test('--zone and --weight are those of the node that joins', async () => {
     const { changes } = await planned('join', 'n4', '--zone', 'west', '--weight', '2');
     expect(changes).toEqual([{ kind: 'join', node: 'n4', zone: 'west', weight: 2 }]);

@@ -3,8 +3,7 @@
  * approved is then what happens, or nothing does. It asks no questions: whoever has a plan has been told.
  */
 import { readFileSync } from 'node:fs';
-import type { Admin, Committed } from '@armature/client';
-import { checkUnchanged, type CostedPlan } from '@armature/client';
+import { checkUnchanged, type Admin, type Committed, type CostedPlan } from '@armature/client';
 import { EXIT } from '@armature/process';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
@@ -12,11 +11,11 @@ import { define, option, type Commands, type Outcome } from '../command.js';
 import { followTransfers, takeTransferReport } from '../follow-transfers.js';
 import { countText, durationText, plural, sizeText } from '../format.js';
 import { invalid } from '../parse.js';
+import { cautionsFor } from '../plan/cautions.js';
 import { readPlan } from '../plan/plan-document.js';
 import { amountText, planText } from '../plan/plan-text.js';
 import type { Session } from '../session.js';
 import { ReceivedSince, type TransferReport } from '../transfer-report.js';
-import { unanswered } from './cluster-plan.js';
 
 /** A plan of a thousand nodes has some tens of megabytes. */
 const MAX_PLAN_BYTES = 256 * 1024 * 1024;
@@ -44,13 +43,15 @@ async function commit(session: Session, file: string, isToWait: boolean): Promis
   const { admin } = await session.client();
   checkUnchanged(await admin.view(), against); // before anything else is said about a plan that is void
   const plan = await admin.plan(changes);
-  const silent = await unanswered(admin, { steps: plan.steps.filter(({ change }) => change.kind === 'join') });
-  if (silent.length > 0)
+  const cautions = await cautionsFor(admin, changes);
+  const forbidding = cautions.filter(({ forbids }) => forbids);
+  if (forbidding.length > 0)
     throw invalid(
-      `nothing was done: ${silent.join('; ')}`,
+      `nothing was done: ${forbidding.map(({ message }) => message).join('; ')}`,
       'Start the nodes with their names and this cluster, and commit again.',
     );
   if (!session.voice.json) await session.print(planText(session, plan));
+  for (const { message } of cautions) await session.note(`! ${message}`);
   const first = isToWait ? await takeTransferReport(admin) : undefined;
   const committed = await admin.commit(changes, against);
   if (!session.voice.json) await session.print(`\n${plural(committed.records.length, 'change is', 'changes are')} made.`);
@@ -78,6 +79,12 @@ async function wait(
   const received = new ReceivedSince(first);
   const bar = showBar(session);
   let most = plan.transfers.length;
+  const tellJson = async (settled: boolean): Promise<void> => {
+    if (!session.voice.json) return;
+    const moved = { records: received.records, bytes: received.bytes };
+    const tookMs = Math.round(clock.monotonicMs() - startedMs);
+    await session.printJson({ ...outcomeDocument(plan, committed), settled, moved, tookMs });
+  };
   const last = await followTransfers(admin, clock, interrupted, (report) => {
     received.take(report);
     most = Math.max(most, report.pending);
@@ -87,16 +94,14 @@ async function wait(
       most,
       `${countText(received.records)} records, ${sizeText(received.bytes)}, ${sizeText(rate)}/s${problemText(report)}`,
     );
-  }).finally(() => bar.stop());
-  const tookMs = Math.round(clock.monotonicMs() - startedMs);
-  if (session.voice.json) {
-    await session.printJson({
-      ...outcomeDocument(plan, committed),
-      settled: last.settled,
-      moved: { records: received.records, bytes: received.bytes },
-      tookMs,
-    });
-  }
+  })
+    .catch(async (thrown: unknown) => {
+      await tellJson(false); // the changes are made all the same
+      throw thrown;
+    })
+    .finally(() => bar.stop());
+  const tookMs = clock.monotonicMs() - startedMs;
+  await tellJson(last.settled);
   if (!last.settled) {
     await session.note('not waited for: the transfers go on. Follow them with: armature cluster transfers --watch');
     return EXIT.interrupted;

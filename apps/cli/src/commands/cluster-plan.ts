@@ -3,12 +3,12 @@
  * how the load lies then, and what is amiss. It changes nothing.
  */
 import { writeFileSync } from 'node:fs';
-import type { Admin, CostedPlan } from '@armature/client';
 import { ArmatureError } from '@armature/kernel';
 import type { MembershipChange } from '@armature/membership';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
 import { decimal } from '../parse.js';
+import { cautionsFor } from '../plan/cautions.js';
 import { CHANGE_GRAMMAR, parseChanges } from '../plan/change-words.js';
 import { planDocument } from '../plan/plan-document.js';
 import { planText } from '../plan/plan-text.js';
@@ -60,28 +60,13 @@ async function plan(session: Session, changes: readonly MembershipChange[], file
   if (file !== undefined) writePlan(file, JSON.stringify(document, undefined, 2));
   if (session.voice.json) await session.printJson(document);
   else await session.print(planText(session, made));
-  for (const words of await unanswered(admin, made)) await session.note(`! ${words}`);
+  for (const { message } of await cautionsFor(admin, changes)) await session.note(`! ${message}`);
   await session.note(
     file === undefined
       ? 'Nothing was changed. --out <file> keeps the plan.'
       : `Make it so: armature cluster commit ${file} --wait`,
   );
   return undefined;
-}
-
-/** Who has a part in the plan and does not answer, in words. */
-export async function unanswered(admin: Admin, { steps }: Pick<CostedPlan, 'steps'>): Promise<string[]> {
-  const asked = steps.filter(({ change }) => change.kind === 'join' || change.kind === 'leave').map(({ change }) => change);
-  const answers = await Promise.all(asked.map(({ node }) => admin.member(node)));
-  return asked.flatMap(({ kind, node }, i) =>
-    answers[i]?.status !== undefined
-      ? []
-      : [
-          kind === 'join'
-            ? `${node} does not answer: start it before you let it in`
-            : `${node} does not answer: to leave in good order it has to run; if it is gone for good, remove it`,
-        ],
-  );
 }
 
 function writePlan(file: string, text: string): void {

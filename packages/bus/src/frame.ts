@@ -2,7 +2,8 @@
  * The layout of a frame: everything one endpoint has for one peer, in one bus message.
  *
  *     header   magic u8, version u8, cluster (u8 length, ASCII), sender's address (u8 length, ASCII),
- *              sender's session u32, session of the receiver as far as the sender knows it u32 (0: not yet)
+ *              sender's session u32, session of the receiver as far as the sender knows it u32 (0: not yet),
+ *              when it was begun by the sender's monotonic clock u32 and by its wall clock u32, in ms modulo 2^32 (see frame-age.ts)
  *     record*  kind u8, length u32, then `length` bytes:
  *                request   id u32, timeout in ms u32, body        reply   id u32, body
  *                error     id u32, error (see remote-error.ts)    one-way body
@@ -13,9 +14,10 @@
  * A *session* is one life of an endpoint: answers to a former life that used the same address and ids are told apart by it.
  */
 import { ByteReader, DecodeError, type ByteWriter } from '@armature/kernel';
+import type { SendTime } from './frame-age.js';
 
 export const FRAME_MAGIC = 0xa7;
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5 } as const;
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
@@ -25,7 +27,7 @@ export const RECORD_HEAD_BYTES = 5;
 /** Bytes of a fragment record's content before the fragment's bytes. */
 export const FRAGMENT_HEAD_BYTES = 12;
 /** Bytes of a frame's header after the part that never changes for one endpoint. */
-const RECEIVER_SESSION_BYTES = 4;
+const CHANGING_BYTES = 12;
 
 export interface FrameHeader {
   readonly version: number;
@@ -33,9 +35,10 @@ export interface FrameHeader {
   readonly address: string;
   readonly session: number;
   readonly receiverSession: number;
+  readonly sent: SendTime;
 }
 
-/** The part of the header that is the same in all frames of an endpoint; the receiver's session follows it. */
+/** The part of the header that is the same in all frames of an endpoint; `writeHeaderRest` follows it. */
 export function writeHeaderPrefix(writer: ByteWriter, cluster: string, address: string, session: number): void {
   const ascii = (text: string): void => void writer.u8(text.length).raw(Buffer.from(text, 'latin1'));
   writer.u8(FRAME_MAGIC).u8(PROTOCOL_VERSION);
@@ -44,18 +47,25 @@ export function writeHeaderPrefix(writer: ByteWriter, cluster: string, address: 
   writer.u32(session);
 }
 
-export function headerBytes(prefix: Uint8Array): number {
-  return prefix.length + RECEIVER_SESSION_BYTES;
+export function writeHeaderRest(writer: ByteWriter, receiverSession: number, sent: SendTime): void {
+  writer.u32(receiverSession).u32(sent.monotonic).u32(sent.wall);
 }
 
-/** Throws `DecodeError` where this is no frame at all. Of another version's frame the sessions are 0. */
+export function headerBytes(prefix: Uint8Array): number {
+  return prefix.length + CHANGING_BYTES;
+}
+
+/** Throws `DecodeError` where this is no frame at all. Of another version's frame sessions and times are 0. */
 export function readHeader(reader: ByteReader): FrameHeader {
   if (reader.u8() !== FRAME_MAGIC) throw new DecodeError('not a frame');
   const version = reader.u8();
   const cluster = reader.rawBinary(reader.u8());
   const address = reader.rawBinary(reader.u8());
-  if (version !== PROTOCOL_VERSION) return { version, cluster, address, session: 0, receiverSession: 0 };
-  return { version, cluster, address, session: reader.u32(), receiverSession: reader.u32() };
+  if (version !== PROTOCOL_VERSION) {
+    return { version, cluster, address, session: 0, receiverSession: 0, sent: { monotonic: 0, wall: 0 } };
+  }
+  const [session, receiverSession, monotonic, wall] = [reader.u32(), reader.u32(), reader.u32(), reader.u32()];
+  return { version, cluster, address, session, receiverSession, sent: { monotonic, wall } };
 }
 
 /** What is done with each record; `C` is handed through. A `DecodeError` thrown by any of them counts as malformed. */

@@ -138,6 +138,10 @@ export class InProcessBroker {
     const passage = this.network.passageOf(source.id, target.id, message.payload.length);
     if (passage === 'lost') return;
     const delivery = { subscription, message: message.to(target) };
+    if (typeof passage !== 'number') {
+      for (const delayMs of passage.delaysMs) this.#clock.after(delayMs, () => this.#arrived(delivery));
+      return;
+    }
     const key = `${source.id} ${target.id}`;
     const channel = this.#channels.get(key);
     const nowMs = this.#clock.monotonicMs();
@@ -152,8 +156,13 @@ export class InProcessBroker {
     this.#clock.after(used.lastDueMs - nowMs, () => {
       const next = used.waiting.shift();
       if (used.waiting.length === 0 && this.#channels.get(key) === used) this.#channels.delete(key);
-      if (next !== undefined && this.#running) this.#enqueue(next);
+      if (next !== undefined) this.#arrived(next);
     });
+  }
+
+  /** Has come over a slow way, and so in a turn of its own. */
+  #arrived({ subscription, message }: Delivery): void {
+    if (this.#running && subscription.accept(this.#maxQueued)) subscription.deliver(message);
   }
 
   #enqueue(delivery: Delivery): void {

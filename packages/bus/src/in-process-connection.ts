@@ -221,6 +221,14 @@ export class InProcessConnection implements Bus {
     this.emit({ kind: 'disconnected' });
   }
 
+  /** The process at this end is gone: nothing is delivered, sent or said any more. */
+  sever(): void {
+    this.#state = 'closed';
+    this.#listeners.clear();
+    for (const subscription of [...this.subscriptions]) subscription.unsubscribe();
+    this.#side.forget(this);
+  }
+
   reconnect(): void {
     if (this.#state !== 'disconnected') return;
     this.#state = 'connected';

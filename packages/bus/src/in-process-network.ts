@@ -1,10 +1,15 @@
 /**
  * What lies between two connections of the in-process broker: nothing, unless a test or a simulation says otherwise. Names
- * are those given to `InProcessBroker.connect`. Cuts and delays are per direction; order per direction is always kept.
+ * are those given to `InProcessBroker.connect`. Cuts and delays are per direction; order per direction is kept unless a shape says otherwise.
  */
 
-/** Milliseconds a message from `source` takes to `target`, or `lost`. Asked once per delivery; may draw from a seed. */
-export type Passage = (source: string, target: string, sizeBytes: number) => number | 'lost';
+/** More than NATS does to a message, so that nobody comes to rely on less: it arrives once for each delay, and may overtake others. */
+export interface Passages {
+  readonly delaysMs: readonly number[];
+}
+
+/** Milliseconds a message from `source` takes to `target`, or `lost`, or worse. Asked once per delivery; may draw from a seed. */
+export type Passage = (source: string, target: string, sizeBytes: number) => number | 'lost' | Passages;
 
 const OPEN: Passage = () => 0;
 
@@ -51,12 +56,13 @@ export class InProcessNetwork {
   }
 
   /** The fate of one message. What a connection sends to itself stays inside the process, and always arrives. */
-  passageOf(source: string, target: string, sizeBytes: number): number | 'lost' {
+  passageOf(source: string, target: string, sizeBytes: number): number | 'lost' | Passages {
     if (source === target) return 0;
     if (this.#cut.size > 0 && this.#cut.has(direction(source, target))) return 'lost';
     const shaped = this.#passage(source, target, sizeBytes);
     if (shaped === 'lost' || this.#delayMs.size === 0) return shaped;
-    return shaped + (this.#delayMs.get(direction(source, target)) ?? 0);
+    const moreMs = this.#delayMs.get(direction(source, target)) ?? 0;
+    return typeof shaped === 'number' ? shaped + moreMs : { delaysMs: shaped.delaysMs.map((delayMs) => delayMs + moreMs) };
   }
 }
 

@@ -5,6 +5,7 @@ import {
   FRAME_MAGIC,
   PROTOCOL_VERSION,
   readHeader,
+  writeHeaderRest,
   readRecords,
   RECORD,
   writeHeaderPrefix,
@@ -17,11 +18,11 @@ const SECOND = 1000;
 /** A frame as an outsider would write it. */
 function frame(
   records: (writer: ByteWriter) => void,
-  { cluster = 'c', version = PROTOCOL_VERSION, from = 'node.x', to = 0 } = {},
+  { cluster = 'c', version = PROTOCOL_VERSION, from = 'node.x', to = 0, sentMs = 0 } = {},
 ): Uint8Array {
   const writer = new ByteWriter();
   writeHeaderPrefix(writer, cluster, from, 7);
-  writer.u32(to);
+  writeHeaderRest(writer, to, { monotonic: sentMs, wall: sentMs });
   records(writer);
   const bytes = writer.copyOut();
   bytes[1] = version;
@@ -116,6 +117,16 @@ describe('frames: malformed input', () => {
     expect(b.stats.executing).toBe(0);
   });
 
+  test('a request that has waited for longer than its sender does is not carried out; what came in time is', async () => {
+    const { b, handled, publish } = outsider();
+    const lastMs = 1_000_000;
+    await publish(frame((w) => requestRecord(w, 1, 'in time'), { sentMs: lastMs }));
+    await publish(frame((w) => requestRecord(w, 2, 'waited'), { sentMs: lastMs - 2 * SECOND }));
+    await publish(frame((w) => requestRecord(w, 3, 'in time, too'), { sentMs: lastMs - SECOND / 2 }));
+    expect(handled).toEqual(['in time', 'in time, too']);
+    expect(b.stats.expired).toBe(1);
+  });
+
   test('an address that is no subject is not published to', async () => {
     const { b, handled, publish } = outsider();
     for (const from of ['node.*', '>', 'a b', 'a\r\nPUB x 1', '', '.', 'x'.repeat(200)]) {
@@ -167,7 +178,7 @@ describe('frames: strangers', () => {
 
   test('another protocol version: the same, whatever follows the address', async () => {
     const { b, handled, refusals, publish } = outsider();
-    await publish(frame((w) => w.raw(new Uint8Array(20).fill(255)), { version: 2 }));
+    await publish(frame((w) => w.raw(new Uint8Array(20).fill(255)), { version: PROTOCOL_VERSION + 1 }));
     await publish(frame(() => {}, { version: 99 }).subarray(0, 11));
     expect(handled).toEqual([]);
     expect(refusals).toEqual(Array(2).fill('refused protocol-mismatch'));

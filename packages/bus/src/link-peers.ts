@@ -3,6 +3,7 @@
  * again, so idle ones are forgotten when there are too many.
  */
 import type { Random } from '@armature/kernel';
+import { FrameAge } from './frame-age.js';
 import { isLinkAddress, type LinkAddress, type LinkSubjects } from './link-address.js';
 import type { LinkLimits } from './link-limits.js';
 import { Outbox, type OutboxEnvironment } from './outbox.js';
@@ -18,6 +19,10 @@ export interface Peer<Reply> {
   session: number;
   /** Its requests that our handler has not answered yet. */
   executing: number;
+  /** Judges how long frames of this life of the peer have been under way. */
+  age: FrameAge;
+  /** Of the frame at hand, ms. */
+  frameAgeMs: number;
   /** Whether the answers in the frame at hand are meant for this life of ours. */
   answersAreOurs: boolean;
 }
@@ -71,6 +76,8 @@ export class PeerTable<Reply> {
       reassembly: new Reassembly(this.#budget, limits.messageBytes),
       session: 0,
       executing: 0,
+      age: new FrameAge(),
+      frameAgeMs: 0,
       answersAreOurs: false,
     };
     this.#peers.set(address, peer);

@@ -6,6 +6,7 @@ import { ByteReader, DecodeError, toArmatureError, type ArmatureError } from '@a
 import type { Clock, Logger } from '@armature/runtime';
 import type { BusMessage } from './bus.js';
 import { PROTOCOL_VERSION, readHeader, readRecord, readRecords, RECORD, type FrameHeader, type RecordVisitor } from './frame.js';
+import { FrameAge } from './frame-age.js';
 import type { LinkAddress } from './link-address.js';
 import type { LinkCodec, LinkHandler } from './link-codec.js';
 import * as errors from './link-errors.js';
@@ -85,6 +86,8 @@ export class LinkReceiver<Request, Reply> {
       return;
     }
     if (peer.session !== header.session) this.#renew(peer, header.session);
+    const { clock } = this.#env;
+    peer.frameAgeMs = peer.age.of(header.sent, clock.monotonicMs(), clock.nowMs());
     peer.answersAreOurs = header.receiverSession === this.#env.session;
     meter.frameIn(message.payload.length, readRecords(reader, this.#visitor, peer));
   }
@@ -102,6 +105,7 @@ export class LinkReceiver<Request, Reply> {
   /** The peer has begun a new life: what its former one had half sent leads nowhere. */
   #renew(peer: Peer<Reply>, session: number): void {
     peer.session = session;
+    peer.age = new FrameAge();
     peer.reassembly.reset();
     peer.outbox.addressSession(session);
   }
@@ -170,6 +174,11 @@ export class LinkReceiver<Request, Reply> {
   // ---- requests of peers
 
   #onRequest(peer: Peer<Reply>, id: number, timeoutMs: number, body: ByteReader): void {
+    const remainingMs = timeoutMs - peer.frameAgeMs;
+    if (remainingMs <= 0) {
+      this.#env.meter.add('expired'); // whoever asked has given up, and may have done otherwise since
+      return;
+    }
     const obstacle = this.#obstacle();
     if (obstacle !== undefined) {
       this.#sendError(peer, id, obstacle);
@@ -178,7 +187,7 @@ export class LinkReceiver<Request, Reply> {
     let answer: Reply | Promise<Reply>;
     try {
       const message = this.#env.codec.decodeRequest(body);
-      answer = (this.#handler as LinkHandler<Request, Reply>)(message, { address: peer.address, remainingMs: timeoutMs });
+      answer = (this.#handler as LinkHandler<Request, Reply>)(message, { address: peer.address, remainingMs });
     } catch (error) {
       this.#sendError(peer, id, error instanceof DecodeError ? this.#decodeFailure('a request', error) : error);
       return;

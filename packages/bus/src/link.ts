@@ -14,6 +14,7 @@ import { assert, ByteWriter, toArmatureError, type ArmatureError, type Random } 
 import { sleep, type Clock, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import { NO_RESPONDERS, type Bus, type BusEvent, type BusMessage } from './bus.js';
 import { RECORD, writeHeaderPrefix } from './frame.js';
+import { clockWord } from './frame-age.js';
 import { LinkSubjects, type LinkAddress } from './link-address.js';
 import type { LinkCodec, LinkHandler } from './link-codec.js';
 import * as errors from './link-errors.js';
@@ -235,6 +236,7 @@ export class LinkEndpoint<Request, Reply> {
       writers: new WriterPool(),
       maxPayloadBytes: () => this.#bus.maxPayloadBytes,
       publish: (subject, frame, records, reply) => this.#publish(subject, frame, records, reply),
+      sendTime: () => ({ monotonic: clockWord(this.#clock.monotonicMs()), wall: clockWord(this.#clock.nowMs()) }),
       nextFrame: () => ++this.#frames,
       flushBus: () => this.#bus.flush(),
       willFlush: (outbox) => this.#willFlush(outbox),

@@ -5,7 +5,8 @@
  * at a time, so that small records pass between them and no buffer on the way swells.
  */
 import { ByteWriter } from '@armature/kernel';
-import { FRAGMENT_HEAD_BYTES, headerBytes, RECORD, RECORD_HEAD_BYTES, type RecordKind } from './frame.js';
+import { FRAGMENT_HEAD_BYTES, headerBytes, RECORD, RECORD_HEAD_BYTES, writeHeaderRest, type RecordKind } from './frame.js';
+import type { SendTime } from './frame-age.js';
 import type { LinkLimits } from './link-limits.js';
 import type { Carried } from './pending-requests.js';
 
@@ -15,6 +16,8 @@ export interface OutboxEnvironment {
   readonly limits: LinkLimits;
   maxPayloadBytes(): number;
   publish(subject: string, frame: Uint8Array, records: number, reply: string | undefined): void;
+  /** Now. */
+  sendTime(): SendTime;
   /** Numbers frames upwards, all peers together. */
   nextFrame(): number;
   /** Resolves when the bus has taken what was published. */
@@ -101,7 +104,7 @@ export class Outbox {
     let writer = this.#writer;
     if (writer === undefined) {
       writer = this.#env.writers.take();
-      writer.raw(this.#env.headerPrefix).u32(this.#receiverSession);
+      this.#writeHeader(writer);
       this.#writer = writer;
       this.#frame = this.#env.nextFrame();
       this.#hardBytes = this.#env.maxPayloadBytes() - PAYLOAD_SLACK_BYTES;
@@ -241,9 +244,9 @@ export class Outbox {
       if (message.carried.firstFrame === -1) message.carried.firstFrame = this.#frame;
       message.carried.lastFrame = this.#frame;
     }
-    const frame = new ByteWriter(chunk.length + this.#fragmentOverheadBytes())
-      .raw(this.#env.headerPrefix)
-      .u32(this.#receiverSession)
+    const writer = new ByteWriter(chunk.length + this.#fragmentOverheadBytes());
+    this.#writeHeader(writer);
+    const frame = writer
       .u8(RECORD.fragment)
       .u32(FRAGMENT_HEAD_BYTES + chunk.length)
       .u32(message.message)
@@ -252,6 +255,10 @@ export class Outbox {
       .raw(chunk)
       .finish();
     this.#publish(frame, 1, message.carried !== undefined);
+  }
+
+  #writeHeader(writer: ByteWriter): void {
+    writeHeaderRest(writer.raw(this.#env.headerPrefix), this.#receiverSession, this.#env.sendTime());
   }
 
   #fragmentOverheadBytes(): number {

@@ -1,0 +1,259 @@
+/**
+ * A worker: walks all partitions, over and over, and has every pair of their replicas exchange (paper, section 4.7), at a pace at which one sweep
+ * takes a cycle. The data never comes through here; a node that is asked runs the exchange with its peer itself.
+ *
+ * Workers know nothing of one another. Each takes the partitions in an order of its own, and nodes refuse more exchanges than they can
+ * run. Everything they know is lost when they end, and nothing is: the next sweep finds what still differs.
+ */
+import { ArmatureError, toArmatureError, toHex, type ClusterName, type NodeId } from '@armature/kernel';
+import type { BusSubscription, LinkAddress, RunningService } from '@armature/bus';
+import { Participant } from '@armature/coordination';
+import { nodeAddress, parseWorkerCommand, type ExchangeReply, type WorkerCommand, type WorkerStatus } from '@armature/protocol';
+import {
+  NOTHING_SWEPT,
+  pairsOf,
+  progressOf,
+  roundsOf,
+  runSweep,
+  type Pair,
+  type PairResult,
+  type Sweep,
+  type SweepLimits,
+  type SweepTally,
+} from '@armature/repair';
+import type { Counter } from '@armature/runtime';
+import { SERVER_VERSION, type ServerPorts } from './server-options.js';
+
+export interface AntiEntropyOptions {
+  /** Unique among the workers. */
+  readonly name: string;
+  readonly prefix: string;
+  readonly cluster: ClusterName;
+  readonly seeds: readonly LinkAddress[];
+  readonly gossipIntervalMs: number;
+  /** For one sweep. */
+  readonly cycleMs: number;
+}
+
+/** Gentle: a node is in one exchange of ours at a time. */
+const LIMITS: SweepLimits = { atOnce: 2, perNode: 1, attempts: 5, retryMs: 2_000 };
+/** A node ends a run of its own accord after about half of that. */
+const EXCHANGE_TIMEOUT_MS = 40_000;
+/** While there is no cluster, or no partition with two replicas. */
+const LOOK_AGAIN_MS = 1_000;
+const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
+
+export class AntiEntropyWorker {
+  readonly #options: AntiEntropyOptions;
+  readonly #ports: ServerPorts;
+  readonly #participant: Participant;
+  readonly #outcomes: Readonly<Record<ExchangeReply['outcome'] | 'refused', Counter>>;
+  readonly #sweepsDone: Counter;
+  readonly #commands: BusSubscription;
+  #service: RunningService | undefined;
+  #tally: SweepTally = NOTHING_SWEPT;
+  #sweep: Sweep | undefined;
+  #sweeps = 0;
+  #paused = false;
+  #stopped = false;
+  #running: Promise<void> = Promise.resolve();
+  /** Ends the present rest early; undefined while not resting. */
+  #wakeUp: (() => void) | undefined;
+
+  private constructor(options: AntiEntropyOptions, ports: ServerPorts, participant: Participant) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#participant = participant;
+    const { bus, telemetry } = ports;
+    const exchanges = (outcome: string): Counter =>
+      telemetry.counter('armature_worker_exchanges_total', 'Exchanges that this worker asked for.', { outcome });
+    this.#outcomes = {
+      equal: exchanges('equal'),
+      repaired: exchanges('repaired'),
+      partial: exchanges('partial'),
+      failed: exchanges('failed'),
+      refused: exchanges('refused'),
+    };
+    this.#sweepsDone = telemetry.counter('armature_worker_sweeps_total', 'Sweeps over all partitions that were finished.');
+    telemetry.observedGauge('armature_worker_sweep_progress', 'Share of the present sweep that is done.', () => this.#progress);
+    telemetry.observedGauge('armature_worker_paused', '1 while an administrator has it paused.', () => (this.#paused ? 1 : 0));
+    this.#commands = bus.subscribe(participant.subjects.workers, (message) => {
+      const command = parseWorkerCommand(Buffer.from(message.payload).toString('utf8'));
+      if (command === undefined) return;
+      this.#obey(command);
+      message.respond(Buffer.from(JSON.stringify(this.status()), 'utf8'));
+    });
+  }
+
+  /** Begins at once; waits for a cluster where there is none yet. */
+  static async start(options: AntiEntropyOptions, ports: ServerPorts): Promise<AntiEntropyWorker> {
+    const { prefix, cluster, seeds, gossipIntervalMs, name } = options;
+    const linkName = toHex(ports.random.bytes(8));
+    const participant = await Participant.open(
+      { prefix, cluster, seeds, gossipIntervalMs, role: 'client', name: linkName },
+      { ...ports, historyStore: undefined },
+    );
+    participant.start((request) => {
+      throw new ArmatureError('invalid-argument', `an anti-entropy worker does not answer ${request.kind}`);
+    });
+    const worker = new AntiEntropyWorker(options, ports, participant);
+    worker.#service = await ports.bus.serve({
+      name: 'armature-anti-entropy',
+      version: SERVER_VERSION,
+      description: 'Has the replicas of every partition compared and made equal.',
+      metadata: { cluster, name },
+      endpoints: [
+        {
+          name: 'status',
+          subject: `${prefix}.${cluster}.status.anti-entropy.${name}`,
+          handler: (message) => void message.respond(Buffer.from(JSON.stringify(worker.status()), 'utf8')),
+        },
+      ],
+    });
+    worker.#running = worker.#run();
+    return worker;
+  }
+
+  status(): WorkerStatus {
+    const { exchanges, differing, bytes, failed, skipped, problem } = added(this.#tally, this.#sweep?.tally);
+    return {
+      name: this.#options.name,
+      state: this.#paused ? 'paused' : this.#sweep === undefined ? 'waiting' : 'sweeping',
+      sweeps: this.#sweeps,
+      progressPercent: Math.floor(this.#progress * 100),
+      ...{ exchanges, differing, bytes, failed, skipped },
+      problem: problem ?? '',
+    };
+  }
+
+  /** Why it is not ready, in words for an operator. */
+  get notes(): readonly string[] {
+    const notes: string[] = [];
+    if (this.#participant.membership.view.cluster === undefined) notes.push('no node has told this worker of a cluster yet');
+    if (!this.#ports.bus.connected) notes.push('the message bus is disconnected');
+    return notes;
+  }
+
+  /** Starts nothing more, and waits for exchanges under way: the nodes would finish them anyway. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wakeUp?.();
+    this.#commands.unsubscribe();
+    await this.#service?.stop();
+    await this.#running;
+    await this.#participant.stop();
+  }
+
+  get #progress(): number {
+    return this.#sweep === undefined ? 0 : progressOf(this.#sweep);
+  }
+
+  #obey(command: WorkerCommand): void {
+    if (command === 'status' || this.#paused === (command === 'pause')) return;
+    this.#paused = command === 'pause';
+    this.#ports.log.info({}, this.#paused ? 'paused by an administrator' : 'resumed by an administrator');
+    this.#wakeUp?.();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log, random } = this.#ports;
+    const { membership, monitor } = this.#participant;
+    await membership.refresh().catch((thrown: unknown) => {
+      log.warn({ err: toArmatureError(thrown) }, 'no node answers yet; membership follows by gossip');
+    });
+    while (!this.#stopped) {
+      const rounds = this.#paused ? [] : roundsOf(membership.view);
+      if (rounds.length === 0) {
+        await this.#rest(LOOK_AGAIN_MS);
+        continue;
+      }
+      const startedMs = clock.monotonicMs();
+      const gapMs = this.#options.cycleMs / rounds.reduce((sum, round) => sum + pairsOf(round).length, 0);
+      const sweep = await runSweep(
+        {
+          exchange: (pair) => this.#exchange(pair),
+          isDown: (node) => monitor.isSuspect(node),
+          pace: (now) => this.#pace(now, gapMs),
+          isCancelled: () => this.#stopped,
+          onResult: (pair, result, now) => this.#note(pair, result, now),
+          clock,
+          random,
+        },
+        rounds,
+        LIMITS,
+      );
+      this.#tally = added(this.#tally, sweep.tally);
+      this.#sweep = undefined;
+      if (this.#stopped) return;
+      this.#sweeps++;
+      this.#sweepsDone.add();
+      const tookMs = Math.round(clock.monotonicMs() - startedMs);
+      log.info({ ...sweep.tally, tookMs }, 'a sweep over all partitions is done');
+      await this.#rest(Math.max(0, this.#options.cycleMs - tookMs));
+    }
+  }
+
+  /** Exchanges are spread over the cycle, with some chance, so that workers started together do not stay in step. */
+  async #pace(sweep: Sweep, gapMs: number): Promise<void> {
+    this.#sweep = sweep;
+    await this.#rest(gapMs * (0.5 + this.#ports.random.float()));
+    while (this.#paused && !this.#stopped) await this.#rest(LOOK_AGAIN_MS);
+  }
+
+  /** Ends early when the worker is stopped, paused or resumed. */
+  #rest(delayMs: number): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#ports.clock.after(delayMs, () => this.#wakeUp?.());
+      this.#wakeUp = () => {
+        this.#wakeUp = undefined;
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #exchange({ initiator, peer, partition, n }: Pair): Promise<ExchangeReply> {
+    const { link, membership, monitor } = this.#participant;
+    const request = { kind: 'exchange', ring: membership.view.ringVersion, partition, n, peer, bucket: undefined } as const;
+    try {
+      return (await link.request(nodeAddress(initiator) as LinkAddress, request, EXCHANGE_TIMEOUT_MS)) as ExchangeReply;
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      if (SILENCE.has(error.code)) monitor.failed(initiator, error.code);
+      if (error.code === 'stale-ring') await membership.refresh(nodeAddress(initiator)).catch(() => undefined); // gossip goes on
+      throw error;
+    }
+  }
+
+  #note({ partition, n, initiator, peer }: Pair, result: PairResult, sweep: Sweep): void {
+    this.#sweep = sweep;
+    const what = { partition, n, initiator, peer };
+    if (result.kind === 'reply') {
+      const { kind: _kind, ...facts } = result.reply;
+      this.#outcomes[result.reply.outcome].add();
+      this.#ports.log[result.reply.differing > 0 ? 'info' : 'debug']({ ...what, ...facts }, 'replicas compared');
+      return;
+    }
+    this.#outcomes[result.kind === 'busy' ? 'refused' : 'failed'].add();
+    this.#ports.log[result.kind === 'busy' ? 'debug' : 'warn']({ ...what, problem: result.problem }, 'replicas not compared');
+  }
+}
+
+function added(one: SweepTally, other: SweepTally | undefined): SweepTally {
+  if (other === undefined) return one;
+  return {
+    exchanges: one.exchanges + other.exchanges,
+    equal: one.equal + other.equal,
+    repaired: one.repaired + other.repaired,
+    failed: one.failed + other.failed,
+    skipped: one.skipped + other.skipped,
+    skippedPeers: [...new Set<NodeId>([...one.skippedPeers, ...other.skippedPeers])].sort(),
+    compared: one.compared + other.compared,
+    differing: one.differing + other.differing,
+    pulled: one.pulled + other.pulled,
+    pushed: one.pushed + other.pushed,
+    bytes: one.bytes + other.bytes,
+    problem: other.problem ?? one.problem,
+  };
+}

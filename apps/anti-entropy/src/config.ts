@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { LinkAddress } from '@armature/bus';
 import { connectionSettings, serviceSettings, workerSettings, type ValuesOf } from '@armature/process';
 import { nodeAddress } from '@armature/protocol';
-import type { WorkerOptions } from './worker.js';
+import type { AntiEntropyOptions } from '@armature/server';
 
 export const workerShape = { ...workerSettings, ...connectionSettings, ...serviceSettings };
 
@@ -17,7 +17,7 @@ export function workerNameOf(config: Pick<WorkerConfig, 'name'>): string {
   return config.name ?? MADE_UP;
 }
 
-export function workerOptionsOf(config: WorkerConfig): WorkerOptions {
+export function workerOptionsOf(config: WorkerConfig): AntiEntropyOptions {
   return {
     name: workerNameOf(config),
     prefix: config.prefix,

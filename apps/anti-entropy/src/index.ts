@@ -1,4 +1,6 @@
-/** `@armature/anti-entropy`: the worker process. Programs that embed one import `workerService`, or `Worker` with ports of their own. */
+/**
+ * `@armature/anti-entropy`: the worker process. Programs that embed one import `workerService`, or `AntiEntropyWorker` from
+ * `@armature/server`, with ports of their own.
+ */
 export { workerNameOf, workerOptionsOf, workerShape, type WorkerConfig } from './config.js';
 export { workerService } from './service.js';
-export { Worker, type WorkerOptions } from './worker.js';

@@ -1,8 +1,7 @@
 /** The worker as a service: its command line, and how it is put together. */
 import type { ServiceSpec } from '@armature/process';
-import { SERVER_VERSION } from '@armature/server';
+import { AntiEntropyWorker, SERVER_VERSION } from '@armature/server';
 import { workerNameOf, workerOptionsOf, workerShape } from './config.js';
-import { Worker } from './worker.js';
 
 export const workerService: ServiceSpec<typeof workerShape> = {
   command: 'armature-anti-entropy',
@@ -20,7 +19,7 @@ export const workerService: ServiceSpec<typeof workerShape> = {
   wire(config) {
     const options = workerOptionsOf(config);
     return async (ports) => {
-      const worker = await Worker.start(options, ports);
+      const worker = await AntiEntropyWorker.start(options, ports);
       return {
         readiness: () => ({ ready: worker.notes.length === 0, notes: worker.notes }),
         stop: () => worker.stop(),

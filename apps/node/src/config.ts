@@ -30,6 +30,7 @@ export function nodeOptionsOf(config: NodeConfig): NodeOptions {
     cacheBytes: config.cacheMb * MIB,
     hintLimitBytes: config.hintLimitMb * MIB,
     hintMaxAgeMs: config.hintMaxAge,
+    verifyCycleMs: config.verifyCycle,
     leaveMs: leaveMsOf(config),
     reapQuarantineMs: config.reapQuarantine,
     bufferFlushMs: config.bufferFlush,

@@ -1,7 +1,8 @@
 /**
- * `@armature/server`: a node and a router put together from the engines and handed their ports. The processes in `apps/` give them real ports;
+ * `@armature/server`: a node, a router and an anti-entropy worker put together from the engines and handed their ports. The processes in `apps/` give them real ports;
  * `startLocalCluster` gives a whole cluster in-process ones.
  */
+export * from './anti-entropy-worker.js';
 export * from './local-cluster.js';
 export * from './node.js';
 export * from './router.js';

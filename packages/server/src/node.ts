@@ -113,6 +113,7 @@ export class ArmatureNode {
       store: parts.store,
       reapQuarantineMs: options.reapQuarantineMs,
       slice: this.#slices.slice,
+      verifyCycleMs: options.verifyCycleMs,
       clock,
       log,
       telemetry,

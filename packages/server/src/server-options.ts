@@ -37,6 +37,8 @@ export interface NodeOptions extends ServerOptions {
   readonly hintLimitBytes?: number;
   /** How long a hint waits for its owner, ms; a day by default. After that it goes to the other owners. */
   readonly hintMaxAgeMs?: number;
+  /** Ms in which everything stored is read once and compared with the hash trees; a day by default. */
+  readonly verifyCycleMs?: number;
 }
 
 export interface RouterOptions extends ServerOptions {

@@ -31,6 +31,8 @@ export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' |
   readonly replica: SynchronisedReplica & ReapingEnv['replica'];
   /** Resolves when background work may take its next piece. */
   readonly slice: (kind: 'tree' | 'repair' | 'reap') => Promise<void>;
+  /** See `TreeKeeperEnv`. */
+  readonly verifyCycleMs?: number | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -55,9 +57,18 @@ export class Synchronisation {
 
   constructor(env: SynchronisationEnv) {
     this.#env = env;
-    const { node, participant, replica, slice, clock, log, telemetry } = env;
+    const { node, participant, replica, slice, verifyCycleMs, clock, log, telemetry } = env;
     const view = (): typeof participant.membership.view => participant.membership.view;
-    this.#trees = new TreeKeeper({ node, view, scan: (query) => replica.page(query), slice, clock, log, telemetry });
+    this.#trees = new TreeKeeper({
+      node,
+      view,
+      scan: (query) => replica.page(query),
+      slice,
+      verifyCycleMs,
+      clock,
+      log,
+      telemetry,
+    });
     this.#share = new LocalShare({ trees: this.#trees, replica, view, log });
     this.#reaping = new Reaping({ ...env, isExchanging: (address) => this.#isExchanging(address) });
     const exchanges = (outcome: string): Counter =>

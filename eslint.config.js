@@ -30,7 +30,7 @@ const LAYERS = [
     allSourceTags: ['layer:engine', 'package:client'],
     onlyDependOnLibsWithTags: ['layer:pure', 'layer:port', 'layer:engine', 'package:bus-nats'],
   },
-  { sourceTag: 'layer:assembly', onlyDependOnLibsWithTags: ['layer:pure', 'layer:port', 'layer:engine'] },
+  { sourceTag: 'layer:assembly', onlyDependOnLibsWithTags: ['layer:pure', 'layer:port', 'layer:engine', 'layer:assembly'] },
   {
     sourceTag: 'layer:app',
     onlyDependOnLibsWithTags: ['layer:pure', 'layer:port', 'layer:adapter', 'layer:engine', 'layer:assembly', 'layer:app'],

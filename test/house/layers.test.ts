@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   port: ['pure', 'port'],
   adapter: ['pure', 'port'],
   engine: ['pure', 'port', 'engine'],
-  assembly: ['pure', 'port', 'engine'],
+  assembly: ['pure', 'port', 'engine', 'assembly'],
   app: ['pure', 'port', 'adapter', 'engine', 'assembly', 'app'],
 };
 

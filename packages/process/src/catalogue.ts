@@ -87,6 +87,10 @@ export const nodeSettings = {
     flag: '--redis-unsynced <what>',
     help: 'durable writes on a Redis that does not sync each: refuse, or accept (a crash there may lose them)',
   }),
+  verifyCycle: setting(duration(1_000, 31 * 24 * 3_600_000), 24 * 3_600_000, {
+    flag: '--verify-cycle <time>',
+    help: 'in which everything stored is read once and compared with the hash trees: bit rot shows there',
+  }),
   cacheMb: setting(integer(1, 65_536), 64, {
     flag: '--cache-mb <MB>',
     help: 'memory for recently used records, in MiB',

@@ -40,7 +40,7 @@ export interface TreeKeeperEnv {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   /** Time for all partitions to be scanned and compared with their trees; a day by default. */
-  readonly verifyCycleMs?: number;
+  readonly verifyCycleMs?: number | undefined;
 }
 
 /** One partition. */

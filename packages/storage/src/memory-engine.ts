@@ -65,6 +65,25 @@ export class MemoryDisk {
     return this.#unsynced.length;
   }
 
+  /** A copy of all that is there, synced or not: a backup. */
+  image(): ReadonlyMap<BinaryString, Uint8Array> {
+    return new Map(this.#values);
+  }
+
+  /** Puts a backup back in place of what is there. No engine may be open. */
+  restore(image: ReadonlyMap<BinaryString, Uint8Array>): void {
+    assert(this.#engine === undefined, 'restore() needs a disk that nobody has open');
+    for (const key of [...this.#values.keys()]) this.#set(key, undefined);
+    for (const [key, value] of image) this.#set(key, value);
+    this.#unsynced = [];
+  }
+
+  /** Bit rot: the value of a key is another from now on, without anybody having written it. */
+  rot(key: BinaryString, value: Uint8Array): void {
+    assert(this.#values.has(key), 'there is something to rot');
+    this.#values.set(key, value);
+  }
+
   get(key: BinaryString): Uint8Array | undefined {
     return this.#values.get(key);
   }

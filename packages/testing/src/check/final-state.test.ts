@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { checkFinalState } from './final-state.js';
+import { OperationLog, type Operation, type Outcome } from './operation-log.js';
+
+function logOf(
+  operations: readonly (readonly [id: string, kind: Operation['kind'], seen: string, outcome: Outcome])[],
+): OperationLog {
+  const log = new OperationLog();
+  for (const [id, kind, seen, outcome] of operations) {
+    const operation = log.begin({ id, key: 'k', kind, client: 'c', seen: seen === '' ? [] : seen.split(' '), beganMs: 0 });
+    operation.outcome = outcome;
+  }
+  return log;
+}
+const judge = (log: OperationLog, present: string): string[] =>
+  checkFinalState(log, new Map([['k', new Set(present === '' ? [] : present.split(' '))]])).map((found) =>
+    found.split(' ').slice(0, 4).join(' '),
+  );
+
+test('an acknowledged put is there, or something that saw it is, at any remove', () => {
+  const log = logOf([
+    ['a', 'put', '', 'acknowledged'],
+    ['b', 'put', 'a', 'unknown'],
+    ['c', 'put', 'b', 'acknowledged'],
+  ]);
+  expect(judge(log, 'c')).toEqual([]);
+  expect(judge(log, 'b')).toContain('lost: c in k,');
+  expect(judge(log, '')).toEqual(['lost: a in k,', 'lost: c in k,']);
+});
+
+test('what an acknowledged write has superseded is not there any more, deleted or overwritten', () => {
+  const log = logOf([
+    ['a', 'put', '', 'acknowledged'],
+    ['b', 'delete', 'a', 'acknowledged'],
+  ]);
+  expect(judge(log, '')).toEqual([]);
+  expect(judge(log, 'a')).toEqual(['returned: k holds a,']);
+});
+
+test('an unknown write may have taken place or not; a refused one must not have', () => {
+  const log = logOf([
+    ['a', 'put', '', 'acknowledged'],
+    ['b', 'put', 'a', 'unknown'],
+    ['c', 'put', 'a', 'refused'],
+  ]);
+  expect(judge(log, 'a')).toEqual([]);
+  expect(judge(log, 'b')).toEqual([]);
+  expect(judge(log, 'a b')).toEqual(['returned: k holds a,']);
+  expect(judge(log, 'a c')).toContain('invented: k holds c,');
+  expect(judge(log, 'a x')).toEqual(['invented: k holds x,']);
+});

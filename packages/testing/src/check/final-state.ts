@@ -1,0 +1,64 @@
+/**
+ * Whether what is left at the end is what must be left, by the log of what clients did (`operation-log.ts`).
+ *
+ *   lost       an acknowledged put that is not there, and that nothing which may have taken place has superseded
+ *   returned   a value that is there although an acknowledged write, or another value that is there, supersedes it: overwritten or deleted
+ *   invented   a value that nobody wrote, or whose writer was promised that it did not happen
+ *
+ * Together with equality of the replicas, this says that the final siblings are exactly the causal frontier of what took place.
+ */
+import type { OperationLog } from './operation-log.js';
+
+/** Of each key, the operations whose values are there at the end. */
+export type FinalState = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** `repeated`: operations that were minted more than once, and may therefore be there after having been superseded (see `DotRegister`). */
+export function checkFinalState(log: OperationLog, state: FinalState, repeated: ReadonlySet<string> = new Set()): string[] {
+  return [...inventions(log, state), ...losses(log, state), ...returns(log, state, repeated)];
+}
+
+function inventions(log: OperationLog, state: FinalState): string[] {
+  const found: string[] = [];
+  for (const [key, present] of state) {
+    for (const id of present) {
+      const operation = log.get(id);
+      if (operation?.key !== key) found.push(`invented: ${key} holds ${id}, which nobody wrote there`);
+      else if (operation.outcome === 'refused') found.push(`invented: ${key} holds ${id}, which was refused`);
+    }
+  }
+  return found;
+}
+
+function losses(log: OperationLog, state: FinalState): string[] {
+  const accounted = new Set<string>();
+  const account = (id: string): void => {
+    accounted.add(id);
+    for (const ancestor of log.ancestorsOf(id)) accounted.add(ancestor);
+  };
+  for (const present of state.values()) for (const id of present) account(id);
+  // A tombstone shows no value, and may have been reaped: every delete that may have taken place accounts for what it has seen.
+  for (const { kind, id, outcome } of log.operations) if (kind === 'delete' && outcome !== 'refused') account(id);
+  const found: string[] = [];
+  for (const { kind, id, key, outcome, endedMs } of log.operations) {
+    if (kind !== 'put' || outcome !== 'acknowledged' || accounted.has(id)) continue;
+    found.push(`lost: ${id} in ${key}, acknowledged at ${((endedMs ?? 0) / 1000).toFixed(3)} s`);
+  }
+  return found;
+}
+
+function returns(log: OperationLog, state: FinalState, repeated: ReadonlySet<string>): string[] {
+  const found: string[] = [];
+  const supersededBy = new Map<string, string>();
+  for (const { id, outcome, key } of log.operations) {
+    if (outcome !== 'acknowledged' && state.get(key)?.has(id) !== true) continue;
+    for (const ancestor of log.ancestorsOf(id)) supersededBy.set(ancestor, id);
+  }
+  for (const [key, present] of state) {
+    for (const id of present) {
+      const by = supersededBy.get(id);
+      if (by !== undefined && !repeated.has(id))
+        found.push(`returned: ${key} holds ${id}, which ${by} has superseded (a ${log.get(by)?.kind ?? ''})`);
+    }
+  }
+  return found;
+}

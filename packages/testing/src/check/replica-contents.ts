@@ -1,0 +1,111 @@
+/**
+ * What lies on the disks of a simulated cluster, read past the nodes: which version sets, kept under which title; whether the replicas agree;
+ * and whether any dot names two versions, anywhere, at any time that somebody looked.
+ */
+import { bytesEqual, toHex, utf8Decode, type NodeId } from '@armature/kernel';
+import type { View } from '@armature/membership';
+import { openRecord } from '@armature/replica';
+import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
+import { parseSpaceKey } from '@armature/storage';
+import { decodeVersionSet, type VersionSet } from '@armature/versioning';
+import type { DiskImage } from '../world/disk.js';
+
+export interface Held {
+  readonly address: Address;
+  /** The owner it is kept for, where it is a hint. */
+  readonly hintFor: string | undefined;
+  readonly bytes: Uint8Array;
+  readonly set: VersionSet;
+}
+
+/** Everything on a disk that is whole; damaged records are as good as absent. */
+export function contentsOf(image: DiskImage): Held[] {
+  const held: Held[] = [];
+  for (const [stored, value] of image) {
+    const parsed = parseSpaceKey(stored);
+    if (parsed === undefined || parsed.space === 'meta') continue;
+    const bytes = openRecord(value);
+    const set = bytes === undefined ? undefined : decodeVersionSet(bytes);
+    if (bytes === undefined || set?.ok !== true) continue;
+    const slash = parsed.space === 'hints' ? parsed.key.indexOf('/') : -1;
+    const address = parsed.key.slice(slash + 1) as Address;
+    held.push({ address, hintFor: slash < 0 ? undefined : parsed.key.slice(0, slash), bytes, set: set.value });
+  }
+  return held;
+}
+
+/** Of each bucket and key, "bucket/key". */
+export function nameOf(address: Address): string {
+  return `${bucketOfAddress(address)}/${utf8Decode(keyOfAddress(address))}`;
+}
+
+export interface Agreement {
+  /** Keys that at least one owner holds. */
+  readonly keys: number;
+  /** Where owners differ, hints are left, or somebody is still to become an owner. Empty: the cluster has converged. */
+  readonly differences: readonly string[];
+}
+
+/** Whether all owners of each key hold the same bytes, and nobody keeps a hint. */
+export function agreementOf(view: View, contents: ReadonlyMap<NodeId, readonly Held[]>): Agreement {
+  const differences: string[] = [];
+  const byNode = new Map<NodeId, Map<Address, Uint8Array>>();
+  const addresses = new Set<Address>();
+  for (const [node, held] of contents) {
+    const own = new Map<Address, Uint8Array>();
+    byNode.set(node, own);
+    for (const { address, hintFor, bytes } of held) {
+      if (hintFor !== undefined) differences.push(`${node} keeps a hint of ${nameOf(address)} for ${hintFor}`);
+      else own.set(address, bytes);
+      addresses.add(address);
+    }
+  }
+  for (const address of addresses) {
+    const n = view.buckets.get(bucketOfAddress(address))?.n;
+    if (n === undefined) continue;
+    const { owners, pending } = view.placement(address, n);
+    if (pending.length > 0) differences.push(`${pending.join(', ')} still to become owner of ${nameOf(address)}`);
+    const [first] = owners;
+    if (first === undefined) continue;
+    const theirs = byNode.get(first)?.get(address);
+    for (const other of owners.slice(1)) {
+      const own = byNode.get(other)?.get(address);
+      const isEqual = own === undefined || theirs === undefined ? own === theirs : bytesEqual(own, theirs);
+      if (!isEqual) differences.push(`${first} and ${other} differ in ${nameOf(address)}`);
+    }
+  }
+  return { keys: addresses.size, differences };
+}
+
+/** Remembers every dot it is shown, and what it named. */
+export class DotRegister {
+  readonly #named = new Map<string, string>();
+  readonly #violations: string[] = [];
+  readonly #dots = new Map<string, Set<string>>();
+
+  /**
+   * Operations that more than one dot was seen to name: a client repeated a write whose outcome it did not know, at another node. Where the first has
+   * been superseded before the second was minted, the repetition stays as a sibling: nobody can tell it from a new write.
+   */
+  get repeated(): ReadonlySet<string> {
+    return new Set([...this.#dots].filter(([, dots]) => dots.size > 1).map(([operation]) => operation));
+  }
+
+  get violations(): readonly string[] {
+    return this.#violations;
+  }
+
+  see(held: readonly Held[], where: string): void {
+    for (const { address, set } of held) {
+      for (const { dot, version } of set.siblings) {
+        const dotName = `${nameOf(address)} ${dot.actor}:${dot.counter}`;
+        const named = `${version.operation}${version.tombstone ? ' (tombstone)' : ''} ${toHex(version.value).slice(0, 40)}`;
+        const dots = this.#dots.get(version.operation) ?? new Set();
+        this.#dots.set(version.operation, dots.add(dotName));
+        const before = this.#named.get(dotName);
+        if (before === undefined) this.#named.set(dotName, named);
+        else if (before !== named) this.#violations.push(`dot ${dotName} names ${before} and, at ${where}, ${named}`);
+      }
+    }
+  }
+}

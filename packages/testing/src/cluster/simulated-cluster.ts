@@ -1,0 +1,267 @@
+/**
+ * A whole cluster in a simulated world: nodes, routers and clients as they run in production, over a simulated bus and simulated disks, and the
+ * means to do to them what the world does. Names of processes are those of their connections to the bus, by which the network is cut.
+ *
+ * Nothing here lets time pass. Whoever awaits something has the world run meanwhile: `await world.until(cluster.startNode(name))`.
+ */
+import {
+  parseClusterName,
+  parseNodeId,
+  parseZoneName,
+  toHex,
+  unwrap,
+  type NodeId,
+  type Random,
+  type ZoneName,
+} from '@armature/kernel';
+import { InProcessBroker, type InProcessNetwork, type Passage } from '@armature/bus';
+import { connectOver, type Client, type RoutingKind } from '@armature/client';
+import type { Change, ChangeRecord, ClusterStrategy } from '@armature/protocol';
+import { noTelemetry } from '@armature/runtime';
+import { AntiEntropyWorker, ArmatureNode, ArmatureRouter, type ServerOptions, type ServerPorts } from '@armature/server';
+import { SimulatedDisk } from '../world/disk.js';
+import { SimulatedProcess } from '../world/process.js';
+import type { World } from '../world/world.js';
+
+export interface SimulatedClusterOptions {
+  readonly nodes?: readonly string[];
+  readonly routers?: readonly string[];
+  /** Anti-entropy workers. */
+  readonly workers?: readonly string[];
+  /** Of a sweep, ms. */
+  readonly cycleMs?: number;
+  readonly zoneOf?: (node: string) => string;
+  readonly partitionCount?: number;
+  readonly strategy?: ClusterStrategy;
+  /** Of the wall clock of a process, ms; none by default. */
+  readonly skewOf?: (name: string) => number;
+  /** Of the clocks of a process: 1 by default. */
+  readonly rateOf?: (name: string) => number;
+  /** Mean time of a message between two processes, ms. */
+  readonly latencyMs?: number;
+}
+
+/** A node by its name: the disk stays, processes come and go. */
+export interface SimulatedMember {
+  readonly name: NodeId;
+  readonly disk: SimulatedDisk;
+  /** Undefined while it is down. */
+  process: SimulatedProcess | undefined;
+  node: ArmatureNode | undefined;
+}
+
+const GOSSIP_INTERVAL_MS = 1_000;
+const DEFAULT_LATENCY_MS = 0.3;
+/** For a node to start. */
+const START_LIMIT_MS = 120_000;
+/** A day, shortened to what a run lasts. */
+const VERIFY_CYCLE_MS = 60_000;
+const DEFAULT_CYCLE_MS = 20_000;
+const READY_POLL_MS = 10;
+
+export class SimulatedCluster {
+  readonly world: World;
+  readonly members = new Map<NodeId, SimulatedMember>();
+  readonly routers = new Map<string, ArmatureRouter>();
+  readonly #options: SimulatedClusterOptions;
+  readonly #broker: InProcessBroker;
+  readonly #server: ServerOptions;
+  readonly #networkRandom: Random;
+  readonly #incarnations = new Map<string, number>();
+  readonly #processes = new Map<string, SimulatedProcess>();
+
+  private constructor(world: World, options: SimulatedClusterOptions) {
+    this.world = world;
+    this.#options = options;
+    const clock = {
+      nowMs: () => world.nowMs,
+      monotonicMs: () => world.nowMs,
+      after: (delayMs: number, task: () => void) => ({ cancel: world.at(world.nowMs + delayMs, task) }),
+      defer: (task: () => void) => void world.at(world.nowMs, task),
+    };
+    this.#broker = new InProcessBroker({ clock, random: world.random('broker') });
+    this.#server = {
+      prefix: 'armature',
+      cluster: unwrap(parseClusterName('simulated')),
+      secret: world.random('secret').bytes(32),
+      seeds: [],
+      gossipIntervalMs: GOSSIP_INTERVAL_MS,
+    };
+    this.#networkRandom = world.random('network');
+    this.shapeAsUsual();
+  }
+
+  /** Starts everything, creates the cluster, and waits until all know it. */
+  static async start(world: World, options: SimulatedClusterOptions = {}): Promise<SimulatedCluster> {
+    const cluster = new SimulatedCluster(world, options);
+    const names = (options.nodes ?? ['n1', 'n2', 'n3']).map((name) => unwrap(parseNodeId(name)));
+    for (const name of names) await cluster.startNode(name);
+    await cluster.propose(names[0] as NodeId, {
+      kind: 'create',
+      clusterId: toHex(world.random('cluster id').bytes(16)),
+      cluster: cluster.#server.cluster,
+      strategy: options.strategy ?? 3,
+      partitionCount: options.partitionCount ?? 16,
+      targetN: 3,
+      members: names.map((node) => ({ node, weight: 1, zone: cluster.#zoneOf(node) })),
+    });
+    for (const name of options.routers ?? []) await cluster.startRouter(name);
+    for (const name of options.workers ?? []) await cluster.startWorker(name);
+    await cluster.untilReady();
+    return cluster;
+  }
+
+  get network(): InProcessNetwork {
+    return this.#broker.network;
+  }
+
+  /** Messages take their usual time from now on, or what `worse` makes of it. */
+  shapeAsUsual(worse: (usualMs: number) => ReturnType<Passage> = (usualMs) => usualMs): void {
+    const meanMs = this.#options.latencyMs ?? DEFAULT_LATENCY_MS;
+    const random = this.#networkRandom;
+    // Most messages take about the mean; one in a hundred ten times as long.
+    this.network.shape(() => worse(meanMs * (random.int(100) === 0 ? 10 : 1) * (0.5 + random.float())));
+  }
+
+  /** Names of all processes that run, for cutting the network between them. */
+  get connections(): ReadonlySet<string> {
+    return new Set([...this.#processes.values()].filter((life) => life.isAlive).map(({ name }) => name));
+  }
+
+  /** The nodes that run. */
+  get running(): readonly ArmatureNode[] {
+    return [...this.members.values()].flatMap(({ node }) => node ?? []);
+  }
+
+  member(name: NodeId): SimulatedMember {
+    let member = this.members.get(name);
+    if (member === undefined) {
+      member = { name, disk: new SimulatedDisk(this.world, name), process: undefined, node: undefined };
+      this.members.set(name, member);
+    }
+    return member;
+  }
+
+  /** Starts the process of a node over its disk. Rejects as the node does, e.g. while its disk is failing. */
+  async startNode(name: NodeId): Promise<ArmatureNode> {
+    const member = this.member(name);
+    const life = this.#process(name);
+    member.process = life;
+    this.world.trace.note(name, 'starts');
+    const ports = { ...this.#ports(life), engine: member.disk.open(life) };
+    member.node = await this.#within(
+      START_LIMIT_MS,
+      ArmatureNode.start({ ...this.#server, node: name, verifyCycleMs: VERIFY_CYCLE_MS }, ports),
+    );
+    return member.node;
+  }
+
+  /** SIGTERM: the node leaves in good order, as far as it can in that time. */
+  async stopNode(name: NodeId, limitMs = 30_000): Promise<void> {
+    const member = this.member(name);
+    const { node } = member;
+    if (node === undefined) return;
+    this.world.trace.note(name, 'is stopped');
+    await this.#within(limitMs, node.stop()).catch(() => undefined);
+    this.#end(member);
+    member.disk.release();
+  }
+
+  /** SIGKILL, or the power goes. */
+  crashNode(name: NodeId, how: 'process' | 'machine'): void {
+    const member = this.member(name);
+    this.world.trace.note(name, how === 'process' ? 'is killed' : 'loses its power');
+    this.#end(member);
+    if (how === 'process') member.disk.release();
+    else member.disk.crash();
+  }
+
+  /** A process that did not come up is taken away. */
+  abandonNode(name: NodeId): void {
+    const member = this.member(name);
+    this.#end(member);
+    member.disk.release();
+  }
+
+  async startRouter(name: string): Promise<ArmatureRouter> {
+    const ports = this.#ports(this.#process(name));
+    const router = await this.#within(START_LIMIT_MS, ArmatureRouter.start({ ...this.#server, name }, ports));
+    this.routers.set(name, router);
+    return router;
+  }
+
+  async startWorker(name: string): Promise<AntiEntropyWorker> {
+    const { prefix, cluster, seeds, gossipIntervalMs } = this.#server;
+    const cycleMs = this.#options.cycleMs ?? DEFAULT_CYCLE_MS;
+    const options = { name, prefix, cluster, seeds, gossipIntervalMs, cycleMs };
+    return this.#within(START_LIMIT_MS, AntiEntropyWorker.start(options, this.#ports(this.#process(name))));
+  }
+
+  /** A client in a process of its own. */
+  async connect(name: string, routing: RoutingKind = 'direct'): Promise<Client> {
+    const ports = this.#ports(this.#process(name));
+    return this.#within(START_LIMIT_MS, connectOver(ports, { ...this.#server, routing }));
+  }
+
+  /** An administrator's command at a node that runs. */
+  propose(at: NodeId, change: Change): Promise<ChangeRecord> {
+    const { node } = this.member(at);
+    if (node === undefined) return Promise.reject(new Error(`${at} does not run`));
+    this.world.trace.note('admin', `${change.kind} at ${at}: ${JSON.stringify(change)}`);
+    return node.participant.membership.propose(change);
+  }
+
+  /** The bus server restarts: what was under way is lost. */
+  restartBus(): void {
+    this.world.trace.note('bus', 'restarts');
+    this.#broker.stop();
+    this.world.at(this.world.nowMs + 500, () => this.#broker.start());
+  }
+
+  /** Until all nodes that run are ready. */
+  async untilReady(limitMs = 60_000): Promise<void> {
+    const untilMs = this.world.nowMs + limitMs;
+    while (this.world.nowMs < untilMs && !this.running.every((node) => node.ready)) await this.world.sleep(READY_POLL_MS);
+    const late = this.running.filter((node) => !node.ready).map((node) => `${node.options.node}: ${node.notes.join(', ')}`);
+    if (late.length > 0) throw new Error(`not ready after ${limitMs} ms: ${late.join('; ')}`);
+  }
+
+  /** As the promise, unless that much virtual time passes first. */
+  #within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.world.at(this.world.nowMs + limitMs, () =>
+        reject(new Error(`not done after ${limitMs} ms of virtual time`)),
+      );
+      promise.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  #end(member: SimulatedMember): void {
+    member.process?.kill();
+    member.process = undefined;
+    member.node = undefined;
+  }
+
+  #process(name: string): SimulatedProcess {
+    const incarnation = (this.#incarnations.get(name) ?? 0) + 1;
+    this.#incarnations.set(name, incarnation);
+    const { skewOf, rateOf } = this.#options;
+    const connection = this.#broker.connect(name);
+    const life = new SimulatedProcess(
+      this.world,
+      { name, connection, skewMs: skewOf?.(name) ?? 0, rate: rateOf?.(name) ?? 1 },
+      incarnation,
+    );
+    this.#processes.set(name, life);
+    return life;
+  }
+
+  #ports(life: SimulatedProcess): ServerPorts {
+    const { bus, clock, random, log } = life;
+    return { bus, clock, random, log, telemetry: noTelemetry };
+  }
+
+  #zoneOf(node: string): ZoneName {
+    return unwrap(parseZoneName(this.#options.zoneOf?.(node) ?? 'default'));
+  }
+}

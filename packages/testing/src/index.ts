@@ -1,0 +1,9 @@
+/**
+ * `@armature/testing`: whole clusters in deterministic simulation, for this project and for the authors of applications on it.
+ */
+export * from './cluster/simulated-cluster.js';
+export * from './world/disk.js';
+export * from './world/process.js';
+export * from './world/trace.js';
+export * from './world/world.js';
+export * from './simulate.js';

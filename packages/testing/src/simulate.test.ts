@@ -1,0 +1,30 @@
+import { describe, expect, test } from 'vitest';
+import { simulate } from './simulate.js';
+
+describe('one seed is one run', () => {
+  test('the same, event for event and line for line, traced or not; another seed is another run', async () => {
+    const [one, again, traced, other] = [
+      await simulate({ seed: 7, durationMs: 20_000 }),
+      await simulate({ seed: 7, durationMs: 20_000 }),
+      await simulate({ seed: 7, durationMs: 20_000, keepTrace: true }),
+      await simulate({ seed: 8, durationMs: 20_000 }),
+    ];
+    expect(again).toEqual(one);
+    expect({ ...traced, trace: [] }).toEqual(one);
+    expect(traced.trace.length).toBeGreaterThan(100);
+    expect(other.digest).not.toBe(one.digest);
+  });
+});
+
+test.each(Array.from({ length: 12 }, (_, i) => i + 1))(
+  'seed %i: nothing is lost, nothing returns, all replicas become equal',
+  async (seed) => {
+    const report = await simulate({ seed, durationMs: 30_000 });
+    expect(report.violations).toEqual([]);
+    expect(report.acknowledged).toBeGreaterThan(20);
+  },
+);
+
+test('seed 67: a write that waited in a paused node while its client wrote it elsewhere is not carried out when the node wakes', async () => {
+  expect((await simulate({ seed: 67 })).violations).toEqual([]);
+});

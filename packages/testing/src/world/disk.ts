@@ -1,0 +1,136 @@
+/**
+ * A simulated disk: the memory engine, with the time that a device takes and the ways in which it fails. It outlives the process that has it
+ * open. A crash of the machine loses what was not synced, from some point on; a crash of the process only, nothing that was written.
+ */
+import { ArmatureError, type BinaryString, type Random } from '@armature/kernel';
+import {
+  MemoryDisk,
+  parseSpaceKey,
+  type Engine,
+  type RangeQuery,
+  type StorageOperation,
+  type WriteOptions,
+} from '@armature/storage';
+import type { SimulatedProcess } from './process.js';
+import type { World } from './world.js';
+
+export interface DiskFaults {
+  /** Nothing more can be written. */
+  full: boolean;
+  /** Share of writes that fail, 0 to 1; half of those have taken place all the same. */
+  failing: number;
+  /** How many times slower than usual. */
+  slowness: number;
+}
+
+export interface DiskTimes {
+  readonly writeMs: number;
+  readonly syncMs: number;
+  readonly rangeMs: number;
+}
+
+const USUAL_TIMES: DiskTimes = { writeMs: 0.05, syncMs: 1, rangeMs: 0.2 };
+
+export type DiskImage = ReadonlyMap<BinaryString, Uint8Array>;
+
+export class SimulatedDisk {
+  readonly faults: DiskFaults = { full: false, failing: 0, slowness: 1 };
+  readonly #random: Random;
+  readonly #times: DiskTimes;
+  #memory = new MemoryDisk();
+
+  constructor(world: World, name: string, times: DiskTimes = USUAL_TIMES) {
+    this.#random = world.random(`disk ${name}`);
+    this.#times = times;
+  }
+
+  /** The engine of a process; there is one at a time. */
+  open(life: SimulatedProcess): Engine {
+    const engine = this.#memory.open();
+    const { clock } = life;
+    const after = (usualMs: number): Promise<void> =>
+      new Promise((resolve) => {
+        clock.after(usualMs * this.faults.slowness * (0.5 + this.#random.float()), resolve);
+      });
+    return {
+      name: engine.name,
+      get: (key) => engine.get(key),
+      getMany: (keys) => engine.getMany(keys),
+      range: async (query: RangeQuery) => {
+        await after(this.#times.rangeMs);
+        return engine.range(query);
+      },
+      write: (batch: readonly StorageOperation[], options: WriteOptions) => this.#write(engine, batch, options, after),
+      sync: async () => {
+        await after(this.#times.syncMs);
+        await engine.sync();
+      },
+      sizeBytes: () => engine.sizeBytes(),
+      close: () => engine.close(),
+    };
+  }
+
+  /** The power goes: of what was not synced, a part drawn from the seed is still there. */
+  crash(): void {
+    const { unsyncedBatches } = this.#memory;
+    this.#memory.crash(this.#random.int(unsyncedBatches + 1));
+  }
+
+  /** The process goes and the machine stays: what was written is there. */
+  release(): void {
+    this.#memory.crash(this.#memory.unsyncedBatches);
+  }
+
+  /** A new device. */
+  wipe(): void {
+    this.#memory = new MemoryDisk();
+  }
+
+  image(): DiskImage {
+    return this.#memory.image();
+  }
+
+  restore(image: DiskImage): void {
+    this.#memory.restore(image);
+  }
+
+  /** Flips one bit of up to `count` records or hints. How many it was. */
+  rot(count: number): number {
+    const keys = [...this.#memory.image().keys()].filter((key) => parseSpaceKey(key)?.space !== 'meta');
+    let rotten = 0;
+    for (let i = 0; i < count && keys.length > 0; i++) {
+      const [key] = keys.splice(this.#random.int(keys.length), 1);
+      const value = key === undefined ? undefined : this.#memory.get(key);
+      if (key === undefined || value === undefined || value.length === 0) continue;
+      const bad = Uint8Array.from(value);
+      const place = this.#random.int(bad.length);
+      bad[place] = (bad[place] as number) ^ (1 << this.#random.int(8));
+      this.#memory.rot(key, bad);
+      rotten++;
+    }
+    return rotten;
+  }
+
+  async #write(
+    engine: Engine,
+    batch: readonly StorageOperation[],
+    { sync }: WriteOptions,
+    after: (usualMs: number) => Promise<void>,
+  ): Promise<void> {
+    const { full, failing } = this.faults;
+    await after(this.#times.writeMs);
+    if (full) throw injected('storage-full', 'the simulated disk is full');
+    const fails = failing > 0 && this.#random.float() < failing;
+    if (fails && this.#random.int(2) === 0) throw injected('storage-failed', 'the simulated disk did not write');
+    await engine.write(batch, { sync: false });
+    if (sync) {
+      await after(this.#times.syncMs);
+      if (!fails) await engine.sync();
+    }
+    if (fails) throw injected('storage-failed', 'the simulated disk did not answer');
+  }
+}
+
+function injected(code: 'storage-full' | 'storage-failed', message: string): ArmatureError {
+  return new ArmatureError(code, message, { remedy: 'None: a simulation asked for this.' });
+}

@@ -588,6 +588,19 @@ describe('the buffer', () => {
     expect(synced.state).toBe('ok');
   });
 
+  test('a write of several keys is stored whole, though one of them is written again before its flush', async () => {
+    const r = rig({ bufferFlushMs: 10 });
+    const asked: (() => void)[] = [];
+    r.store.askBeforeFlush(() => new Promise((grant) => asked.push(grant)));
+    void r.store.write([put('a', '1'), put('b', '1')], 'buffered');
+    await r.clock.advance(10);
+    fill(r, [put('a', '2')]);
+    asked[0]?.();
+    await r.clock.advance(0);
+    r.disk.crash(10);
+    expect(await r.disk.open().getMany([key('a'), key('b')])).toEqual([bytes('1'), bytes('1')]);
+  });
+
   test('what is buffered, and nothing else, is lost with the process', async () => {
     const r = rig({ bufferFlushMs: 1_000 });
     fill(r, [put('a', 'buffered'), put('b', 'buffered')]);

@@ -1,11 +1,14 @@
 /** One cell of the benchmark: a closed loop of so many operations in flight, latencies in an HDR histogram. */
 import { build, type Histogram } from 'hdr-histogram-js';
 import { bytes, type Bucket, type Client } from '@armature/client';
+import type { Durability } from '@armature/protocol';
 
 /** `mixed`: nine gets to one put, the paper's catalogue and session services lying on either side. */
 export type Load = 'put' | 'get' | 'mixed';
 
 export interface Cell {
+  /** Of the bucket. */
+  readonly durability: Durability;
   readonly load: Load;
   readonly inFlight: number;
   readonly sizeBytes: number;
@@ -27,8 +30,8 @@ export interface CellResult extends Cell {
 const PUT_SHARE = 0.1;
 const HIGHEST_US = 60_000_000;
 
-export async function preload(client: Client, sizeBytes: number, keys: number): Promise<void> {
-  const bucket = benchBucket(client);
+export async function preload(client: Client, durability: Durability, sizeBytes: number, keys: number): Promise<void> {
+  const bucket = benchBucket(client, durability);
   let next = 0;
   const writer = async (): Promise<void> => {
     while (next < keys) await bucket.put(keyOf(sizeBytes, next++), valueOf(sizeBytes, next));
@@ -38,7 +41,7 @@ export async function preload(client: Client, sizeBytes: number, keys: number): 
 
 /** Runs the loop for a warm-up and then for `seconds`. Puts are blind writes of keys of their own, each once, as in a first load. */
 export async function drive(client: Client, cell: Cell): Promise<CellResult> {
-  const bucket = benchBucket(client);
+  const bucket = benchBucket(client, cell.durability);
   await loop(bucket, cell, (cell.seconds / 3) * 1000);
   const { histogram, errors, elapsedMs } = await loop(bucket, cell, cell.seconds * 1000);
   const operations = histogram.totalCount;
@@ -87,8 +90,12 @@ async function loop(
   return { histogram, errors, elapsedMs: performance.now() - startMs };
 }
 
-function benchBucket(client: Client): Bucket<Uint8Array> {
-  return client.bucket('bench', { codec: bytes });
+function benchBucket(client: Client, durability: Durability): Bucket<Uint8Array> {
+  return client.bucket(bucketNameOf(durability), { codec: bytes });
+}
+
+export function bucketNameOf(durability: Durability): string {
+  return `bench-${durability}`;
 }
 
 function keyOf(sizeBytes: number, i: number): string {

@@ -3,7 +3,8 @@ import Table from 'cli-table3';
 import type { CellResult } from './drive.js';
 
 export interface Setting {
-  readonly durability: string;
+  readonly durability: readonly string[];
+  readonly rounds: number;
   readonly storage: string;
   readonly routing: string;
   readonly nodes: number;
@@ -13,15 +14,16 @@ export interface Setting {
 
 export function tableOf(setting: Setting, results: readonly CellResult[]): string {
   const table = new Table({
-    head: ['load', 'bytes', 'in flight', 'ops/s', 'mean ms', 'p50', 'p99', 'p99.9', 'max', 'errors'],
-    colAligns: ['left', ...Array<'right'>(9).fill('right')],
+    head: ['durability', 'load', 'bytes', 'in flight', 'ops/s', 'mean ms', 'p50', 'p99', 'p99.9', 'max', 'errors'],
+    colAligns: ['left', 'left', ...Array<'right'>(9).fill('right')],
     style: { head: [], border: [], compact: true },
   });
   const ms = (value: number): string => value.toFixed(2);
   for (const cell of results) {
     const latencies = [cell.meanMs, cell.p50Ms, cell.p99Ms, cell.p999Ms, cell.maxMs].map(ms);
-    table.push([cell.load, cell.sizeBytes, cell.inFlight, cell.perSecond.toLocaleString('en'), ...latencies, cell.errors]);
+    const figures = [cell.perSecond.toLocaleString('en'), ...latencies, cell.errors];
+    table.push([cell.durability, cell.load, cell.sizeBytes, cell.inFlight, ...figures]);
   }
-  const title = `${setting.nodes} nodes, N=3 R=W=2, ${setting.storage}, durability ${setting.durability}, ${setting.routing} client; Node ${setting.node}, ${setting.cpu}`;
+  const title = `${setting.nodes} nodes, N=3 R=W=2, ${setting.storage}, ${setting.routing} client, ${setting.rounds === 1 ? '1 round' : `medians of ${setting.rounds} rounds`}; Node ${setting.node}, ${setting.cpu}`;
   return `${title}\n${table.toString()}`;
 }

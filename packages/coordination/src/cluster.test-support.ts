@@ -22,9 +22,14 @@ import {
   type BucketProperties,
   type Change,
   type ChangeRecord,
+  type DigestsRequest,
   type Durability,
   type Reply,
+  type ReplyTo,
+  type SetsRequest,
+  type SynchronisationRequest,
 } from '@armature/protocol';
+import { LocalShare } from '@armature/repair';
 import { ActorEpoch, HintStore, Replica, type HintSpace, type RecordStore } from '@armature/replica';
 import { addressOf, bucketOfAddress, type Address } from '@armature/ring';
 import { AlarmWheel, ManualClock, memoryTelemetry, noTelemetry, recordingLog, silentLog, sleep } from '@armature/runtime';
@@ -106,10 +111,13 @@ export interface Delivery {
   readonly refused?: ErrorCode;
 }
 
+/** What replicas are asked by coordinators, and by new owners that copy from them. */
+type Carried = ReplicaRequest | DigestsRequest | SetsRequest;
+
 export interface Asked {
   readonly from: NodeId | undefined;
   readonly to: NodeId;
-  readonly request: ReplicaRequest;
+  readonly request: Carried;
   readonly timeoutMs: number;
   readonly atMs: number;
 }
@@ -194,6 +202,7 @@ export interface TestMember {
   readonly replica: Replica;
   readonly env: MintingEnv;
   readonly coordinator: Coordinator;
+  readonly share: LocalShare;
   readonly inHand: InHand;
   /** What this process has heard of. */
   view: View;
@@ -278,6 +287,18 @@ export class TestCluster {
     return this.asked.filter(({ request }) => request.kind === kind);
   }
 
+  /** Asks for digests and sets, as a new owner does. */
+  askShare<Q extends SynchronisationRequest>(from: NodeId, to: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    if (request.kind !== 'digests' && request.kind !== 'sets') throw new Error(`nobody is asked for ${request.kind} here`);
+    return this.#carry(from, to, request, timeoutMs) as Promise<never>;
+  }
+
+  /** The node hears of everything that happened. */
+  async catchUp(one: NodeId): Promise<void> {
+    await sleep(this.clock, 1);
+    this.at(one).view = this.view;
+  }
+
   /** Moves time on until the promise has settled; its result. */
   async finish<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
@@ -309,7 +330,9 @@ export class TestCluster {
     const own = { view: this.view, inHand: new InHand() };
     const env: MintingEnv = { ...this.#env(one, own), self: one, replica, hints };
     const coordinator = new Coordinator({ env, sealer: createSealer(SECRET, CLUSTER), replica, hints });
-    this.members.set(one, Object.assign(own, { node: one, store, hints, hintSpace, epoch, replica, env, coordinator }));
+    const trees = { tree: () => Promise.reject(new Error('there are no trees here')) };
+    const share = new LocalShare({ trees, replica, view: () => own.view, log: silentLog });
+    this.members.set(one, Object.assign(own, { node: one, store, hints, hintSpace, epoch, replica, env, coordinator, share }));
   }
 
   #env(self: NodeId | undefined, own: { view: View; inHand?: InHand }): CoordinationEnv {
@@ -342,7 +365,7 @@ export class TestCluster {
   }
 
   /** Rejects at `timeoutMs` at the latest, as links do; asserts, as links do, that it is asked to wait at all. */
-  #carry(from: NodeId | undefined, to: NodeId, request: ReplicaRequest, timeoutMs: number): Promise<Reply> {
+  #carry(from: NodeId | undefined, to: NodeId, request: Carried, timeoutMs: number): Promise<Reply> {
     if (!(timeoutMs > 0)) throw new Error('a request waits for some time');
     const asked: Asked = { from, to, request, timeoutMs, atMs: this.clock.monotonicMs() };
     this.asked.push(asked);
@@ -382,10 +405,12 @@ export class TestCluster {
     });
   }
 
-  async #answer(to: NodeId, request: ReplicaRequest, timeoutMs: number): Promise<Reply> {
+  async #answer(to: NodeId, request: Carried, timeoutMs: number): Promise<Reply> {
     const own = this.at(to);
     if (request.kind === 'write') return own.coordinator.write(request, timeoutMs);
     await this.#fence(own, request);
+    if (request.kind === 'digests') return own.share.digests(request);
+    if (request.kind === 'sets') return own.share.sets(request.addresses);
     if (request.kind === 'read') {
       const held = await own.replica.read(request.address);
       if (request.standIn !== true) return { kind: 'read', set: held };
@@ -406,7 +431,7 @@ export class TestCluster {
   }
 
   /** See `server/ring-fence.ts`: who is behind is refused; who does not know the ring catches up first. */
-  async #fence(own: TestMember, request: Exclude<ReplicaRequest, { kind: 'write' }>): Promise<void> {
+  async #fence(own: TestMember, request: Exclude<Carried, { kind: 'write' }>): Promise<void> {
     if (request.ring === own.view.ringVersion) return;
     if (!own.view.isPastRing(request.ring)) {
       await sleep(this.clock, 1);

@@ -12,7 +12,8 @@
  */
 import { seededRandom, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import { RING_UNKNOWN, type WriteRequest } from '@armature/protocol';
-import { Filler, HintDelivery } from '@armature/replica';
+import { Filler, TransferLedger, TransferPace } from '@armature/repair';
+import { HintDelivery } from '@armature/replica';
 import { noTelemetry, silentLog } from '@armature/runtime';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -116,7 +117,14 @@ class World {
       this.fillers.set(
         one,
         new Filler({
-          ...{ ...parts, node: one, replica, slice: () => Promise.resolve() },
+          ...{ ...parts, node: one, replica, slice: () => Promise.resolve(), local: member.share, atOnce: 2 },
+          ask: (peer, request, timeoutMs) => cluster.askShare(one, peer, request, timeoutMs),
+          isSuspect: (other) => cluster.suspects.has(other),
+          catchUp: () => cluster.catchUp(one),
+          sync: () => Promise.resolve(),
+          dropsEnded: () => Promise.resolve(),
+          pace: new TransferPace(cluster.clock, undefined),
+          ledger: new TransferLedger(cluster.clock, noTelemetry, () => 0),
           declareReady: async (change, partitions) => {
             cluster.happen({ kind: 'ready', node: one, change, partitions }, [one]);
             this.fillers.get(one)?.wake();

@@ -4,7 +4,6 @@
 export * from './actor-epoch.js';
 export * from './admission-controller.js';
 export * from './background-slices.js';
-export * from './filler.js';
 export * from './foreground-watch.js';
 export * from './hint-delivery.js';
 export * from './hint-store.js';

@@ -8,7 +8,6 @@ import { ArmatureError, unreachable } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
 import { Coordinator, Participant, createSealer } from '@armature/coordination';
 import {
-  NO_TRANSFERS,
   unknownBucket,
   type MergeReply,
   type MergeRequest,
@@ -24,7 +23,6 @@ import {
   ActorEpoch,
   BackgroundSlices,
   DEFAULT_HINT_LIMIT_BYTES,
-  Filler,
   ForegroundWatch,
   HintDelivery,
   HintStore,
@@ -43,8 +41,9 @@ import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
 import { describeService, leaveBus } from './service.js';
 import { Synchronisation } from './synchronisation.js';
+import { Transfers } from './transfers.js';
 
-/** What a page of a transfer or scan may hold at most. */
+/** What a page of a scan may hold at most. */
 const MAX_PULL_ENTRIES = 1_000;
 const MAX_PULL_BYTES = 4 * 1024 * 1024;
 
@@ -56,14 +55,14 @@ export class ArmatureNode {
   readonly #epoch: ActorEpoch;
   readonly #replica: Replica;
   readonly #coordinator: Coordinator;
-  readonly #filler: Filler;
+  readonly #transfers: Transfers;
   readonly #hints: HintStore;
   readonly #hintDelivery: HintDelivery;
   readonly #departure: Departure;
   readonly #foreground: ForegroundWatch;
   readonly #slices: BackgroundSlices;
-  /** For partitions that others copy from here. */
-  readonly #transfers: SliceBudget;
+  /** For listings of all that is held. */
+  readonly #inventory: SliceBudget;
   readonly #synchronisation: Synchronisation;
   readonly #startedAtMs: number;
   #service: RunningService | undefined;
@@ -91,7 +90,7 @@ export class ArmatureNode {
         }),
     });
     parts.store.askBeforeFlush(() => this.#slices.slice('flush'));
-    this.#transfers = new SliceBudget(this.#slices.slice, 'fill');
+    this.#inventory = new SliceBudget(this.#slices.slice, 'repair');
     this.#replica = new Replica({
       node: options.node,
       store: recordStoreOn(parts.store),
@@ -147,12 +146,15 @@ export class ArmatureNode {
       clock,
       log,
     });
-    this.#filler = new Filler({
+    this.#transfers = new Transfers({
       node: options.node,
-      view: () => parts.participant.membership.view,
-      ask: parts.participant.coordination.ask,
+      options,
+      participant: parts.participant,
       replica: this.#replica,
-      declareReady: (change, partitions) => parts.participant.membership.declareReady(change, partitions),
+      share: this.#synchronisation.share,
+      trees: this.#synchronisation.trees,
+      ask: (peer, request, timeoutMs) => this.#synchronisation.ask(peer, request, timeoutMs),
+      sync: () => parts.store.sync(),
       slice: this.#slices.slice,
       clock,
       log,
@@ -205,7 +207,7 @@ export class ArmatureNode {
 
   /** What depends on the view catches up with it. */
   #follow(): void {
-    this.#filler.wake();
+    this.#transfers.follow();
     this.#synchronisation.follow();
     this.#departure.follow();
   }
@@ -217,6 +219,7 @@ export class ArmatureNode {
 
   /** Whether nothing is left here, as this node leaves, that another one lacks. */
   async #isEmptyHanded(): Promise<boolean> {
+    if (!this.#transfers.isClear) return false;
     if (await this.#hints.isEmpty()) return true;
     await this.#hintDelivery.deliverAll();
     return this.#hints.isEmpty();
@@ -244,7 +247,7 @@ export class ArmatureNode {
       ready: this.ready,
       notes: this.notes,
       pendingPartitions: view.pendingFor(this.options.node).length,
-      transfers: { ...NO_TRANSFERS, pendingPartitions: view.pendingFor(this.options.node).length },
+      transfers: this.#transfers.status,
       hintBytes: this.hintBytes,
       storage: {
         engine: this.#ports.engine.name,
@@ -257,7 +260,7 @@ export class ArmatureNode {
 
   /** Finishes what is in hand, marks the store as cleanly closed, and closes it. The bus stays open: it is its owner's. */
   async stop(): Promise<void> {
-    this.#filler.stop();
+    this.#transfers.stop();
     this.#departure.stop();
     this.#hintDelivery.stop();
     this.#slices.stop();
@@ -377,9 +380,9 @@ export class ArmatureNode {
   }
 
   async #pull(request: PullRequest, sender: LinkSender): Promise<PullReply> {
-    // A transfer is background work here too; a page of a listing, somebody waits for. Before the fence, which must hold for what is read.
-    const isTransfer = request.bucket === undefined;
-    if (isTransfer) await this.#transfers.ready();
+    // Of a bucket, somebody waits for the page; all that is held is asked for by audits. Before the fence, which must hold for what is read.
+    const isInventory = request.bucket === undefined;
+    if (isInventory) await this.#inventory.ready();
     const fenced = fenceByRing(this.participant.membership, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
     const page = await this.#replica.page({
@@ -388,7 +391,7 @@ export class ArmatureNode {
       limit: Math.min(Math.max(1, request.limit), MAX_PULL_ENTRIES),
       limitBytes: Math.min(Math.max(1, request.limitBytes), MAX_PULL_BYTES),
     });
-    if (isTransfer) this.#transfers.spend(page.entries.length);
+    if (isInventory) this.#inventory.spend(page.entries.length);
     const { bucket } = request;
     const entries =
       bucket === undefined ? page.entries : page.entries.filter(({ address }) => bucketOfAddress(address) === bucket);

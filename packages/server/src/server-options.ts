@@ -3,6 +3,7 @@ import type { ClusterName, NodeId, Random } from '@armature/kernel';
 import type { Bus, LinkAddress } from '@armature/bus';
 import type { Clock, Logger, Telemetry } from '@armature/runtime';
 import type { Engine } from '@armature/storage';
+import type { TransferOptions } from './transfers.js';
 
 /** Raised with the packages; told in status answers and service discovery. */
 export const SERVER_VERSION = '0.1.0';
@@ -25,7 +26,7 @@ export const DEFAULT_LEAVE_MS = 5_000;
 /** Once a second (paper, section 4.8.1). */
 export const DEFAULT_GOSSIP_INTERVAL_MS = 1_000;
 
-export interface NodeOptions extends ServerOptions {
+export interface NodeOptions extends ServerOptions, TransferOptions {
   readonly node: NodeId;
   /** Bounds of memory per node; see `StoreOptions`. */
   readonly cacheBytes?: number;

@@ -18,8 +18,8 @@ import {
   type SynchronisationRequest,
   type SynchronisedShare,
 } from '@armature/protocol';
-import type { WriteObserver } from '@armature/replica';
-import { LocalShare, measureHoldings, runExchange, TreeKeeper, type SynchronisedReplica } from '@armature/repair';
+import type { TakeSlice, WriteObserver } from '@armature/replica';
+import { LocalShare, measureHoldings, runExchange, SourceGate, TreeKeeper, type SynchronisedReplica } from '@armature/repair';
 import type { Address } from '@armature/ring';
 import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logger, type Telemetry } from '@armature/runtime';
 import { Reaping, type ReapingEnv } from './reaping.js';
@@ -30,7 +30,7 @@ export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' |
   readonly participant: Participant;
   readonly replica: SynchronisedReplica & ReapingEnv['replica'];
   /** Resolves when background work may take its next piece. */
-  readonly slice: (kind: 'tree' | 'repair' | 'reap') => Promise<void>;
+  readonly slice: TakeSlice;
   /** See `TreeKeeperEnv`. */
   readonly verifyCycleMs?: number | undefined;
   readonly clock: Clock;
@@ -46,8 +46,9 @@ const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
 
 export class Synchronisation {
   readonly #env: SynchronisationEnv;
-  readonly #trees: TreeKeeper;
-  readonly #share: LocalShare;
+  readonly trees: TreeKeeper;
+  readonly share: LocalShare;
+  readonly #gate: SourceGate;
   readonly #reaping: Reaping;
   readonly #seconds: Histogram;
   readonly #count: Readonly<Record<ExchangeReply['outcome'] | 'refused', Counter>>;
@@ -59,7 +60,7 @@ export class Synchronisation {
     this.#env = env;
     const { node, participant, replica, slice, verifyCycleMs, clock, log, telemetry } = env;
     const view = (): typeof participant.membership.view => participant.membership.view;
-    this.#trees = new TreeKeeper({
+    this.trees = new TreeKeeper({
       node,
       view,
       scan: (query) => replica.page(query),
@@ -69,7 +70,8 @@ export class Synchronisation {
       log,
       telemetry,
     });
-    this.#share = new LocalShare({ trees: this.#trees, replica, view, log });
+    this.share = new LocalShare({ trees: this.trees, replica, view, log });
+    this.#gate = new SourceGate(slice, clock, telemetry);
     this.#reaping = new Reaping({ ...env, isExchanging: (address) => this.#isExchanging(address) });
     const exchanges = (outcome: string): Counter =>
       telemetry.counter('armature_repair_exchanges_total', 'Exchanges with a peer run by this node.', { outcome });
@@ -88,16 +90,16 @@ export class Synchronisation {
 
   /** To be told of every change of what is held. */
   get observer(): WriteObserver {
-    return this.#trees;
+    return this.trees;
   }
 
   /** Takes up the partitions held under the present view. Call it at the start and at every change of the view. */
   follow(): void {
-    this.#trees.follow();
+    this.trees.follow();
   }
 
   stop(): void {
-    this.#trees.stop();
+    this.trees.stop();
   }
 
   /** How much this node holds of each of its shares. */
@@ -106,7 +108,7 @@ export class Synchronisation {
     const holdings = await measureHoldings({
       node,
       view: () => participant.membership.view,
-      trees: this.#trees,
+      trees: this.trees,
       page: (query) => replica.page(query),
     });
     return { kind: 'holdings', holdings };
@@ -122,13 +124,22 @@ export class Synchronisation {
     if (fenced !== undefined) await fenced;
     switch (request.kind) {
       case 'tree':
-        return this.#share.answerTree(request);
+        return this.share.answerTree(request);
       case 'digests':
-        return this.#share.digests(request);
+        return this.#gate.pass(
+          () => this.share.digests(request),
+          ({ entries }) => entries.length,
+        );
       case 'sets':
-        return this.#share.sets(request.addresses);
+        return this.#gate.pass(
+          () => this.share.sets(request.addresses),
+          ({ sets }) => sets.length,
+        );
       case 'absorb':
-        return this.#share.absorb(request.entries);
+        return this.#gate.pass(
+          () => this.share.absorb(request.entries),
+          ({ merged }) => merged,
+        );
       case 'exchange':
         return this.#exchange(request);
       default:
@@ -155,7 +166,7 @@ export class Synchronisation {
     this.#running.push(request);
     try {
       const reply = await runExchange(
-        { local: this.#share, ask: (peer, question, timeoutMs) => this.#ask(peer, question, timeoutMs), slice, clock },
+        { local: this.share, ask: (peer, question, timeoutMs) => this.ask(peer, question, timeoutMs), slice, clock },
         request,
       );
       this.#count[reply.outcome].add();
@@ -187,7 +198,8 @@ export class Synchronisation {
     );
   }
 
-  async #ask<Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+  /** Asks a peer; its silence is noted as a sign that it is down. */
+  async ask<Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
     const { link, monitor } = this.#env.participant;
     try {
       return (await link.request(nodeAddress(peer) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;

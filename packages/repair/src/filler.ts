@@ -1,0 +1,269 @@
+/**
+ * Filling: a node that has become an owner of partitions copies them from their present owners, and then says that it is ready (paper, section 4.9).
+ *
+ * Since the change that made it an owner is in its view, every coordinator that knows of the change sends it all writes too, and the present
+ * owners refuse coordinators that do not (the ring fence). So what an owner holds when it answers under that ring or a later one, and what
+ * arrives here from then on, is everything. Copying merges, so it may repeat, overlap with writes, and start again after a failure; what it costs to
+ * start again, and why it need not begin at the beginning, is told in `share-copy.ts`.
+ *
+ * A write was acknowledged by W owners; which ones is not known, so all of them are asked, and owners that are down are left out only while those that answer have every
+ * such write among them: all but W - 1. (A single request may ask for less than its bucket's W, and then relies on repair.)
+ *
+ * Before it says `ready`, it makes sure of three things: that what it compared is on stable storage; that it knows every bucket its sources know, for
+ * `ready` holds for all of them; and that the owners which it copied are still enough of the owners there are.
+ */
+import { ArmatureError, toArmatureError, type NodeId, type PartitionId } from '@armature/kernel';
+import type { PendingCopy, View } from '@armature/membership';
+import { unknownBucket } from '@armature/protocol';
+import { bucketOfAddress, type Address } from '@armature/ring';
+import type { Clock, Logger, Timer } from '@armature/runtime';
+import { SliceBudget, type Replica, type TakeSlice } from '@armature/replica';
+import type { LocalShare } from './local-share.js';
+import { PeerFailure, type AskPeer } from './peer-questions.js';
+import { copyShare, type ShareCopyEnv } from './share-copy.js';
+import type { TransferPace } from './token-bucket.js';
+import type { TransferLedger } from './transfer-ledger.js';
+
+export interface FillerEnv {
+  readonly node: NodeId;
+  readonly view: () => View;
+  readonly ask: AskPeer;
+  readonly isSuspect: (node: NodeId) => boolean;
+  /** Resolves when every record of membership that the peer knows is in the view. */
+  readonly catchUp: (peer: NodeId) => Promise<unknown>;
+  readonly local: Pick<LocalShare, 'digests'>;
+  readonly replica: Pick<Replica, 'merge'>;
+  /** Resolves when everything written before is on stable storage. */
+  readonly sync: () => Promise<void>;
+  /** Resolves when nothing is being dropped any more that an earlier view did not want here. */
+  readonly dropsEnded: () => Promise<void>;
+  readonly declareReady: (change: string, partitions: readonly PartitionId[]) => Promise<unknown>;
+  /** Background work asks first. */
+  readonly slice: TakeSlice;
+  readonly pace: TransferPace;
+  readonly ledger: TransferLedger;
+  /** Partitions copied at a time. */
+  readonly atOnce: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Owners copied from, by N. */
+type Copied = ReadonlyMap<number, ReadonlySet<NodeId>>;
+
+interface Done {
+  readonly copy: PendingCopy;
+  readonly copied: Copied;
+  readonly atMs: number;
+}
+
+/** Partitions declared ready in one record: few records in the history ... */
+const PARTITIONS_PER_RECORD = 256;
+/** ... and early progress on a long fill. */
+const DECLARE_AFTER_MS = 5_000;
+const RETRY_MS = 1_000;
+
+export class Filler {
+  readonly #env: FillerEnv;
+  readonly #copying: ShareCopyEnv;
+  /** Copied, and not yet declared. */
+  #done: Done[] = [];
+  #filling = false;
+  #running = false;
+  #again = false;
+  #stopped = false;
+  #retry: Timer | undefined;
+
+  constructor(env: FillerEnv) {
+    this.#env = env;
+    this.#copying = {
+      ask: env.ask,
+      clock: env.clock,
+      isStopped: () => this.#stopped,
+      local: env.local,
+      keep: (address, set) => this.#keep(address, set),
+      ring: () => env.view().ringVersion,
+      catchUp: env.catchUp,
+      budget: new SliceBudget(env.slice, 'fill'),
+      pace: env.pace,
+    };
+  }
+
+  /** Looks whether there is something to fill. Cheap when there is not; call it on every change of the view. */
+  wake(): void {
+    if (this.#stopped) return;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#retry?.cancel();
+    if (this.#env.view().pendingFor(this.#env.node).length === 0) {
+      this.#filling = false;
+      this.#env.ledger.problem('filling', '');
+      return;
+    }
+    if (!this.#filling) this.#env.ledger.fillBegan();
+    this.#filling = true;
+    this.#running = true;
+    this.#fill().then(
+      () => this.#rest(0),
+      (thrown: unknown) => {
+        if (this.#stopped) return;
+        const error = toArmatureError(thrown);
+        this.#env.ledger.problem('filling', `${error.code}: ${error.message}`);
+        this.#env.log.warn({ err: error }, 'filling was interrupted and goes on in a second');
+        this.#again = true;
+        this.#rest(RETRY_MS);
+      },
+    );
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#retry?.cancel();
+  }
+
+  #rest(delayMs: number): void {
+    this.#running = false;
+    if (!this.#again) return;
+    this.#again = false;
+    if (this.#stopped) return;
+    if (delayMs === 0) this.wake();
+    else this.#retry = this.#env.clock.after(delayMs, () => this.wake());
+  }
+
+  /** A round over all pending partitions; one that cannot be copied keeps no other from it. Rejects with the first problem, when all else is done. */
+  async #fill(): Promise<void> {
+    const queue = [...this.#env.view().pendingFor(this.#env.node)];
+    const problems: unknown[] = [];
+    this.#done = [];
+    const work = async (): Promise<void> => {
+      for (let copy = queue.shift(); copy !== undefined && !this.#stopped; copy = queue.shift()) {
+        await this.#fillOne(copy).catch((thrown: unknown) => problems.push(thrown));
+      }
+    };
+    await Promise.all(Array.from({ length: this.#env.atOnce }, work));
+    if (this.#stopped) return; // a copy that was cut short is no copy
+    await this.#declare();
+    if (problems.length > 0) throw problems[0];
+    this.#env.ledger.problem('filling', '');
+  }
+
+  async #fillOne(copy: PendingCopy): Promise<void> {
+    const copied = await this.#copy(copy);
+    if (this.#stopped) return;
+    const nowMs = this.#env.clock.monotonicMs();
+    this.#done.push({ copy, copied, atMs: nowMs });
+    const isDue = this.#done.length >= PARTITIONS_PER_RECORD || nowMs - (this.#done[0]?.atMs ?? nowMs) >= DECLARE_AFTER_MS;
+    if (isDue) await this.#declare();
+  }
+
+  async #copy({ partition, groups }: PendingCopy): Promise<Copied> {
+    await this.#env.dropsEnded();
+    const copied = new Map<number, Set<NodeId>>();
+    const failures: string[] = [];
+    for (const { n, owners } of groups) {
+      const from = new Set<NodeId>();
+      copied.set(n, from);
+      for (const source of rotated(owners, partition)) {
+        if (this.#stopped) return copied;
+        const failure = await this.#copyFrom(partition, n, source);
+        if (failure === undefined) from.add(source);
+        else failures.push(failure);
+      }
+    }
+    if (this.#stopped) return copied;
+    const problem = shortfall(this.#env.view(), partition, groups, copied, failures);
+    if (problem !== undefined) throw problem;
+    if (failures.length > 0) this.#env.log.warn({ partition, failures }, 'a partition was copied without some of its owners');
+    return copied;
+  }
+
+  /** Resolves with what kept the source from doing its part. Rejects with our own trouble. */
+  async #copyFrom(partition: PartitionId, n: number, source: NodeId): Promise<string | undefined> {
+    const { ring } = this.#env.view();
+    if (ring === undefined) return 'there is no ring';
+    if (this.#env.isSuspect(source)) return `${source} seems to be down`;
+    const notes = this.#env.ledger.copyBegan(partition, source);
+    try {
+      await copyShare(this.#copying, { partition, n, range: ring.rangeOf(partition), source }, notes);
+      return undefined;
+    } catch (thrown) {
+      if (thrown instanceof PeerFailure) return thrown.message;
+      throw thrown;
+    } finally {
+      notes.ended();
+    }
+  }
+
+  /** Says `ready` for what is copied and still counts as copied; the rest is looked at again in the next round. */
+  async #declare(): Promise<void> {
+    const done = this.#done.splice(0);
+    if (done.length === 0) return;
+    const { node, view, sync, catchUp, declareReady, ledger } = this.#env;
+    await sync();
+    for (const source of new Set(done.flatMap(({ copied }) => [...copied.values()].flatMap((from) => [...from])))) {
+      await catchUp(source);
+    }
+    const pending = new Map(
+      view()
+        .pendingFor(node)
+        .map((copy) => [copy.partition, copy]),
+    );
+    const byChange = new Map<string, PartitionId[]>();
+    for (const { copy, copied } of done) {
+      const { partition, change } = copy;
+      const now = pending.get(partition);
+      if (now === undefined) continue;
+      if (now.change === change && shortfall(view(), partition, now.groups, copied, []) === undefined) {
+        byChange.set(change, [...(byChange.get(change) ?? []), partition]);
+      } else this.#again = true;
+    }
+    if (this.#stopped) return;
+    for (const [change, partitions] of byChange) {
+      await declareReady(change, partitions);
+      ledger.filled(partitions.length);
+    }
+  }
+
+  /** On stable storage whatever the bucket's durability: `ready` is, and it says that this node holds what it copied. */
+  async #keep(address: Address, set: Uint8Array): Promise<void> {
+    const name = bucketOfAddress(address);
+    const bucket = this.#env.view().buckets.get(name);
+    if (bucket === undefined) throw unknownBucket(name);
+    await this.#env.replica.merge(address, set, bucket, 'fsync');
+  }
+}
+
+/** Why these copies are not enough to vouch for the partition; undefined: they are. */
+function shortfall(
+  view: View,
+  partition: PartitionId,
+  groups: PendingCopy['groups'],
+  copied: Copied,
+  failures: readonly string[],
+): ArmatureError | undefined {
+  for (const { n, owners } of groups) {
+    const needed = ownersToCopy(view, n, owners.length);
+    const enough = owners.filter((owner) => copied.get(n)?.has(owner) === true).length;
+    if (enough >= needed) continue;
+    return new ArmatureError(
+      'unavailable',
+      `partition ${partition} could be copied from ${enough} of its ${owners.length} owners, ${needed} are needed (${failures.join('; ')})`,
+      { remedy: 'It is tried again by itself. Bring the owners back, or remove those that are gone for good.' },
+    );
+  }
+  return undefined;
+}
+
+/** So many owners have every write among them that W of them acknowledged, W being the smallest of the buckets with this N. */
+function ownersToCopy(view: View, n: number, owners: number): number {
+  const w = Math.min(n, ...[...view.buckets.values()].filter((bucket) => bucket.n === n).map((bucket) => bucket.w));
+  return Math.max(1, owners - w + 1);
+}
+
+/** Another one first for every partition, so that the data comes from all of them and not N times from one. */
+function rotated(owners: readonly NodeId[], partition: PartitionId): readonly NodeId[] {
+  const first = partition % Math.max(1, owners.length);
+  return [...owners.slice(first), ...owners.slice(0, first)];
+}

@@ -1,0 +1,50 @@
+/** Asking a peer for the sake of a transfer: with patience where it has no room, and telling its failures from our own. */
+import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
+import type { ReplyTo, SynchronisationRequest } from '@armature/protocol';
+import { sleep, type Clock } from '@armature/runtime';
+
+export type AskPeer = <Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number) => Promise<ReplyTo<Q>>;
+
+/** The peer did not do its part; whatever else goes wrong during a transfer is our own trouble. */
+export class PeerFailure extends ArmatureError {
+  readonly peer: NodeId;
+
+  constructor(peer: NodeId, cause: ArmatureError) {
+    super(cause.code, `${peer}: ${cause.message}`, { cause, remedy: cause.remedy });
+    this.peer = peer;
+  }
+}
+
+/** Longer than a peer keeps anybody waiting for a slice of its time before it says that it has no room. */
+const ASK_TIMEOUT_MS = 10_000;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+/** Some half a minute. */
+const MAX_ATTEMPTS = 20;
+
+export interface PatientEnv {
+  readonly ask: AskPeer;
+  readonly clock: Clock;
+  readonly isStopped: () => boolean;
+}
+
+/**
+ * Asks, and again for as long as `isPassing` says that the refusal is of the moment (it may do something about that meanwhile). `request` is made anew
+ * each time: the ring may have turned. Rejects with a `PeerFailure`.
+ */
+export async function askPatiently<Q extends SynchronisationRequest>(
+  { ask, clock, isStopped }: PatientEnv,
+  peer: NodeId,
+  request: () => Q,
+  isPassing: (error: ArmatureError) => boolean | Promise<boolean>,
+): Promise<ReplyTo<Q>> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask(peer, request(), ASK_TIMEOUT_MS);
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      if (isStopped() || attempt === MAX_ATTEMPTS || !(await isPassing(error))) throw new PeerFailure(peer, error);
+      await sleep(clock, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1)));
+    }
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Copying one share (the keys of one partition and N) from one of its owners, digests first.
+ *
+ * Page by page, the owner says which keys it holds and in what state; what is held here in the same state need not be sent, and only the rest is asked for and
+ * merged, onto stable storage. So of N owners the first sends the data and the others little more than digests; and after an interruption, of the connection
+ * or of this process, the copy goes on where it was, because what came is here. The data itself is the checkpoint: there is no other
+ * that could be ahead of it, or lost.
+ *
+ * A page that compares equal is also the receipt for it (the confirmation round of the paper's section 4.9): when the last page has been found equal, or was
+ * merged, everything that the owner held is held here.
+ */
+import { ArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
+import type { KeyRange } from '@armature/merkle';
+import type { DigestsReply, DigestsRequest, ReplyTo, RingVersion, SynchronisationRequest } from '@armature/protocol';
+import type { Address } from '@armature/ring';
+import type { SliceBudget } from '@armature/replica';
+import { differencesOf } from './exchange.js';
+import { MAX_DIGESTS, type LocalShare } from './local-share.js';
+import { askPatiently, PeerFailure, type PatientEnv } from './peer-questions.js';
+import type { TransferPace } from './token-bucket.js';
+import type { CopyNotes } from './transfer-ledger.js';
+
+export interface ShareCopyEnv extends PatientEnv {
+  readonly local: Pick<LocalShare, 'digests'>;
+  /** Merges what came, onto stable storage. Rejects when it cannot. */
+  readonly keep: (address: Address, set: Uint8Array) => Promise<void>;
+  /** Of the view at the moment. */
+  readonly ring: () => RingVersion;
+  /** Takes in what the peer knows of membership. */
+  readonly catchUp: (peer: NodeId) => Promise<unknown>;
+  readonly budget: SliceBudget;
+  readonly pace: TransferPace;
+}
+
+export interface ShareSource {
+  readonly partition: PartitionId;
+  readonly n: number;
+  readonly range: KeyRange;
+  readonly source: NodeId;
+}
+
+type Listed = Pick<DigestsReply, 'entries' | 'next'>;
+const NOTHING: Listed = { entries: [], next: undefined };
+/** What a record is taken to weigh before one has been seen. */
+const FIRST_GUESS_BYTES = 4_096;
+
+/** Returns early when stopped: then nothing has been copied. Errors: `PeerFailure` when the source does not do its part; our own storage's. */
+export async function copyShare(env: ShareCopyEnv, from: ShareSource, notes: CopyNotes): Promise<void> {
+  const { partition, n, range, source } = from;
+  const mean = { records: 1, bytes: FIRST_GUESS_BYTES };
+  let cursor: BinaryString | undefined = range.start;
+  while (cursor !== undefined && !env.isStopped()) {
+    await env.budget.ready();
+    const query = { partition, n, bucket: undefined, start: cursor, end: range.end, limit: MAX_DIGESTS };
+    const theirs: DigestsReply = await ask(env, source, (ring): DigestsRequest => ({ kind: 'digests', ring, ...query }));
+    if (theirs.next !== undefined && theirs.next <= cursor) throw nonsense(source, 'sends a page without an end');
+    const end = theirs.next ?? range.end;
+    const ours: Listed = theirs.entries.length === 0 ? NOTHING : await env.local.digests({ ...query, end });
+    const { lackedHere, lackedThere, unequal } = differencesOf(ours, theirs, ours.next ?? end);
+    env.budget.spend(theirs.entries.length);
+    await bring(env, source, [...lackedHere, ...unequal], notes, mean);
+    notes.compared(ours.entries.length - lackedThere.length + lackedHere.length);
+    cursor = ours.next ?? theirs.next;
+  }
+}
+
+async function bring(
+  env: ShareCopyEnv,
+  source: NodeId,
+  addresses: readonly Address[],
+  notes: CopyNotes,
+  mean: { records: number; bytes: number },
+): Promise<void> {
+  for (let done = 0; done < addresses.length && !env.isStopped();) {
+    await env.pace.ready();
+    await env.budget.ready();
+    const asked = addresses.slice(done, done + env.pace.recordsAtOnce(mean.bytes / mean.records));
+    const { sets } = await ask(env, source, (ring) => ({ kind: 'sets', ring, addresses: asked }));
+    if (sets.length === 0 || sets.length > asked.length) throw nonsense(source, 'sends other sets than asked for');
+    let bytes = 0;
+    const kept = sets.map(async (set, place) => {
+      const address = asked[place];
+      if (set === undefined || address === undefined) return 0; // not held there any more, or damaged: another owner has it
+      bytes += address.length + set.length;
+      await env.keep(address, set);
+      return 1;
+    });
+    env.pace.spend(bytes);
+    env.budget.spend(sets.length);
+    const records = (await Promise.all(kept)).reduce((sum: number, one) => sum + one, 0);
+    notes.received(records, bytes);
+    mean.records += records;
+    mean.bytes += bytes;
+    done += sets.length;
+  }
+}
+
+/** Where the ring has turned, one of the two is behind; we catch up, the peer does so by itself. */
+function ask<Q extends SynchronisationRequest>(
+  env: ShareCopyEnv,
+  source: NodeId,
+  request: (ring: RingVersion) => Q,
+): Promise<ReplyTo<Q>> {
+  return askPatiently(
+    env,
+    source,
+    () => request(env.ring()),
+    async ({ code }) => {
+      if (code === 'stale-ring') await Promise.resolve(env.catchUp(source)).catch(() => undefined); // asking again shows whether it helped
+      return code === 'stale-ring' || code === 'overloaded';
+    },
+  );
+}
+
+function nonsense(peer: NodeId, what: string): PeerFailure {
+  return new PeerFailure(peer, new ArmatureError('internal', what));
+}

@@ -1,0 +1,83 @@
+/**
+ * Data in the wrong place: what a node is to do with the keys of a partition and N, and which partitions it holds keys of that it is not to hold.
+ *
+ * Finding them must be cheap, for it is done after every change of the view. Of a partition that is not this node's for any N, one key tells; a
+ * run of such partitions side by side is one question to the store. Where a partition is this node's for one N and not for another, its hash trees know.
+ */
+import type { BinaryString, NodeId, PartitionId } from '@armature/kernel';
+import type { View } from '@armature/membership';
+import type { SliceBudget } from '@armature/replica';
+import type { SynchronisedReplica } from './local-share.js';
+import type { TreeKeeper } from './tree-keeper.js';
+
+/** `wait`: it is not this node's, but on its way from some to others: who is to be given it is not settled. */
+export type Duty = 'keep' | 'wait' | 'relinquish';
+
+export function dutyOf(view: View, node: NodeId, partition: PartitionId, n: number): Duty {
+  const { owners, pending } = view.placementOf(partition, n);
+  if (owners.includes(node) || pending.includes(node)) return 'keep';
+  return pending.length > 0 || owners.length === 0 ? 'wait' : 'relinquish';
+}
+
+export interface StraySearchEnv {
+  readonly node: NodeId;
+  readonly trees: Pick<TreeKeeper, 'sizeOf'>;
+  readonly replica: Pick<SynchronisedReplica, 'page'>;
+  readonly budget: SliceBudget;
+}
+
+/** Partitions of which keys are held for an N that is not this node's, with all those Ns. */
+export type Strays = ReadonlyMap<PartitionId, readonly number[]>;
+
+/** Rejects with storage errors, and as `TakeSlice` does. */
+export async function findStrays(env: StraySearchEnv, view: View): Promise<Strays> {
+  const strays = new Map<PartitionId, readonly number[]>();
+  const { ring } = view;
+  if (ring === undefined) return strays;
+  const notOurs = (partition: number): number[] =>
+    view.ns.filter((n) => dutyOf(view, env.node, partition as PartitionId, n) !== 'keep');
+  for (let index = 0; index < ring.partitionCount;) {
+    const partition = index as PartitionId;
+    const ns = notOurs(partition);
+    if (ns.length < view.ns.length) {
+      const held = ns.filter((n) => (env.trees.sizeOf(partition, n)?.records ?? 0) > 0);
+      if (held.length > 0) strays.set(partition, held);
+      index++;
+      continue;
+    }
+    let last = partition;
+    while (last + 1 < ring.partitionCount && notOurs(last + 1).length === view.ns.length) last++;
+    const { start } = ring.rangeOf(partition);
+    const first = await firstKey(env, start, ring.rangeOf(last).end);
+    const found = first === undefined ? undefined : ring.partitionOf(first);
+    if (found !== undefined) strays.set(found, [...view.ns]);
+    index = (found ?? last) + 1;
+  }
+  return strays;
+}
+
+/** Whether keys of a partition are held that are not to be. */
+export async function isStray(env: StraySearchEnv, view: View, partition: PartitionId, ns: readonly number[]): Promise<boolean> {
+  if (view.ring === undefined) return false;
+  if (ns.length < view.ns.length) return ns.some((n) => (env.trees.sizeOf(partition, n)?.records ?? 0) > 0);
+  const { start, end } = view.ring.rangeOf(partition);
+  return (await firstKey(env, start, end)) !== undefined;
+}
+
+async function firstKey({ replica, budget }: StraySearchEnv, start: BinaryString, end: BinaryString | undefined) {
+  let cursor: BinaryString | undefined = start;
+  while (cursor !== undefined) {
+    await budget.ready();
+    budget.spend(0);
+    const page: Awaited<ReturnType<SynchronisedReplica['page']>> = await replica.page({
+      start: cursor,
+      end,
+      limit: 1,
+      limitBytes: 1,
+    });
+    const [entry] = page.entries;
+    if (entry !== undefined) return entry.address;
+    cursor = page.next; // a damaged record, which nobody can be given
+  }
+  return undefined;
+}

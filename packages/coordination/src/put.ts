@@ -71,7 +71,7 @@ export async function put(env: MintingEnv, request: PutRequest): Promise<PutResu
   const bucket = durableEnough(request.bucket, quorum.value);
   const letGo = env.inHand.hold(request.address);
   try {
-    const { minted, standIn } = await mintUnderOneRing(env, { ...request, bucket }, quorum.value);
+    const { minted, standIn } = await mintUnderOneRing(env, { ...request, bucket, deadlineMs }, quorum.value);
     const state = await replicate(env, { address: request.address, bucket, minted, standIn, quorum: quorum.value, deadlineMs });
     const replicas = putReplicas(state);
     if (state.verdict === 'written') return { set: minted.set, dot: minted.dot, receipt: { coordinator: env.self, replicas } };

@@ -83,6 +83,17 @@ describe.each([{ isSlowToRead: false }, { isSlowToRead: true }])('an engine that
   });
 });
 
+test('a put that is past its deadline when its turn comes is not minted', async () => {
+  const node = await open();
+  const deadlineMs = node.clock.monotonicMs() + 10;
+  await node.replica.mint({ ...node.request('k', 'in time'), deadlineMs });
+  await node.clock.advance(10);
+  await expect(node.replica.mint({ ...node.request('k', 'too late'), deadlineMs })).rejects.toMatchObject({
+    code: 'unavailable',
+  });
+  expect(await node.values('k')).toEqual(['in time']);
+});
+
 describe('durability', () => {
   test('a put is readable and may be sent before it is stored; committed says when it is', async () => {
     const node = await open();

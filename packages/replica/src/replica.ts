@@ -80,6 +80,8 @@ export interface MintRequest {
   readonly meta: Meta;
   /** See `StillValid`. */
   readonly stillValid?: StillValid;
+  /** By the monotonic clock: whoever waited for it has given up by then, and may have repeated it elsewhere. */
+  readonly deadlineMs?: number;
 }
 
 /**
@@ -165,7 +167,7 @@ export class Replica {
 
   /**
    * Makes the version of a put and stores it. Resolves as soon as the dot exists and the store has accepted it; see `MintResult.committed` for when it
-   * is stored. Nothing was minted when it rejects. Errors: `too-large` (sibling cap), `invalid-argument` (timestamps too far ahead), `stale-ring`, `overloaded`
+   * is stored. Nothing was minted when it rejects. Errors: `too-large` (sibling cap), `invalid-argument` (timestamps too far ahead), `stale-ring`, `unavailable` (past its deadline), `overloaded`
    * and other storage errors, among them the one that keeps a fresh actor from being saved.
    */
   async mint(request: MintRequest): Promise<MintResult> {
@@ -268,8 +270,9 @@ export class Replica {
 
   /** Undefined when there is no actor to mint under any more: a fresh one has to be waited for. */
   #mintOver(local: VersionSet, held: Held, request: MintRequest): MintResult | undefined | Promise<MintResult> {
-    const { bucket, context, operation, value, meta } = request;
+    const { bucket, context, operation, value, meta, deadlineMs = Infinity } = request;
     checkStillValid(request.stillValid);
+    if (this.#env.clock.monotonicMs() >= deadlineMs) throw tooLate();
     const actor = this.#actorFor(local, context);
     if (actor === undefined) return undefined;
     const at = nextTimestamp(this.#clock, local, context, this.#env.clock.nowMs());
@@ -364,6 +367,12 @@ function checkStillValid(stillValid: StillValid | undefined): void {
 async function refused(committed: Promise<void>): Promise<never> {
   await committed;
   throw new ArmatureError('internal', 'the store resolved a write that it does not show');
+}
+
+function tooLate(): ArmatureError {
+  return new ArmatureError('unavailable', 'the time for the write was up before it was begun: nothing was written', {
+    remedy: 'Repeat it with more time.',
+  });
 }
 
 function malformedSet(cause: Error): ArmatureError {

@@ -48,7 +48,10 @@ export interface PutOptions {
 }
 
 export interface Written {
-  /** For your next write of the key: covers this write and what it replaced, and no sibling that you have not read. */
+  /**
+   * For your next write of the key: covers this write and what it replaced, and no sibling that you have not read. Covers nothing where the key's clock names
+   * more actors than a context holds (1,024): the write was done, and the next one is blind.
+   */
   readonly context: ReadContext;
   readonly receipt: Receipt;
 }

@@ -224,6 +224,8 @@ export class TestCluster {
   deliver: (asked: Asked) => Delivery = () => ({});
   refreshes = 0;
   refreshFailure: ErrorCode | undefined;
+  /** How long a process takes to catch up with membership. */
+  refreshMs = 1;
   /** The latest view; processes hear of it when they refresh. */
   view: View;
 
@@ -342,7 +344,7 @@ export class TestCluster {
       view: () => own.view,
       refresh: async () => {
         this.refreshes++;
-        await sleep(this.clock, 1);
+        await sleep(this.clock, this.refreshMs);
         if (this.refreshFailure !== undefined) throw new ArmatureError(this.refreshFailure, 'nobody to ask');
         own.view = this.view;
         return own.view;

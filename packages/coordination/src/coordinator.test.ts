@@ -1,7 +1,14 @@
-import { utf8Decode, utf8Encode, type BucketName, type NodeId } from '@armature/kernel';
+import { hlcFromMs, utf8Decode, utf8Encode, type BucketName, type NodeId } from '@armature/kernel';
 import { RING_UNKNOWN, type FetchReply, type WriteReply, type WriteRequest } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
-import { MAX_META_BYTES } from '@armature/versioning';
+import {
+  MAX_CONTEXT_ENTRIES,
+  MAX_META_BYTES,
+  encodeVersionSet,
+  valueVersion,
+  versionVector,
+  type ActorId,
+} from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
 import { createSealer } from './index.js';
 import {
@@ -251,4 +258,33 @@ describe('a node that does not own the key', () => {
     const reply = await new Client(cluster, N4).put(owned, 'v', { ring: cluster.view.ringVersion });
     expect(reply.receipt.coordinator).toBe(N4);
   });
+});
+
+test('a write after which the clock has more actors than a context may name was done: it is answered, without a context', async () => {
+  const cluster = await TestCluster.open();
+  const client = new Client(cluster, N1);
+  const actors = Array.from({ length: MAX_CONTEXT_ENTRIES }, (_, i) => ({
+    actor: i.toString(16).padStart(16, '0') as ActorId,
+    counter: 1,
+  }));
+  const version = valueVersion({ value: utf8Encode('old'), at: hlcFromMs(1_000), operation: cluster.operation() });
+  const crowd = encodeVersionSet({ clock: versionVector(actors), siblings: [{ dot: actors[0]!, version }] });
+  for (const one of THREE) await cluster.finish(cluster.at(one).replica.merge(addressFor('k'), crowd, BUCKET, 'os'));
+  const { context } = await client.get('k');
+  expect(context.length).toBeGreaterThan(MAX_CONTEXT_ENTRIES);
+  const written = await client.put('k', 'new', { context });
+  expect(written.context).toEqual(NONE);
+  expect(written.receipt.replicas.filter(({ outcome }) => outcome === 'durable').length).toBeGreaterThanOrEqual(2);
+  expect(cluster.values(N1, 'k')).toEqual(['new']);
+});
+
+test('an unknown bucket, and nobody tells of the membership: the request ends at its deadline', async () => {
+  const cluster = await TestCluster.open();
+  cluster.refreshMs = 3_600_000;
+  const address = addressOf('nowhere' as BucketName, utf8Encode('k'));
+  const beganMs = cluster.clock.monotonicMs();
+  const { coordinator } = cluster.at(N1);
+  const fetched = coordinator.fetch({ kind: 'fetch', address, options: READ }, 1_000);
+  await expect(cluster.finish(fetched)).rejects.toMatchObject({ code: 'timeout' });
+  expect(cluster.clock.monotonicMs() - beganMs).toBeLessThan(2_000);
 });

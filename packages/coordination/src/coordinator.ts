@@ -3,6 +3,7 @@
  * the bucket and the limits, opens and seals contexts, and leads to `get`, `put`, `forwardWrite` and `scan`.
  */
 import { ArmatureError, EMPTY_BYTES, type BucketName, type NodeId } from '@armature/kernel';
+import type { View } from '@armature/membership';
 import {
   RING_UNKNOWN,
   unknownBucket,
@@ -18,6 +19,7 @@ import type { HintStore } from '@armature/replica';
 import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
 import {
   EMPTY_CONTEXT,
+  MAX_CONTEXT_ENTRIES,
   checkMeta,
   contextAfter,
   contextOf,
@@ -26,7 +28,7 @@ import {
   type ContextContents,
   type OperationId,
 } from '@armature/versioning';
-import type { CoordinationEnv } from './environment.js';
+import { refreshWithin, type CoordinationEnv } from './environment.js';
 import { forwardWrite } from './forward.js';
 import { get, type GetResult } from './get.js';
 import { put, type MintingEnv } from './put.js';
@@ -72,8 +74,9 @@ export class Coordinator {
   read(request: Pick<FetchRequest, 'address' | 'options'>, timeoutMs: number): Promise<GetResult> {
     const { metrics } = this.#env;
     return metrics.observed('get', async () => {
-      const bucket = await this.#bucketOf(request.address);
-      const result = await get(this.#env, { ...request, bucket, timeoutMs });
+      const deadlineMs = this.#env.clock.monotonicMs() + timeoutMs;
+      const bucket = await this.#bucketOf(request.address, deadlineMs);
+      const result = await get(this.#env, { ...request, bucket, timeoutMs: this.#leftMs(deadlineMs) });
       metrics.tookPart('get', result.receipt);
       return result;
     });
@@ -87,13 +90,15 @@ export class Coordinator {
   /** Has one of the key's owners put or delete, for callers inside the trust domain, who need not open a context to know whose answer was fastest. */
   forward(request: WriteRequest, fastest: NodeId | undefined, timeoutMs: number): Promise<WriteReply> {
     return this.#env.metrics.observed('put', async () => {
-      const { n } = await this.#bucketOf(request.address);
-      return forwardWrite(this.#env, request, n, fastest, timeoutMs);
+      const deadlineMs = this.#env.clock.monotonicMs() + timeoutMs;
+      const { n } = await this.#bucketOf(request.address, deadlineMs);
+      return forwardWrite(this.#env, request, n, fastest, this.#leftMs(deadlineMs));
     });
   }
 
   async #write(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
-    const bucket = await this.#bucketWithRoom(request);
+    const deadlineMs = this.#env.clock.monotonicMs() + timeoutMs;
+    const bucket = await this.#bucketWithRoom(request, deadlineMs);
     const operation = checkWrite(request, bucket);
     const context = request.context.length === 0 ? undefined : this.#open(request);
     const minting = this.#minting;
@@ -101,24 +106,33 @@ export class Coordinator {
       minting === undefined ||
       (request.standIn !== true &&
         !this.#isOwner(minting.self, request, bucket) &&
-        !(await this.#isMeant(minting.self, request, bucket)))
+        !(await this.#isMeant(minting.self, request, bucket, deadlineMs)))
     ) {
-      return forwardWrite(this.#env, request, bucket.n, context?.fastest, timeoutMs);
+      return forwardWrite(this.#env, request, bucket.n, context?.fastest, this.#leftMs(deadlineMs));
     }
     // The position came from outside, and a wrong one would store the key where nobody looks for it.
     const verified = verifyAddress(request.address);
     if (!verified.ok) throw verified.error;
     const before = context ?? EMPTY_CONTEXT;
-    const { set, dot, receipt } = await put(minting, { ...request, operation, bucket, context: before, timeoutMs });
+    const { set, dot, receipt } = await put(minting, {
+      ...request,
+      operation,
+      bucket,
+      context: before,
+      timeoutMs: this.#leftMs(deadlineMs),
+    });
     this.#env.metrics.tookPart('put', receipt);
     if (!request.options.returnContext) return { kind: 'write', context: EMPTY_BYTES, receipt };
-    const after = this.#sealer.seal({ ...contextAfter(set, before, dot), fastest: minting.self }, request.address);
-    return { kind: 'write', context: after, receipt };
+    const after = { ...contextAfter(set, before, dot), fastest: minting.self };
+    // More actors than a context may name: the write has been done all the same, and must not be told to have failed.
+    const sealed = after.clock.length > MAX_CONTEXT_ENTRIES ? EMPTY_BYTES : this.#sealer.seal(after, request.address);
+    return { kind: 'write', context: sealed, receipt };
   }
 
   async scan(request: ScanRequest, timeoutMs: number): Promise<ScanReply> {
-    await this.#bucketNamed(request.bucket);
-    return this.#env.metrics.observed('scan', () => scan(this.#env, request, timeoutMs));
+    const deadlineMs = this.#env.clock.monotonicMs() + timeoutMs;
+    await this.#bucketNamed(request.bucket, deadlineMs);
+    return this.#env.metrics.observed('scan', () => scan(this.#env, request, this.#leftMs(deadlineMs)));
   }
 
   #isOwner(self: NodeId, request: WriteRequest, bucket: BucketProperties): boolean {
@@ -129,9 +143,9 @@ export class Coordinator {
    * Whether a write that this node does not own is nevertheless for it: when this node is the one that is behind. Who names a ring has picked this node by
    * it, so it is told that the rings differ; passing the write on could send it round in circles between nodes that take one another for its owner.
    */
-  async #isMeant(self: NodeId, request: WriteRequest, bucket: BucketProperties): Promise<boolean> {
+  async #isMeant(self: NodeId, request: WriteRequest, bucket: BucketProperties, deadlineMs: number): Promise<boolean> {
     if (request.ring === RING_UNKNOWN) return false;
-    if (request.ring !== this.#env.view().ringVersion) await this.#env.refresh().catch(() => undefined);
+    if (request.ring !== this.#env.view().ringVersion) await this.#refresh(deadlineMs).catch(() => undefined);
     if (this.#isOwner(self, request, bucket)) return true;
     throw new ArmatureError('stale-ring', 'this node is no owner of the key under its ring', {
       remedy: 'Catch up with the membership, and send the write to an owner.',
@@ -145,22 +159,22 @@ export class Coordinator {
     return opened.value;
   }
 
-  #bucketOf(address: Address): Promise<BucketProperties> {
-    return this.#bucketNamed(bucketOfAddress(address));
+  #bucketOf(address: Address, deadlineMs: number): Promise<BucketProperties> {
+    return this.#bucketNamed(bucketOfAddress(address), deadlineMs);
   }
 
   /** A bucket whose limit was raised a moment ago elsewhere: membership is asked once before a value is refused. */
-  async #bucketWithRoom(request: WriteRequest): Promise<BucketProperties> {
-    const bucket = await this.#bucketOf(request.address);
+  async #bucketWithRoom(request: WriteRequest, deadlineMs: number): Promise<BucketProperties> {
+    const bucket = await this.#bucketOf(request.address, deadlineMs);
     if (request.value.length <= bucket.maxValueBytes) return bucket;
-    await this.#env.refresh().catch(() => undefined);
-    return this.#bucketOf(request.address);
+    await this.#refresh(deadlineMs).catch(() => undefined);
+    return this.#bucketOf(request.address, deadlineMs);
   }
 
   /** A bucket made a moment ago elsewhere may not have been heard of yet: membership is asked once before the name is refused. */
-  async #bucketNamed(name: BucketName): Promise<BucketProperties> {
+  async #bucketNamed(name: BucketName, deadlineMs: number): Promise<BucketProperties> {
     let view = this.#env.view();
-    if (!view.buckets.has(name) || view.ring === undefined) view = await this.#env.refresh();
+    if (!view.buckets.has(name) || view.ring === undefined) view = await this.#refresh(deadlineMs);
     if (view.ring === undefined) {
       throw new ArmatureError('no-cluster', 'the cluster has not been created yet', {
         remedy: 'Create it once: armature cluster create --nodes <name>,<name>,<name>',
@@ -169,6 +183,14 @@ export class Coordinator {
     const bucket = view.buckets.get(name);
     if (bucket === undefined) throw unknownBucket(name);
     return bucket;
+  }
+
+  #refresh(deadlineMs: number): Promise<View> {
+    return refreshWithin(this.#env, this.#leftMs(deadlineMs));
+  }
+
+  #leftMs(deadlineMs: number): number {
+    return Math.max(1, deadlineMs - this.#env.clock.monotonicMs());
   }
 }
 

@@ -1,5 +1,5 @@
 /** What a coordinator needs from where it lives: the current view, a way to ask a node, and who is fast or down. */
-import type { Random, NodeId } from '@armature/kernel';
+import { ArmatureError, toArmatureError, type NodeId, type Random } from '@armature/kernel';
 import type { FailureMonitor, View } from '@armature/membership';
 import type { MergeRequest, PullRequest, ReadRequest, ReplyTo, WriteRequest } from '@armature/protocol';
 import type { AlarmWheel, Clock, Logger } from '@armature/runtime';
@@ -30,3 +30,29 @@ export interface CoordinationEnv {
 
 /** A ring change caught in the middle of an operation is caught up with and tried again; more often than this, membership is in turmoil. */
 export const MAX_RING_RETRIES = 3;
+
+/**
+ * `env.refresh`, for as long as the request has time: those who could tell of the membership may be as silent as the replicas are. Errors: `timeout`, and
+ * those of `refresh`.
+ */
+export function refreshWithin(env: Pick<CoordinationEnv, 'refresh' | 'alarms'>, timeoutMs: number): Promise<View> {
+  return new Promise((resolve, reject) => {
+    const alarm = env.alarms.set(Math.max(0, timeoutMs), () => {
+      reject(
+        new ArmatureError('timeout', 'the membership could not be caught up with in time', {
+          remedy: 'Repeat later. "armature cluster status" shows which nodes are down.',
+        }),
+      );
+    });
+    env.refresh().then(
+      (view) => {
+        alarm.cancel();
+        resolve(view);
+      },
+      (thrown: unknown) => {
+        alarm.cancel();
+        reject(toArmatureError(thrown));
+      },
+    );
+  });
+}

@@ -8,7 +8,7 @@
 import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
 import type { Placement } from '@armature/membership';
 import type { WriteReply, WriteRequest } from '@armature/protocol';
-import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
+import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environment.js';
 
 /** Failures of one node that another node may not share. */
 const TRY_ANOTHER = new Set<ErrorCode>([
@@ -66,7 +66,7 @@ export async function forwardWrite(
       if (error.code === 'stale-ring' && ringRetries < MAX_RING_RETRIES) {
         // It says nothing against the node, which may be the only owner: with the same ring it takes the write.
         ringRetries++;
-        await env.refresh().catch(() => undefined); // what could not be caught up with, the next node tells again
+        await refreshWithin(env, deadlineMs - env.clock.monotonicMs()).catch(() => undefined); // what could not be caught up with, the next node tells again
       } else {
         tried.set(node, error.code);
       }

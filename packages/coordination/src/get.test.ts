@@ -93,6 +93,17 @@ describe('get', () => {
     });
   });
 
+  test('R=2, two of three down, the third slow: it does not wait for what cannot help, and says so', async () => {
+    const cluster = await open();
+    const beganMs = cluster.clock.monotonicMs();
+    cluster.deliver = to({ n1: { refused: 'unreachable' }, n2: { refused: 'unreachable' }, n3: { delayMs: 500 } });
+    await expect(cluster.finish(read(cluster))).rejects.toMatchObject({
+      message: expect.stringMatching(/^0 of the 2 .*n3: not waited for/) as string,
+      details: { answered: [], waiting: [N3] },
+    });
+    expect(cluster.clock.monotonicMs() - beganMs).toBeLessThan(400);
+  });
+
   test('a key that nobody holds: the empty set, from a quorum', async () => {
     const cluster = await open();
     const result = await cluster.finish(read(cluster, 'never written'));
@@ -166,6 +177,7 @@ describe('get', () => {
     const cluster = await TestCluster.open({ changes: [created([N1])], nodes: [N1] });
     await expect(cluster.finish(read(cluster))).rejects.toMatchObject({
       code: 'unavailable',
+      message: 'the read needs 2 replicas, and can ask 1',
       remedy: expect.stringContaining('join more nodes') as string,
     });
     expect(valuesOf((await cluster.finish(read(cluster, 'k', { r: 1 }))).set)).toEqual([]);
@@ -325,6 +337,15 @@ describe('a ring that changes', () => {
     await expect(cluster.finish(read(cluster))).rejects.toMatchObject({ code: 'unavailable' });
     expect(cluster.refreshes).toBe(2);
     expect(cluster.asked.length).toBeLessThanOrEqual(9);
+  });
+
+  test('catching up takes for ever: the read ends at its deadline', async () => {
+    const cluster = await open();
+    cluster.deliver = () => ({ refused: 'stale-ring' });
+    cluster.refreshMs = 3_600_000;
+    const beganMs = cluster.clock.monotonicMs();
+    await expect(cluster.finish(read(cluster))).rejects.toMatchObject({ code: 'timeout' });
+    expect(cluster.clock.monotonicMs() - beganMs).toBeLessThan(2_000);
   });
 
   test('catching up fails: the error is about the read, and comes from the replicas', async () => {

@@ -10,7 +10,7 @@ import type { BucketProperties, FetchOptions, Receipt, ReplicaReceipt, ResolverN
 import type { Address } from '@armature/ring';
 import type { Placement, View } from '@armature/membership';
 import { resolve, type VersionSet } from '@armature/versioning';
-import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
+import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environment.js';
 import { getAnswered, getFailed, getHedged, outstanding, startGet, type GetState, type GetStep } from './get-core.js';
 import { readQuorum, type ReadQuorum } from './quorum.js';
 import { momentOf, reconcileAnswers, repairReplicas } from './read-repair.js';
@@ -45,7 +45,7 @@ export async function get(env: CoordinationEnv, request: GetRequest): Promise<Ge
     if (state.verdict === 'answered') return answer(state, placement, request.bucket.resolver);
     const stale = state.failures.some((failure) => failure.code === 'stale-ring');
     if (!stale || attempt === MAX_RING_RETRIES || env.clock.monotonicMs() >= deadlineMs) throw unmet(state, quorum.value);
-    await env.refresh().catch(() => undefined); // what could not be caught up with, the replicas tell again
+    await refreshWithin(env, deadlineMs - env.clock.monotonicMs()).catch(() => undefined); // what could not be caught up with, the replicas tell again
   }
 }
 
@@ -137,20 +137,33 @@ function replicasOf(state: GetState, placement: Placement): readonly ReplicaRece
   ];
 }
 
-/** Says who answered and who did not: the operator's first question. */
+/** Says who answered, who did not, and who was not waited for: the operator's first question. */
 function unmet(state: GetState, quorum: ReadQuorum): ArmatureError {
-  const failed = state.failures.map(({ node, code }) => `${node}: ${code}`).join(', ');
-  const owners = state.plan.replicas.length;
-  const timedOut = state.failures.some(({ code }) => code === 'timeout');
+  const { answers, failures, plan, asked } = state;
+  const owners = plan.replicas.length;
+  const answered = answers.map(({ node }) => node);
+  const silent = plan.replicas.slice(0, asked).filter((node) => !hasSpoken(state, node));
+  const names = [...failures.map(({ node, code }) => `${node}: ${code}`), ...silent.map((node) => `${node}: not waited for`)];
+  const timedOut = failures.some(({ code }) => code === 'timeout');
   return new ArmatureError(
     timedOut ? 'timeout' : 'unavailable',
-    `${state.answers.length} of the ${quorum.needed} replicas needed answered the read${failed === '' ? '' : ` (${failed})`}`,
+    asked === 0
+      ? `the read needs ${neededText(quorum)}, and can ask ${owners}`
+      : `${answers.length} of the ${quorum.needed} replicas needed answered the read (${names.join(', ')})`,
     {
       remedy:
         owners < quorum.needed
           ? `The cluster has only ${owners} replica(s) of this key: join more nodes, or read with a smaller R.`
           : 'Repeat later, or read with a smaller R. "armature cluster status" shows which nodes are down.',
-      details: { answered: state.answers.map(({ node }) => node), failed: state.failures, needed: quorum.needed },
+      details: { answered, failed: failures, waiting: silent, needed: quorum.needed },
     },
   );
+}
+
+function hasSpoken({ answers, failures }: GetState, node: NodeId): boolean {
+  return [...answers, ...failures].some((one) => one.node === node);
+}
+
+function neededText({ needed, pr }: ReadQuorum): string {
+  return pr > 0 ? `${needed} replicas, ${pr} of them primaries` : `${needed} replicas`;
 }

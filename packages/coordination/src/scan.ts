@@ -16,7 +16,7 @@ import {
 } from '@armature/protocol';
 import { POSITION_BYTES, type Address } from '@armature/ring';
 import { decodeVersionSet, join, liveSiblings, resolve, type Resolver, type VersionSet } from '@armature/versioning';
-import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
+import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environment.js';
 
 /** Entries in a page whatever the caller asks for. */
 const MAX_PAGE = 1_000;
@@ -69,7 +69,7 @@ async function scanPartition(
     const { pages, failures } = await pullFrom(env, owners, bucket.r, pull, deadlineMs);
     if (pages.length >= bucket.r) return joined(pages, end, bucket.resolver, limit, request.withValues);
     if (!failures.includes('stale-ring') || attempt === MAX_RING_RETRIES) throw unmet(pages.length, bucket.r, failures);
-    await env.refresh().catch(() => undefined); // what could not be caught up with, the replicas tell again
+    await refreshWithin(env, deadlineMs - env.clock.monotonicMs()).catch(() => undefined); // what could not be caught up with, the replicas tell again
   }
 }
 

@@ -2,7 +2,7 @@
  * What lies on the disks of a simulated cluster, read past the nodes: which version sets, kept under which title; whether the replicas agree;
  * and whether any dot names two versions, anywhere, at any time that somebody looked.
  */
-import { bytesEqual, toHex, utf8Decode, type NodeId } from '@armature/kernel';
+import { bytesEqual, type BinaryString, toHex, utf8Decode, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { openRecord } from '@armature/replica';
 import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
@@ -22,16 +22,22 @@ export interface Held {
 export function contentsOf(image: DiskImage): Held[] {
   const held: Held[] = [];
   for (const [stored, value] of image) {
-    const parsed = parseSpaceKey(stored);
-    if (parsed === undefined || parsed.space === 'meta') continue;
-    const bytes = openRecord(value);
-    const set = bytes === undefined ? undefined : decodeVersionSet(bytes);
-    if (bytes === undefined || set?.ok !== true) continue;
-    const slash = parsed.space === 'hints' ? parsed.key.indexOf('/') : -1;
-    const address = parsed.key.slice(slash + 1) as Address;
-    held.push({ address, hintFor: slash < 0 ? undefined : parsed.key.slice(0, slash), bytes, set: set.value });
+    const one = heldUnder(stored, value);
+    if (one !== undefined) held.push(one);
   }
   return held;
+}
+
+/** What a stored key and value are, if they are a record or a hint, and whole. */
+export function heldUnder(stored: BinaryString, value: Uint8Array): Held | undefined {
+  const parsed = parseSpaceKey(stored);
+  if (parsed === undefined || parsed.space === 'meta') return undefined;
+  const bytes = openRecord(value);
+  const set = bytes === undefined ? undefined : decodeVersionSet(bytes);
+  if (bytes === undefined || set?.ok !== true) return undefined;
+  const slash = parsed.space === 'hints' ? parsed.key.indexOf('/') : -1;
+  const address = parsed.key.slice(slash + 1) as Address;
+  return { address, hintFor: slash < 0 ? undefined : parsed.key.slice(0, slash), bytes, set: set.value };
 }
 
 /** Of each bucket and key, "bucket/key". */
@@ -77,14 +83,14 @@ export function agreementOf(view: View, contents: ReadonlyMap<NodeId, readonly H
   return { keys: addresses.size, differences };
 }
 
-/** Remembers every dot it is shown, and what it named. */
+/** Remembers every dot that anybody ever wrote to a disk, and what it named. */
 export class DotRegister {
   readonly #named = new Map<string, string>();
-  readonly #violations: string[] = [];
   readonly #dots = new Map<string, Set<string>>();
+  readonly #violations: string[] = [];
 
   /**
-   * Operations that more than one dot was seen to name: a client repeated a write whose outcome it did not know, at another node. Where the first has
+   * Operations that more than one dot has named: a client repeated a write whose outcome it did not know, at another node. Where the first has
    * been superseded before the second was minted, the repetition stays as a sibling: nobody can tell it from a new write.
    */
   get repeated(): ReadonlySet<string> {
@@ -95,17 +101,16 @@ export class DotRegister {
     return this.#violations;
   }
 
-  see(held: readonly Held[], where: string): void {
-    for (const { address, set } of held) {
-      for (const { dot, version } of set.siblings) {
-        const dotName = `${nameOf(address)} ${dot.actor}:${dot.counter}`;
-        const named = `${version.operation}${version.tombstone ? ' (tombstone)' : ''} ${toHex(version.value).slice(0, 40)}`;
-        const dots = this.#dots.get(version.operation) ?? new Set();
-        this.#dots.set(version.operation, dots.add(dotName));
-        const before = this.#named.get(dotName);
-        if (before === undefined) this.#named.set(dotName, named);
-        else if (before !== named) this.#violations.push(`dot ${dotName} names ${before} and, at ${where}, ${named}`);
-      }
+  see({ address, set }: Held, where: string): void {
+    for (const { dot, version } of set.siblings) {
+      const dotName = `${nameOf(address)} ${dot.actor}:${dot.counter}`;
+      const named = `${version.operation}${version.tombstone ? ' (tombstone)' : ''} ${toHex(version.value).slice(0, 40)}`;
+      const before = this.#named.get(dotName);
+      if (before === named) continue;
+      const dots = this.#dots.get(version.operation) ?? new Set();
+      this.#dots.set(version.operation, dots.add(dotName));
+      if (before === undefined) this.#named.set(dotName, named);
+      else this.#violations.push(`dot ${dotName} names ${before} and, at ${where}, ${named}`);
     }
   }
 }

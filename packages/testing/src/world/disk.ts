@@ -34,6 +34,8 @@ const USUAL_TIMES: DiskTimes = { writeMs: 0.05, syncMs: 1, rangeMs: 0.2 };
 export type DiskImage = ReadonlyMap<BinaryString, Uint8Array>;
 
 export class SimulatedDisk {
+  /** Told of everything that is about to be written. */
+  onWrite: (batch: readonly StorageOperation[]) => void = () => undefined;
   readonly faults: DiskFaults = { full: false, failing: 0, slowness: 1 };
   readonly #random: Random;
   readonly #times: DiskTimes;
@@ -118,6 +120,7 @@ export class SimulatedDisk {
     after: (usualMs: number) => Promise<void>,
   ): Promise<void> {
     const { full, failing } = this.faults;
+    this.onWrite(batch);
     await after(this.#times.writeMs);
     if (full) throw injected('storage-full', 'the simulated disk is full');
     const fails = failing > 0 && this.#random.float() < failing;

@@ -32,6 +32,8 @@ export function nodeOptionsOf(config: NodeConfig): NodeOptions {
     hintMaxAgeMs: config.hintMaxAge,
     verifyCycleMs: config.verifyCycle,
     leaveMs: leaveMsOf(config),
+    transfersAtOnce: config.transfersAtOnce,
+    transferBytesPerSecond: config.transferRate,
     reapQuarantineMs: config.reapQuarantine,
     bufferFlushMs: config.bufferFlush,
   };

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { NAME_RULE, parseClusterName, parseNodeId, unwrap } from '@armature/kernel';
 import { DEFAULT_PREFIX } from '@armature/protocol';
-import { duration, flag, integer, listOf, oneOf, optional, parsed, required, setting, text } from './setting.js';
+import { byteRate, duration, flag, integer, listOf, oneOf, optional, parsed, required, setting, text } from './setting.js';
 
 const nodeName = parsed(parseNodeId, NAME_RULE);
 const prefix = {
@@ -75,6 +75,9 @@ export const serviceSettings = {
   }),
 };
 
+/** Slower, and a node of any size would never be filled. */
+const MIN_TRANSFER_RATE = 1_024;
+
 export const nodeSettings = {
   name: required(nodeName, { flag: '--name <name>', help: "this node's name, unique in the cluster for ever" }),
   storage: setting(oneOf('level', 'redis', 'memory'), 'level', {
@@ -94,6 +97,14 @@ export const nodeSettings = {
   cacheMb: setting(integer(1, 65_536), 64, {
     flag: '--cache-mb <MB>',
     help: 'memory for recently used records, in MiB',
+  }),
+  transfersAtOnce: setting(integer(1, 64), 2, {
+    flag: '--transfers-at-once <count>',
+    help: 'partitions that this node copies at a time when it is to own more',
+  }),
+  transferRate: optional(byteRate(MIN_TRANSFER_RATE), {
+    flag: '--transfer-rate <rate>',
+    help: 'most that it moves for changes of membership, in and out together: 500kB/s, 32MiB/s (default: no limit)',
   }),
   reapQuarantine: setting(duration(1, 24 * 3_600_000), 600_000, {
     flag: '--reap-quarantine <time>',

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from './config-file.js';
 import { attributeOf, longFlag, resolveSettings, variableOf, type SettingsInput } from './resolve-settings.js';
-import { duration, flag, integer, listOf, oneOf, optional, parsed, required, setting, text } from './setting.js';
+import { byteRate, duration, flag, integer, listOf, oneOf, optional, parsed, required, setting, text } from './setting.js';
 
 const shape = {
   httpPort: setting(integer(0, 65_535), 7600, { flag: '--http-port <port>', help: 'port' }),
@@ -123,6 +123,14 @@ describe('kinds', () => {
       500, 500, 1500, 120_000, 250,
     ]);
     for (const odd of ['', 's', '5x', '-1', '0', '2h', '90m']) expect(ok(kind, odd)).toBe('refused');
+  });
+
+  test('a rate of bytes has a unit, per second or not, or is in bytes', () => {
+    const kind = byteRate(1_024);
+    expect([ok(kind, '32MiB/s'), ok(kind, '500kB'), ok(kind, '1.5KiB/s'), ok(kind, '2048'), ok(kind, 4_096)]).toEqual([
+      33_554_432, 500_000, 1_536, 2_048, 4_096,
+    ]);
+    for (const odd of ['', 'MiB', '5x', '-1', '1023', '1kB', '32 MiB/s', '32MiB/m', 0]) expect(ok(kind, odd)).toBe('refused');
   });
 
   test('a switch is true or false, in words too', () => {

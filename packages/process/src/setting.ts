@@ -139,3 +139,20 @@ export function duration(lowMs: number, highMs: number): Kind<number> {
     allowed: `a time from ${lowMs}ms to ${highMs / 1_000}s, such as 500ms, 5s, 2m`,
   };
 }
+
+const UNIT_BYTES = { B: 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824, kB: 1_000, MB: 1_000_000, GB: 1_000_000_000 } as const;
+
+/** Bytes per second: a number, or `500kB/s`, `32MiB/s`; the `/s` may be left out. */
+export function byteRate(lowest: number): Kind<number> {
+  const words = z
+    .string()
+    .regex(/^\d{1,12}(\.\d{1,6})?(B|[KMG]iB|[kMG]B)?(\/s)?$/)
+    .transform((given) => {
+      const [, amount = '', unit = 'B'] = /^([\d.]+)([A-Za-z]+)?/.exec(given) ?? [];
+      return Number(amount) * UNIT_BYTES[unit as keyof typeof UNIT_BYTES];
+    });
+  return {
+    schema: z.union([z.number(), words]).pipe(z.number().min(lowest).max(Number.MAX_SAFE_INTEGER)),
+    allowed: `bytes per second, at least ${lowest}, such as 500kB/s or 32MiB/s`,
+  };
+}

@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly terminal?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly interrupt?: AbortSignal;
+  /** Called with what goes to standard output, as it goes. */
+  readonly onOut?: (text: string) => void;
 }
 
 export type Run = (args: readonly string[], options?: RunOptions) => Promise<Ran>;
@@ -27,7 +29,7 @@ export type Run = (args: readonly string[], options?: RunOptions) => Promise<Ran
 /** A runner whose commands find the cluster of `connect`. */
 export function runnerOver(connect: (options: ConnectOptions) => Promise<Client>): Run {
   return async (args, options = {}) => {
-    const stdout = capture(options.terminal ?? false);
+    const stdout = capture(options.terminal ?? false, options.onOut);
     const stderr = capture(options.terminal ?? false);
     const io: CliIo = {
       stdin: options.stdin === undefined ? new PassThrough().end() : Readable.from([Buffer.from(options.stdin)]),
@@ -64,11 +66,12 @@ function connectTo(cluster: LocalCluster, { routing }: ConnectOptions): Promise<
   return connectOver(ports, { ...cluster.options, routing: routing ?? 'router' });
 }
 
-function capture(isTTY: boolean): { stream: Writable & { isTTY: boolean }; chunks: Buffer[] } {
+function capture(isTTY: boolean, tell?: (text: string) => void): { stream: Writable & { isTTY: boolean }; chunks: Buffer[] } {
   const chunks: Buffer[] = [];
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {
       chunks.push(Buffer.from(chunk));
+      tell?.(chunk.toString('utf8'));
       done();
     },
   });

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { parseNodeId, unwrap } from '@armature/kernel';
 import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
 import { ArmatureNode, type LocalCluster } from '@armature/server';
@@ -198,6 +199,20 @@ describe('cluster transfers', () => {
     const { code, out, err } = await run(['cluster', 'transfers', '--watch'], { interrupt: AbortSignal.abort() });
     expect([code, err]).toEqual([130, '']);
     expect(out).toMatch(/^n5 down: 0 partitions filled, \d+ pending; 0 records, 0 B received; does not answer/m);
+    const leaving = new AbortController();
+    let drawings = 0;
+    const onOut = () => {
+      if (++drawings === 3) leaving.abort();
+    };
+    const watched = await run(['cluster', 'transfers', '--watch'], { terminal: true, interrupt: leaving.signal, onOut });
+    expect([watched.code, watched.err]).toEqual([130, '']);
+    // Each drawing goes back to where the one before began.
+    const [first = '', ...more] = watched.out.split('\u001b[0J');
+    expect(more.length).toBeGreaterThan(1);
+    const drawn = stripVTControlCharacters(first).split('\n').slice(0, -1);
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 80)), 0);
+    expect(rows).toBeGreaterThan(drawn.length); // a line is longer than a row
+    expect(first.slice(first.lastIndexOf('\n') + 1)).toBe(`\u001b[${rows}A`);
     expect((await run(['cluster', 'status'])).out).toMatch(
       /on the way to new owners\. Follow (it|them): armature cluster transfers --watch/,
     );

@@ -1,4 +1,5 @@
 /** `armature cluster transfers`: data on the move, node by node, now or until everything is where it belongs. */
+import { stripVTControlCharacters } from 'node:util';
 import { EXIT } from '@armature/process';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
@@ -6,6 +7,9 @@ import { followTransfers, takeTransferReport } from '../follow-transfers.js';
 import { countText, plural, sizeText, tableText } from '../format.js';
 import type { Session } from '../session.js';
 import type { NodeTransfers, TransferReport } from '../transfer-report.js';
+
+/** Of the copies under way, for each node. */
+const SHOWN_COPIES = 3;
 
 export function defineClusterTransfers(commands: Commands, cluster: Command): void {
   define<{ watch?: boolean }>(commands, cluster, {
@@ -50,9 +54,15 @@ function drawing(session: Session): Tell {
   return async (report) => {
     const text = reportText(session, report);
     const up = drawn === 0 ? '' : `\u001b[${drawn}A\u001b[0J`;
-    drawn = text.split('\n').length;
+    drawn = rowsOf(text, session.io.stdout.columns ?? 80);
     await session.print(up + text);
   };
+}
+
+/** Rows of a terminal that a text takes: lines that are too long are broken. */
+function rowsOf(text: string, columns: number): number {
+  const lengths = text.split('\n').map((line) => stripVTControlCharacters(line).length);
+  return lengths.reduce((rows, length) => rows + Math.max(1, Math.ceil(length / columns)), 0);
 }
 
 /** One for each node that is otherwise than before, without the rate, which always is. */
@@ -120,16 +130,24 @@ function reportText(session: Session, report: TransferReport): string {
   const headings = ['node', 'state', 'pending', 'filled', 'from', 'records', 'received', 'rate', 'stray', 'hints'];
   return [
     tableText(session, headings, rows),
-    ...report.nodes.flatMap(({ node, active }) =>
-      active.map(
-        ({ partition, from, records, bytes }) =>
-          `  ${node} copies partition ${partition} from ${from}: ${countText(records)} records, ${sizeText(bytes)}`,
-      ),
-    ),
+    ...report.nodes.flatMap(activeLines),
     '',
     ...report.nodes.flatMap(({ node, problem }) => (problem === undefined ? [] : [colors.yellow(`! ${node}: ${problem}`)])),
     report.settled
       ? colors.green('Everything is settled.')
       : `${plural(report.pending, 'copy of a partition is', 'copies of partitions are')} to be made.`,
   ].join('\n');
+}
+
+/** Not all of what may be dozens: a drawing has to fit on the screen to be drawn over. */
+function activeLines({ node, active }: NodeTransfers): string[] {
+  const lines = active
+    .slice(0, SHOWN_COPIES)
+    .map(
+      ({ partition, from, records, bytes }) =>
+        `  ${node} copies partition ${partition} from ${from}: ${countText(records)} records, ${sizeText(bytes)}`,
+    );
+  return active.length > SHOWN_COPIES
+    ? [...lines, `  and ${plural(active.length - SHOWN_COPIES, 'more copy', 'more copies')}`]
+    : lines;
 }

@@ -64,11 +64,14 @@ test('a join is planned, committed and followed to its end: the membership is th
 
   const committed = await armature('cluster', 'commit', file('plan.json'), '--wait', '--json');
   expect([committed.code, committed.err]).toEqual([0, '']);
-  expect(JSON.parse(committed.out)).toMatchObject({ settled: true, asPlanned: true });
+  const outcome = JSON.parse(committed.out) as { moved: { records: number; bytes: number } };
+  expect(outcome).toMatchObject({ settled: true, asPlanned: true });
   const held = (await client.admin.holdings('n4' as NodeId)).shares.reduce((sum, { bytes }) => sum + bytes, 0);
-  console.log(`planned ${plan.total.bytes} bytes, ${held} are held`);
-  expect(held).toBeGreaterThan(plan.total.bytes * 0.7);
-  expect(held).toBeLessThan(plan.total.bytes * 1.3);
+  console.log(`planned ${plan.total.bytes} bytes, ${outcome.moved.bytes} were received, ${held} are held`);
+  for (const bytes of [outcome.moved.bytes, held]) {
+    expect(bytes).toBeGreaterThan(plan.total.bytes * 0.7);
+    expect(bytes).toBeLessThan(plan.total.bytes * 1.3);
+  }
 
   const view = await client.admin.view();
   const owned = Array.from({ length: PARTITIONS }, (_, p) => view.placementOf(p as PartitionId, 3)).filter(({ owners }) =>

@@ -1,7 +1,7 @@
 /**
  * The first N healthy nodes (paper, section 4.6): fallbacks that stand in for owners, in the cores and over a cluster of five.
  */
-import { utf8Encode, type ErrorCode, type NodeId } from '@armature/kernel';
+import { ArmatureError, utf8Encode, type ErrorCode, type NodeId } from '@armature/kernel';
 import { RING_UNKNOWN, type WriteReply, type WriteRequest } from '@armature/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -339,6 +339,18 @@ describe('over five nodes', () => {
     await expect(write(cluster, { options: { w: 3, pw: 0, dw: 0, returnContext: false } })).rejects.toMatchObject({
       code: 'partial-write',
     });
+  });
+
+  test('hint stores that are full fail no write that has its quorum, whether or not it is known that an owner is down', async () => {
+    const cluster = await open();
+    for (const one of FIVE) cluster.at(one).hints.merge = () => Promise.reject(new ArmatureError('overloaded', 'full'));
+    const [, , third] = placed(cluster).owners;
+    cluster.deliver = down(third!);
+    for (const isKnown of [false, true]) {
+      if (isKnown) cluster.suspects.add(third!);
+      const { receipt } = await write(cluster);
+      expect(receipt.replicas.filter(({ role, outcome }) => role === 'primary' && outcome === 'durable')).toHaveLength(2);
+    }
   });
 
   test('a slow replica that answers late: written all the same, and no fallback is bothered', async () => {

@@ -254,6 +254,15 @@ describe('corruption', () => {
     await expect(openAt(directory)).rejects.toMatchObject({ code: 'storage-corrupt', remedy: containing('replica') });
   });
 
+  test('a file that cannot be read: the database does not open, and the remedy is for one that does not', async () => {
+    const directory = fresh();
+    await (await openAt(directory)).close();
+    const manifest = (await readdir(join(directory, 'level'))).find((name) => name.startsWith('MANIFEST')) as string;
+    await rm(join(directory, 'level', manifest));
+    await mkdir(join(directory, 'level', manifest));
+    await expect(openAt(directory)).rejects.toMatchObject({ code: 'storage-failed', remedy: containing('could not start') });
+  });
+
   test('a damaged database does not open, and is not repaired silently', async () => {
     const directory = fresh();
     const engine = await openAt(directory);

@@ -51,7 +51,9 @@ export function levelError(thrown: unknown, directory: string): ArmatureError {
     });
   }
   return new ArmatureError('storage-failed', `the storage in ${directory} failed: ${message}`, {
-    remedy: "Look at the device and the system's log; the engine reopens the database by itself before the next write.",
+    remedy:
+      "Look at the device and the system's log. A node that runs opens the database again by itself before its next write; " +
+      'one that could not start is to be started again when the device works.',
     cause,
   });
 }

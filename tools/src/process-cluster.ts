@@ -219,6 +219,12 @@ export class ProcessCluster {
     return this.#nats.stop();
   }
 
+  /** SIGKILL for the nats-server: no goodbye to anybody. */
+  async killNats(): Promise<void> {
+    process.kill(this.#nats.pid, 'SIGKILL');
+    await this.#nats.exited;
+  }
+
   async startNats(): Promise<void> {
     const { port } = this.#nats;
     this.#nats = await spawnNats({

@@ -7,6 +7,7 @@ import { NOTHING_SWEPT, roundsOf, runSweep, type Sweep, type SweepTally } from '
 import { memoryTelemetry, silentLog, sleep, systemClock, systemRandom } from '@armature/runtime';
 import { MemoryDisk, spaceBounds } from '@armature/storage';
 import { ArmatureNode, type ServerOptions, type ServerPorts } from './index.js';
+import type { TransferOptions } from './transfers.js';
 
 const NAMES = ['n1', 'n2', 'n3'].map((name) => unwrap(parseNodeId(name)));
 const ZONE = unwrap(parseZoneName('z'));
@@ -46,12 +47,14 @@ export class Trio {
   }
 
   disk(name: string): MemoryDisk {
-    return this.disks.get(name as NodeId) as MemoryDisk;
+    const disk = this.disks.get(name as NodeId) ?? new MemoryDisk();
+    this.disks.set(name as NodeId, disk);
+    return disk;
   }
 
-  async run(name: string): Promise<void> {
+  async run(name: string, own: TransferOptions = {}): Promise<void> {
     const node = name as NodeId;
-    const options = { ...this.#server, node };
+    const options = { ...this.#server, ...own, node };
     this.nodes.set(node, await ArmatureNode.start(options, { ...this.#ports(), engine: this.disk(name).open() }));
   }
 

@@ -22,8 +22,10 @@ async function fill(count: number, bytes = 20): Promise<void> {
 }
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadlineMs = systemClock.monotonicMs() + PATIENCE_MS; !(await isSo()); await sleep(systemClock, 10)) {
+  const deadlineMs = systemClock.monotonicMs() + PATIENCE_MS;
+  while (!(await isSo())) {
     if (systemClock.monotonicMs() > deadlineMs) throw new Error(`not so after ${PATIENCE_MS} ms: ${String(isSo)}`);
+    await sleep(systemClock, 10);
   }
 }
 

@@ -49,6 +49,7 @@ describe('settled', () => {
     ['a copy is pending', viewOf({ n3: 1 }), all, false],
     ['somebody is leaving', viewOf({}, ['n1']), all, false],
     ['somebody holds what is not his', viewOf(), [says('n1', { strayPartitions: 1 }), says('n2'), says('n3')], false],
+    ['somebody has not looked yet for what is not his', viewOf(), [says('n1', { clear: false }), says('n2'), says('n3')], false],
     ['somebody knows another history', viewOf(), [says('n1'), says('n2'), says('n3', {}, 'g')], false],
     ['all know another history than the one asked first', viewOf(), all.map(({ node: one }) => says(one, {}, 'g')), false],
     ['one of whom nothing is expected is down', viewOf(), [says('n1'), says('n2'), silent('n3')], true],

@@ -25,6 +25,8 @@ export interface NodeTransfers {
   readonly active: readonly ActiveTransfer[];
   /** Partitions that it holds data of and is no owner of any more. */
   readonly stray: number;
+  /** False: it has not looked yet, since the last change, for what is stray. */
+  readonly clear: boolean;
   readonly relinquishedRecords: number;
   /** Kept for owners that could not be reached; they do not keep it from being settled, for an owner may be away for long. */
   readonly hintBytes: number;
@@ -57,6 +59,7 @@ export function transferReport(view: View, statuses: readonly MemberStatus[]): T
       bytesPerSecond: said.bytesPerSecond,
       active: said.active,
       stray: strayPartitions,
+      clear: said.clear,
       relinquishedRecords: said.relinquishedRecords,
       hintBytes: status?.hintBytes ?? 0,
       problem: problem === undefined ? lastProblem || undefined : `does not answer: ${problem.message}`,
@@ -72,8 +75,8 @@ export function transferReport(view: View, statuses: readonly MemberStatus[]): T
   };
 }
 
-function isAtRest({ pending, isLeaving, stray }: NodeTransfers): boolean {
-  return pending === 0 && !isLeaving && stray === 0;
+function isAtRest({ pending, isLeaving, stray, clear }: NodeTransfers): boolean {
+  return pending === 0 && !isLeaving && stray === 0 && clear;
 }
 
 /**

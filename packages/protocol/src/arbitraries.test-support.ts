@@ -137,6 +137,7 @@ const transfers: fc.Arbitrary<TransferStatus> = fc.record({
     maxLength: 3,
   }),
   strayPartitions: count,
+  clear: fc.boolean(),
   relinquishedRecords: count,
   lastProblem: text,
 });

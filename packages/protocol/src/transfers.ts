@@ -3,7 +3,7 @@
  * (paper, section 4.9).
  */
 import type { NodeId, PartitionId } from '@armature/kernel';
-import { integer, list, node, object, text, type Json } from './json-shape.js';
+import { boolean, integer, list, node, object, text, type Json } from './json-shape.js';
 import { MAX_PARTITIONS } from './limits.js';
 
 /** A copy under way, from one owner. */
@@ -32,6 +32,8 @@ export interface TransferStatus {
   readonly active: readonly ActiveTransfer[];
   /** Partitions of which this node holds data that it does not own any more. */
   readonly strayPartitions: number;
+  /** Whether this node has looked, under its present view, and found nothing stray: right after a change `strayPartitions` is still of the view before. */
+  readonly clear: boolean;
   /** Records handed over to their owners, or found there, and dropped here; since the start. */
   readonly relinquishedRecords: number;
   /** Why a transfer was last interrupted or put off, or empty once all went well. */
@@ -48,6 +50,7 @@ export const NO_TRANSFERS: TransferStatus = {
   bytesPerSecond: 0,
   active: [],
   strayPartitions: 0,
+  clear: true,
   relinquishedRecords: 0,
   lastProblem: '',
 };
@@ -65,6 +68,7 @@ export function readTransferStatus(input: Json): TransferStatus {
       readActive(object(one, `transfers.active[${i}]`), `transfers.active[${i}]`),
     ),
     strayPartitions: count('strayPartitions'),
+    clear: boolean(input['clear'], 'transfers.clear'),
     relinquishedRecords: count('relinquishedRecords'),
     lastProblem: text(input['lastProblem'], 'transfers.lastProblem'),
   };

@@ -117,7 +117,7 @@ export class TransferLedger {
     this.#problems[of] = reason;
   }
 
-  status(pendingPartitions: number): TransferStatus {
+  status(pendingPartitions: number, clear = false): TransferStatus {
     return {
       pendingPartitions,
       filledPartitions: this.#filled,
@@ -126,6 +126,7 @@ export class TransferLedger {
       bytesPerSecond: this.#recently(),
       active: [...this.#active].slice(0, MAX_ACTIVE_TRANSFERS).map((one) => ({ ...one })),
       strayPartitions: this.#strays,
+      clear,
       relinquishedRecords: this.#relinquished,
       lastProblem: this.#problems.filling === '' ? this.#problems.relinquishing : this.#problems.filling,
     };

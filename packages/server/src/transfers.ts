@@ -83,7 +83,7 @@ export class Transfers {
   }
 
   get status(): TransferStatus {
-    return this.#ledger.status(this.#pendingPartitions);
+    return this.#ledger.status(this.#pendingPartitions, this.isClear);
   }
 
   stop(): void {

@@ -119,7 +119,9 @@ function outcomeDocument(plan: CostedPlan, committed: Committed): Readonly<Recor
 }
 
 function problemText({ nodes }: TransferReport): string {
-  const stuck = nodes.find(({ problem, pending, isLeaving }) => problem !== undefined && (pending > 0 || isLeaving));
+  const stuck = nodes.find(
+    ({ problem, pending, isLeaving, stray }) => problem !== undefined && (pending > 0 || isLeaving || stray > 0),
+  );
   return stuck === undefined ? '' : `; ${stuck.node}: ${stuck.problem}`;
 }
 

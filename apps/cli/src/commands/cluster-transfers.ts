@@ -135,7 +135,9 @@ function reportText(session: Session, report: TransferReport): string {
     ...report.nodes.flatMap(({ node, problem }) => (problem === undefined ? [] : [colors.yellow(`! ${node}: ${problem}`)])),
     report.settled
       ? colors.green('Everything is settled.')
-      : `${plural(report.pending, 'copy of a partition is', 'copies of partitions are')} to be made.`,
+      : report.pending > 0
+        ? `${plural(report.pending, 'copy of a partition is', 'copies of partitions are')} to be made.`
+        : 'Nothing is to be copied any more; what is left over is given up.',
   ].join('\n');
 }
 

@@ -17,7 +17,10 @@ function viewOf(pending: Readonly<Record<string, number>> = {}, leaving: readonl
     members: new Map(
       names.map((name) => [
         node(name),
-        { node: node(name), weight: 1, zone: 'z' as ZoneName, state: leaving.includes(name) ? 'leaving' : 'member' },
+        {
+          ...{ node: node(name), weight: 1, zone: 'z' as ZoneName, stint: 'x', actors: [], loss: undefined },
+          state: leaving.includes(name) ? 'leaving' : 'member',
+        },
       ]),
     ),
     pendingFor: (who) =>

@@ -112,6 +112,7 @@ class World {
           ...{ ...parts, node: one, hints },
           slice: () => Promise.resolve(),
           isSuspect: (other) => cluster.suspects.has(other),
+          mayDeliver: () => true,
         }),
       );
       this.fillers.set(

@@ -11,7 +11,7 @@
  * Mutable while it folds; a view holds one that is folded and never touched again. `clone` goes on from there.
  */
 import { createHash } from 'node:crypto';
-import type { BucketName, ClusterName, NodeId, PartitionId } from '@armature/kernel';
+import type { BucketName, ClusterName, Hlc, NodeId, PartitionId } from '@armature/kernel';
 import {
   DEFAULT_BUCKET,
   DEFAULT_BUCKET_PROPERTIES,
@@ -33,6 +33,21 @@ import { Ownership, type NodeList } from './ownership.js';
  */
 export interface Member extends MemberSettings {
   readonly state: 'member' | 'leaving';
+  /** Id of the `create` or `join` that began this membership. A node that is called back while it leaves goes on with the same one. */
+  readonly stint: string;
+  /**
+   * The actors that the node said, in this stint and since its last loss, that its store mints under: oldest first, the last few. The store that was here
+   * last has had them all.
+   */
+  readonly actors: readonly RecordedActor[];
+  /** Id of the record by which the node said last, in this stint, that its store is not the one that was here before. */
+  readonly loss: string | undefined;
+}
+
+export interface RecordedActor {
+  readonly id: string;
+  /** When it was recorded. */
+  readonly at: Hlc;
 }
 
 export interface Cluster {
@@ -45,6 +60,9 @@ export interface Cluster {
 }
 
 type ChangeOf<K extends Change['kind']> = Extract<Change, { kind: K }>;
+
+/** A copy put back may have stated an actor of its own before it met the one it should have had; more than a few such in a row there are not. */
+const MAX_ACTORS = 4;
 
 export class Fold {
   cluster: Cluster | undefined;
@@ -102,7 +120,7 @@ export class Fold {
     const { change } = record;
     if (change.kind === 'create') this.#create(record.id, change);
     if (this.cluster === undefined) return; // nothing comes before `create`
-    // `ready` and `left` are facts that only the node itself may state.
+    const isOwnFact = 'node' in change && record.by === change.node;
     switch (change.kind) {
       case 'create':
         break;
@@ -113,7 +131,7 @@ export class Fold {
         this.#leave(record.id, change.node);
         break;
       case 'left':
-        if (record.by === change.node) this.#left(change.node);
+        if (isOwnFact) this.#left(change.node);
         break;
       case 'remove':
         this.#remove(record.id, change.node);
@@ -127,8 +145,14 @@ export class Fold {
       case 'bucket':
         this.#setBucket(change);
         break;
+      case 'actor':
+        if (isOwnFact) this.#noteActor(change.node, { id: change.actor, at: record.at });
+        break;
+      case 'lost':
+        if (isOwnFact) this.#lose(record.id, change.node, { id: change.actor, at: record.at });
+        break;
       case 'ready':
-        if (record.by === change.node) this.#ready(change);
+        if (isOwnFact) this.#ready(change);
         break;
     }
     if (isRingRecord(record)) this.#advance(digest);
@@ -138,15 +162,17 @@ export class Fold {
     if (this.cluster !== undefined) return;
     const { strategy, partitionCount, targetN } = change;
     this.cluster = { id: change.clusterId, name: change.cluster, strategy, partitionCount, targetN };
-    for (const member of change.members) this.members.set(member.node, { ...member, state: 'member' });
+    for (const member of change.members) this.members.set(member.node, newMember(member, id));
     this.ring = formRing({ strategy, partitionCount, targetN, seed: change.clusterId }, change.members);
     this.#noteChange(id);
     this.#track();
   }
 
   #join(id: string, { node, weight, zone }: ChangeOf<'join'>): void {
-    if (this.members.get(node)?.state === 'member' || this.ring === undefined) return;
-    this.members.set(node, { node, weight, zone, state: 'member' });
+    const member = this.members.get(node);
+    if (member?.state === 'member' || this.ring === undefined) return;
+    const settings = { node, weight, zone };
+    this.members.set(node, member === undefined ? newMember(settings, id) : { ...member, ...settings, state: 'member' });
     this.#turn(id, ringJoin(this.ring, { node, weight, zone }));
   }
 
@@ -193,6 +219,20 @@ export class Fold {
     this.#track();
   }
 
+  #noteActor(node: NodeId, actor: RecordedActor): void {
+    const member = this.members.get(node);
+    if (member !== undefined) this.members.set(node, { ...member, actors: [...member.actors, actor].slice(-MAX_ACTORS) });
+  }
+
+  /** What it owned, others own from now on; it begins anew as the future owner of what it is a target of. */
+  #lose(id: string, node: NodeId, actor: RecordedActor): void {
+    const member = this.members.get(node);
+    if (member === undefined) return;
+    this.members.set(node, { ...member, actors: [actor], loss: id });
+    const change = this.#noteChange(id);
+    for (const ownership of this.ownerships.values()) ownership.lose(node, change);
+  }
+
   #ready({ node, change, partitions }: ChangeOf<'ready'>): void {
     const index = this.#changeIndex.get(change);
     if (index === undefined) return;
@@ -226,6 +266,10 @@ export class Fold {
     // 48 of the 256 bits; 0 means "no ring", and one value in 2^48 has to move over for that.
     this.versions.push((Number.parseInt(this.#chain.slice(0, 12), 16) || 1) as RingVersion);
   }
+}
+
+function newMember(settings: MemberSettings, stint: string): Member {
+  return { ...settings, state: 'member', stint, actors: [], loss: undefined };
 }
 
 function targetsOf(ring: Ring, n: number): NodeList[] {

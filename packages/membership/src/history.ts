@@ -118,9 +118,9 @@ export class History {
   }
 }
 
-/** Whether a record bears on who owns what. The others configure buckets. */
+/** Whether a record bears on who owns what. The others configure buckets, or say under which actor a node mints. */
 export function isRingRecord(record: ChangeRecord): boolean {
-  return record.change.kind !== 'bucket';
+  return record.change.kind !== 'bucket' && record.change.kind !== 'actor';
 }
 
 export function ringRecords(history: History): readonly ChangeRecord[] {

@@ -200,6 +200,25 @@ export class Membership {
     );
   }
 
+  /** States under which actor this node's store mints. Undefined where that is known, or this node no member. Errors: `closed`, the store's own. */
+  async declareActor(actor: string): Promise<ChangeRecord | undefined> {
+    return this.#state((view, node) => {
+      const member = view.members.get(node);
+      return member === undefined || member.actors.at(-1)?.id === actor ? undefined : { kind: 'actor', node, actor };
+    });
+  }
+
+  /**
+   * States that this node's store is not the one that was here last, and mints under this actor now. Undefined where that is known, or this
+   * node no member. Errors: `closed`, the store's own.
+   */
+  async declareLost(actor: string): Promise<ChangeRecord | undefined> {
+    return this.#state((view, node) => {
+      const member = view.members.get(node);
+      return member === undefined || member.actors.at(-1)?.id === actor ? undefined : { kind: 'lost', node, actor };
+    });
+  }
+
   /**
    * Reconciles at once, first with `from` where given, then with others; resolves with the view after that. Calls made while one is
    * under way share it. Rejects with the last peer's error when none answered.

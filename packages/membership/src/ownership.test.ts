@@ -20,6 +20,10 @@ function story(first: string) {
       ownership.ready(who as NodeId, at, [P]);
       return this;
     },
+    lose(who: string) {
+      ownership.lose(who as NodeId, ++change);
+      return this;
+    },
     get now() {
       return `${ownership.ownersOf(P).join('')}+${ownership
         .pendingOf(P)
@@ -109,6 +113,40 @@ describe('ownership of a partition', () => {
     expect(s.ready('b').now).toBe('abc+');
   });
 
+  test('a store lost: the node is no owner any more and is pending anew, until it is ready for the loss', () => {
+    const s = story('abc').lose('b');
+    expect(s.now).toBe('ac+b');
+    expect(s.ready('b', 0).now).toBe('ac+b');
+    expect(s.ready('b').now).toBe('abc+');
+    expect([...s.ownership.orphaned]).toEqual([]);
+  });
+
+  test('a store lost while it copies: what it said before is void', () => {
+    const s = story('abc').to('ade').ready('d').lose('d');
+    expect(s.ready('e', 1).now).toBe('abc+de');
+    expect(s.ready('d', 1).now).toBe('abc+de');
+    expect(s.ready('d').now).toBe('ade+');
+  });
+
+  test('a store lost by an owner that is no target any more: gone, and a successor that is ready takes its place', () => {
+    expect(story('abc').to('abd').lose('c').now).toBe('ab+d');
+    expect(story('abc').to('ade').ready('d').lose('c').now).toBe('abd+e');
+  });
+
+  test('a store lost by the only owner: it stays, for there is no other, and the partition is noted as orphaned', () => {
+    const s = story('abc').lose('a').lose('b').lose('c');
+    expect(s.now).toBe('c+ab');
+    expect([...s.ownership.orphaned]).toEqual([[P, 3]]);
+    expect(s.ready('a', 1).ready('b', 2).now).toBe('abc+');
+    expect(story('a').lose('a').now).toBe('a+');
+  });
+
+  test('a store lost of a node that has no part in the partition: nothing', () => {
+    const s = story('abc').lose('x');
+    expect(s.now).toBe('abc+');
+    expect(s.ownership.moving.size).toBe(0);
+  });
+
   test('a clone is independent', () => {
     const s = story('abc').to('abd');
     const clone = s.ownership.clone();
@@ -140,6 +178,7 @@ describe('ownership under any history', () => {
         partitions: fc.array(fc.nat({ max: QS - 1 })),
       }),
     },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('lose'), node }) },
   );
 
   /** Plays the steps; a removed node never is a target of the same change. `check` sees each state after its step. */
@@ -158,7 +197,8 @@ describe('ownership under any history', () => {
           return alive.length === 0 ? nodes(one.dead === 'a' ? 'b' : 'a') : alive;
         });
         ownership.retarget(targets, ++change, one.dead);
-      } else ownership.ready(one.node, Math.max(0, change - one.back), one.partitions);
+      } else if (one.kind === 'lose') ownership.lose(one.node, ++change);
+      else ownership.ready(one.node, Math.max(0, change - one.back), one.partitions);
       check(ownership, before, one, targets);
     }
   }
@@ -204,8 +244,9 @@ describe('ownership under any history', () => {
           for (const p of all) {
             const risen = ownership.ownersOf(p).filter((owner) => !before.ownersOf(p).includes(owner));
             if (risen.length === 0) continue;
-            if (one.kind === 'retarget') {
-              const orphaned = before.ownersOf(p).every((owner) => owner === one.dead);
+            if (one.kind !== 'ready') {
+              const orphaned = one.kind === 'retarget' && before.ownersOf(p).every((owner) => owner === one.dead);
+              if (one.kind === 'lose') expect(risen).not.toContain(one.node);
               for (const owner of risen)
                 expect(orphaned || before.pendingOf(p).some((q) => q.node === owner && q.ready)).toBe(true);
               continue;
@@ -222,17 +263,45 @@ describe('ownership under any history', () => {
     );
   });
 
-  test('an owner leaves only by a flip or by being removed', () => {
+  test('an owner leaves only by a flip, by being removed, or by losing its store', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
         play(steps, (ownership, before, one, targets) => {
           for (const p of all) {
             const gone = before.ownersOf(p).filter((owner) => !ownership.ownersOf(p).includes(owner));
             const flipped = ownership.ownersOf(p) === targets[p];
-            for (const owner of gone) expect(flipped || (one.kind === 'retarget' && one.dead === owner)).toBe(true);
+            for (const owner of gone) {
+              const isOut = one.kind === 'retarget' ? one.dead === owner : one.kind === 'lose' && one.node === owner;
+              expect(flipped || isOut).toBe(true);
+            }
           }
         });
       }),
+    );
+  });
+
+  test('who has lost its store owns nothing that another owns, until it says ready for the loss or a later change', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        let change = 0;
+        /** By node and partition: the change of its last loss, as long as it has not been ready since. */
+        const lost = new Map<string, number>();
+        play(steps, (ownership, before, one) => {
+          if (one.kind !== 'ready') change++;
+          for (const p of all) {
+            if (one.kind === 'lose') lost.set(`${one.node}/${p}`, change);
+            if (one.kind === 'ready' && Math.max(0, change - one.back) >= (lost.get(`${one.node}/${p}`) ?? 0))
+              lost.delete(`${one.node}/${p}`);
+            for (const owner of ownership.ownersOf(p)) {
+              if (!lost.has(`${owner}/${p}`)) continue;
+              expect(ownership.orphaned.has(p)).toBe(true);
+            }
+          }
+          if (one.kind === 'lose')
+            for (const p of all) if (before.ownersOf(p).length > 1) expect(ownership.ownersOf(p)).not.toContain(one.node);
+        });
+      }),
+      { numRuns: 300 },
     );
   });
 

@@ -14,6 +14,9 @@
  *   continuously since that change or an earlier one.
  * - A removed owner is gone at once. As long as owners are missing, those who are ready take their places
  *   without waiting for the rest: they hold what the others hold, and one owner is too few to wait with.
+ * - A node whose store was wiped, or is an older copy of itself, does not hold what it said it holds. It is taken out of the owners
+ *   and is pending again since that moment, like one that has just come; where it is the only owner it stays, for what it has
+ *   is all there is, and the partition is noted as orphaned.
  * - When the last owner is removed there is nobody left to copy from. The targets become owners of an empty partition, so that
  *   it can be written again, and it is noted as *orphaned*: data may be lost, unless other copies turn up.
  *
@@ -41,7 +44,7 @@ export class Ownership {
   #targets: readonly NodeList[];
   /** Partitions whose owners are not their target. The others need no entry: their owners are the target. */
   readonly #moving: Map<PartitionId, Moving>;
-  /** Partitions that lost their last owner, with the index of the ring change that did it. */
+  /** Partitions that lost their last owner, or whose last owner lost its store, with the index of the ring change that did it. */
   readonly #orphaned: Map<PartitionId, number>;
 
   /** All targets own their partitions at once: there is no data yet. */
@@ -102,6 +105,31 @@ export class Ownership {
       if (moving?.pending.some((one) => one.node === node && one.since <= change && !one.ready) !== true) continue;
       const pending = moving.pending.map((one) => (one.node === node ? { ...one, ready: true } : one));
       this.#settle(partition, moving.owners, pending, change);
+    }
+  }
+
+  /**
+   * The store of `node` is not the one that was here: as of ring change number `change` it holds nothing that it can vouch for. Never leaves a partition
+   * without owners.
+   */
+  lose(node: NodeId, change: number): void {
+    for (let index = 0; index < this.#targets.length; index++) {
+      const partition = index as PartitionId;
+      const target = this.#targets[index] as NodeList;
+      const moving = this.#moving.get(partition);
+      const owners = moving?.owners ?? target;
+      const isPending = moving?.pending.some((one) => one.node === node) ?? false;
+      if (!isPending && !owners.includes(node)) continue;
+      const others = owners.filter((one) => one !== node);
+      if (others.length === 0) {
+        this.#orphaned.set(partition, change);
+        continue;
+      }
+      const pending = target
+        .filter((one) => !others.includes(one))
+        .map((one) => (one === node ? undefined : moving?.pending.find((other) => other.node === one)))
+        .map((one) => one ?? { node, since: change, ready: false });
+      this.#settle(partition, others, pending, change);
     }
   }
 

@@ -97,6 +97,8 @@ describe('proposals that do not', () => {
     ['another N for the default bucket', four(), change.bucket('default', { n: 1, r: 1, w: 1 }), 'invalid-argument', /fixed/],
     ['bucket properties that contradict one another', four(), change.bucket('b', { n: 2, w: 3 }), 'invalid-argument', /w is 3/],
     ['left, from an administrator', four(), change.left(n4), 'invalid-argument', /only a node itself/],
+    ['actor, from an administrator', four(), change.actor(n4, 'aa'.repeat(8)), 'invalid-argument', /only a node itself/],
+    ['lost, from an administrator', four(), change.lost(n4, 'aa'.repeat(8)), 'invalid-argument', /only a node itself/],
     ['ready, from an administrator', four(), change.ready(n1, '0'.repeat(16), [1]), 'invalid-argument', /only a node itself/],
   ])('%s: refused, with a remedy', (_what, tale, proposed, code, message) => {
     const verdict = checkProposal(tale?.view ?? none, CLUSTER, proposed);

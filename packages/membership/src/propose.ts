@@ -40,6 +40,14 @@ export function checkProposal(view: View, clusterName: ClusterName, proposed: Ch
         `Wait: ${change.node} states it when nothing is left on it. If it is gone for good: armature cluster remove ${change.node}.`,
         change.node,
       );
+    case 'actor':
+    case 'lost':
+      return refuse(
+        'invalid-argument',
+        'only a node itself can state what its store is',
+        'Nothing needs to be done: a node whose store was lost notices by itself, and is refilled.',
+        change.node,
+      );
     case 'ready':
       return refuse(
         'invalid-argument',

@@ -45,6 +45,8 @@ export const change = {
     bucket: name as BucketName,
     properties: { ...DEFAULT_BUCKET_PROPERTIES, ...properties },
   }),
+  actor: (who: NodeId, actor: string): Change => ({ kind: 'actor', node: who, actor }),
+  lost: (who: NodeId, actor: string): Change => ({ kind: 'lost', node: who, actor }),
   ready: (who: NodeId, ringChange: string, partitions: readonly number[]): Change => ({
     kind: 'ready',
     node: who,
@@ -53,11 +55,14 @@ export const change = {
   }),
 };
 
+/** What only a node itself may state. */
+const OWN_FACTS: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['ready', 'left', 'actor', 'lost']);
+
 /** A record number `sequence`, `sequence` ms after the start. */
 export function record(
   sequence: number,
   made: Change,
-  by: NodeId = made.kind === 'ready' || made.kind === 'left' ? made.node : node('n1'),
+  by: NodeId = OWN_FACTS.has(made.kind) && 'node' in made ? made.node : node('n1'),
 ): ChangeRecord {
   return { id: sequence.toString(16).padStart(16, '0'), at: hlcFromMs(START_MS + sequence), by, change: made };
 }

@@ -136,6 +136,47 @@ describe('view: changes of the ring', () => {
     expect(tale.view.members.get(n2)?.state).toBe('member');
   });
 
+  test('a stint lasts from create or join until the node is gone; the actor and the loss recorded are those of the stint', () => {
+    const tale = new Tale(change.create([n1, n2, n3, n4]), change.actor(n4, 'a1'.repeat(8)), change.lost(n4, 'a2'.repeat(8)));
+    const create = tale.records[0]?.id;
+    const loss = tale.records[2]?.id;
+    expect(tale.view.members.get(n4)).toMatchObject({ stint: create, actors: [{ id: 'a2'.repeat(8) }], loss });
+    tale.add(change.actor(n4, 'a3'.repeat(8)), change.leave(n4), change.join(n4));
+    expect(tale.view.members.get(n4), 'called back').toMatchObject({
+      stint: create,
+      actors: [{ id: 'a2'.repeat(8) }, { id: 'a3'.repeat(8) }],
+      loss,
+    });
+    tale.add(change.remove(n4), change.join(n4));
+    const again = { stint: tale.records.at(-1)?.id, actors: [], loss: undefined };
+    expect(tale.view.members.get(n4)).toMatchObject(again);
+    tale.addBy(n1, change.actor(n4, 'ff'.repeat(8))).addBy(n1, change.lost(n4, 'ff'.repeat(8)));
+    expect(tale.view.members.get(n4), 'only the node itself can state it').toMatchObject(again);
+  });
+
+  test('lost: others own what the node owned, it copies it anew from them, and `ready` gives it back', () => {
+    const tale = new Tale(change.create([n1, n2, n3, n4]));
+    const before = everyPlacement(tale.view);
+    const version = tale.view.ringVersion;
+    tale.add(change.lost(n4, 'aa'.repeat(8)));
+    expect(tale.view.ringVersion).not.toBe(version);
+    for (const { partition, owners } of before) {
+      const after = tale.view.placementOf(partition, N);
+      expect(after.owners).toEqual(owners.filter((owner) => owner !== n4));
+      expect(after.pending).toEqual(owners.includes(n4) ? [n4] : []);
+    }
+    expect(tale.view.pendingFor(n4).every((copy) => copy.change === tale.records[1]?.id)).toBe(true);
+    expect(tale.view.orphans).toEqual([]);
+    tale.allReady();
+    expect(everyPlacement(tale.view)).toEqual(before);
+  });
+
+  test('an actor is no ring record: nobody is fenced for it', () => {
+    const tale = new Tale(change.create([n1, n2, n3, n4]));
+    const version = tale.view.ringVersion;
+    expect(tale.add(change.actor(n4, 'aa'.repeat(8))).view.ringVersion).toBe(version);
+  });
+
   test('leave, gone, then join again: it begins as a stranger', () => {
     const tale = new Tale(change.create([n1, n2, n3, n4]), change.leave(n2)).allReady().add(change.join(n2));
     expect(everyPlacement(tale.view).some((placement) => placement.owners.includes(n2))).toBe(false);
@@ -363,6 +404,8 @@ describe('view: any history', () => {
     { weight: 2, arbitrary: who.map((one) => () => change.leave(one)) },
     { weight: 1, arbitrary: who.map((one) => () => change.left(one)) },
     { weight: 1, arbitrary: who.map((one) => () => change.remove(one)) },
+    { weight: 1, arbitrary: who.map((one) => () => change.lost(one, 'aa'.repeat(8))) },
+    { weight: 1, arbitrary: who.map((one) => () => change.actor(one, 'bb'.repeat(8))) },
     {
       weight: 1,
       arbitrary: fc.tuple(who, fc.constantFrom(0.5, 1, 2)).map(

@@ -42,11 +42,11 @@ export interface PendingCopy {
   readonly sources: NodeList;
 }
 
-/** A partition all of whose owners were removed before a successor was ready: data may be lost. */
+/** A partition all of whose owners were removed before a successor was ready, or lost their stores: data may be lost. */
 export interface Orphan {
   readonly partition: PartitionId;
   readonly n: number;
-  /** The removal that did it. */
+  /** The removal or loss that did it. */
   readonly change: string;
 }
 

@@ -62,6 +62,9 @@ function change(input: Json): Change {
       if (!properties.ok) throw new Refused(properties.error.message);
       return { kind, bucket: named(parseBucketName, input['bucket'], 'bucket'), properties: properties.value };
     }
+    case 'actor':
+    case 'lost':
+      return { kind, node: node(input['node'], 'node'), actor: hex(input['actor'], 'actor', 16) };
     case 'ready':
       return {
         kind,

@@ -41,6 +41,12 @@ export type Change =
   | { readonly kind: 'weight'; readonly node: NodeId; readonly weight: number }
   | { readonly kind: 'zone'; readonly node: NodeId; readonly zone: ZoneName }
   | { readonly kind: 'bucket'; readonly bucket: BucketName; readonly properties: BucketProperties }
+  /** A fact only `node` may state: its store mints under this actor (16 hex characters) now. The latest of a membership counts. */
+  | { readonly kind: 'actor'; readonly node: NodeId; readonly actor: string }
+  /**
+   * A fact only `node` may state: its store is not the one that was here last. It was wiped, or is an older copy; it mints under this actor now.
+   */
+  | { readonly kind: 'lost'; readonly node: NodeId; readonly actor: string }
   /** A fact only `node` may state: it holds these partitions, which ring change `change` made it an owner of. */
   | { readonly kind: 'ready'; readonly node: NodeId; readonly change: string; readonly partitions: readonly number[] };
 

@@ -311,3 +311,57 @@ describe('the floor', () => {
     expect(second.current).not.toBe(actor);
   });
 });
+
+describe('the actors that a store has had', () => {
+  const crash = async (world: World, times: number): Promise<ActorEpoch> => {
+    let epoch = await world.open();
+    for (let i = 1; i < times; i++) epoch = await world.open();
+    return epoch;
+  };
+
+  test('are remembered across unclean stops and clean ones; a wiped store has had none', async () => {
+    const world = new World();
+    const first = await world.open();
+    const a1 = first.current!;
+    await first.close();
+    const a2 = (await crash(world, 3)).current!;
+    const last = await world.open();
+    expect([last.has(a1), last.has(a2), last.has(last.current!)]).toEqual([true, true, true]);
+    world.store.document = undefined;
+    const wiped = await world.open();
+    expect([wiped.has(a1), wiped.has(a2)]).toEqual([false, false]);
+  });
+
+  test('a copy from before an actor never had it', async () => {
+    const world = new World();
+    await world.open();
+    const copy = world.store.document;
+    const later = (await world.open()).current!;
+    world.store.document = copy;
+    expect((await world.open()).has(later)).toBe(false);
+  });
+
+  test('are bounded, but the one that was recorded is never forgotten', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const recorded = epoch.current!;
+    await epoch.recorded([recorded]);
+    const unrecorded = (await world.open()).current!;
+    const last = await crash(world, 200);
+    expect(last.has(recorded)).toBe(true);
+    expect(last.has(unrecorded)).toBe(false);
+    expect(world.store.document!.length).toBeLessThan(4_096);
+  });
+
+  test('what the history says of another store changes nothing, and nothing is saved after the close', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const { saves } = world.store;
+    await epoch.recorded(['ff'.repeat(8)]);
+    expect(world.store.saves).toBe(saves);
+    const own = epoch.current!;
+    await epoch.close();
+    await epoch.recorded([own]);
+    expect((await world.open()).current, 'the mark of the clean close is still there').toBe(own);
+  });
+});

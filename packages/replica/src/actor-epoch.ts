@@ -13,6 +13,9 @@
  * Why a recent one: a copy of a cleanly closed store carries the mark too. Put back after the original has gone on, it would mint the original's
  * dots again, and nothing in it could tell. Restarts take minutes; backups are older.
  *
+ * The document also names the actors that this store has had. The membership history tells which actor a node said last that its store mints under; a
+ * store that never had that one is not the store that was here last (`docs/decisions/0006-lost-stores.md`).
+ *
  * The price is one clock entry per unclean stop or long rest, in the keys written in that epoch.
  *
  * What a store *drops*, because others have it or because it is a tombstone that nobody needs any more, it has not forgotten: the count of its own events in
@@ -58,7 +61,14 @@ interface EpochDocument {
   readonly closedAtMs: number | undefined;
   /** At the time of the clean close. */
   readonly floor: number;
+  /** All that this store has had, oldest first, the present one included; bounded, but the recorded ones are never left out. */
+  readonly had: readonly ActorId[];
+  /** Those that the membership history looks for in this store, as far as is known. */
+  readonly recorded: readonly ActorId[];
 }
+
+/** Actors remembered. A store has had more only after as many unclean stops, each of which is recorded within a minute of uptime. */
+const MAX_HAD = 64;
 
 /** How long a cleanly closed store is taken for the one that was closed: a restart, an upgrade, a reboot that checks its disks. */
 export const MAX_REST_MS = 10 * 60_000;
@@ -74,6 +84,8 @@ export class ActorEpoch implements Epoch {
   readonly #retired: Counter;
   #actor: ActorId | undefined;
   #floor = 0;
+  #had: readonly ActorId[] = [];
+  #recorded: readonly ActorId[] = [];
   #saving: Promise<void> | undefined;
   #retry: Timer | undefined;
   #closed = false;
@@ -90,10 +102,12 @@ export class ActorEpoch implements Epoch {
   static async open(env: ActorEpochEnv): Promise<ActorEpoch> {
     const epoch = new ActorEpoch(env);
     const found = parseDocument(await loaded(env.store));
+    epoch.#had = found?.had ?? [];
+    epoch.#recorded = found?.recorded ?? [];
     if (found !== undefined && isRecent(found.closedAtMs, env.clock.nowMs())) {
-      await env.store.save(formatDocument({ actor: found.actor, closedAtMs: undefined, floor: found.floor }));
-      epoch.#actor = found.actor;
       epoch.#floor = found.floor;
+      await epoch.#save(found.actor, undefined);
+      epoch.#actor = found.actor;
       return epoch;
     }
     if (found !== undefined) {
@@ -111,6 +125,22 @@ export class ActorEpoch implements Epoch {
 
   get floor(): number {
     return this.#floor;
+  }
+
+  /** Whether this store has ever had the actor. */
+  has(actor: string): boolean {
+    return (this.#had as readonly string[]).includes(actor);
+  }
+
+  /**
+   * The membership history says of this node's store that it minted under these actors: they must not be forgotten, however many follow. Those that the store
+   * never had are passed over. Resolves when it is on stable storage.
+   */
+  async recorded(actors: readonly string[]): Promise<void> {
+    const known = this.#had.filter((one) => actors.includes(one));
+    if (known.join() === this.#recorded.join()) return;
+    this.#recorded = known;
+    if (this.#actor !== undefined) await this.#save(this.#actor, undefined);
   }
 
   dropping(clock: VersionVector): void {
@@ -153,7 +183,7 @@ export class ActorEpoch implements Epoch {
     this.#closed = true;
     this.#retry?.cancel();
     if (actor === undefined) return;
-    await this.#env.store.save(formatDocument({ actor, closedAtMs: this.#env.clock.nowMs(), floor: this.#floor }));
+    await this.#save(actor, this.#env.clock.nowMs());
   }
 
   #renewInBackground(): void {
@@ -166,11 +196,17 @@ export class ActorEpoch implements Epoch {
 
   async #takeFresh(): Promise<void> {
     const actor = mintActorId(this.#env.random);
-    await this.#env.store.save(formatDocument({ actor, closedAtMs: undefined, floor: 0 }));
+    this.#floor = 0; // while there is no actor, nobody asks
+    this.#had = [...this.#had, actor].filter((one, i, all) => all.length - i <= MAX_HAD || this.#recorded.includes(one));
+    await this.#save(actor, undefined);
     if (this.#closed) return;
     this.#actor = actor;
-    this.#floor = 0;
     this.#env.log.info({ actor }, 'minting under a fresh actor');
+  }
+
+  #save(actor: ActorId, closedAtMs: number | undefined): Promise<void> {
+    const document = { actor, closedAtMs, floor: this.#floor, had: this.#had, recorded: this.#recorded };
+    return this.#env.store.save(formatDocument(document));
   }
 }
 
@@ -204,8 +240,19 @@ function parseDocument(bytes: Uint8Array | undefined): EpochDocument | undefined
     // A document of before there were floors has none, and its store had dropped nothing of its own.
     const floor = document?.floor ?? 0;
     if (!actor.ok || typeof floor !== 'number' || !Number.isSafeInteger(floor) || floor < 0) return undefined;
-    return { actor: actor.value, closedAtMs: typeof closedAtMs === 'number' ? closedAtMs : undefined, floor };
+    // Likewise one of before there was a list: the actor in it is then the only one that is known.
+    const had = [...new Set([...actorsOf(document?.had), actor.value])];
+    const recorded = actorsOf(document?.recorded);
+    return { actor: actor.value, closedAtMs: typeof closedAtMs === 'number' ? closedAtMs : undefined, floor, had, recorded };
   } catch {
     return undefined;
   }
+}
+
+function actorsOf(list: unknown): ActorId[] {
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((one) => {
+    const parsed = parseActorId(String(one));
+    return parsed.ok ? [parsed.value] : [];
+  });
 }

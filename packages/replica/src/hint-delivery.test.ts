@@ -25,6 +25,7 @@ class World {
   most = 0;
   view = viewAfter(THREE);
   slices = 0;
+  mayDeliver = true;
   /** When slices are granted. */
   admitted: Promise<void> = Promise.resolve();
   hints!: HintStore;
@@ -41,6 +42,7 @@ class World {
       ...{ node: node('fallback'), hints: this.hints, clock, telemetry, log: this.log.log },
       view: () => this.view,
       isSuspect: (one) => this.suspects.has(one),
+      mayDeliver: () => this.mayDeliver,
       slice: async (kind) => {
         expect(kind).toBe('hints');
         this.slices++;
@@ -193,6 +195,22 @@ describe('hints go home', () => {
     expect(world.delivered).toBe(500);
     expect(world.slices).toBeGreaterThan(1);
     expect(world.slices).toBeLessThan(10);
+  });
+
+  test('of a node that may not deliver: none go out, and in the middle they stop', async () => {
+    const world = await new World().open();
+    await world.keep(N1, ...keys(100));
+    world.mayDeliver = false;
+    world.delivery.recovered(N1);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.asked).toEqual([]);
+    world.mayDeliver = true;
+    world.delivery.recovered(N1);
+    await world.clock.advance(1);
+    world.mayDeliver = false;
+    await world.clock.advance(10_000);
+    expect(world.asked.length).toBeLessThan(100);
+    expect((await world.left(N1)).length + world.delivered).toBe(100);
   });
 
   test('stopping: nothing more goes out, and what was under way is kept', async () => {

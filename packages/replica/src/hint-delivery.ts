@@ -35,6 +35,8 @@ export interface HintDeliveryEnv {
   readonly isSuspect: (node: NodeId) => boolean;
   /** How long a hint waits for its owner, ms; a day by default. */
   readonly maxAgeMs?: number;
+  /** Whether hints may go out: not those of a node that is no member, or whose store is not known to be the one that was here last. */
+  readonly mayDeliver: () => boolean;
   /** Background work asks first. */
   readonly slice: TakeSlice;
   readonly clock: Clock;
@@ -132,7 +134,7 @@ export class HintDelivery {
    * what was not taken stays for the next.
    */
   async #throughAll(owner: NodeId, take: (address: Address, set: Uint8Array) => Promise<boolean>): Promise<number> {
-    if (this.#stopped || this.#delivering.has(owner)) return 0;
+    if (!this.#isGoing || this.#delivering.has(owner)) return 0;
     this.#delivering.add(owner);
     const { ages } = this.#env.hints;
     let taken = 0;
@@ -140,7 +142,7 @@ export class HintDelivery {
     ages.beginSurvey(owner);
     try {
       for await (const page of this.#env.hints.pages(owner)) {
-        for (let i = 0; i < page.entries.length && !this.#stopped; i += CONCURRENT) {
+        for (let i = 0; i < page.entries.length && this.#isGoing; i += CONCURRENT) {
           await this.#budget.ready();
           const batch = page.entries.slice(i, i + CONCURRENT);
           this.#budget.spend(batch.length);
@@ -151,7 +153,7 @@ export class HintDelivery {
           }
         }
       }
-      isComplete = !this.#stopped;
+      isComplete = this.#isGoing;
     } catch (thrown) {
       const error = toArmatureError(thrown);
       this.#env.log.debug({ owner, err: error }, 'hints stay here for now');
@@ -175,7 +177,7 @@ export class HintDelivery {
       if (error === undefined) continue;
       this.#env.log.debug({ target: targets[i], err: error }, 'a hint stays here for now');
       // A pending owner that is down must not keep an owner from getting its other hints.
-      if (i < home.length && (error.retryable || this.#stopped)) throw error;
+      if (i < home.length && (error.retryable || !this.#isGoing)) throw error;
     }
     if (errors.some((error) => error !== undefined) || !(await this.#env.hints.drop(owner, address, set))) return false;
     this.#delivered.add();
@@ -197,8 +199,12 @@ export class HintDelivery {
     const errors = await Promise.all(targets.map((target) => this.#merge(target, view, address, set, durable)));
     const error = errors.find((one) => one !== undefined);
     if (error === undefined) return this.#env.hints.drop(owner, address, set);
-    if (error.retryable || this.#stopped) throw error;
+    if (error.retryable || !this.#isGoing) throw error;
     return false;
+  }
+
+  get #isGoing(): boolean {
+    return !this.#stopped && this.#env.mayDeliver();
   }
 
   #isLeaving(): boolean {
@@ -245,7 +251,7 @@ export class HintDelivery {
     { durability }: BucketProperties,
     hintFor?: NodeId,
   ): Promise<ArmatureError | undefined> {
-    if (this.#stopped) return new ArmatureError('closed', 'the delivery of hints has stopped');
+    if (!this.#isGoing) return new ArmatureError('closed', 'the delivery of hints has stopped');
     const hint = hintFor === undefined ? {} : { hintFor };
     const request: MergeRequest = {
       ...{ kind: 'merge', ring: view.ringVersion, address, set, ...hint },

@@ -26,8 +26,10 @@ import {
   type Space,
   type Store,
 } from '@armature/storage';
+import type { Tenure, TenureStore } from './store-identity.js';
 
 const EPOCH_KEY = spaceKey('meta', 'actor-epoch');
+const TENURE_KEY = spaceKey('meta', 'tenure');
 const HISTORY_PREFIX = 'history/';
 const HISTORY_PAGE = 1_000;
 
@@ -70,6 +72,18 @@ async function pageAfterDamage(store: Store, query: RangeQuery): Promise<RangePa
     if (resumeAt === undefined) throw error;
     return { entries: [], next: toBinaryString(resumeAt) };
   }
+}
+
+export function tenureStoreOn(store: Store): TenureStore {
+  return {
+    async load() {
+      const document = await store.read(TENURE_KEY);
+      if (document === undefined) return undefined;
+      const { stint, loss } = JSON.parse(utf8Decode(document)) as Tenure;
+      return { stint, loss };
+    },
+    save: (tenure) => store.write([{ kind: 'put', key: TENURE_KEY, value: utf8Encode(JSON.stringify(tenure)) }], 'fsync'),
+  };
 }
 
 export function epochStoreOn(store: Store): EpochStore {

@@ -6,19 +6,9 @@
  */
 import { ArmatureError, unreachable } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
+import type { View } from '@armature/membership';
 import { Coordinator, Participant, createSealer } from '@armature/coordination';
-import {
-  unknownBucket,
-  type MergeReply,
-  type MergeRequest,
-  type NodeStatus,
-  type PullReply,
-  type PullRequest,
-  type ReadReply,
-  type ReadRequest,
-  type Reply,
-  type Request,
-} from '@armature/protocol';
+import type { NodeStatus, PullReply, PullRequest, Reply, Request } from '@armature/protocol';
 import {
   ActorEpoch,
   BackgroundSlices,
@@ -31,15 +21,18 @@ import {
   type MintRequest,
   type MintResult,
 } from '@armature/replica';
-import { bucketOfAddress, type Address } from '@armature/ring';
+import { bucketOfAddress } from '@armature/ring';
 import { Store } from '@armature/storage';
-import { joinEncoded } from '@armature/versioning';
 import { Departure } from './departure.js';
-import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn } from './node-storage.js';
+import { discard } from './discard.js';
+import { KeyRequests } from './key-requests.js';
+import { nodeNotes } from './node-notes.js';
+import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn, tenureStoreOn } from './node-storage.js';
 import { observedEngine } from './observed-engine.js';
-import { fenceByRing } from './ring-fence.js';
+import { fenceByRing, type Fence } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
 import { describeService, leaveBus } from './service.js';
+import { StoreIdentity } from './store-identity.js';
 import { Synchronisation } from './synchronisation.js';
 import { Transfers } from './transfers.js';
 
@@ -59,6 +52,9 @@ export class ArmatureNode {
   readonly #hints: HintStore;
   readonly #hintDelivery: HintDelivery;
   readonly #departure: Departure;
+  readonly #identity: StoreIdentity;
+  readonly #keys: KeyRequests;
+  readonly #fence: Fence;
   readonly #foreground: ForegroundWatch;
   readonly #slices: BackgroundSlices;
   /** For listings of all that is held. */
@@ -70,13 +66,22 @@ export class ArmatureNode {
   private constructor(
     options: NodeOptions,
     ports: NodePorts,
-    parts: { store: Store; epoch: ActorEpoch; hints: HintStore; participant: Participant; foreground: ForegroundWatch },
+    parts: {
+      store: Store;
+      epoch: ActorEpoch;
+      hints: HintStore;
+      participant: Participant;
+      identity: StoreIdentity;
+      foreground: ForegroundWatch;
+    },
   ) {
     this.options = options;
     this.#ports = ports;
     this.#store = parts.store;
     this.#epoch = parts.epoch;
     this.participant = parts.participant;
+    this.#identity = parts.identity;
+    this.#fence = { membership: parts.participant.membership, identity: parts.identity };
     this.#startedAtMs = ports.clock.nowMs();
     const { clock, log, telemetry } = ports;
     this.#foreground = parts.foreground;
@@ -107,6 +112,7 @@ export class ArmatureNode {
     this.#synchronisation = new Synchronisation({
       node: options.node,
       participant: parts.participant,
+      fence: this.#fence,
       replica: this.#replica,
       hints: parts.hints,
       store: parts.store,
@@ -127,6 +133,12 @@ export class ArmatureNode {
       hints: parts.hints,
     });
     this.#hints = parts.hints;
+    this.#keys = new KeyRequests({
+      membership: parts.participant.membership,
+      fence: this.#fence,
+      replica: this.#replica,
+      hints: parts.hints,
+    });
     this.#hintDelivery = new HintDelivery({
       node: options.node,
       hints: parts.hints,
@@ -134,6 +146,7 @@ export class ArmatureNode {
       ask: parts.participant.coordination.ask,
       isSuspect: (node) => parts.participant.monitor.isSuspect(node),
       ...(options.hintMaxAgeMs === undefined ? {} : { maxAgeMs: options.hintMaxAgeMs }),
+      mayDeliver: () => parts.identity.isSettled,
       slice: this.#slices.slice,
       clock,
       log,
@@ -193,13 +206,28 @@ export class ArmatureNode {
       limitBytes: options.hintLimitBytes ?? DEFAULT_HINT_LIMIT_BYTES,
       isTaking: () => node.#isTakingHints,
     });
-    const node: ArmatureNode = new ArmatureNode(options, ports, { store, epoch, hints, participant, foreground });
+    const identity = await StoreIdentity.open({
+      node: options.node,
+      membership: participant.membership,
+      epoch,
+      tenures: tenureStoreOn(store),
+      discard: (all) => node.#discard(all),
+      onSettled: () => node.#follow(),
+      clock,
+      log,
+    });
+    const node: ArmatureNode = new ArmatureNode(options, ports, { store, epoch, hints, participant, identity, foreground });
     participant.start((request, sender) => node.#answer(request, sender));
-    participant.membership.onChange(() => node.#follow());
-    node.#follow();
+    const follow = (): void => {
+      identity.follow();
+      node.#follow();
+    };
+    participant.membership.onChange(follow);
+    follow();
     participant.monitor.onTransition(({ node: peer, to }) => {
       if (to === 'healthy') node.#hintDelivery.recovered(peer);
     });
+    await identity.confirm();
     node.#hintDelivery.start();
     node.#service = await ports.bus.serve(describeService('node', options, options.node, () => node.status()));
     return node;
@@ -207,14 +235,19 @@ export class ArmatureNode {
 
   /** What depends on the view catches up with it. */
   #follow(): void {
-    this.#transfers.follow();
+    if (this.#identity.isSettled) this.#transfers.follow();
     this.#synchronisation.follow();
     this.#departure.follow();
   }
 
   /** Nobody would look for a hint on a node that is no member, and none may come to one that has been found without any. */
   get #isTakingHints(): boolean {
-    return this.#departure.phase === 'staying' || this.#departure.phase === 'serving';
+    return this.#identity.isSettled && this.#departure.phase !== 'clearing';
+  }
+
+  #discard(all: boolean): Promise<void> {
+    const view = (): View => this.participant.membership.view;
+    return discard({ node: this.options.node, view, replica: this.#replica, hints: this.#hints, log: this.#ports.log }, all);
   }
 
   /** Whether nothing is left here, as this node leaves, that another one lacks. */
@@ -260,6 +293,7 @@ export class ArmatureNode {
 
   /** Finishes what is in hand, marks the store as cleanly closed, and closes it. The bus stays open: it is its owner's. */
   async stop(): Promise<void> {
+    this.#identity.stop();
     this.#transfers.stop();
     this.#departure.stop();
     this.#hintDelivery.stop();
@@ -276,17 +310,14 @@ export class ArmatureNode {
 
   /** Why it is not ready, in words for an operator. */
   get notes(): readonly string[] {
-    const { view } = this.participant.membership;
-    const notes: string[] = [];
-    if (view.cluster === undefined) notes.push('the cluster has not been created yet');
-    else if (!view.members.has(this.options.node)) notes.push('this node is not a member: armature cluster join');
-    const health = this.#store.health();
-    if (health.status === 'failing') {
-      const { code, message, remedy } = health.error;
-      notes.push(`storage is failing: ${code}: ${message}${remedy === undefined ? '' : `. ${remedy}`}`);
-    }
-    if (!this.#ports.bus.connected) notes.push('the message bus is disconnected');
-    return notes;
+    return nodeNotes({
+      node: this.options.node,
+      view: this.participant.membership.view,
+      wasMember: this.#identity.wasMember,
+      storeNote: this.#identity.note,
+      health: this.#store.health(),
+      connected: this.#ports.bus.connected,
+    });
   }
 
   /**
@@ -302,9 +333,9 @@ export class ArmatureNode {
   #serve(request: Request, sender: LinkSender): Reply | Promise<Reply> {
     switch (request.kind) {
       case 'read':
-        return this.#read(request, sender);
+        return this.#keys.read(request, sender);
       case 'merge':
-        return this.#merge(request, sender);
+        return this.#keys.merge(request, sender);
       case 'pull':
         return this.#pull(request, sender);
       case 'fetch':
@@ -338,6 +369,7 @@ export class ArmatureNode {
 
   /** As `Replica.mint`; foreground, from taking a put on until it is stored here. */
   #mint(request: MintRequest): Promise<MintResult> {
+    this.#identity.check();
     const minted = this.#replica.mint(request);
     if (this.#foreground.isRequestDue()) {
       const stored = this.#foreground.request(() => minted.then(({ committed }) => committed));
@@ -346,44 +378,11 @@ export class ArmatureNode {
     return minted;
   }
 
-  #read(request: ReadRequest, sender: LinkSender): ReadReply | Promise<ReadReply> {
-    const fenced = fenceByRing(this.participant.membership, request.ring, sender.address);
-    if (fenced !== undefined) return fenced.then(() => this.#read(request, sender));
-    if (request.standIn === true) return this.#readAsFallback(request.address);
-    const set = this.#replica.read(request.address);
-    return set instanceof Promise ? set.then((read) => ({ kind: 'read', set: read })) : { kind: 'read', set };
-  }
-
-  /** A fallback answers with what it holds of the key under any title: former owner, or keeper of hints. */
-  async #readAsFallback(address: Address): Promise<ReadReply> {
-    const { view } = this.participant.membership;
-    const n = view.buckets.get(bucketOfAddress(address))?.n ?? 1;
-    const own = await this.#replica.read(address);
-    const hinted = await this.#hints.read(address, view.placement(address, n).owners);
-    if (hinted === undefined) return { kind: 'read', set: own };
-    const joined = joinEncoded(own, hinted);
-    return { kind: 'read', set: joined.ok ? joined.value.bytes : hinted };
-  }
-
-  async #merge(request: MergeRequest, sender: LinkSender): Promise<MergeReply> {
-    const { membership } = this.participant;
-    const fenced = fenceByRing(membership, request.ring, sender.address);
-    if (fenced !== undefined) await fenced;
-    const name = bucketOfAddress(request.address);
-    const bucket = membership.view.buckets.get(name) ?? (await membership.refresh()).buckets.get(name);
-    if (bucket === undefined) throw unknownBucket(name);
-    const { address, set, durability, hintFor } = request;
-    const isSameRing = (): boolean => membership.view.ringVersion === request.ring;
-    if (hintFor === undefined) await this.#replica.merge(address, set, bucket, durability, isSameRing);
-    else await this.#hints.merge(hintFor, address, set, bucket, durability);
-    return { kind: 'merge', durable: request.durability === 'fsync' };
-  }
-
   async #pull(request: PullRequest, sender: LinkSender): Promise<PullReply> {
     // Of a bucket, somebody waits for the page; all that is held is asked for by audits. Before the fence, which must hold for what is read.
     const isInventory = request.bucket === undefined;
     if (isInventory) await this.#inventory.ready();
-    const fenced = fenceByRing(this.participant.membership, request.ring, sender.address);
+    const fenced = fenceByRing(this.#fence, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
     const page = await this.#replica.page({
       start: request.start,

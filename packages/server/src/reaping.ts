@@ -25,11 +25,12 @@ import {
 } from '@armature/repair';
 import type { Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
-import { fenceByRing } from './ring-fence.js';
+import { fenceByRing, type Fence } from './ring-fence.js';
 
 export interface ReapingEnv {
   readonly node: NodeId;
   readonly participant: Participant;
+  readonly fence: Fence;
   readonly replica: ReapedReplica & Pick<SynchronisedReplica, 'page'>;
   readonly hints: { kept(addresses: readonly Address[]): Promise<ReadonlySet<Address>> };
   /** Whether this node is making the key's partition equal with a peer's just now. */
@@ -95,7 +96,7 @@ export class Reaping {
   async answer(request: ReapingRequest, sender: LinkSender): Promise<ReapingReply> {
     // Before the fence, which must hold for what is read.
     if (request.kind !== 'reap') await this.#env.slice('reap');
-    const fenced = fenceByRing(this.#env.participant.membership, request.ring, sender.address);
+    const fenced = fenceByRing(this.#env.fence, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
     switch (request.kind) {
       case 'reap':

@@ -4,19 +4,36 @@
  * Why a sender that is behind must be refused: it may write to old owners only, after the new owner has copied from them and before it flips, and the
  * write would be acknowledged and then left out. A sender whose ring we do not know is not simply ahead: two changes may have been made at once, and
  * it may lack ours. So we first catch up with it, and answer when we then agree.
+ *
+ * And it answers only for a store that is the one that was here last: whether it is, a view may tell that has arrived with this very request.
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import type { Membership, View } from '@armature/membership';
 import type { RingVersion } from '@armature/protocol';
+import type { StoreIdentity } from './store-identity.js';
 
-/** Undefined when sender and receiver agree, at once or (a promise) after catching up with `sender`. Error `stale-ring`, on which the sender catches up. */
-export function fenceByRing(membership: Membership, ring: RingVersion, sender: string): undefined | Promise<undefined> {
+export interface Fence {
+  readonly membership: Pick<Membership, 'view' | 'refresh'>;
+  readonly identity: Pick<StoreIdentity, 'check'>;
+}
+
+/**
+ * Undefined when sender and receiver agree, at once or (a promise) after catching up with `sender`. Errors: `stale-ring`, on which the sender catches up;
+ * `unavailable` while the store is not settled.
+ */
+export function fenceByRing({ membership, identity }: Fence, ring: RingVersion, sender: string): undefined | Promise<undefined> {
   const { view } = membership;
-  if (ring === view.ringVersion) return undefined;
+  if (ring === view.ringVersion) {
+    identity.check();
+    return undefined;
+  }
   if (view.isPastRing(ring)) throw staleRing(view, 'the sender has an older ring');
   return membership.refresh(sender).then(
     (refreshed) => {
-      if (ring === refreshed.ringVersion) return undefined;
+      if (ring === refreshed.ringVersion) {
+        identity.check();
+        return undefined;
+      }
       throw staleRing(refreshed, 'sender and receiver have different rings');
     },
     (thrown: unknown) => {

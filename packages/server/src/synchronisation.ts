@@ -23,11 +23,12 @@ import { LocalShare, measureHoldings, runExchange, SourceGate, TreeKeeper, type 
 import type { Address } from '@armature/ring';
 import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logger, type Telemetry } from '@armature/runtime';
 import { Reaping, type ReapingEnv } from './reaping.js';
-import { fenceByRing } from './ring-fence.js';
+import { fenceByRing, type Fence } from './ring-fence.js';
 
 export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' | 'reapQuarantineMs'> {
   readonly node: NodeId;
   readonly participant: Participant;
+  readonly fence: Fence;
   readonly replica: SynchronisedReplica & ReapingEnv['replica'];
   /** Resolves when background work may take its next piece. */
   readonly slice: TakeSlice;
@@ -120,7 +121,7 @@ export class Synchronisation {
   ): Promise<SynchronisationReply | ReapingReply> {
     if (request.kind === 'reap' || request.kind === 'clear' || request.kind === 'drop')
       return this.#reaping.answer(request, sender);
-    const fenced = fenceByRing(this.#env.participant.membership, request.ring, sender.address);
+    const fenced = fenceByRing(this.#env.fence, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
     switch (request.kind) {
       case 'tree':

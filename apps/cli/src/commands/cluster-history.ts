@@ -7,7 +7,7 @@ import { plural, tableText } from '../format.js';
 import type { Session } from '../session.js';
 
 /** What nodes state of themselves; the rest are commands of an administrator. */
-const ANNOUNCEMENTS: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['ready', 'left']);
+const ANNOUNCEMENTS: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['ready', 'left', 'actor']);
 
 export function defineClusterHistory(commands: Commands, cluster: Command): void {
   define<{ all?: boolean }>(commands, cluster, {
@@ -56,6 +56,10 @@ export function changeText(change: Change): string {
       const { n, r, w, resolver, durability } = change.properties;
       return `bucket ${change.bucket}: n=${n} r=${r} w=${w} ${resolver} ${durability}`;
     }
+    case 'actor':
+      return `actor ${change.node}: ${change.actor}`;
+    case 'lost':
+      return `lost ${change.node}: its store is not the one that was here, and is refilled; actor ${change.actor}`;
     case 'ready':
       return `ready ${change.node}: ${plural(change.partitions.length, 'partition')} since ${change.change}`;
   }

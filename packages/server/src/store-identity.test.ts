@@ -1,0 +1,342 @@
+import { hlcFromMs, seededRandom, type ClusterName, type NodeId, type ZoneName } from '@armature/kernel';
+import { foldHistory, History, type View } from '@armature/membership';
+import type { Change, ChangeRecord } from '@armature/protocol';
+import { ManualClock, noTelemetry, silentLog } from '@armature/runtime';
+import { ActorEpoch } from '@armature/replica';
+import { describe, expect, test } from 'vitest';
+import { StoreIdentity, type Tenure } from './store-identity.js';
+
+const names = ['n1', 'n2', 'n3'] as NodeId[];
+const [n1] = names as [NodeId, NodeId, NodeId];
+const zone = 'z' as ZoneName;
+const join: Change = { kind: 'join', node: n1, weight: 1, zone };
+
+/** What a disk keeps of a store: its epoch and its tenure. */
+interface Disk {
+  epoch?: Uint8Array | undefined;
+  tenure?: Tenure | undefined;
+}
+
+/** The history outlives n1's stores and processes, as it does with the others. */
+class World {
+  readonly clock = new ManualClock();
+  readonly random = seededRandom('identity');
+  readonly records: ChangeRecord[] = [];
+  disk: Disk = {};
+  /** What n1 knows. */
+  view: View = foldHistory(History.empty);
+  /** Until when a peer takes to answer. */
+  answered: Promise<void> = Promise.resolve();
+  /** Whether a peer answers when n1 asks. */
+  answering = true;
+  readonly discards: boolean[] = [];
+  settled = 0;
+  epoch!: ActorEpoch;
+  identity!: StoreIdentity;
+
+  constructor() {
+    const members = names.map((node) => ({ node, weight: 1, zone }));
+    const create = {
+      clusterId: 'c1'.repeat(16),
+      cluster: 'test' as ClusterName,
+      strategy: 3,
+      partitionCount: 16,
+      targetN: 3,
+    } as const;
+    this.happen({ kind: 'create', ...create, members });
+  }
+
+  /** A change that n1 has not heard of yet. */
+  happen(change: Change, by: NodeId = 'n2' as NodeId): ChangeRecord {
+    const id = (this.records.length + 1).toString(16).padStart(16, '0');
+    const record = { id, at: hlcFromMs(this.clock.nowMs() + this.records.length / 1000), by, change };
+    this.records.push(record);
+    return record;
+  }
+
+  hear(): void {
+    const merged = History.empty.merge(this.records);
+    if (!merged.ok) throw merged.error;
+    this.view = foldHistory(merged.value.history);
+    this.identity.follow();
+  }
+
+  /** A process of n1 starts with what is on its disk, and knows of the history what `hear` tells it. */
+  async start(knowing: 'nothing' | 'all' = 'nothing'): Promise<void> {
+    const { clock, random } = this;
+    const { disk } = this;
+    (this.identity as StoreIdentity | undefined)?.stop();
+    this.epoch = await ActorEpoch.open({
+      store: {
+        load: () => Promise.resolve(disk.epoch),
+        save: (document) => {
+          disk.epoch = document;
+          return Promise.resolve();
+        },
+      },
+      ...{ clock, random, log: silentLog, telemetry: noTelemetry },
+    });
+    if (knowing === 'nothing') this.view = foldHistory(History.empty);
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the getter below is another object's
+    const world = this;
+    const state = (kind: 'actor' | 'lost') => (actor: string) => {
+      const record = this.happen({ kind, node: n1, actor }, n1);
+      this.hear();
+      return Promise.resolve(record);
+    };
+    this.identity = await StoreIdentity.open({
+      node: n1,
+      membership: {
+        get view() {
+          return world.view;
+        },
+        refresh: async () => {
+          await this.answered;
+          if (!this.answering) throw new Error('nobody answers');
+          this.hear();
+          return this.view;
+        },
+        declareActor: state('actor'),
+        declareLost: state('lost'),
+      },
+      epoch: this.epoch,
+      tenures: {
+        load: () => Promise.resolve(disk.tenure),
+        save: (tenure) => {
+          disk.tenure = tenure;
+          return Promise.resolve();
+        },
+      },
+      discard: (all) => {
+        expect(this.identity.isSettled).toBe(false);
+        this.discards.push(all);
+        return Promise.resolve();
+      },
+      onSettled: () => {
+        expect(this.identity.isSettled).toBe(true);
+        this.settled++;
+      },
+      clock,
+      log: silentLog,
+    });
+    this.identity.follow();
+  }
+
+  /** Until nothing more happens by itself in less than a second. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 5; i++) await this.clock.advance(10);
+  }
+
+  /** A member for a while, with a store of its own. */
+  static async running(): Promise<World> {
+    const world = new World();
+    await world.start();
+    world.hear();
+    await world.settle();
+    expect(world.identity.isSettled).toBe(true);
+    return world;
+  }
+
+  count(kind: Change['kind']): number {
+    return this.records.filter(({ change }) => change.kind === kind).length;
+  }
+
+  get member() {
+    return this.view.members.get(n1);
+  }
+}
+
+describe('the store that was here last', () => {
+  test('a member states its actor once it is one, discards nothing, and answers', async () => {
+    const world = await World.running();
+    expect(world.member?.actors.at(-1)?.id).toBe(world.epoch.current);
+    expect(world.disk.tenure).toEqual({ stint: world.records[0]?.id, loss: undefined });
+    expect(world.discards).toEqual([]);
+    expect(world.settled).toBeGreaterThan(0);
+    expect(() => world.identity.check()).not.toThrow();
+  });
+
+  test('one that is no member is asked nothing, and states nothing', async () => {
+    const world = await World.running();
+    world.happen({ kind: 'remove', node: n1 });
+    world.hear();
+    await world.settle();
+    expect(world.identity.standing).toBe('stranger');
+    expect(world.identity.wasMember).toBe(true);
+    expect(world.count('actor')).toBe(1);
+  });
+
+  test('after a clean or an unclean stop it is still the one: nothing is lost, nothing discarded', async () => {
+    const world = await World.running();
+    await world.epoch.close();
+    await world.start();
+    world.hear();
+    await world.settle();
+    await world.start();
+    world.hear();
+    await world.settle();
+    expect(world.identity.isSettled).toBe(true);
+    expect(world.count('lost')).toBe(0);
+    expect(world.discards).toEqual([]);
+  });
+
+  test('a fresh actor after an unclean stop is recorded, but no more than one a minute, and the latest counts', async () => {
+    const world = await World.running();
+    for (let i = 0; i < 5; i++) {
+      await world.start();
+      world.hear();
+      await world.settle();
+    }
+    expect(world.count('actor')).toBe(1);
+    await world.clock.advance(60_000);
+    await world.settle();
+    expect(world.count('actor')).toBe(2);
+    expect(world.member?.actors.at(-1)?.id).toBe(world.epoch.current);
+  });
+
+  test('an actor that retires in use is recorded too', async () => {
+    const world = await World.running();
+    world.epoch.retire('a test');
+    await world.clock.advance(120_000);
+    expect(world.member?.actors.at(-1)?.id).toBe(world.epoch.current);
+    expect(world.count('actor')).toBe(2);
+  });
+});
+
+describe('a store that is not the one that was here last', () => {
+  test('wiped: from the very view that tells of it, nothing is answered; then the loss is stated under a fresh actor', async () => {
+    const world = await World.running();
+    world.disk = {};
+    await world.start();
+    expect(world.identity.standing).toBe('stranger');
+    const merged = History.empty.merge(world.records);
+    if (!merged.ok) throw merged.error;
+    world.view = foldHistory(merged.value.history); // before anybody is told of the change
+    expect(world.identity.standing).toBe('lost');
+    expect(() => world.identity.check()).toThrow(expect.objectContaining({ code: 'unavailable', retryable: true }));
+    world.hear();
+    await world.settle();
+    expect(world.count('lost')).toBe(1);
+    expect(world.identity.isSettled).toBe(true);
+    expect(world.view.pendingFor(n1)).toHaveLength(16);
+    expect(world.member?.actors.at(-1)?.id).toBe(world.epoch.current);
+  });
+
+  test('an older copy: what it holds is discarded, unless nobody else owns it', async () => {
+    const world = await World.running();
+    const copy = { ...world.disk };
+    await world.clock.advance(60_000);
+    await world.start();
+    world.hear();
+    await world.settle();
+    expect(world.count('actor')).toBe(2);
+    world.disk = copy;
+    await world.start();
+    world.hear();
+    await world.settle();
+    expect(world.count('lost')).toBe(1);
+    expect(world.discards).toEqual([false]);
+    expect(world.identity.isSettled).toBe(true);
+    expect(world.disk.tenure?.loss).toBe(world.member?.loss);
+  });
+
+  test('a crash between the statement and the discarding: it is discarded at the next start', async () => {
+    const world = await World.running();
+    world.happen({ kind: 'lost', node: n1, actor: world.epoch.current ?? '' }, n1);
+    await world.start();
+    world.hear();
+    await world.settle();
+    expect(world.count('lost')).toBe(1);
+    expect(world.discards).toEqual([false]);
+  });
+
+  test('a copy that does not know what has happened since answers nothing before it has asked somebody', async () => {
+    const world = await World.running();
+    const copy = { ...world.disk };
+    const { view } = world;
+    await world.clock.advance(60_000);
+    await world.start();
+    world.hear();
+    await world.settle();
+    world.disk = copy;
+    world.view = view; // the history in the copy is as old as the copy
+    let answer = (): void => undefined;
+    world.answered = new Promise((resolve) => (answer = resolve));
+    await world.start('all');
+    expect(world.identity.standing).toBe('unconfirmed');
+    expect(() => world.identity.check()).toThrow();
+    answer();
+    await world.identity.confirm();
+    expect(world.identity.standing).toBe('lost');
+  });
+
+  test('where nobody answers it goes on, and what it holds is kept should the loss come out later', async () => {
+    const world = await World.running();
+    const copy = { ...world.disk };
+    const { view } = world;
+    await world.clock.advance(60_000);
+    await world.start();
+    world.hear();
+    await world.settle();
+    world.disk = copy;
+    world.view = view;
+    world.answering = false;
+    await world.start('all');
+    await world.settle();
+    expect(world.identity.isSettled).toBe(true);
+    world.hear();
+    await world.settle();
+    expect(world.count('lost')).toBe(1);
+    expect(world.discards).toEqual([]);
+    expect(world.identity.isSettled).toBe(true);
+  });
+
+  test('two processes under one name cannot fill the history: one loss a minute', async () => {
+    const world = await World.running();
+    for (let i = 0; i < 10; i++) {
+      world.happen({ kind: 'lost', node: n1, actor: i.toString(16).repeat(16) }, n1);
+      world.hear();
+      await world.settle();
+    }
+    expect(world.count('lost')).toBe(11);
+    expect(world.identity.standing).toBe('lost');
+  });
+});
+
+describe('another stint', () => {
+  test('removed and joined again: everything is discarded, and a fresh actor taken and stated', async () => {
+    const world = await World.running();
+    const before = world.epoch.current;
+    world.happen({ kind: 'remove', node: n1 });
+    const again = world.happen(join);
+    world.hear();
+    expect(world.identity.standing).toBe('foreign');
+    expect(() => world.identity.check()).toThrow();
+    await world.settle();
+    expect(world.discards).toEqual([true]);
+    expect(world.disk.tenure).toEqual({ stint: again.id, loss: undefined });
+    expect(world.epoch.current).not.toBe(before);
+    expect(world.member?.actors.at(-1)?.id).toBe(world.epoch.current);
+    expect(world.count('lost')).toBe(0);
+  });
+
+  test('removed while it was down, and never told: it learns of it when it asks', async () => {
+    const world = await World.running();
+    const { view } = world;
+    world.happen({ kind: 'remove', node: n1 });
+    world.view = view;
+    await world.start('all');
+    await world.settle();
+    expect(world.identity.standing).toBe('stranger');
+  });
+
+  test('called back while it leaves: the same stint, and nothing is discarded', async () => {
+    const world = await World.running();
+    world.happen({ kind: 'leave', node: n1 });
+    world.happen(join);
+    world.hear();
+    await world.settle();
+    expect(world.identity.isSettled).toBe(true);
+    expect(world.discards).toEqual([]);
+  });
+});

@@ -25,5 +25,6 @@ export function workerOptionsOf(config: WorkerConfig): AntiEntropyOptions {
     seeds: config.seeds.map((node) => nodeAddress(node) as LinkAddress),
     gossipIntervalMs: config.gossipIntervalMs,
     cycleMs: config.cycle,
+    reapCycleMs: config.reapCycle,
   };
 }

@@ -21,6 +21,7 @@ import { defineImport } from './commands/import.js';
 import { defineKeys } from './commands/keys.js';
 import { definePing } from './commands/ping.js';
 import { definePut } from './commands/put.js';
+import { defineReap } from './commands/reap.js';
 import { defineRepair } from './commands/repair.js';
 import { defineRing } from './commands/ring.js';
 import { defineRingSimulate } from './commands/ring-simulate.js';
@@ -73,6 +74,7 @@ Help on a command: armature <command> --help. Exit codes: armature exit-codes.
   defineRing(commands, ring);
   defineRingSimulate(commands, ring);
   defineRepair(commands, program.command('repair').description('replica synchronisation: now, and what the workers do'));
+  defineReap(commands, program);
   definePing(commands, program);
 
   program.commandsGroup('About:');

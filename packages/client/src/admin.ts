@@ -28,6 +28,8 @@ import {
   type ExchangeRequest,
   type Holdings,
   type NodeStatus,
+  type ReapReply,
+  type ReapRequest,
   type Reply,
   type ReplyTo,
   type Request,
@@ -67,6 +69,7 @@ const COMMAND_TIMEOUT_MS = 10_000;
 const STATUS_TIMEOUT_MS = 1_500;
 /** A node ends a run of its own accord after about half of that. */
 const EXCHANGE_TIMEOUT_MS = 40_000;
+const REAP_TIMEOUT_MS = 40_000;
 /** Whoever has not answered a word by then is busier than a worker ever is. */
 const WORKERS_TIMEOUT_MS = 1_000;
 const MAX_WORKERS = 1_000;
@@ -179,6 +182,14 @@ export class Admin {
   /** How much a node holds of each of its shares. Errors: `unreachable`, storage errors of the node. */
   async holdings(node: NodeId): Promise<Holdings> {
     return (await this.#ask(nodeAddress(node) as LinkAddress, { kind: 'holdings' }, COMMAND_TIMEOUT_MS)).holdings;
+  }
+
+  /**
+   * Has the first owner of a share look for tombstones that nobody needs any more, as far as one run goes. Errors: `overloaded` when it is reaping already,
+   * `stale-ring`, `unreachable`, `invalid-argument` when another node is the first owner.
+   */
+  reap(first: NodeId, request: Omit<ReapRequest, 'kind'>): Promise<ReapReply> {
+    return this.#ask(nodeAddress(first) as LinkAddress, { kind: 'reap', ...request }, REAP_TIMEOUT_MS);
   }
 
   /** Says it to all anti-entropy workers; resolves with what those say that answer within a second, by name. */

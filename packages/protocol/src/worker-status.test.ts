@@ -14,6 +14,15 @@ const status: fc.Arbitrary<WorkerStatus> = fc.record({
   failed: count,
   skipped: count,
   problem: fc.string(),
+  reaping: fc.record({
+    passes: count,
+    candidates: count,
+    waiting: count,
+    reaped: count,
+    heldBack: count,
+    blocked: count,
+    problem: fc.string(),
+  }),
 });
 
 test('a worker status survives JSON', () => {
@@ -26,7 +35,7 @@ test('a worker status survives JSON', () => {
 
 test('a status with any field missing or of another kind is refused, and so is any other JSON', () => {
   fc.assert(
-    fc.property(status, fc.constantFrom('name', 'state', 'sweeps', 'progressPercent', 'problem'), (one, field) => {
+    fc.property(status, fc.constantFrom('name', 'state', 'sweeps', 'progressPercent', 'problem', 'reaping'), (one, field) => {
       expect(parseWorkerStatus({ ...one, [field]: undefined }).ok).toBe(false);
       expect(parseWorkerStatus({ ...one, [field]: [] }).ok).toBe(false);
     }),

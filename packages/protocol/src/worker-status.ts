@@ -13,6 +13,20 @@ export type WorkerCommand = (typeof WORKER_COMMANDS)[number];
 export const WORKER_STATES = ['sweeping', 'waiting', 'paused'] as const;
 export type WorkerState = (typeof WORKER_STATES)[number];
 
+/** Of the last pass that was finished. */
+export interface LastReapPass {
+  /** Finished since the worker started. */
+  readonly passes: number;
+  /** Tombstones found; of these, in quarantine, dropped, and neither. */
+  readonly candidates: number;
+  readonly waiting: number;
+  readonly reaped: number;
+  readonly heldBack: number;
+  /** Shares that could not be gone through, and why the last of them, or empty. */
+  readonly blocked: number;
+  readonly problem: string;
+}
+
 export interface WorkerStatus {
   readonly name: string;
   readonly state: WorkerState;
@@ -28,6 +42,7 @@ export interface WorkerStatus {
   readonly skipped: number;
   /** The last reason of a failure, or empty. */
   readonly problem: string;
+  readonly reaping: LastReapPass;
 }
 
 export function parseWorkerCommand(word: string): WorkerCommand | undefined {
@@ -52,6 +67,20 @@ export function parseWorkerStatus(input: unknown): Result<WorkerStatus, Armature
       failed: count('failed'),
       skipped: count('skipped'),
       problem: text(status['problem'], 'problem'),
+      reaping: readReaping(object(status['reaping'], 'reaping')),
     };
   });
+}
+
+function readReaping(reaping: ReturnType<typeof object>): LastReapPass {
+  const count = (field: string): number => integer(reaping[field], `reaping.${field}`, 0, Number.MAX_SAFE_INTEGER);
+  return {
+    passes: count('passes'),
+    candidates: count('candidates'),
+    waiting: count('waiting'),
+    reaped: count('reaped'),
+    heldBack: count('heldBack'),
+    blocked: count('blocked'),
+    problem: text(reaping['problem'], 'reaping.problem'),
+  };
 }

@@ -10,6 +10,7 @@ export * from './local-share.js';
 export { PeerFailure, type AskPeer } from './peer-questions.js';
 export * from './quarantine.js';
 export * from './reap.js';
+export * from './reap-pass.js';
 export * from './relinquish.js';
 export * from './source-gate.js';
 export * from './stray-shares.js';

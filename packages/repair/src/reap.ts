@@ -23,7 +23,7 @@ import {
   type ReapRequest,
   type ReplyTo,
 } from '@armature/protocol';
-import { bucketOfAddress } from '@armature/ring';
+import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
 import { decodeVersionSet, isDeleted } from '@armature/versioning';
 import type { Clearing } from './clearing.js';
@@ -119,8 +119,9 @@ export class Reaper {
       if (clock.monotonicMs() - startedMs >= RUN_MS) return cursor;
       await slice('reap');
       const page = await scan({ start: cursor, end: range.end, limit: PAGE_ENTRIES, limitBytes: PAGE_BYTES });
-      const candidates = candidatesOf(share, page);
-      tally.scanned += page.entries.length;
+      const entries = entriesOf(share, page);
+      const candidates = candidatesOf(entries);
+      tally.scanned += entries.length;
       tally.candidates += candidates.length;
       this.#quarantine.note(name, candidates, clock.monotonicMs());
       if (candidates.length > 0) await this.#reap(share, candidates, tally);
@@ -243,13 +244,23 @@ export class Reaper {
   }
 }
 
-function candidatesOf({ request, view }: Share, { entries }: ScannedPage): DigestedEntry[] {
-  return entries.flatMap(({ address, set }) => {
-    const bucket = bucketOfAddress(address as string as Parameters<typeof bucketOfAddress>[0]);
+/** What of a page is of the share. */
+function entriesOf(
+  { request, view }: Share,
+  { entries }: ScannedPage,
+): { readonly address: Address; readonly set: Uint8Array }[] {
+  return entries.flatMap(({ address: key, set }) => {
+    const address = key as string as Address;
+    const bucket = bucketOfAddress(address);
     const isMeant = view.buckets.get(bucket)?.n === request.n && (request.bucket === undefined || request.bucket === bucket);
-    const decoded = isMeant ? decodeVersionSet(set) : undefined;
-    if (decoded?.ok !== true || !isDeleted(decoded.value)) return [];
-    return [{ address: address as string as DigestedEntry['address'], digest: entryDigest(address, set) }];
+    return isMeant ? [{ address, set }] : [];
+  });
+}
+
+function candidatesOf(entries: ReturnType<typeof entriesOf>): DigestedEntry[] {
+  return entries.flatMap(({ address, set }) => {
+    const decoded = decodeVersionSet(set);
+    return decoded.ok && isDeleted(decoded.value) ? [{ address, digest: entryDigest(address, set) }] : [];
   });
 }
 

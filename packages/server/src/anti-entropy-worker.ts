@@ -3,7 +3,8 @@
  * takes a cycle. The data never comes through here; a node that is asked runs the exchange with its peer itself.
  *
  * Workers know nothing of one another. Each takes the partitions in an order of its own, and nodes refuse more exchanges than they can
- * run. Everything they know is lost when they end, and nothing is: the next sweep finds what still differs.
+ * run. Everything they know is lost when they end, and nothing is: the next sweep finds what still differs. Beside the sweeps, it has tombstones looked for
+ * that nobody needs any more (`reap-cycle.ts`).
  */
 import { ArmatureError, toArmatureError, toHex, type ClusterName, type NodeId } from '@armature/kernel';
 import type { BusSubscription, LinkAddress, RunningService } from '@armature/bus';
@@ -22,6 +23,7 @@ import {
   type SweepTally,
 } from '@armature/repair';
 import type { Counter } from '@armature/runtime';
+import { ReapCycle } from './reap-cycle.js';
 import { SERVER_VERSION, type ServerPorts } from './server-options.js';
 
 export interface AntiEntropyOptions {
@@ -33,10 +35,13 @@ export interface AntiEntropyOptions {
   readonly gossipIntervalMs: number;
   /** For one sweep. */
   readonly cycleMs: number;
+  /** For one pass over all partitions for tombstones that can go; an hour by default. */
+  readonly reapCycleMs?: number;
 }
 
 /** Gentle: a node is in one exchange of ours at a time. */
 const LIMITS: SweepLimits = { atOnce: 2, perNode: 1, attempts: 5, retryMs: 2_000 };
+const DEFAULT_REAP_CYCLE_MS = 3_600_000;
 /** A node ends a run of its own accord after about half of that. */
 const EXCHANGE_TIMEOUT_MS = 40_000;
 /** While there is no cluster, or no partition with two replicas. */
@@ -50,6 +55,7 @@ export class AntiEntropyWorker {
   readonly #outcomes: Readonly<Record<ExchangeReply['outcome'] | 'refused', Counter>>;
   readonly #sweepsDone: Counter;
   readonly #commands: BusSubscription;
+  readonly #reaping: ReapCycle;
   #service: RunningService | undefined;
   #tally: SweepTally = NOTHING_SWEPT;
   #sweep: Sweep | undefined;
@@ -77,6 +83,15 @@ export class AntiEntropyWorker {
     this.#sweepsDone = telemetry.counter('armature_worker_sweeps_total', 'Sweeps over all partitions that were finished.');
     telemetry.observedGauge('armature_worker_sweep_progress', 'Share of the present sweep that is done.', () => this.#progress);
     telemetry.observedGauge('armature_worker_paused', '1 while an administrator has it paused.', () => (this.#paused ? 1 : 0));
+    this.#reaping = new ReapCycle({
+      participant,
+      cycleMs: options.reapCycleMs ?? DEFAULT_REAP_CYCLE_MS,
+      sweeps: () => this.#sweeps,
+      isPaused: () => this.#paused,
+      clock: ports.clock,
+      log: ports.log,
+      telemetry,
+    });
     this.#commands = bus.subscribe(participant.subjects.workers, (message) => {
       const command = parseWorkerCommand(Buffer.from(message.payload).toString('utf8'));
       if (command === undefined) return;
@@ -111,6 +126,7 @@ export class AntiEntropyWorker {
       ],
     });
     worker.#running = worker.#run();
+    worker.#reaping.start();
     return worker;
   }
 
@@ -123,6 +139,7 @@ export class AntiEntropyWorker {
       progressPercent: Math.floor(this.#progress * 100),
       ...{ exchanges, differing, bytes, failed, skipped },
       problem: problem ?? '',
+      reaping: this.#reaping.status,
     };
   }
 
@@ -140,6 +157,7 @@ export class AntiEntropyWorker {
     this.#wakeUp?.();
     this.#commands.unsubscribe();
     await this.#service?.stop();
+    await this.#reaping.stop();
     await this.#running;
     await this.#participant.stop();
   }

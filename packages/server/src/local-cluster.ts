@@ -46,6 +46,8 @@ export interface LocalClusterOptions {
   readonly openEngine?: (node: NodeId) => Engine | Promise<Engine>;
   /** The cluster's secret; random by default, so that contexts do not outlive the cluster. */
   readonly secret?: string;
+  /** How long a tombstone stays after it was first found unneeded; ten minutes by default. */
+  readonly reapQuarantineMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Logger;
@@ -81,11 +83,12 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
   const names = (options.nodes ?? ['n1', 'n2', 'n3']).map((name) => unwrap(parseNodeId(name)));
   const open = options.openEngine ?? (() => memoryEngine());
 
+  const quarantine = options.reapQuarantineMs === undefined ? {} : { reapQuarantineMs: options.reapQuarantineMs };
   const nodes: ArmatureNode[] = [];
   for (const node of names) {
     const bus = broker.connect(node);
     connections.set(node, bus);
-    nodes.push(await ArmatureNode.start({ ...server, node }, { ...ports(bus), engine: await open(node) }));
+    nodes.push(await ArmatureNode.start({ ...server, ...quarantine, node }, { ...ports(bus), engine: await open(node) }));
   }
   const first = nodes[0] as ArmatureNode;
   if (first.participant.membership.view.cluster === undefined) {

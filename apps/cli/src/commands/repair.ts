@@ -6,7 +6,7 @@ import { ArmatureError, parseBucketName, toArmatureError, unwrap, type NodeId, t
 import type { Admin } from '@armature/client';
 import type { View } from '@armature/membership';
 import { EXIT } from '@armature/process';
-import { unknownBucket, type BucketProperties, type WorkerCommand } from '@armature/protocol';
+import { unknownBucket, type BucketProperties, type WorkerCommand, type WorkerStatus } from '@armature/protocol';
 import { progressOf, roundsOf, runSweep, type Pair, type PairResult, type Sweep, type SweepLimits } from '@armature/repair';
 import { systemRandom } from '@armature/runtime';
 import { SingleBar } from 'cli-progress';
@@ -110,13 +110,13 @@ async function run(session: Session, options: RepairOptions): Promise<Outcome> {
   return tally.failed > 0 || tally.skipped > 0 ? EXIT.unavailable : undefined;
 }
 
-function propertiesOf(view: View, bucket: Parameters<typeof view.buckets.get>[0]): BucketProperties {
+export function propertiesOf(view: View, bucket: Parameters<typeof view.buckets.get>[0]): BucketProperties {
   const properties = view.buckets.get(bucket);
   if (properties === undefined) throw unknownBucket(bucket);
   return properties;
 }
 
-function checkPartition(session: Session, { ring }: View, partition: number | undefined): void {
+export function checkPartition(session: Session, { ring }: View, partition: number | undefined): void {
   if (ring === undefined) {
     throw new ArmatureError('no-cluster', `cluster ${session.settings.cluster} has not been created yet`, {
       remedy: 'armature cluster create --nodes <names>',
@@ -174,11 +174,30 @@ async function tellWorkers(session: Session, command: WorkerCommand): Promise<Ou
       sizeText(worker.bytes),
       countText(worker.failed),
       countText(worker.skipped),
+      reapingText(worker.reaping),
     ]);
-    const headings = ['worker', 'state', 'sweep', 'sweeps', 'exchanges', 'differences', 'merged', 'failed', 'skipped'];
+    const headings = [
+      'worker',
+      'state',
+      'sweep',
+      'sweeps',
+      'exchanges',
+      'differences',
+      'merged',
+      'failed',
+      'skipped',
+      'last reaping',
+    ];
     await session.print(tableText(session, headings, rows));
   }
   return workers.length === 0 ? EXIT.unavailable : undefined;
+}
+
+/** Of the last pass for tombstones. */
+function reapingText({ passes, reaped, waiting, heldBack, blocked }: WorkerStatus['reaping']): string {
+  if (passes === 0) return '-';
+  const counts = `${countText(reaped)} dropped, ${countText(waiting)} waiting, ${countText(heldBack)} held back`;
+  return blocked === 0 ? counts : `${counts}, blocked in ${plural(blocked, 'partition')}`;
 }
 
 interface Bar {

@@ -4,7 +4,16 @@ import { medians } from './medians.js';
 
 const run = (figure: number, errors = 0): CellResult => ({
   ...{ durability: 'fsync', load: 'put', inFlight: 1, sizeBytes: 100, seconds: 1, keys: 1 },
-  ...{ operations: figure, perSecond: figure, meanMs: figure, p50Ms: figure, p99Ms: figure, p999Ms: figure, maxMs: figure, errors },
+  ...{
+    operations: figure,
+    perSecond: figure,
+    meanMs: figure,
+    p50Ms: figure,
+    p99Ms: figure,
+    p999Ms: figure,
+    maxMs: figure,
+    errors,
+  },
 });
 
 test('of an odd number of runs the one in the middle, of an even one the mean of two; one run is itself', () => {

@@ -28,7 +28,7 @@ import {
   type Request,
   type Subjects,
 } from '@armature/protocol';
-import { AlarmWheel, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import { AlarmWheel, repeat, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { CoordinationMetrics } from './coordination-metrics.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
 import { InHand, NOBODY_ASKS } from './in-hand.js';
@@ -61,6 +61,8 @@ export type RequestHandler = (request: Request, sender: LinkSender) => Reply | P
 
 const GOSSIP_TIMEOUT_MS = 2_000;
 const DISCOVER_TIMEOUT_MS = 500;
+/** The bus deals questions out among those who listen, and one that stands still gets its share: so the question is put again, to whomever. */
+const DISCOVER_AGAIN_MS = 50;
 /** What a stop waits for requests in hand and the bus. */
 const DEFAULT_PATIENCE_MS = 5_000;
 /** Hedges and put deadlines are told apart at this grain. */
@@ -281,6 +283,7 @@ function discoverOne(
     const inbox = `${prefix}.inbox.${Buffer.from(random.bytes(12)).toString('hex')}`;
     const finish = (address: LinkAddress | undefined): void => {
       timer.cancel();
+      again.cancel();
       subscription.unsubscribe();
       resolve(address);
     };
@@ -289,7 +292,9 @@ function discoverOne(
       const address = message.status === undefined ? parseLinkAddress(Buffer.from(message.payload).toString('utf8')) : undefined;
       finish(address?.ok === true ? address.value : undefined);
     });
-    bus.publish(subjects.discover(role), new Uint8Array(0), { reply: inbox });
+    const ask = (): void => bus.publish(subjects.discover(role), new Uint8Array(0), { reply: inbox });
+    const again = repeat(clock, DISCOVER_AGAIN_MS, ask);
+    ask();
   });
 }
 

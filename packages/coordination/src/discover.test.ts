@@ -1,0 +1,53 @@
+import { parseClusterName, seededRandom, unwrap } from '@armature/kernel';
+import { InProcessBroker } from '@armature/bus';
+import { subjectsOf } from '@armature/protocol';
+import { ManualClock } from '@armature/runtime';
+import { beforeEach, expect, test } from 'vitest';
+import { discover, type DiscoveryEnv } from './index.js';
+
+const subjects = subjectsOf('t', unwrap(parseClusterName('c')));
+let clock: ManualClock;
+let broker: InProcessBroker;
+let env: DiscoveryEnv;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  broker = new InProcessBroker({ clock });
+  env = { bus: broker.connect(), clock, random: seededRandom(1), subjects, prefix: 't' };
+});
+
+function listen(role: 'node' | 'router', address: string | undefined): void {
+  broker.connect().subscribe(
+    subjects.discover(role),
+    (message) => {
+      if (address !== undefined) message.respond(Buffer.from(address));
+    },
+    { queue: role },
+  );
+}
+
+/** What is found, and after how many ms. */
+async function found(...roles: readonly ('node' | 'router')[]): Promise<{ address: string | undefined; afterMs: number }> {
+  const beganMs = clock.monotonicMs();
+  let outcome: { address: string | undefined; afterMs: number } | undefined;
+  void discover(env, ...roles).then((address) => (outcome = { address, afterMs: clock.monotonicMs() - beganMs }));
+  while (outcome === undefined) await clock.advance(1);
+  return outcome;
+}
+
+test('a process that answers is found, however often the bus picks others that stand still', async () => {
+  listen('node', undefined);
+  listen('node', 'node.n2');
+  for (let i = 0; i < 20; i++) expect((await found('node')).address).toBe('node.n2');
+});
+
+test('where nobody listens for a role, the next one is looked for at once; where all stand still, after half a second', async () => {
+  listen('node', 'node.n1');
+  expect(await found('router', 'node')).toMatchObject({ address: 'node.n1' });
+  expect((await found('router', 'node')).afterMs).toBeLessThan(50);
+  listen('router', undefined);
+  const late = await found('router', 'node');
+  expect(late.address).toBe('node.n1');
+  expect(late.afterMs).toBeGreaterThan(450);
+  expect((await found('router')).address).toBeUndefined();
+});

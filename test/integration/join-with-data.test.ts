@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { json } from '@armature/client';
+import type { NodeId } from '@armature/kernel';
+import { expectReplicasEqual } from '@armature/tools/audit';
 import { ProcessCluster } from '@armature/tools/process-cluster';
 
 let cluster: ProcessCluster;
@@ -9,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-test('a node joins a cluster that holds data: it fills its partitions under writes, becomes ready, and nothing is lost', async () => {
+test('a node joins a cluster that holds data: it fills its partitions under writes, becomes ready, nothing is lost, and former owners keep nothing', async () => {
   const client = await cluster.connect({ routing: 'direct' });
   const bucket = client.bucket('default', { codec: json<number>() });
   const expected = new Map<string, number>();
@@ -39,6 +41,14 @@ test('a node joins a cluster that holds data: it fills its partitions under writ
   );
   expect(owned.length).toBeGreaterThan(30);
   expect(owned.every(({ owners, pending }) => owners.length === 3 && pending.length === 0)).toBe(true);
+
+  const { transfers } = (await client.admin.member('n4' as NodeId)).status!;
+  const held = (await client.admin.holdings('n4' as NodeId)).shares.reduce((sum, { records }) => sum + records, 0);
+  expect(transfers!.records).toBeLessThanOrEqual(held);
+  const audit = await expectReplicasEqual(cluster, { strays: false });
+  console.log(
+    `n4 received ${transfers!.records} records, and holds ${held} of ${audit.keys}; ${audit.strays} at nodes that do not own them`,
+  );
 
   const wrong: string[] = [];
   for (const [key, value] of expected) {

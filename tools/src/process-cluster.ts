@@ -44,6 +44,8 @@ export interface ProcessClusterOptions {
   readonly create?: boolean;
   /** More flags for every node. */
   readonly nodeFlags?: readonly string[];
+  /** More flags for every anti-entropy worker. */
+  readonly workerFlags?: readonly string[];
   /** V8 flags for every node, e.g. `--cpu-prof`. */
   readonly execArgv?: readonly string[];
 }
@@ -171,7 +173,7 @@ export class ProcessCluster {
             ...(this.#options.nodeFlags ?? []),
           ]
         : role === 'anti-entropy'
-          ? ['--cycle', WORKER_CYCLE]
+          ? ['--cycle', WORKER_CYCLE, ...(this.#options.workerFlags ?? [])]
           : [];
     const args = [
       ...(role === 'node' ? (this.#options.execArgv ?? []) : []),

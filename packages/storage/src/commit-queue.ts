@@ -190,7 +190,6 @@ export class CommitQueue {
       listener.uncertain(pending.operation);
       if (!isFlush) overlay.undo(pending);
     }
-    if (isFlush) this.buffer.release(batch);
     const operations = batch.pending.length;
     listener.failed({ error, failed: isFlush ? 0 : operations, retained: isFlush ? operations : 0 });
     batch.reject(error);

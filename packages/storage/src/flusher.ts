@@ -136,9 +136,9 @@ export class Flusher {
     const { buffer } = this.#options;
     if (buffer.oldest === undefined) return Promise.resolve();
     this.#resume();
-    this.#begin();
+    const upTo = this.#begin();
     return new Promise((resolve, reject) => {
-      this.#drains.push({ upTo: buffer.newest, resolve, reject });
+      this.#drains.push({ upTo, resolve, reject });
       this.#advance();
     });
   }
@@ -160,12 +160,14 @@ export class Flusher {
     this.#pause = undefined;
   }
 
-  /** What is in the buffer now belongs to the flush. */
-  #begin(): void {
+  /** What is in the buffer now belongs to the flush. Its newest group. */
+  #begin(): number {
     const { buffer, clock } = this.#options;
-    if (this.#flush === undefined) this.#flush = { upTo: buffer.newest, startedMs: clock.monotonicMs() };
-    else this.#flush.upTo = buffer.newest;
+    const upTo = buffer.hold();
+    if (this.#flush === undefined) this.#flush = { upTo, startedMs: clock.monotonicMs() };
+    else this.#flush.upTo = upTo;
     this.#dueMs = Infinity;
+    return upTo;
   }
 
   /** Does what is to be done next, if anything. */

@@ -21,7 +21,6 @@ interface Group {
   readonly isSingle: boolean;
   /** Those of its operations that no later write has covered. */
   readonly pending: Set<PendingWrite>;
-  inFlight: boolean;
 }
 
 export class WriteBuffer {
@@ -29,6 +28,8 @@ export class WriteBuffer {
   readonly #groups = new Set<Group>();
   readonly #groupOf = new Map<PendingWrite, Group>();
   #order = 0;
+  /** Groups up to this one are being flushed. */
+  #held = 0;
   #sizeBytes = 0;
 
   constructor(overlay: Overlay) {
@@ -49,20 +50,21 @@ export class WriteBuffer {
     return Math.ceil(Math.max(this.size / FLUSH_LIMITS.operations, this.#sizeBytes / FLUSH_LIMITS.sizeBytes));
   }
 
-  /** The order of the newest group there ever was. */
-  get newest(): number {
-    return this.#order;
-  }
-
   /** The order of the oldest group that waits, undefined when nothing does. */
   get oldest(): number | undefined {
     const [first] = this.#groups;
     return first?.order;
   }
 
+  /** A flush of all that is here has begun: none of it gives way to later writes any more, or the flush would end with neither stored. Its newest group. */
+  hold(): number {
+    this.#held = this.#order;
+    return this.#held;
+  }
+
   /** Takes in one write, and shows it in the overlay. */
   add(operations: readonly StorageOperation[]): void {
-    const group: Group = { order: ++this.#order, isSingle: operations.length === 1, pending: new Set(), inFlight: false };
+    const group: Group = { order: ++this.#order, isSingle: operations.length === 1, pending: new Set() };
     const [first] = operations;
     const before = operations.length === 1 && first !== undefined ? this.#replaceable(first.key) : undefined;
     for (const operation of operations) {
@@ -76,8 +78,7 @@ export class WriteBuffer {
   }
 
   /**
-   * The next batch of groups up to the one of that order, undefined when none of them can be stored now. They stay in the buffer until `forget`, or go back with
-   * `release`.
+   * The next batch of groups up to the one of that order, undefined when none of them can be stored now. They stay in the buffer until `forget`.
    */
   batch(upTo: number): CommitBatch | undefined {
     const batch = new CommitBatch(FLUSH_LIMITS);
@@ -87,7 +88,6 @@ export class WriteBuffer {
       const pending = [...group.pending];
       if (!batch.fits(pending.length, sizeOf(pending))) break;
       for (const one of pending) batch.add(one);
-      group.inFlight = true;
     }
     return batch.pending.length === 0 ? undefined : batch;
   }
@@ -102,20 +102,12 @@ export class WriteBuffer {
     if (group.pending.size === 0) this.#groups.delete(group);
   }
 
-  /** The batch was not stored: it will be again, in its place. */
-  release(batch: CommitBatch): void {
-    for (const pending of batch.pending) {
-      const group = this.#groupOf.get(pending);
-      if (group !== undefined) group.inFlight = false;
-    }
-  }
-
   /** The newest write of the key, if a later one may take its place. */
   #replaceable(key: BinaryString): PendingWrite | undefined {
     const pending = this.#overlay.get(key);
     const group = pending === undefined ? undefined : this.#groupOf.get(pending);
     // A group of several that lost one to a later write would be stored in half, were that later one lost.
-    return group === undefined || group.inFlight || !group.isSingle ? undefined : pending;
+    return group === undefined || group.order <= this.#held || !group.isSingle ? undefined : pending;
   }
 }
 

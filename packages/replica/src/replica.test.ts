@@ -331,6 +331,20 @@ describe('damage', () => {
     expect(node.counted('armature_replica_damaged_records_total'), 'by the read, and by the merge').toBe(2);
   });
 
+  test('a page leaves out what stands under a damaged key: it would spread as a key that nobody ever wrote', async () => {
+    const node = await open();
+    const { encoded } = await node.put('a', 'a');
+    const address = addressFor('a');
+    for (const at of [3, address.length - 1]) {
+      const flipped = address.slice(0, at) + String.fromCharCode(address.charCodeAt(at) ^ 1) + address.slice(at + 1);
+      const key = spaceKey('data', flipped);
+      await finish(node.clock, node.store.write([{ kind: 'put', key, value: sealRecord(encoded) }], 'fsync'));
+    }
+    const page = await finish(node.clock, node.replica.page({ start: '' as never, limit: 10 }));
+    expect(page.entries.map((entry) => entry.address)).toEqual([address]);
+    expect(node.counted('armature_replica_damaged_records_total')).toBe(2);
+  });
+
   test('a page leaves damaged records out and counts them; the rest arrives', async () => {
     const node = await open();
     for (const key of ['a', 'b', 'c']) await node.put(key, key);

@@ -21,7 +21,7 @@ import {
   type NodeId,
 } from '@armature/kernel';
 import type { BucketProperties, Durability, Meta } from '@armature/protocol';
-import { bucketOfAddress, type Address } from '@armature/ring';
+import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import type { RangeQuery } from '@armature/storage';
 import {
@@ -215,7 +215,8 @@ export class Replica {
     const entries = [];
     for (const { key, value } of page.entries) {
       const address = key as string as Address;
-      const set = openRecord(value);
+      // A flipped bit in a key makes a key that nobody ever wrote, with a record that is whole: an address says for itself whether it is one.
+      const set = verifyAddress(address).ok ? openRecord(value) : undefined;
       if (set === undefined) this.#noteDamage(address);
       else entries.push({ address, set });
     }

@@ -7,3 +7,4 @@ export * from './world/process.js';
 export * from './world/trace.js';
 export * from './world/world.js';
 export * from './simulate.js';
+export * from './faults/fault.js';

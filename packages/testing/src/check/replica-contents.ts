@@ -46,41 +46,44 @@ export function nameOf(address: Address): string {
 }
 
 export interface Agreement {
-  /** Keys that at least one owner holds. */
-  readonly keys: number;
-  /** Where owners differ, hints are left, or somebody is still to become an owner. Empty: the cluster has converged. */
+  /** Where owners differ, somebody holds what is not his, hints are left, or a partition is still moving. Empty: the cluster has converged. */
   readonly differences: readonly string[];
+  /** Of each key, what its owners hold. Where they differ, of the first who holds any. */
+  readonly states: ReadonlyMap<Address, VersionSet>;
 }
 
-/** Whether all owners of each key hold the same bytes, and nobody keeps a hint. */
+/** Whether all owners of each key hold the same bytes, nobody else holds any, and nobody keeps a hint. Who is no member does not count. */
 export function agreementOf(view: View, contents: ReadonlyMap<NodeId, readonly Held[]>): Agreement {
   const differences: string[] = [];
-  const byNode = new Map<NodeId, Map<Address, Uint8Array>>();
-  const addresses = new Set<Address>();
+  const holders = new Map<Address, Map<NodeId, Held>>();
   for (const [node, held] of contents) {
-    const own = new Map<Address, Uint8Array>();
-    byNode.set(node, own);
-    for (const { address, hintFor, bytes } of held) {
-      if (hintFor !== undefined) differences.push(`${node} keeps a hint of ${nameOf(address)} for ${hintFor}`);
-      else own.set(address, bytes);
-      addresses.add(address);
+    if (!view.members.has(node)) continue;
+    for (const one of held) {
+      const of = holders.get(one.address) ?? new Map<NodeId, Held>();
+      holders.set(one.address, of);
+      if (one.hintFor === undefined) of.set(node, one);
+      else differences.push(`${node} keeps a hint of ${nameOf(one.address)} for ${one.hintFor}`);
     }
   }
-  for (const address of addresses) {
+  const states = new Map<Address, VersionSet>();
+  for (const [address, of] of holders) {
     const n = view.buckets.get(bucketOfAddress(address))?.n;
     if (n === undefined) continue;
     const { owners, pending } = view.placement(address, n);
     if (pending.length > 0) differences.push(`${pending.join(', ')} still to become owner of ${nameOf(address)}`);
-    const [first] = owners;
-    if (first === undefined) continue;
-    const theirs = byNode.get(first)?.get(address);
-    for (const other of owners.slice(1)) {
-      const own = byNode.get(other)?.get(address);
-      const isEqual = own === undefined || theirs === undefined ? own === theirs : bytesEqual(own, theirs);
-      if (!isEqual) differences.push(`${first} and ${other} differ in ${nameOf(address)}`);
+    for (const node of of.keys()) {
+      if (!owners.includes(node) && !pending.includes(node))
+        differences.push(`${node} still holds ${nameOf(address)}, which is not its own`);
+    }
+    const theirs = owners.map((owner) => of.get(owner));
+    const state = theirs.find((one) => one !== undefined);
+    if (state !== undefined) states.set(address, state.set);
+    for (const [place, own] of theirs.entries()) {
+      const isEqual = own === undefined || state === undefined ? own === state : bytesEqual(own.bytes, state.bytes);
+      if (!isEqual) differences.push(`${owners[place] ?? ''} differs from the other owners in ${nameOf(address)}`);
     }
   }
-  return { keys: addresses.size, differences };
+  return { differences, states };
 }
 
 /** Remembers every dot that anybody ever wrote to a disk, and what it named. */

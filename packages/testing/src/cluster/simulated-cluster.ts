@@ -19,6 +19,7 @@ import { connectOver, type Client, type RoutingKind } from '@armature/client';
 import type { Change, ChangeRecord, ClusterStrategy } from '@armature/protocol';
 import { noTelemetry } from '@armature/runtime';
 import { AntiEntropyWorker, ArmatureNode, ArmatureRouter, type ServerOptions, type ServerPorts } from '@armature/server';
+import type { StorageOperation } from '@armature/storage';
 import { SimulatedDisk } from '../world/disk.js';
 import { SimulatedProcess } from '../world/process.js';
 import type { World } from '../world/world.js';
@@ -63,6 +64,8 @@ export class SimulatedCluster {
   readonly world: World;
   readonly members = new Map<NodeId, SimulatedMember>();
   readonly routers = new Map<string, ArmatureRouter>();
+  /** Told of everything that is about to be written to any disk. */
+  onDiskWrite: (node: NodeId, batch: readonly StorageOperation[]) => void = () => undefined;
   readonly #options: SimulatedClusterOptions;
   readonly #broker: InProcessBroker;
   readonly #server: ServerOptions;
@@ -103,7 +106,7 @@ export class SimulatedCluster {
       strategy: options.strategy ?? 3,
       partitionCount: options.partitionCount ?? 16,
       targetN: 3,
-      members: names.map((node) => ({ node, weight: 1, zone: cluster.#zoneOf(node) })),
+      members: names.map((node) => ({ node, weight: 1, zone: cluster.zoneOf(node) })),
     });
     for (const name of options.routers ?? []) await cluster.startRouter(name);
     for (const name of options.workers ?? []) await cluster.startWorker(name);
@@ -136,7 +139,9 @@ export class SimulatedCluster {
   member(name: NodeId): SimulatedMember {
     let member = this.members.get(name);
     if (member === undefined) {
-      member = { name, disk: new SimulatedDisk(this.world, name), process: undefined, node: undefined };
+      const disk = new SimulatedDisk(this.world, name);
+      disk.onWrite = (batch) => this.onDiskWrite(name, batch);
+      member = { name, disk, process: undefined, node: undefined };
       this.members.set(name, member);
     }
     return member;
@@ -261,7 +266,8 @@ export class SimulatedCluster {
     return { bus, clock, random, log, telemetry: noTelemetry };
   }
 
-  #zoneOf(node: string): ZoneName {
+  /** The zone in which a node is, or would be. */
+  zoneOf(node: string): ZoneName {
     return unwrap(parseZoneName(this.#options.zoneOf?.(node) ?? 'default'));
   }
 }

@@ -1,89 +1,56 @@
 /**
- * The nemesis: does to a cluster what the world does, at random moments drawn from the seed, and makes good again in the end.
- *
- * Which kinds of faults a run has is drawn first (swarm testing: Groce and others, 2012): a run in which everything happens all the time
- * hides what only two faults together bring about. Every fault ends by itself after a while; `heal` ends what is left.
+ * The nemesis: does to a cluster what its schedule says, and makes good again in the end. What cannot be done when its time comes (a node that is down cannot
+ * be killed) is left out, and the trace says so.
  */
-import { pick, shuffle, type NodeId, type Random } from '@armature/kernel';
+import type { NodeId, Random } from '@armature/kernel';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import type { DiskImage } from '../world/disk.js';
+import { Administrator } from './administrator.js';
+import { describeFault, type Fault } from './fault.js';
+import { Supervisor } from './supervisor.js';
 
-export type FaultKind =
-  | 'partition'
-  | 'one-way'
-  | 'loss'
-  | 'slow-link'
-  | 'disorder'
-  | 'bus-restart'
-  | 'kill'
-  | 'power'
-  | 'stop'
-  | 'pause'
-  | 'slow-disk'
-  | 'failing-disk'
-  | 'full-disk'
-  | 'rot';
-
-export const FAULT_KINDS: readonly FaultKind[] = [
-  'partition',
-  'one-way',
-  'loss',
-  'slow-link',
-  'disorder',
-  'bus-restart',
-  'kill',
-  'power',
-  'stop',
-  'pause',
-  'slow-disk',
-  'failing-disk',
-  'full-disk',
-  'rot',
-];
-
-export interface NemesisOptions {
-  /** All kinds that may occur; each run has a random subset. */
-  readonly kinds: readonly FaultKind[];
-  /** Mean time between the beginnings of two faults, ms. */
-  readonly everyMs: number;
-  /** Mean time of a fault, ms. */
-  readonly lastMs: number;
-}
+/** Of `slow-link`, ms; of `slow-disk`, times; of `loss` and `disorder`, share of messages; of `rot`, records. */
+const WORST = { delayMs: 2_000, slowness: 500, loss: 0.2, disorder: 0.2, lateMs: 200, rot: 3 };
 
 export class Nemesis {
-  readonly kinds: readonly FaultKind[];
   readonly #cluster: SimulatedCluster;
-  readonly #options: NemesisOptions;
+  readonly #schedule: readonly Fault[];
+  readonly #supervisor: Supervisor;
+  readonly #administrator: Administrator;
+  readonly #copies = new Map<NodeId, DiskImage>();
   readonly #random: Random;
-  readonly #down = new Set<NodeId>();
-  readonly #restarts = new Set<Promise<void>>();
   #loss = 0;
   #disorder = 0;
-  #stopped = false;
-  /** Faults done so far. */
-  count = 0;
+  #lastEndMs = 0;
 
-  constructor(cluster: SimulatedCluster, options: NemesisOptions) {
+  constructor(cluster: SimulatedCluster, schedule: readonly Fault[]) {
     this.#cluster = cluster;
-    this.#options = options;
-    this.#random = cluster.world.random('nemesis');
-    const share = this.#random.float();
-    this.kinds = options.kinds.filter(() => this.#random.float() < share);
-    cluster.world.trace.note('nemesis', `may do: ${this.kinds.join(', ')}`);
+    this.#schedule = schedule;
+    this.#random = cluster.world.random('bad network');
+    this.#supervisor = new Supervisor(cluster);
+    this.#administrator = new Administrator(cluster, this.#supervisor);
   }
 
-  async run(): Promise<void> {
-    while (!this.#stopped) {
-      await this.#cluster.world.sleep(this.#options.everyMs * 2 * this.#random.float());
-      const kind = pick(this.#random, this.kinds);
-      if (kind === undefined || this.#stopped) continue;
-      this.count++;
-      this.#do(kind, this.#options.lastMs * 2 * this.#random.float());
+  /** Virtual time at which the last fault that has begun is over, as far as its end is known. */
+  get quietSinceMs(): number {
+    return this.#supervisor.isBusy || this.#administrator.isBusy ? Infinity : this.#lastEndMs;
+  }
+
+  /** Enters all faults into the agenda of the world, from now on. */
+  start(): void {
+    const { world } = this.#cluster;
+    const startedMs = world.nowMs;
+    for (const fault of this.#schedule) {
+      world.at(startedMs + fault.atMs, () => {
+        world.trace.note('nemesis', describeFault(fault));
+        this.#lastEndMs = Math.max(this.#lastEndMs, world.nowMs + fault.lastMs);
+        this.#do(fault);
+      });
     }
   }
 
-  /** Ends everything, brings every node back, and lets nothing begin any more. */
+  /** Ends everything and brings every node back. To be called when the schedule is over. */
   async heal(): Promise<void> {
-    this.#stopped = true;
     const { world, network, members } = this.#cluster;
     world.trace.note('nemesis', 'heals all');
     network.healAll();
@@ -91,49 +58,35 @@ export class Nemesis {
     this.#disorder = 0;
     this.#cluster.shapeAsUsual();
     for (const { disk } of members.values()) Object.assign(disk.faults, { full: false, failing: 0, slowness: 1 });
-    await Promise.all(this.#restarts);
-    for (const { name, node } of members.values()) if (node === undefined) await this.#bringBack(name);
+    await this.#administrator.settle();
+    await this.#supervisor.settle();
   }
 
-  #do(kind: FaultKind, lastMs: number): void {
+  #do({ kind, lastMs, whom, degree }: Fault): void {
     const { world, network, members } = this.#cluster;
-    const say = (what: string): void => world.trace.note('nemesis', `${what} for ${lastMs.toFixed(0)} ms`);
     const later = (end: () => void): void => void world.at(world.nowMs + lastMs, end);
-    const names = shuffle(this.#random, [...this.#cluster.connections]);
-    const member = pick(this.#random, [...members.values()]);
-    if (member === undefined) return;
-    const { disk } = member;
+    const [first = '', second = ''] = whom;
+    const member = members.get(first as NodeId);
     switch (kind) {
       case 'partition': {
-        const cut = 1 + this.#random.int(names.length - 1);
-        const [left, right] = [names.slice(0, cut), names.slice(cut)];
-        say(`cuts ${left.join(' ')} off from ${right.join(' ')}`);
+        const cut = whom.indexOf('');
+        const [left, right] = [whom.slice(0, cut), whom.slice(cut + 1)];
         network.partition(left, right);
         later(() => {
           for (const a of left) for (const b of right) network.heal(a, b);
         });
         return;
       }
-      case 'one-way': {
-        const [a, b] = names;
-        if (a === undefined || b === undefined) return;
-        say(`loses all from ${a} to ${b}`);
-        network.cutOneWay(a, b);
-        later(() => network.heal(a, b));
+      case 'one-way':
+        network.cutOneWay(first, second);
+        later(() => network.heal(first, second));
         return;
-      }
-      case 'slow-link': {
-        const [a, b] = names;
-        if (a === undefined || b === undefined) return;
-        const delayMs = 5 + this.#random.int(2_000);
-        say(`delays all from ${a} to ${b} by ${delayMs} ms`);
-        network.delay(a, b, delayMs);
-        later(() => network.delay(a, b, 0));
+      case 'slow-link':
+        network.delay(first, second, degree * WORST.delayMs);
+        later(() => network.delay(first, second, 0));
         return;
-      }
       case 'loss':
-        this.#loss = this.#random.float() * 0.2;
-        say(`loses ${(this.#loss * 100).toFixed(1)} % of all messages`);
+        this.#loss = degree * WORST.loss;
         this.#reshape();
         later(() => {
           this.#loss = 0;
@@ -141,8 +94,7 @@ export class Nemesis {
         });
         return;
       case 'disorder':
-        this.#disorder = this.#random.float() * 0.2;
-        say(`repeats or delays ${(this.#disorder * 100).toFixed(1)} % of all messages`);
+        this.#disorder = degree * WORST.disorder;
         this.#reshape();
         later(() => {
           this.#disorder = 0;
@@ -152,73 +104,66 @@ export class Nemesis {
       case 'bus-restart':
         this.#cluster.restartBus();
         return;
+      case 'join':
+        this.#administrator.join(first as NodeId);
+        return;
+      default:
+        if (member === undefined) return;
+    }
+    const { name, disk } = member;
+    switch (kind) {
       case 'kill':
       case 'power':
       case 'stop':
-        this.#takeDown(member.name, kind, lastMs);
+        this.#supervisor.takeDown(name, kind, lastMs);
         return;
+      case 'wipe':
+        this.#supervisor.takeDown(name, 'power', lastMs, () => disk.wipe());
+        return;
+      case 'old-copy': {
+        // The first time a copy is taken, the next time it is put back.
+        const copy = this.#copies.get(name);
+        if (copy === undefined) this.#copies.set(name, disk.image());
+        else if (this.#supervisor.takeDown(name, 'power', lastMs, () => disk.restore(copy))) this.#copies.delete(name);
+        return;
+      }
       case 'pause':
-        if (member.process === undefined) return;
-        say(`pauses ${member.name}`);
-        member.process.pauseUntil(world.nowMs + lastMs);
+        member.process?.pauseUntil(world.nowMs + lastMs);
         return;
       case 'slow-disk':
-        disk.faults.slowness = 2 + this.#random.int(500);
-        say(`makes the disk of ${member.name} ${disk.faults.slowness} times slower`);
+        disk.faults.slowness = 1 + degree * WORST.slowness;
         later(() => (disk.faults.slowness = 1));
         return;
       case 'failing-disk':
-        disk.faults.failing = this.#random.float();
-        say(`makes ${(disk.faults.failing * 100).toFixed(0)} % of the writes of ${member.name} fail`);
+        disk.faults.failing = degree;
         later(() => (disk.faults.failing = 0));
         return;
       case 'full-disk':
-        say(`fills the disk of ${member.name}`);
         disk.faults.full = true;
         later(() => (disk.faults.full = false));
         return;
       case 'rot':
-        world.trace.note('nemesis', `rots ${disk.rot(1 + this.#random.int(3))} records of ${member.name}`);
+        disk.rot(Math.ceil(degree * WORST.rot));
         return;
-    }
-  }
-
-  /** Not more than one node at a time is taken down, so that two remain of every three owners. */
-  #takeDown(name: NodeId, how: 'kill' | 'power' | 'stop', lastMs: number): void {
-    if (this.#down.size > 0) return;
-    this.#down.add(name);
-    const { world } = this.#cluster;
-    const restart = async (): Promise<void> => {
-      if (how === 'stop') await this.#cluster.stopNode(name);
-      else this.#cluster.crashNode(name, how === 'kill' ? 'process' : 'machine');
-      await world.sleep(lastMs);
-      await this.#bringBack(name);
-      this.#down.delete(name);
-    };
-    const restarted = restart().finally(() => this.#restarts.delete(restarted));
-    this.#restarts.add(restarted);
-  }
-
-  /** As a supervisor does: again and again. */
-  async #bringBack(name: NodeId): Promise<void> {
-    for (;;) {
-      try {
-        await this.#cluster.startNode(name);
+      case 'leave':
+        this.#administrator.leave(name);
         return;
-      } catch (thrown) {
-        this.#cluster.world.trace.note(name, `does not start: ${String(thrown)}`);
-        this.#cluster.abandonNode(name);
-        await this.#cluster.world.sleep(1_000);
-      }
+      case 'remove':
+        this.#administrator.remove(name, lastMs);
+        return;
+      case 'weight':
+        this.#administrator.reweigh(name, Math.ceil(degree * 3));
+        return;
     }
   }
 
   #reshape(): void {
+    const random = this.#random;
     this.#cluster.shapeAsUsual((usualMs) => {
-      if (this.#loss > 0 && this.#random.float() < this.#loss) return 'lost';
-      if (this.#disorder === 0 || this.#random.float() >= this.#disorder) return usualMs;
-      const late = usualMs + this.#random.float() * 200;
-      return { delaysMs: this.#random.int(2) === 0 ? [late] : [usualMs, late] };
+      if (this.#loss > 0 && random.float() < this.#loss) return 'lost';
+      if (this.#disorder === 0 || random.float() >= this.#disorder) return usualMs;
+      const late = usualMs + random.float() * WORST.lateMs;
+      return { delaysMs: random.int(2) === 0 ? [late] : [usualMs, late] };
     });
   }
 }

@@ -28,3 +28,26 @@ test.each(Array.from({ length: 12 }, (_, i) => i + 1))(
 test('seed 67: a write that waited in a paused node while its client wrote it elsewhere is not carried out when the node wakes', async () => {
   expect((await simulate({ seed: 67 })).violations).toEqual([]);
 });
+
+describe('membership that changes under load and faults', () => {
+  const kinds = [
+    'join',
+    'leave',
+    'remove',
+    'weight',
+    'wipe',
+    'old-copy',
+    'partition',
+    'loss',
+    'disorder',
+    'kill',
+    'power',
+    'pause',
+  ] as const;
+  test.each([101, 102, 103, 104])('seed %i: nothing is lost, nothing returns, and nobody keeps what is others’', async (seed) => {
+    const { violations, acknowledged, schedule } = await simulate({ seed, kinds });
+    expect(violations).toEqual([]);
+    expect(acknowledged).toBeGreaterThan(50);
+    expect(schedule.length).toBeGreaterThan(5);
+  });
+});

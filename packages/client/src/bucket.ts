@@ -62,6 +62,8 @@ export interface Reading<T> {
   readonly entry: Entry<T> | undefined;
   /** Of all that was read. A deleted key has one too, for the write that comes after the delete; undefined when nothing was read. */
   readonly context: ReadContext | undefined;
+  /** Who took part, also where nothing was found. */
+  readonly receipt: Receipt;
 }
 
 export interface BucketEnv {
@@ -96,10 +98,11 @@ export class Bucket<T> {
     const fetched = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) =>
       this.#env.routing.fetch(address, quorum, leftMs),
     );
-    if (fetched.siblings.length === 0) return { entry: undefined, context: undefined };
+    const { receipt } = fetched;
+    if (fetched.siblings.length === 0) return { entry: undefined, context: undefined, receipt };
     const live = fetched.siblings.filter(({ tombstone }) => !tombstone).map((sibling) => this.#decode(sibling));
-    const entry = live.length === 0 ? undefined : new Entry(live, fetched.context, fetched.receipt, this.#options.merge);
-    return { entry, context: fetched.context };
+    const entry = live.length === 0 ? undefined : new Entry(live, fetched.context, receipt, this.#options.merge);
+    return { entry, context: fetched.context, receipt };
   }
 
   /** Writes a value. With the context of a read it replaces what that read returned; without, it becomes a sibling of what is there. */

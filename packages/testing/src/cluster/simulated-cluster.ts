@@ -167,9 +167,12 @@ export class SimulatedCluster {
     const { node } = member;
     if (node === undefined) return;
     this.world.trace.note(name, 'is stopped');
-    await this.#within(limitMs, node.stop()).catch(() => undefined);
+    const ended = await this.#within(limitMs, node.stop()).then(
+      () => 'in good order' as const,
+      () => 'killed' as const,
+    );
     this.#end(member);
-    member.disk.release();
+    member.disk.release(ended);
   }
 
   /** SIGKILL, or the power goes. */
@@ -177,7 +180,7 @@ export class SimulatedCluster {
     const member = this.member(name);
     this.world.trace.note(name, how === 'process' ? 'is killed' : 'loses its power');
     this.#end(member);
-    if (how === 'process') member.disk.release();
+    if (how === 'process') member.disk.release('killed');
     else member.disk.crash();
   }
 
@@ -185,7 +188,7 @@ export class SimulatedCluster {
   abandonNode(name: NodeId): void {
     const member = this.member(name);
     this.#end(member);
-    member.disk.release();
+    member.disk.release('killed');
   }
 
   async startRouter(name: string): Promise<ArmatureRouter> {
@@ -213,6 +216,7 @@ export class SimulatedCluster {
     const { node } = this.member(at);
     if (node === undefined) return Promise.reject(new Error(`${at} does not run`));
     this.world.trace.note('admin', `${change.kind} at ${at}: ${JSON.stringify(change)}`);
+    if (change.kind === 'remove') this.member(change.node).disk.suffered('replaced');
     return node.participant.membership.propose(change);
   }
 

@@ -33,15 +33,31 @@ const USUAL_TIMES: DiskTimes = { writeMs: 0.05, syncMs: 1, rangeMs: 0.2 };
 
 export type DiskImage = ReadonlyMap<BinaryString, Uint8Array>;
 
+/**
+ * What may have cost a disk some of what had been acknowledged: `kill`, what was in the memory of the process; `power`, what was not synced; `rot`, these stored
+ * keys; `replaced`, everything: another device, an old copy of this one, or its node was removed for good.
+ */
+export interface Mishap {
+  readonly kind: 'kill' | 'power' | 'rot' | 'replaced';
+  /** Virtual ms. */
+  readonly atMs: number;
+  /** Of `rot`. */
+  readonly keys: readonly BinaryString[];
+}
+
 export class SimulatedDisk {
   /** Told of everything that is about to be written. */
   onWrite: (batch: readonly StorageOperation[]) => void = () => undefined;
   readonly faults: DiskFaults = { full: false, failing: 0, slowness: 1 };
+  /** So far, in order. */
+  readonly mishaps: Mishap[] = [];
+  readonly #world: World;
   readonly #random: Random;
   readonly #times: DiskTimes;
   #memory = new MemoryDisk();
 
   constructor(world: World, name: string, times: DiskTimes = USUAL_TIMES) {
+    this.#world = world;
     this.#random = world.random(`disk ${name}`);
     this.#times = times;
   }
@@ -74,17 +90,20 @@ export class SimulatedDisk {
 
   /** The power goes: of what was not synced, a part drawn from the seed is still there. */
   crash(): void {
+    this.suffered('power');
     const { unsyncedBatches } = this.#memory;
     this.#memory.crash(this.#random.int(unsyncedBatches + 1));
   }
 
-  /** The process goes and the machine stays: what was written is there. */
-  release(): void {
+  /** The process goes and the machine stays: what was written is there. In good order: what it had still to write as well. */
+  release(how: 'in good order' | 'killed'): void {
+    if (how === 'killed') this.suffered('kill');
     this.#memory.crash(this.#memory.unsyncedBatches);
   }
 
   /** A new device. */
   wipe(): void {
+    this.suffered('replaced');
     this.#memory = new MemoryDisk();
   }
 
@@ -93,13 +112,14 @@ export class SimulatedDisk {
   }
 
   restore(image: DiskImage): void {
+    this.suffered('replaced');
     this.#memory.restore(image);
   }
 
   /** Flips one bit of up to `count` records or hints. How many it was. */
   rot(count: number): number {
     const keys = [...this.#memory.image().keys()].filter((key) => parseSpaceKey(key)?.space !== 'meta');
-    let rotten = 0;
+    const rotten: BinaryString[] = [];
     for (let i = 0; i < count && keys.length > 0; i++) {
       const [key] = keys.splice(this.#random.int(keys.length), 1);
       const value = key === undefined ? undefined : this.#memory.get(key);
@@ -108,9 +128,15 @@ export class SimulatedDisk {
       const place = this.#random.int(bad.length);
       bad[place] = (bad[place] as number) ^ (1 << this.#random.int(8));
       this.#memory.rot(key, bad);
-      rotten++;
+      rotten.push(key);
     }
-    return rotten;
+    this.suffered('rot', rotten);
+    return rotten.length;
+  }
+
+  /** Notes what has befallen it. */
+  suffered(kind: Mishap['kind'], keys: readonly BinaryString[] = []): void {
+    this.mishaps.push({ kind, atMs: this.#world.nowMs, keys });
   }
 
   async #write(

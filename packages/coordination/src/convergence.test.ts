@@ -121,6 +121,7 @@ class World {
           ...{ ...parts, node: one, replica, slice: () => Promise.resolve(), local: member.share, atOnce: 2 },
           ask: (peer, request, timeoutMs) => cluster.askShare(one, peer, request, timeoutMs),
           isSuspect: (other) => cluster.suspects.has(other),
+          isOwnStore: () => true,
           catchUp: () => cluster.catchUp(one),
           sync: () => Promise.resolve(),
           dropsEnded: () => Promise.resolve(),

@@ -30,6 +30,7 @@ class World {
   meddle: (asked: Asked) => void = () => undefined;
   delayMs = 1;
   declareFailure: ErrorCode | undefined;
+  isOwnStore = true;
   endless = false;
   slices = 0;
   /** How long a slice has to be waited for; undefined: there are none any more. */
@@ -57,6 +58,7 @@ class World {
         return this.endless && request.kind === 'digests' ? { ...reply, next: request.start } : reply;
       },
       isSuspect: (one) => this.suspects.has(one),
+      isOwnStore: () => this.isOwnStore,
       catchUp: () => sleep(this.clock, 1),
       local: this.own.share,
       replica: this.own,
@@ -452,6 +454,24 @@ describe('owners that do not answer', () => {
 });
 
 describe('its own trouble', () => {
+  test('a store that is not known to be its own: nothing is copied, a retry that was waiting included', async () => {
+    const world = new World();
+    world.fill(40);
+    for (const one of OLD) world.down.set(one, 'unreachable');
+    world.filler.wake();
+    await world.clock.advance(500);
+    world.isOwnStore = false;
+    world.down.clear();
+    const asked = world.asks.length;
+    world.filler.wake();
+    await world.clock.advance(20_000);
+    expect(world.asks.length).toBe(asked);
+    world.isOwnStore = true;
+    world.filler.wake();
+    await world.clock.advance(20_000);
+    expect(world.declared).toEqual(world.pendingPartitions);
+  });
+
   test('a merge fails: not ready, and tried again', async () => {
     const world = new World();
     world.fill(300);

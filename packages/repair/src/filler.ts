@@ -29,6 +29,8 @@ export interface FillerEnv {
   readonly view: () => View;
   readonly ask: AskPeer;
   readonly isSuspect: (node: NodeId) => boolean;
+  /** Whether the store is known to be this node's of now: what is left from an earlier life, or is about to be discarded, is neither built on nor handed on. */
+  readonly isOwnStore: () => boolean;
   /** Resolves when every record of membership that the peer knows is in the view. */
   readonly catchUp: (peer: NodeId) => Promise<unknown>;
   readonly local: Pick<LocalShare, 'digests'>;
@@ -89,7 +91,7 @@ export class Filler {
     };
   }
 
-  /** Looks whether there is something to fill. Cheap when there is not; call it on every change of the view. */
+  /** Looks whether there is something to fill. Cheap when there is not; call it on every change of the view, and when the store has turned out to be its own. */
   wake(): void {
     if (this.#stopped) return;
     if (this.#running) {
@@ -97,6 +99,7 @@ export class Filler {
       return;
     }
     this.#retry?.cancel();
+    if (!this.#env.isOwnStore()) return;
     if (this.#env.view().pendingFor(this.#env.node).length === 0) {
       this.#filling = false;
       this.#env.ledger.problem('filling', '');

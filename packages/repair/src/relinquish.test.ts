@@ -39,6 +39,7 @@ class World {
   /** What the next asks meet with, one after the other; then nothing. */
   luck: ('well' | 'refuses' | 'fails' | 'busy' | 'turns' | 'written')[] = [];
   asks = 0;
+  isOwnStore = true;
   drops = 0;
   /** What must never happen, and did. */
   readonly broken: string[] = [];
@@ -72,6 +73,7 @@ class World {
         return this.others.get(to)!.answer(request);
       },
       isSuspect: (one) => this.suspects.has(one),
+      isOwnStore: () => this.isOwnStore,
       local: this.own.share,
       trees: { sizeOf: (partition, n) => this.#sizeOf(partition, n) },
       replica: {
@@ -219,6 +221,19 @@ describe('relinquishing', () => {
     await world.clock.advance(20_000);
     expect(world.own.store.size).toBe(0);
     expect(world.ledger.status(0).lastProblem).toBe('');
+  });
+
+  test('a store that is not known to be its own hands nothing on, and drops nothing: what it holds may have been deleted since', async () => {
+    const world = new World();
+    for (let key = 0; key < 50; key++) world.own.store.set(addressFor(key), encoded([1]));
+    for (const one of NAMES.slice(1)) world.down.set(one, 'unreachable');
+    world.relinquisher.wake();
+    await world.clock.advance(1_000);
+    world.isOwnStore = false;
+    world.down.clear();
+    await world.settle();
+    expect(world.own.store.size).toBe(50);
+    expect([...world.others.values()].every(({ store }) => store.size === 0)).toBe(true);
   });
 
   test('while a new owner is still copying nothing is given up, and it is when the partition has flipped', async () => {

@@ -30,6 +30,8 @@ export interface RelinquisherEnv {
   readonly view: () => View;
   readonly ask: AskPeer;
   readonly isSuspect: (node: NodeId) => boolean;
+  /** Whether the store is known to be this node's of now: what is left from an earlier life, or is about to be discarded, is neither built on nor handed on. */
+  readonly isOwnStore: () => boolean;
   readonly local: Pick<LocalShare, 'digests' | 'sets'>;
   readonly trees: Pick<TreeKeeper, 'sizeOf'>;
   readonly replica: Pick<Replica, 'page' | 'drop'>;
@@ -71,7 +73,7 @@ export class Relinquisher {
     this.#search = { node, trees, replica, budget: new SliceBudget(slice, 'fill') };
   }
 
-  /** Looks for data to give up. Call it at the start and on every change of the view. */
+  /** Looks for data to give up. Call it at the start, on every change of the view, and when the store has turned out to be its own. */
   wake(): void {
     if (this.#stopped) return;
     if (this.#running) {
@@ -79,6 +81,7 @@ export class Relinquisher {
       return;
     }
     this.#retry?.cancel();
+    if (!this.#env.isOwnStore()) return;
     this.#running = true;
     this.#round().then(
       (isClear) => this.#rest(isClear, ''),

@@ -32,37 +32,35 @@ export class SourceGate {
   async pass<T>(work: () => T | Promise<T>, recordsOf: (result: T) => number): Promise<T> {
     if (this.#inHand >= AT_ONCE) throw this.#noRoom(`${AT_ONCE} questions of transfers and repairs are in hand already`);
     this.#inHand++;
-    // Of a slice that comes too late for whoever asked, the next one lives; so it is waited for here, and counts as in hand until then.
+    const leave = (): void => {
+      this.#inHand--;
+    };
+    // A slice that comes too late for whoever asked serves the next one; so it is waited for here all the same, and counts as in hand until then.
     const ready = this.#budget.ready();
-    const isReady = await this.#inTime(ready);
-    if (!isReady) {
-      ready.then(
-        () => this.#inHand--,
-        () => this.#inHand--,
-      );
+    if (!(await this.#isInTime(ready))) {
+      ready.then(leave, leave);
       throw this.#noRoom('the foreground leaves no time for transfers and repairs');
     }
     try {
+      await ready;
       const result = await work();
       this.#budget.spend(recordsOf(result));
       return result;
     } finally {
-      this.#inHand--;
+      leave();
     }
   }
 
-  async #inTime(ready: Promise<void>): Promise<boolean> {
-    let giveUp = (): void => undefined;
-    const late = new Promise<boolean>((resolve) => (giveUp = () => resolve(false)));
-    const timer = this.#clock.after(LONGEST_WAIT_MS, giveUp);
-    try {
-      return await Promise.race([ready.then(() => true), late]);
-    } catch (thrown) {
-      this.#inHand--;
-      throw thrown;
-    } finally {
-      timer.cancel();
-    }
+  /** Whether it settles, well or not, before whoever asked loses patience. */
+  #isInTime(ready: Promise<void>): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(LONGEST_WAIT_MS, () => resolve(false));
+      const settle = (): void => {
+        timer.cancel();
+        resolve(true);
+      };
+      ready.then(settle, settle);
+    });
   }
 
   #noRoom(why: string): ArmatureError {

@@ -168,6 +168,7 @@ export class ArmatureNode {
       trees: this.#synchronisation.trees,
       ask: (peer, request, timeoutMs) => this.#synchronisation.ask(peer, request, timeoutMs),
       sync: () => parts.store.sync(),
+      isOwnStore: () => parts.identity.isSettled,
       slice: this.#slices.slice,
       clock,
       log,
@@ -235,7 +236,7 @@ export class ArmatureNode {
 
   /** What depends on the view catches up with it. */
   #follow(): void {
-    if (this.#identity.isSettled) this.#transfers.follow();
+    this.#transfers.follow();
     this.#synchronisation.follow();
     this.#departure.follow();
   }

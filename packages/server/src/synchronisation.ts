@@ -48,6 +48,7 @@ const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
 export class Synchronisation {
   readonly #env: SynchronisationEnv;
   readonly trees: TreeKeeper;
+  /** What is held here, as peers may ask for it. */
   readonly share: LocalShare;
   readonly #gate: SourceGate;
   readonly #reaping: Reaping;
@@ -121,31 +122,43 @@ export class Synchronisation {
   ): Promise<SynchronisationReply | ReapingReply> {
     if (request.kind === 'reap' || request.kind === 'clear' || request.kind === 'drop')
       return this.#reaping.answer(request, sender);
-    const fenced = fenceByRing(this.#env.fence, request.ring, sender.address);
-    if (fenced !== undefined) await fenced;
+    const fence = (): undefined | Promise<undefined> => fenceByRing(this.#env.fence, request.ring, sender.address);
     switch (request.kind) {
       case 'tree':
+        await fence();
         return this.share.answerTree(request);
       case 'digests':
-        return this.#gate.pass(
+        return this.#served(
+          fence,
           () => this.share.digests(request),
           ({ entries }) => entries.length,
         );
       case 'sets':
-        return this.#gate.pass(
+        return this.#served(
+          fence,
           () => this.share.sets(request.addresses),
           ({ sets }) => sets.length,
         );
       case 'absorb':
-        return this.#gate.pass(
+        return this.#served(
+          fence,
           () => this.share.absorb(request.entries),
           ({ merged }) => merged,
         );
       case 'exchange':
+        await fence();
         return this.#exchange(request);
       default:
         return unreachable(request);
     }
+  }
+
+  /** The wait for a slice comes before the fence, which must hold for what is then read. */
+  #served<T>(fence: () => undefined | Promise<undefined>, work: () => Promise<T>, recordsOf: (result: T) => number): Promise<T> {
+    return this.#gate.pass(async () => {
+      await fence();
+      return work();
+    }, recordsOf);
   }
 
   /** Whether an exchange of this node may have a state of the key in hand. */

@@ -132,16 +132,27 @@ test('an owner is down while others would drop: everything stays until it is bac
 
 test('the only copy is at a former owner: it is handed to all owners before it is dropped', async () => {
   trio = await Trio.start();
-  await fill(100);
-  for (const name of ['n1', 'n2', 'n3']) await trio.halt(name);
-  const only = trio.records('n1');
-  for (const name of ['n1', 'n2', 'n3']) trio.lose(name, (index) => index % 2 === 0);
+  await fill(200);
+  await trio.run('n4');
+  await trio.node('n1').participant.membership.propose(JOIN);
+  const names = ['n1', 'n2', 'n3', 'n4'];
+  await settled(names);
+  for (const name of names) await trio.halt(name);
+  const own = new Set(trio.records('n4').map(([key]) => key));
+  const others = trio.records('n1').filter(([key]) => !own.has(key));
+  const lost = new Set(others.filter((_, i) => i % 2 === 0).map(([key]) => key));
+  expect(lost.size).toBeGreaterThan(5);
+  for (const name of ['n1', 'n2', 'n3']) {
+    const held = trio.records(name);
+    expect(trio.lose(name, (index) => lost.has(held[index]![0]))).toBe(lost.size);
+  }
   trio.disk('n4').apply(
-    only.map(([key, value]) => ({ kind: 'put', key, value: Buffer.from(value, 'hex') })),
+    others.map(([key, value]) => ({ kind: 'put', key, value: Buffer.from(value, 'hex') })),
     true,
   );
-  for (const name of ['n1', 'n2', 'n3', 'n4']) await trio.run(name);
-  await until(() => trio.records('n4').length === 0);
-  expectPlaced(100);
-  expect([handedOver(), dropped()]).toEqual([150, 100]);
+  const before = dropped();
+  for (const name of names) await trio.run(name);
+  await until(() => trio.records('n4').length === own.size);
+  expectPlaced(200);
+  expect([handedOver(), dropped() - before]).toEqual([lost.size * 3, others.length]);
 });

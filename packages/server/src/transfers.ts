@@ -19,7 +19,7 @@ import type { Clock, Logger, Telemetry } from '@armature/runtime';
 export interface TransferOptions {
   /** Partitions copied at a time; 2 by default. */
   readonly transfersAtOnce?: number;
-  /** What transfers of this node may move per second, in and out together; no limit by default. */
+  /** Bytes of records that transfers of this node may move per second, in and out together; no limit by default. */
   readonly transferBytesPerSecond?: number | undefined;
 }
 
@@ -33,6 +33,8 @@ export interface TransfersEnv {
   /** Resolves when everything written before is on stable storage. */
   readonly sync: () => Promise<void>;
   readonly ask: <Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number) => Promise<ReplyTo<Q>>;
+  /** See `FillerEnv`. */
+  readonly isOwnStore: () => boolean;
   readonly slice: TakeSlice;
   readonly clock: Clock;
   readonly log: Logger;
@@ -51,13 +53,13 @@ export class Transfers {
 
   constructor(env: TransfersEnv) {
     this.#env = env;
-    const { node, options, participant, replica, share, trees, ask, slice, clock, log, telemetry } = env;
+    const { node, options, participant, replica, share, trees, ask, isOwnStore, slice, clock, log, telemetry } = env;
     const { membership, monitor } = participant;
     const view = (): typeof membership.view => membership.view;
     const isSuspect = (peer: NodeId): boolean => monitor.isSuspect(peer);
     const ledger = new TransferLedger(clock, telemetry, () => this.#pendingPartitions);
     const pace = new TransferPace(clock, options.transferBytesPerSecond);
-    const shared = { node, view, ask, isSuspect, local: share, replica, slice, pace, ledger, clock, log };
+    const shared = { node, view, ask, isSuspect, isOwnStore, local: share, replica, slice, pace, ledger, clock, log };
     this.#ledger = ledger;
     this.#pace = pace;
     this.#relinquisher = new Relinquisher({ ...shared, trees });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { json, type Bucket, type Client } from '@armature/client';
+import { expectNoDotNamesTwoValues, expectReplicasEqual } from '@armature/tools/audit';
 import { ProcessCluster } from '@armature/tools/process-cluster';
 
 let cluster: ProcessCluster;
@@ -51,6 +52,8 @@ test('W = 3 with a node killed: fallbacks keep hints, which survive their own ki
   expect(missing).toEqual([]);
   await cluster.restart('n1');
   await cluster.restart('n3');
+  await expectReplicasEqual(cluster);
+  await expectNoDotNamesTwoValues(cluster);
   console.log(`${KEYS} writes acknowledged by 3 replicas with a node down, 0 lost`);
 });
 
@@ -67,5 +70,7 @@ test('half of the nodes are down: every key can still be written and read, and n
   await cluster.restart('n3');
   await expect.poll(() => totalOf('armature_hints_bytes'), { timeout: 60_000, interval: 250 }).toBe(0);
   for (const i of acknowledged) expect((await bucket.get(`half-${i}`, { r: 3 }))?.values).toEqual([i]);
+  await expectReplicasEqual(cluster);
+  await expectNoDotNamesTwoValues(cluster);
   console.log(`${acknowledged.length} writes acknowledged with half of the nodes down, 0 lost`);
 });

@@ -216,6 +216,13 @@ export class ProcessCluster {
     process.kill(this.pid(name), 'SIGCONT');
   }
 
+  /** Whatever was done to it: it runs, and is ready. */
+  async revive(name: string): Promise<void> {
+    if (!this.#member(name).process.isRunning()) await this.restart(name);
+    this.resume(name);
+    await this.untilReady(name);
+  }
+
   /** Ends the nats-server; `startNats` brings it back on the same port. */
   stopNats(): Promise<void> {
     return this.#nats.stop();

@@ -11,6 +11,7 @@ import {
   type BucketName,
   type NodeId,
   type Random,
+  parseNodeId,
 } from '@armature/kernel';
 import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
 import { discover } from '@armature/coordination';
@@ -108,6 +109,20 @@ export class Admin {
 
   remove(node: string): Promise<ChangeRecord> {
     return this.propose(unwrap(parseChange({ kind: 'remove', node })));
+  }
+
+  /**
+   * Has `successor`, a node that runs and is no member, take over the share of `node`; weight and zone are those of `node` unless given. `dead`: the old
+   * node is gone for good, and is asked nothing any more.
+   */
+  async replace(
+    node: string,
+    successor: string,
+    options: { zone?: string; weight?: number; dead?: boolean } = {},
+  ): Promise<ChangeRecord> {
+    const old = (await this.view()).members.get(unwrap(parseNodeId(node)));
+    const { zone = old?.zone ?? 'default', weight = old?.weight ?? 1, dead = false } = options;
+    return this.propose(unwrap(parseChange({ kind: 'replace', node, by: { node: successor, zone, weight }, dead })));
   }
 
   reweigh(node: string, weight: number): Promise<ChangeRecord> {

@@ -23,7 +23,7 @@ import {
   type MemberSettings,
   type RingVersion,
 } from '@armature/protocol';
-import { formRing, ringJoin, ringLeave, ringReweigh, ringRezone, type Ring } from '@armature/ring';
+import { formRing, ringJoin, ringLeave, ringReplace, ringReweigh, ringRezone, type Ring } from '@armature/ring';
 import { isRingRecord } from './history.js';
 import { Ownership, type NodeList } from './ownership.js';
 
@@ -33,7 +33,7 @@ import { Ownership, type NodeList } from './ownership.js';
  */
 export interface Member extends MemberSettings {
   readonly state: 'member' | 'leaving';
-  /** Id of the `create` or `join` that began this membership. A node that is called back while it leaves goes on with the same one. */
+  /** Id of the `create`, `join` or `replace` that began this membership. A node that is called back while it leaves goes on with the same one. */
   readonly stint: string;
   /**
    * The actors that the node said, in this stint and since its last loss, that its store mints under: oldest first, the last few. The store that was here
@@ -136,6 +136,9 @@ export class Fold {
       case 'remove':
         this.#remove(record.id, change.node);
         break;
+      case 'replace':
+        this.#replace(record.id, change);
+        break;
       case 'weight':
         this.#reweigh(record.id, change);
         break;
@@ -195,6 +198,16 @@ export class Fold {
     if (member.state === 'member' && this.activeCount === 1) return; // somebody must stay
     this.members.delete(node);
     this.#turn(id, member.state === 'member' ? ringLeave(this.ring, node) : this.ring, node);
+  }
+
+  /** The successor must be a stranger: a member has a share already, and one that is leaving is called back by a join. */
+  #replace(id: string, { node, by, dead }: ChangeOf<'replace'>): void {
+    const member = this.members.get(node);
+    if (member?.state !== 'member' || this.members.has(by.node) || this.ring === undefined) return;
+    if (dead) this.members.delete(node);
+    else this.members.set(node, { ...member, state: 'leaving' });
+    this.members.set(by.node, newMember(by, id));
+    this.#turn(id, ringReplace(this.ring, node, by), dead ? node : undefined);
   }
 
   #reweigh(id: string, { node, weight }: ChangeOf<'weight'>): void {

@@ -28,6 +28,8 @@ export function checkProposal(view: View, clusterName: ClusterName, proposed: Ch
       return checkLeave(view, change);
     case 'remove':
       return checkRemove(view, change);
+    case 'replace':
+      return checkReplace(view, change);
     case 'weight':
     case 'zone':
       return checkSetting(view, change);
@@ -135,6 +137,38 @@ function checkRemove(view: View, change: Extract<Change, { kind: 'remove' }>): V
       `${change.node} is the last node of the cluster`,
       'To end the cluster, stop the node and delete its data.',
       change.node,
+    );
+  }
+  return ok(change);
+}
+
+function checkReplace(view: View, change: Extract<Change, { kind: 'replace' }>): Verdict {
+  const { node } = change;
+  const successor = change.by.node;
+  const member = view.members.get(node);
+  if (member === undefined) return stranger(view, node);
+  if (successor === node) {
+    return refuse(
+      'invalid-argument',
+      `${node} cannot replace itself`,
+      'A node whose disk was lost is refilled by itself: start it with an empty data directory.',
+      node,
+    );
+  }
+  if (view.members.has(successor)) {
+    return refuse(
+      'invalid-argument',
+      `node ${successor} is a member already, with a share of its own`,
+      `Start a new node to take over, or let ${node} go: armature cluster leave ${node}.`,
+      successor,
+    );
+  }
+  if (member.state === 'leaving') {
+    return refuse(
+      'invalid-argument',
+      `node ${node} is leaving already, and its share is on its way to the others`,
+      `Join the new node: armature cluster join ${successor}. Or call ${node} back first: armature cluster join ${node}.`,
+      node,
     );
   }
   return ok(change);

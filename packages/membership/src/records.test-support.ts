@@ -36,6 +36,12 @@ export const change = {
   },
   join: (who: NodeId, weight = 1): Change => ({ kind: 'join', node: who, weight, zone: zone() }),
   leave: (who: NodeId): Change => ({ kind: 'leave', node: who }),
+  replace: (who: NodeId, by: NodeId, dead = false): Change => ({
+    kind: 'replace',
+    node: who,
+    by: { node: by, weight: 1, zone: zone() },
+    dead,
+  }),
   left: (who: NodeId): Change => ({ kind: 'left', node: who }),
   remove: (who: NodeId): Change => ({ kind: 'remove', node: who }),
   weight: (who: NodeId, weight: number): Change => ({ kind: 'weight', node: who, weight }),

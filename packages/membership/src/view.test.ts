@@ -171,6 +171,42 @@ describe('view: changes of the ring', () => {
     expect(everyPlacement(tale.view)).toEqual(before);
   });
 
+  test('replace: the successor copies exactly what the old one owned, which serves until then and leaves', () => {
+    const tale = new Tale(change.create([n1, n2, n3, n4]));
+    const before = everyPlacement(tale.view);
+    tale.add(change.replace(n2, n5));
+    expect(tale.view.members.get(n2)?.state).toBe('leaving');
+    expect(tale.view.members.get(n5)).toMatchObject({ state: 'member', stint: tale.records[1]?.id });
+    for (const { partition, owners } of before) {
+      const now = tale.view.placementOf(partition, N);
+      expect([...now.owners].sort()).toEqual([...owners].sort());
+      expect(now.pending).toEqual(owners.includes(n2) ? [n5] : []);
+    }
+    tale.allReady();
+    expect([...tale.view.members.keys()].sort()).toEqual([n1, n3, n4, n5]);
+    for (const { partition, owners } of before) {
+      const renamed = owners.map((owner) => (owner === n2 ? n5 : owner));
+      expect([...tale.view.placementOf(partition, N).owners].sort()).toEqual(renamed.sort());
+    }
+  });
+
+  test('replace of a dead node: it is gone at once, and its successor copies from the others', () => {
+    const tale = new Tale(change.create([n1, n2, n3, n4]), change.replace(n2, n5, true));
+    expect(tale.view.members.has(n2)).toBe(false);
+    expect(everyPlacement(tale.view).every(({ owners }) => !owners.includes(n2) && owners.length >= 2)).toBe(true);
+    for (const copy of tale.view.pendingFor(n5)) expect(copy.sources).not.toContain(n2);
+    tale.allReady();
+    expect(isSettled(tale.view)).toBe(true);
+  });
+
+  test('replace by a member, or of somebody who is leaving: nothing', () => {
+    const tale = new Tale(change.create([n1, n2, n3, n4]), change.leave(n4));
+    const { ring } = tale.view;
+    tale.add(change.replace(n1, n2), change.replace(n1, n4), change.replace(n4, n5));
+    expect(tale.view.ring).toBe(ring);
+    expect([...tale.view.members.keys()]).toEqual([n1, n2, n3, n4]);
+  });
+
   test('an actor is no ring record: nobody is fenced for it', () => {
     const tale = new Tale(change.create([n1, n2, n3, n4]));
     const version = tale.view.ringVersion;
@@ -404,6 +440,14 @@ describe('view: any history', () => {
     { weight: 2, arbitrary: who.map((one) => () => change.leave(one)) },
     { weight: 1, arbitrary: who.map((one) => () => change.left(one)) },
     { weight: 1, arbitrary: who.map((one) => () => change.remove(one)) },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(who, who, fc.boolean()).map(
+        ([one, by, dead]) =>
+          () =>
+            change.replace(one, by, dead),
+      ),
+    },
     { weight: 1, arbitrary: who.map((one) => () => change.lost(one, 'aa'.repeat(8))) },
     { weight: 1, arbitrary: who.map((one) => () => change.actor(one, 'bb'.repeat(8))) },
     {

@@ -107,6 +107,7 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('join'), node: nodeId, weight, zone }),
   fc.record({ kind: fc.constantFrom('leave', 'left', 'remove'), node: nodeId }),
+  fc.record({ kind: fc.constant('replace'), node: nodeId, by: member, dead: fc.boolean() }),
   fc.record({ kind: fc.constantFrom('actor', 'lost'), node: nodeId, actor: hexOf(16) }),
   fc.record({ kind: fc.constant('weight'), node: nodeId, weight }),
   fc.record({ kind: fc.constant('zone'), node: nodeId, zone }),

@@ -5,7 +5,7 @@
 import { parseBucketName, parseClusterName, parseZoneName, type ArmatureError, type Hlc, type Result } from '@armature/kernel';
 import { parseBucketProperties } from './bucket.js';
 import type { Change, ChangeRecord, MemberSettings } from './change.js';
-import { guarded, hex, integer, list, named, node, object, Refused, type Json } from './json-shape.js';
+import { boolean, guarded, hex, integer, list, named, node, object, Refused, type Json } from './json-shape.js';
 import { MAX_MEMBERS, MAX_PARTITIONS, MAX_RECORD_AT, MAX_WEIGHT, MIN_WEIGHT } from './limits.js';
 import { MAX_N } from './quorum-word.js';
 
@@ -53,6 +53,13 @@ function change(input: Json): Change {
     case 'left':
     case 'remove':
       return { kind, node: node(input['node'], 'node') };
+    case 'replace':
+      return {
+        kind,
+        node: node(input['node'], 'node'),
+        by: member(object(input['by'], 'by')),
+        dead: boolean(input['dead'] ?? false, 'dead'),
+      };
     case 'weight':
       return { kind, node: node(input['node'], 'node'), weight: weight(input['weight']) };
     case 'zone':

@@ -38,6 +38,11 @@ export type Change =
   | { readonly kind: 'left'; readonly node: NodeId }
   /** A node is gone for good: nothing is asked of it any more. */
   | { readonly kind: 'remove'; readonly node: NodeId }
+  /**
+   * `by`, a node that is no member, takes over the share of `node`, which goes in good order, or at once where it is dead: gone for good, like one that
+   * is removed.
+   */
+  | { readonly kind: 'replace'; readonly node: NodeId; readonly by: MemberSettings; readonly dead: boolean }
   | { readonly kind: 'weight'; readonly node: NodeId; readonly weight: number }
   | { readonly kind: 'zone'; readonly node: NodeId; readonly zone: ZoneName }
   | { readonly kind: 'bucket'; readonly bucket: BucketName; readonly properties: BucketProperties }

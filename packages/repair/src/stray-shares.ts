@@ -10,10 +10,14 @@ import type { SliceBudget } from '@armature/replica';
 import type { SynchronisedReplica } from './local-share.js';
 import type { TreeKeeper } from './tree-keeper.js';
 
-/** `wait`: it is not this node's, but on its way from some to others: who is to be given it is not settled. */
+/**
+ * `wait`: it is not this node's, but on its way from some to others: who is to be given it is not settled. A node that is no member keeps what it has to itself: tombstones
+ * are reaped without asking it, and it may hold what they deleted.
+ */
 export type Duty = 'keep' | 'wait' | 'relinquish';
 
 export function dutyOf(view: View, node: NodeId, partition: PartitionId, n: number): Duty {
+  if (!view.members.has(node)) return 'keep';
   const { owners, pending } = view.placementOf(partition, n);
   if (owners.includes(node) || pending.includes(node)) return 'keep';
   return pending.length > 0 || owners.length === 0 ? 'wait' : 'relinquish';

@@ -1,4 +1,4 @@
-import { type BinaryString, type BucketName, type PartitionId } from '@armature/kernel';
+import { type BinaryString, type BucketName, type PartitionId, type ZoneName } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -22,6 +22,7 @@ import {
   RING_START,
   ringJoin,
   ringLeave,
+  ringReplace,
   ringReweigh,
   ringRezone,
   type RingSettings,
@@ -30,7 +31,7 @@ import {
 describe('the ring is a function of its history', () => {
   test('equal histories give equal rings: fingerprint, members, every preference list', () => {
     fc.assert(
-      fc.property(anySettings, histories(), (start, history) => {
+      fc.property(anySettings, histories({ replaces: true }), (start, history) => {
         const [a, b] = [fold(start, history), fold(start, structuredClone(history))];
         expect(a.fingerprint).toBe(b.fingerprint);
         expect(a.members).toEqual(b.members);
@@ -41,7 +42,7 @@ describe('the ring is a function of its history', () => {
 
   test('a change does not alter the ring it starts from', () => {
     fc.assert(
-      fc.property(anySettings, histories(), (start, history) => {
+      fc.property(anySettings, histories({ replaces: true }), (start, history) => {
         const ring = fold(start, history.slice(0, -1));
         const before = {
           fingerprint: ring.fingerprint,
@@ -58,7 +59,7 @@ describe('the ring is a function of its history', () => {
 
   test('members stand in the order of their names, each once, as last described', () => {
     fc.assert(
-      fc.property(anySettings, histories(), (start, history) => {
+      fc.property(anySettings, histories({ replaces: true }), (start, history) => {
         const expected = new Map<string, unknown>();
         for (const change of history) {
           const node = change.kind === 'join' ? change.member.node : change.node;
@@ -67,6 +68,10 @@ describe('the ring is a function of its history', () => {
           else if (change.kind === 'leave') expected.delete(node);
           else if (present !== undefined && change.kind === 'reweigh') expected.set(node, { ...present, weight: change.weight });
           else if (present !== undefined && change.kind === 'rezone') expected.set(node, { ...present, zone: change.zone });
+          else if (present !== undefined && change.kind === 'replace' && !expected.has(change.by.node)) {
+            expected.delete(node);
+            expected.set(change.by.node, change.by);
+          }
         }
         const names = [...expected.keys()].sort();
         expect(fold(start, history).members).toEqual(names.map((name) => expected.get(name)));
@@ -76,7 +81,7 @@ describe('the ring is a function of its history', () => {
 
   test('strategies 1 and 2 forget the order of changes', () => {
     fc.assert(
-      fc.property(fc.constantFrom(1 as const, 2 as const), histories(), (strategy, history) => {
+      fc.property(fc.constantFrom(1 as const, 2 as const), histories({ replaces: true }), (strategy, history) => {
         const ring = fold(settings({ strategy }), history);
         expect(ring.fingerprint).toBe(formRing(settings({ strategy }), [...ring.members].reverse()).fingerprint);
       }),
@@ -128,7 +133,7 @@ describe('the ring is a function of its history', () => {
 describe('partitions', () => {
   test('tile the circle: each begins where the one before ends, from position 0 to the end', () => {
     fc.assert(
-      fc.property(anySettings, histories(), (start, history) => {
+      fc.property(anySettings, histories({ replaces: true }), (start, history) => {
         const ring = fold(start, history);
         let expected: BinaryString | undefined = RING_START;
         for (const partition of partitions(ring)) {
@@ -146,7 +151,7 @@ describe('partitions', () => {
     fc.assert(
       fc.property(
         anySettings,
-        histories(),
+        histories({ replaces: true }),
         fc.array(fc.uint8Array({ maxLength: 20 }), { minLength: 1, maxLength: 50 }),
         (start, history, keys) => {
           const ring = fold(start, history);
@@ -195,5 +200,53 @@ describe('settings', () => {
       expect(() => emptyRing({ ...settings(), ...change } as RingSettings)).toThrow(field);
     }
     expect(checkRingSettings(settings()).ok).toBe(true);
+  });
+});
+
+describe('a replacement', () => {
+  const anybody = fc.tuple(fc.nat(), fc.constantFrom(0.5, 1, 4), fc.nat(3).map(zoneName));
+  const successor = (weight: number, zone: ZoneName) => ({ node: nodeId(99), weight, zone });
+
+  test('strategy 3: the successor has exactly the partitions of the old one, and no other partition changes its owner', () => {
+    fc.assert(
+      fc.property(histories({ replaces: true }), anybody, (history, [which, weight, zone]) => {
+        const ring = fold(settings(), history);
+        if (ring.members.length === 0) return;
+        const old = ring.members[which % ring.members.length]!.node;
+        const after = ringReplace(ring, old, successor(weight, zone));
+        for (const partition of partitions(ring)) {
+          const before = ring.ownerOf(partition);
+          expect(after.ownerOf(partition)).toBe(before === old ? nodeId(99) : before);
+        }
+        expect(after.members.map(({ node }) => node)).toEqual(
+          [...ring.members.map(({ node }) => node).filter((node) => node !== old), nodeId(99)].sort(),
+        );
+      }),
+    );
+  });
+
+  test('strategy 3, in the same zone: every replica but those of the old one stays where it is', () => {
+    fc.assert(
+      fc.property(histories({ replaces: true }), anybody, (history, [which, weight]) => {
+        const ring = fold(settings(), history);
+        if (ring.members.length === 0) return;
+        const { node: old, zone } = ring.members[which % ring.members.length]!;
+        const after = ringReplace(ring, old, successor(weight, zone));
+        for (const partition of partitions(ring)) {
+          const renamed = ring.primariesOf(partition, 3).map((node) => (node === old ? nodeId(99) : node));
+          expect([...after.primariesOf(partition, 3)].sort()).toEqual(renamed.sort());
+        }
+      }),
+    );
+  });
+
+  test('of nobody, or by somebody who is there already: nothing', () => {
+    fc.assert(
+      fc.property(anySettings, histories({ replaces: true }), (start, history) => {
+        const ring = fold(start, history);
+        expect(ringReplace(ring, nodeId(98), successor(1, zoneName(0)))).toBe(ring);
+        for (const there of ring.members) expect(ringReplace(ring, ring.members[0]!.node, there)).toBe(ring);
+      }),
+    );
   });
 });

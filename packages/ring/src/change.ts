@@ -10,7 +10,7 @@ import { assert, type NodeId, unreachable, unwrap, type ZoneName } from '@armatu
 import { checkRingSettings, isWeight, type Ring, type RingMember, type RingSettings } from './ring.js';
 import { tokenRing } from './strategy-1.js';
 import { orderedTokenRing } from './strategy-2.js';
-import { claimedRing, formedRing } from './strategy-3.js';
+import { claimedRing, formedRing, renamedRing } from './strategy-3.js';
 
 /**
  * A ring without members: every preference list is empty. Throws `invalid-config` on settings that `checkRingSettings` refuses.
@@ -52,6 +52,18 @@ export function ringReweigh(ring: Ring, node: NodeId, weight: number): Ring {
 export function ringRezone(ring: Ring, node: NodeId, zone: ZoneName): Ring {
   const member = ring.members.find((candidate) => candidate.node === node);
   return member === undefined ? ring : ringJoin(ring, { ...member, zone });
+}
+
+/**
+ * The ring in which `successor` has the place of `node`. Under strategy 3 it gets exactly the partitions of `node`, whatever its weight, and no other moves;
+ * the next change spreads by weight again. Under strategies 1 and 2 tokens come from names, so it is a leave and a join. The ring itself, if there is no
+ * such node, or the successor is a member already.
+ */
+export function ringReplace(ring: Ring, node: NodeId, successor: RingMember): Ring {
+  const rest = without(ring, node);
+  if (rest.length === ring.members.length || ring.members.some((member) => member.node === successor.node)) return ring;
+  const nameOf = (owner: NodeId): NodeId => (owner === node ? successor.node : owner);
+  return remade(ring.settings, sorted([...rest, successor]), (all) => renamedRing(ring, all, nameOf));
 }
 
 function changed(ring: Ring, members: readonly RingMember[], occasion: string): Ring {

@@ -9,6 +9,7 @@ import {
   ringJoin,
   ringLeave,
   type RingMember,
+  ringReplace,
   ringReweigh,
   ringRezone,
   type RingSettings,
@@ -35,7 +36,8 @@ export type Change =
   | { readonly kind: 'join'; readonly member: RingMember }
   | { readonly kind: 'leave'; readonly node: NodeId }
   | { readonly kind: 'reweigh'; readonly node: NodeId; readonly weight: number }
-  | { readonly kind: 'rezone'; readonly node: NodeId; readonly zone: ZoneName };
+  | { readonly kind: 'rezone'; readonly node: NodeId; readonly zone: ZoneName }
+  | { readonly kind: 'replace'; readonly node: NodeId; readonly by: RingMember };
 
 export function applyChange(ring: Ring, change: Change): Ring {
   switch (change.kind) {
@@ -47,6 +49,8 @@ export function applyChange(ring: Ring, change: Change): Ring {
       return ringReweigh(ring, change.node, change.weight);
     case 'rezone':
       return ringRezone(ring, change.node, change.zone);
+    case 'replace':
+      return ringReplace(ring, change.node, change.by);
   }
 }
 
@@ -59,12 +63,18 @@ export interface HistoryShape {
   readonly zones?: number;
   readonly weights?: readonly number[];
   readonly length?: number;
+  /** With replacements, after which shares are no longer by weight until the next change. */
+  readonly replaces?: boolean;
 }
 
 /** Changes over a small set of names, so that rejoins, double joins and leaves of strangers are common. */
-export function histories({ nodes = 12, zones = 4, weights = [0.5, 1, 2], length = 25 }: HistoryShape = {}): fc.Arbitrary<
-  Change[]
-> {
+export function histories({
+  nodes = 12,
+  zones = 4,
+  weights = [0.5, 1, 2],
+  length = 25,
+  replaces = false,
+}: HistoryShape = {}): fc.Arbitrary<Change[]> {
   const node = fc.nat(nodes - 1).map(nodeId);
   const weight = fc.constantFrom(...weights);
   const zone = fc.nat(zones - 1).map(zoneName);
@@ -75,6 +85,10 @@ export function histories({ nodes = 12, zones = 4, weights = [0.5, 1, 2], length
       { weight: 2, arbitrary: fc.record({ kind: fc.constant('leave' as const), node }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('reweigh' as const), node, weight }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('rezone' as const), node, zone }) },
+      {
+        weight: replaces ? 1 : 0,
+        arbitrary: fc.record({ kind: fc.constant('replace' as const), node, by: fc.record({ node, weight, zone }) }),
+      },
     ),
     { minLength: 1, maxLength: length },
   );

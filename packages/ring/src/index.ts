@@ -33,6 +33,6 @@ export {
   type RingStrategy,
 } from './ring.js';
 export { MAX_TARGET_N } from './spacing.js';
-export { emptyRing, formRing, ringJoin, ringLeave, ringReweigh, ringRezone } from './change.js';
+export { emptyRing, formRing, ringJoin, ringLeave, ringReplace, ringReweigh, ringRezone } from './change.js';
 export { type Gain, type RangeTransfer, transfersBetween } from './transfers.js';
 export { type Balance, balanceOf, metadataBytes, OUT_OF_BALANCE } from './balance.js';

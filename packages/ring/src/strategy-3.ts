@@ -4,7 +4,7 @@
  * Each partition is a token: the circle is the list of owners. It is the only strategy whose ring depends on the way it came
  * about, because a claim starts from the assignment that is there and moves as little as it can.
  */
-import { type PartitionId, seededRandom } from '@armature/kernel';
+import { type NodeId, type PartitionId, seededRandom } from '@armature/kernel';
 import { circleOf, CircleRing, zonesOf } from './circle-ring.js';
 import { claimPartitions } from './claim.js';
 import { equalPartitionOf, partitionRange, partitionShift } from './equal-partitions.js';
@@ -37,6 +37,16 @@ export function claimedRing(before: Ring, members: readonly RingMember[], occasi
   for (const owner of owners) if (owner !== NOBODY) held[owner] = (held[owner] as number) + 1;
   const random = seededRandom(`${settings.seed}/${occasion}`);
   return assignedRing(settings, members, claimPartitions(owners, boardRules(settings, members, held), random));
+}
+
+/** The ring of `members` in which each partition belongs to whom `nameOf` calls its owner of before. */
+export function renamedRing(before: Ring, members: readonly RingMember[], nameOf: (owner: NodeId) => NodeId): Ring {
+  const indices = new Map(members.map(({ node }, index) => [node, index]));
+  const owners = Int32Array.from(
+    { length: before.partitionCount },
+    (_, partition) => indices.get(nameOf(before.ownerOf(partition as PartitionId))) ?? NOBODY,
+  );
+  return assignedRing(before.settings, members, owners);
 }
 
 function boardRules(settings: RingSettings, members: readonly RingMember[], held: Int32Array): BoardRules {

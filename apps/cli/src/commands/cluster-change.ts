@@ -1,5 +1,5 @@
 /**
- * `armature cluster join`, `leave`, `remove`, `weight`, `zone`: explicit changes of membership (paper, section 4.8.1). Each is
+ * `armature cluster join`, `leave`, `remove`, `replace`, `weight`, `zone`: explicit changes of membership (paper, section 4.8.1). Each is
  * one record in the history, given at any node and spread by gossip. The command returns when the record is made, not when
  * the data has moved: new owners copy first, and only then does ownership pass.
  */
@@ -57,6 +57,22 @@ export function defineClusterChanges(commands: Commands, cluster: Command): void
       return change(session, (admin) => admin.remove(node), `${node} is removed`);
     },
   });
+  define<ReplaceOptions>(commands, cluster, {
+    usage: 'replace <node> <successor>',
+    summary: 'let a new node take over the share of another',
+    details:
+      'The new node must run and be no member. The old one serves until the new one holds its partitions, then leaves; no other\n' +
+      'data moves (under strategy 3). If the old one is gone for good, say so with --dead: the new one copies from the\n' +
+      `remaining replicas.\n${MOVES}`,
+    options: [
+      option('--dead', 'the old node will not come back: ask nothing of it any more'),
+      option('--yes', 'with --dead: no question, even if it answers'),
+      option('--zone <zone>', 'failure domain of the new node (default: that of the old one)'),
+      option('--weight <weight>', 'capacity of the new node, 0.01 to 100 (default: that of the old one)', decimal('--weight')),
+    ],
+    examples: ['cluster replace n2 n5', 'cluster replace n2 n5 --dead', 'cluster replace n2 n5 --zone west --weight 2'],
+    run: (session, [node = '', successor = ''], options) => replace(session, node, successor, options),
+  });
   define(commands, cluster, {
     usage: 'weight <node> <weight>',
     summary: "change a node's share",
@@ -88,6 +104,23 @@ async function change(session: Session, make: (admin: Admin) => Promise<ChangeRe
   const moving = [...view.members.keys()].map((node) => view.pendingFor(node).length).reduce((sum, count) => sum + count, 0);
   if (moving > 0) await session.note(`${plural(moving, 'copy of a partition is', 'copies of partitions are')} to be made.`);
   return undefined;
+}
+
+interface ReplaceOptions {
+  readonly dead?: boolean;
+  readonly yes?: boolean;
+  readonly zone?: string;
+  readonly weight?: number;
+}
+
+async function replace(session: Session, node: string, successor: string, options: ReplaceOptions): Promise<Outcome> {
+  await mustAnswer(session, successor);
+  const { dead = false, yes = false, ...settings } = options;
+  if (dead && !yes) await refuseIfAlive(session, node);
+  const said = dead
+    ? `${node} is removed; ${successor} copies its share from the other replicas now`
+    : `${successor} copies the share of ${node} now; stop ${node} when "armature cluster status" lists it no more`;
+  return change(session, (admin) => admin.replace(node, successor, { dead, ...settings }), said);
 }
 
 async function mustAnswer(session: Session, name: string): Promise<void> {

@@ -48,6 +48,8 @@ export function changeText(change: Change): string {
     case 'left':
     case 'remove':
       return `${change.kind} ${change.node}`;
+    case 'replace':
+      return `replace ${change.node}${change.dead ? ', which is dead,' : ''} by ${change.by.node}, zone ${change.by.zone}, weight ${change.by.weight}`;
     case 'weight':
       return `weight ${change.node} ${change.weight}`;
     case 'zone':

@@ -61,7 +61,7 @@ const recordsOf = async (kind: Change['kind'], who: string): Promise<Change[]> =
 
 async function statusOf(name: string): Promise<NodeStatus> {
   const { status, problem } = await client.admin.member(node(name));
-  if (status === undefined) throw problem;
+  if (status === undefined) throw new Error(`${name} does not answer`, { cause: problem });
   return status;
 }
 

@@ -316,6 +316,14 @@ describe('relinquishing', () => {
     expect(keys.some((key) => isOurs(key, 3, 'default') && !isOurs(key, 2, 'default'))).toBe(true);
   });
 
+  test('a node that is no member gives nothing to anybody: it may hold what has been deleted and reaped since', async () => {
+    const world = new World([...LEFT, { kind: 'remove', node: SELF }]);
+    world.own.store.set(addressFor(1), encoded([1]));
+    await world.settle();
+    expect(world.asks).toBe(0);
+    expect(world.own.store.has(addressFor(1))).toBe(true);
+  });
+
   test('a node that owns all it holds asks nobody', async () => {
     const world = new World([CREATED]);
     for (let key = 0; key < 100; key++) {

@@ -247,6 +247,18 @@ describe('when the ring has changed meanwhile', () => {
     expect(await world.left(N1)).toEqual([]);
   });
 
+  test('an owner that was removed and is taken for failed: nobody waits for it, the scan takes its hints to the present owners', async () => {
+    const world = await new World().open();
+    await world.keep(N1, 'k');
+    world.suspects.add(N1);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.asked, 'while it is a member it may come back').toEqual([]);
+    world.happen(joinOf(N4), { kind: 'remove', node: N1 });
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.to(N1)).toEqual([]);
+    expect(await world.left(N1)).toEqual([]);
+  });
+
   test('a pending owner gets the hint too: it may have copied the partition already', async () => {
     const world = await new World().open();
     world.happen(joinOf(N4));

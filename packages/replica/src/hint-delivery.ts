@@ -97,7 +97,9 @@ export class HintDelivery {
     try {
       const isLeaving = this.#isLeaving();
       for (const owner of await this.#env.hints.owners()) {
-        if (isLeaving || !this.#env.isSuspect(owner)) await this.#deliver(owner);
+        // Of one that is no member nobody waits for an answer: its hints go to others.
+        const isAwaited = this.#env.isSuspect(owner) && this.#env.view().members.has(owner);
+        if (isLeaving || !isAwaited) await this.#deliver(owner);
         await this.#ageOut(owner);
       }
     } catch (thrown) {

@@ -220,6 +220,8 @@ export class TestCluster {
   fastest: readonly NodeId[] = [];
   readonly suspects = new Set<NodeId>();
   hedgeDelayMs = 20;
+  /** What pinging a peer that keeps somebody waiting shows. By default that it is up. */
+  doubt: (one: NodeId) => void = () => undefined;
   /** What the network does; by default every message takes 1 ms. */
   deliver: (asked: Asked) => Delivery = () => ({});
   refreshes = 0;
@@ -354,6 +356,7 @@ export class TestCluster {
         order: (nodes) => nodes.toSorted((a, b) => (a === self ? -1 : b === self ? 1 : rank(a) - rank(b))),
         hedgeDelayMs: () => this.hedgeDelayMs,
         isSuspect: (one) => this.suspects.has(one),
+        doubt: (one) => this.doubt(one),
       },
       clock: this.clock,
       alarms: new AlarmWheel(this.clock, 1),

@@ -16,7 +16,7 @@ export interface CoordinationEnv {
   /** Catches up with membership now; resolves with the view after it. */
   readonly refresh: () => Promise<View>;
   readonly ask: AskReplica;
-  readonly monitor: Pick<FailureMonitor, 'order' | 'hedgeDelayMs' | 'isSuspect'>;
+  readonly monitor: Pick<FailureMonitor, 'order' | 'hedgeDelayMs' | 'isSuspect' | 'doubt'>;
   readonly clock: Clock;
   readonly alarms: AlarmWheel;
   readonly random: Random;

@@ -9,6 +9,7 @@ import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@ar
 import type { Placement } from '@armature/membership';
 import type { WriteReply, WriteRequest } from '@armature/protocol';
 import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environment.js';
+import { askWhileUp } from './patience.js';
 
 /** Failures of one node that another node may not share. */
 const TRY_ANOTHER = new Set<ErrorCode>([
@@ -54,10 +55,12 @@ export async function forwardWrite(
     const isLast = others.length === 0 || tried.size === MAX_ATTEMPTS - 1;
     try {
       const standIn = placement.owners.includes(node) ? {} : { standIn: true };
-      return await env.ask(
+      return await askWhileUp(
+        env,
         node,
         { ...write, ...standIn, ring: view.ringVersion },
         isLast ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE),
+        others.slice(0, n),
       );
     } catch (thrown) {
       const error = toArmatureError(thrown);

@@ -4,6 +4,7 @@
  *   asking --answer--> asking | answered          an answer counts; R of them (PR of them primaries) end the read; but see `isMet`
  *   asking --failure--> asking | failed           the next replica in line is asked instead; none left and too few answers: failed
  *   asking --hedge--> asking                      the quorum is slow: one more replica is asked, whoever is first counts
+ *   asking --settle--> asking | answered          only replicas that seem down are silent: fallbacks make up the quorum
  *
  * A late answer, after the verdict, is still taken in: read repair wants it.
  */
@@ -39,6 +40,8 @@ export interface GetState {
   readonly asked: number;
   readonly answers: readonly GetAnswer[];
   readonly failures: readonly GetFailure[];
+  /** Nobody who seems up is left to answer: what fallbacks say counts, even if it is "nothing". */
+  readonly settled: boolean;
   readonly verdict: 'asking' | 'answered' | 'failed';
 }
 
@@ -52,7 +55,7 @@ const NOBODY: readonly NodeId[] = [];
 export function startGet(plan: GetPlan): GetStep {
   const asked = Math.min(Math.max(plan.fanout, plan.needed), plan.replicas.length);
   const verdict = canBeMet(plan, plan.replicas) ? 'asking' : 'failed';
-  const state: GetState = { plan, asked: verdict === 'failed' ? 0 : asked, answers: [], failures: [], verdict };
+  const state: GetState = { plan, asked: verdict === 'failed' ? 0 : asked, answers: [], failures: [], settled: false, verdict };
   return { state, ask: plan.replicas.slice(0, state.asked) };
 }
 
@@ -78,9 +81,31 @@ export function getHedged(state: GetState): GetStep {
   return state.verdict === 'asking' ? askNext(state) : { state, ask: NOBODY };
 }
 
+/** Only replicas that seem down have not answered yet: everybody else is asked, `fallbacks` too, which the plan did not know it would need. */
+export function getWidened(state: GetState, fallbacks: readonly NodeId[]): GetStep {
+  const { plan } = state;
+  if (state.verdict !== 'asking') return { state, ask: NOBODY };
+  const replicas = [...plan.replicas, ...fallbacks];
+  const widened = { ...plan, replicas, fallbacks: [...(plan.fallbacks ?? []), ...fallbacks] };
+  return { state: { ...state, plan: widened, asked: replicas.length }, ask: replicas.slice(state.asked) };
+}
+
+/** They have had their time. */
+export function getSettled(state: GetState): GetStep {
+  if (state.verdict !== 'asking') return { state, ask: NOBODY };
+  const next = { ...state, settled: true };
+  return { state: isMet(next) ? { ...next, verdict: 'answered' } : next, ask: NOBODY };
+}
+
 /** Replicas that were asked and have not said anything yet. */
 export function outstanding(state: GetState): number {
   return state.asked - state.answers.length - state.failures.length;
+}
+
+/** Who they are. */
+export function silentReplicas({ plan, asked, answers, failures }: GetState): readonly NodeId[] {
+  const spoken = new Set([...answers, ...failures].map(({ node }) => node));
+  return plan.replicas.slice(0, asked).filter((node) => !spoken.has(node));
 }
 
 /**
@@ -89,7 +114,7 @@ export function outstanding(state: GetState): number {
  */
 function isMet(state: GetState): boolean {
   const { needed, pr = 0, replicas } = state.plan;
-  const isLast = state.asked === replicas.length && outstanding(state) === 0;
+  const isLast = state.settled || (state.asked === replicas.length && outstanding(state) === 0);
   const counted = state.answers.filter((answer) => isLast || isTelling(state.plan, answer)).length;
   return counted >= needed && state.answers.filter(({ node }) => isPrimary(state.plan, node)).length >= pr;
 }

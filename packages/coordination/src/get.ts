@@ -11,7 +11,19 @@ import type { Address } from '@armature/ring';
 import type { Placement, View } from '@armature/membership';
 import { resolve, type VersionSet } from '@armature/versioning';
 import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environment.js';
-import { getAnswered, getFailed, getHedged, outstanding, startGet, type GetState, type GetStep } from './get-core.js';
+import {
+  getAnswered,
+  getFailed,
+  getHedged,
+  getSettled,
+  getWidened,
+  outstanding,
+  silentReplicas,
+  startGet,
+  type GetState,
+  type GetStep,
+} from './get-core.js';
+import { watchSilent } from './patience.js';
 import { readQuorum, type ReadQuorum } from './quorum.js';
 import { momentOf, reconcileAnswers, repairReplicas } from './read-repair.js';
 
@@ -32,6 +44,10 @@ export interface GetResult {
 
 /** One in 16 reads asks all N: at N = 3, R = 2 that costs 3 % more requests and visits every replica of a hot key within milliseconds. */
 const FULL_READ_SHARE = 16;
+
+/** What replicas that seem down get, in case they are up after all: twice their usual time, within these bounds. */
+const MIN_COURTESY_MS = 100;
+const MAX_COURTESY_MS = 500;
 
 /** Reads and reconciles. Errors: `unavailable`, `timeout`, `invalid-argument` (a quorum beyond N), `storage-corrupt` (see `reconcileAnswers`). */
 export async function get(env: CoordinationEnv, request: GetRequest): Promise<GetResult> {
@@ -65,6 +81,7 @@ function readFrom(
     const begun = momentOf(env.clock);
     let state!: GetState;
     let decided = false;
+    let settling = false;
     let hedge = { cancel(): void {} };
 
     const apply = (step: GetStep): void => {
@@ -73,13 +90,15 @@ function readFrom(
       if (!decided && state.verdict !== 'asking') {
         decided = true;
         hedge.cancel();
+        patience.cancel();
         decide(state);
       }
+      if (!decided && state.plan.fallbacks?.length !== 0) settleWithoutSuspects();
       if (decided && outstanding(state) === 0) repairReplicas(env, view, address, state, begun);
     };
     const ask = (node: NodeId): void => {
       const timeoutMs = Math.max(1, deadlineMs - env.clock.monotonicMs());
-      const standIn = fallbacks.includes(node) ? { standIn: true } : {};
+      const standIn = state.plan.fallbacks?.includes(node) === true ? { standIn: true } : {};
       const letGo = env.inHand.hold(address);
       env.ask(node, { kind: 'read', ring, address, ...standIn }, timeoutMs).then(
         (reply) => {
@@ -101,7 +120,31 @@ function readFrom(
       });
     };
 
+    /** When nobody but suspects is waited for, more fallbacks are asked, one for each, and nobody waits for the suspects much longer. */
+    const settleWithoutSuspects = (): void => {
+      const silent = silentReplicas(state);
+      if (settling || silent.length === 0 || !silent.every((node) => env.monitor.isSuspect(node))) return;
+      settling = true;
+      const usualMs = Math.max(0, ...silent.map((node) => env.monitor.hedgeDelayMs(node)));
+      const missing = placement.owners.filter((node) => env.monitor.isSuspect(node)).length;
+      const healthy = placement.fallbacks.filter((node) => !env.monitor.isSuspect(node)).slice(0, missing);
+      apply(
+        getWidened(
+          state,
+          healthy.filter((node) => !state.plan.replicas.includes(node)),
+        ),
+      );
+      env.alarms.set(Math.min(MAX_COURTESY_MS, Math.max(MIN_COURTESY_MS, 2 * usualMs)), () => {
+        if (!decided) apply(getSettled(state));
+      });
+    };
+
     const { needed, pr } = quorum;
+    const patience = watchSilent(
+      env,
+      () => [...silentReplicas(state), ...placement.fallbacks.slice(0, quorum.n)],
+      settleWithoutSuspects,
+    );
     apply(startGet({ replicas, needed, pr, fallbacks, fanout: full ? replicas.length : needed }));
     if (!decided && state.asked < replicas.length) hedgeAfter(env.monitor.hedgeDelayMs(replicas[state.asked - 1] as NodeId));
   });

@@ -59,7 +59,6 @@ export interface ParticipantPorts {
 /** Answers the requests that are not answered here. */
 export type RequestHandler = (request: Request, sender: LinkSender) => Reply | Promise<Reply>;
 
-const GOSSIP_TIMEOUT_MS = 2_000;
 const DISCOVER_TIMEOUT_MS = 500;
 /** The bus deals questions out among those who listen, and one that stands still gets its share: so the question is put again, to whomever. */
 const DISCOVER_AGAIN_MS = 50;
@@ -152,8 +151,8 @@ export class Participant {
     });
     const monitor = new FailureMonitor({
       self: node,
-      ping: async (peer) => {
-        await ask(nodeAddress(peer), { kind: 'ping' }, GOSSIP_TIMEOUT_MS);
+      ping: async (peer, timeoutMs) => {
+        await ask(nodeAddress(peer), { kind: 'ping' }, timeoutMs);
       },
       clock,
       random,

@@ -50,14 +50,16 @@ export interface PutState {
  * a fallback.
  */
 export function startPut(plan: PutPlan, down: readonly NodeId[] = [], self?: StandIn): PutState {
-  let state = judged({ plan, standIns: self === undefined ? [] : [self], heard: [], verdict: 'replicating' });
-  let left = plan.owners.length;
-  for (const owner of plan.owners) {
-    if (!down.includes(owner) || owner === self?.owner || left <= plan.quorum.pw || nextFallback(state) === undefined) continue;
-    state = putFailed(state, owner, 'unreachable');
-    left--;
-  }
-  return state;
+  const state = judged({ plan, standIns: self === undefined ? [] : [self], heard: [], verdict: 'replicating' });
+  return down.reduce((next, owner) => (owner === self?.owner ? next : putGivenUp(next, owner, 'unreachable')), state);
+}
+
+/** A node seems to be down, and has not said anything: it is waited for no longer while somebody can stand in for it, unless PW needs it. */
+export function putGivenUp(state: PutState, node: NodeId, code: ErrorCode): PutState {
+  const { owners, quorum } = state.plan;
+  const isAlive = (owner: NodeId): boolean => strength(outcomeOf(state, owner) ?? 'ok') > 0;
+  const isNeeded = owners.includes(node) && owners.filter(isAlive).length <= quorum.pw;
+  return isNeeded || hasAnswered(state, node) || nextFallback(state) === undefined ? state : putFailed(state, node, code);
 }
 
 export function putAcknowledged(state: PutState, node: NodeId, durable: boolean): PutState {

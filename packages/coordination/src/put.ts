@@ -21,6 +21,7 @@ import {
   putAbandoned,
   putAcknowledged,
   putFailed,
+  putGivenUp,
   putReplanned,
   putReplicas,
   putTargets,
@@ -30,6 +31,7 @@ import {
   type PutState,
   type StandIn,
 } from './put-core.js';
+import { watchSilent } from './patience.js';
 import { writeQuorum, type WriteQuorum } from './quorum.js';
 
 /** How long a failed put waits for replicas that have not answered: longer than a healthy one takes, short for a caller who will repeat. */
@@ -146,7 +148,7 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
     const isDurable = bucket.durability === 'fsync';
     const inFlight = new Set<NodeId>();
     let view = env.view();
-    const planOf = (placement: Placement): PutPlan => ({ ...placement, quorum, fallbacks: healthyFallbacks(env, placement) });
+    const planOf = (placement: Placement): PutPlan => ({ ...placement, quorum, fallbacks: healthy(env, placement.fallbacks) });
     const placement = view.placement(address, quorum.n);
     const down = placement.owners.filter((owner) => owner !== env.self && env.monitor.isSuspect(owner));
     let state = startPut(planOf(placement), down, standIn);
@@ -157,10 +159,12 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
     let isDecided = false;
 
     const leftMs = (): number => deadlineMs - env.clock.monotonicMs();
+    const timeLimitMs = leftMs();
     const conclude = (): void => {
       if (isDecided) return;
       isDecided = true;
       deadline.cancel();
+      patience.cancel();
       decide(state);
     };
     /** A quorum that cannot be met is reported a moment later, so that the report can say who has the version. */
@@ -278,7 +282,19 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
           })
         : undefined;
 
+    /** Whoever does not answer, and no ping either, is as good as one that refuses. */
+    const giveUpSuspects = (): void => {
+      const suspects = [...inFlight].filter((node) => !hasAnswered(state, node) && env.monitor.isSuspect(node));
+      if (suspects.length === 0) return;
+      const { fallbacks } = view.placement(address, quorum.n);
+      const planned = { ...state, plan: { ...state.plan, fallbacks: healthy(env, fallbacks) } }; // without those that are suspects by now
+      // Those that PW needs get half of the time, so that there is some left to tell the caller who has the version.
+      const giveUp = leftMs() > timeLimitMs / 2 ? putGivenUp : putFailed;
+      apply(suspects.reduce<PutState>((next, node) => giveUp(next, node, 'timeout'), planned));
+    };
+
     const deadline = env.alarms.set(leftMs(), conclude);
+    const patience = watchSilent(env, () => [...inFlight, ...placement.fallbacks.slice(0, quorum.n)], giveUpSuspects);
     minted.committed.then(
       () => settle(putAcknowledged(state, env.self, isDurable)),
       (thrown: unknown) => apply(putFailed(state, env.self, toArmatureError(thrown).code)),
@@ -291,8 +307,8 @@ function isDurableReply(reply: MergeReply): boolean {
   return reply.durable;
 }
 
-function healthyFallbacks(env: MintingEnv, { fallbacks }: Placement): readonly NodeId[] {
-  return fallbacks.filter((node) => node !== env.self && !env.monitor.isSuspect(node));
+function healthy(env: MintingEnv, nodes: readonly NodeId[]): readonly NodeId[] {
+  return nodes.filter((node) => node !== env.self && !env.monitor.isSuspect(node));
 }
 
 /** The version exists, but on fewer replicas than asked for. */

@@ -1,5 +1,5 @@
 import { ArmatureError, seededRandom, type ErrorCode, type NodeId } from '@armature/kernel';
-import { ManualClock, memoryTelemetry, recordingLog } from '@armature/runtime';
+import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/runtime';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FailureMonitor, type Transition } from './failure-monitor.js';
@@ -196,5 +196,66 @@ describe('failure monitor', () => {
     t.monitor.stop();
     await t.clock.advance(20_000);
     expect(t.pings).toEqual([]);
+  });
+});
+
+describe('doubt', () => {
+  /** Pings take their whole time, and end as `answer` says. */
+  function slowMonitor(answer: (node: NodeId) => ErrorCode | undefined) {
+    const clock = new ManualClock(0);
+    const pings: NodeId[] = [];
+    const ping = async (node: NodeId, timeoutMs: number): Promise<void> => {
+      pings.push(node);
+      const code = answer(node);
+      if (code === 'timeout') await sleep(clock, timeoutMs);
+      if (code !== undefined) throw new ArmatureError(code, 'no');
+    };
+    const { log } = recordingLog();
+    const parts = { self: me, clock, random: seededRandom(1), log, telemetry: memoryTelemetry() };
+    return { monitor: new FailureMonitor({ ...parts, ping }), clock, pings };
+  }
+
+  test('a silent peer is a suspect within a second, however often and by whomever it is doubted', async () => {
+    const { monitor: it, clock, pings } = slowMonitor(() => 'timeout');
+    for (let waitedMs = 0; waitedMs < 1_000; waitedMs += 100) {
+      it.doubt(a);
+      await clock.advance(100);
+    }
+    expect(it.isSuspect(a)).toBe(true);
+    expect(pings.length).toBeLessThanOrEqual(4); // three, and the first probe
+  });
+
+  test('a peer that answers its ping is left in peace, and may be doubted again', async () => {
+    const { monitor: it, clock, pings } = slowMonitor(() => undefined);
+    it.failed(a, 'timeout');
+    it.failed(a, 'timeout');
+    it.doubt(a);
+    await clock.advance(0);
+    it.failed(a, 'timeout');
+    expect(it.isSuspect(a)).toBe(false);
+    it.doubt(a);
+    await clock.advance(0);
+    expect(pings).toEqual([a, a]);
+  });
+
+  test('nobody there is certain at the first ping; trouble of our own says nothing, and does not go on', async () => {
+    const { monitor: it, clock, pings } = slowMonitor((node) => (node === a ? 'unreachable' : 'bus-unavailable'));
+    it.doubt(a);
+    it.doubt(b);
+    await clock.advance(100);
+    expect(it.suspects()).toEqual([a]);
+    expect(pings.filter((node) => node === b)).toHaveLength(1);
+  });
+
+  test('a peer that was forgotten meanwhile, or a monitor that was stopped, is not brought back by a late ping', async () => {
+    const { monitor: it, clock } = slowMonitor(() => 'timeout');
+    it.doubt(a);
+    it.doubt(b);
+    it.retain(new Set([b]));
+    await clock.advance(500);
+    it.stop();
+    await clock.advance(5_000);
+    expect(it.suspects()).toEqual([]);
+    expect(clock.pending).toBe(0);
   });
 });

@@ -27,6 +27,11 @@ const MAX_PEERS = 2_048;
 /** Timeouts that were already due when our pause ended still arrive in the turns right after it. */
 const GRACE_AFTER_PAUSE_MS = 50;
 
+/** Of a probe: nobody waits for it. */
+const PROBE_TIMEOUT_MS = 2_000;
+/** Of a ping that settles a doubt. Three make a suspect; longer than a round trip to the other side of the earth, and most garbage collections. */
+const DOUBT_TIMEOUT_MS = 300;
+
 /** When to hedge while too little is known of a peer: well above a healthy quorum read, well below a user's patience. */
 const DEFAULT_HEDGE_MS = 50;
 /** A hedge within the jitter of timers only doubles the load. */
@@ -36,8 +41,8 @@ const MAX_HEDGE_MS = 2_000;
 export interface FailureMonitorEnv {
   /** Undefined for routers and clients. */
   readonly self: NodeId | undefined;
-  /** Resolves when the peer has answered; rejects with `timeout`, `unreachable` or another code within a deadline of its own. */
-  ping(node: NodeId): Promise<void>;
+  /** Resolves when the peer has answered; rejects with `timeout`, `unreachable` or another code after `timeoutMs` at the latest. */
+  ping(node: NodeId, timeoutMs: number): Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -59,6 +64,8 @@ interface Peer {
   readonly latency: LatencyEstimate;
   health: Health;
   probe: Timer | undefined;
+  /** Whether it is being pinged because it kept somebody waiting. */
+  doubted: boolean;
 }
 
 export class FailureMonitor {
@@ -107,6 +114,17 @@ export class FailureMonitor {
     const nowMs = this.#env.clock.monotonicMs();
     this.#forgivenUntilMs = nowMs + GRACE_AFTER_PAUSE_MS;
     for (const peer of this.#peers.values()) this.#become(peer, forgive(peer.health, nowMs - pausedMs));
+  }
+
+  /**
+   * A request to the peer waits for longer than it should. It is pinged until it has answered, or has let so many pings time out that it is a suspect: so a peer
+   * that is silent is found out in a second, whatever the deadlines of requests, and one that is only slow is left in peace.
+   */
+  doubt(node: NodeId): void {
+    const peer = this.#peer(node);
+    if (this.#stopped || peer === undefined || peer.doubted || peer.health.state === 'suspect') return;
+    peer.doubted = true;
+    void this.#settleDoubt(peer).finally(() => (peer.doubted = false));
   }
 
   isSuspect(node: NodeId): boolean {
@@ -175,7 +193,14 @@ export class FailureMonitor {
     const known = this.#peers.get(node);
     if (known !== undefined) return known;
     if (this.#peers.size >= MAX_PEERS) return undefined;
-    const peer: Peer = { node, rank: this.#env.random.u32(), latency: new LatencyEstimate(), health: HEALTHY, probe: undefined };
+    const peer: Peer = {
+      node,
+      rank: this.#env.random.u32(),
+      latency: new LatencyEstimate(),
+      health: HEALTHY,
+      probe: undefined,
+      doubted: false,
+    };
     this.#peers.set(node, peer);
     return peer;
   }
@@ -216,17 +241,36 @@ export class FailureMonitor {
     peer.probe = this.#env.clock.after(delayMs, () => void this.#probe(peer));
   }
 
+  async #settleDoubt(peer: Peer): Promise<void> {
+    for (let pings = 0; pings < this.#settings.timeoutsToSuspect; pings++) {
+      try {
+        await this.#env.ping(peer.node, DOUBT_TIMEOUT_MS);
+        if (this.#isKnown(peer))
+          this.#become(peer, observe(peer.health, ANSWERED, this.#env.clock.monotonicMs(), this.#settings));
+        return;
+      } catch (thrown) {
+        const { code } = toArmatureError(thrown);
+        if (!this.#isKnown(peer)) return;
+        this.failed(peer.node, code);
+        if (code !== 'timeout' || peer.health.state === 'suspect') return;
+      }
+    }
+  }
+
+  #isKnown(peer: Peer): boolean {
+    return !this.#stopped && this.#peers.get(peer.node) === peer;
+  }
+
   async #probe(peer: Peer): Promise<void> {
     const suspicion = peer.health;
     let code: ErrorCode | undefined;
     try {
-      await this.#env.ping(peer.node);
+      await this.#env.ping(peer.node, PROBE_TIMEOUT_MS);
     } catch (thrown) {
       code = toArmatureError(thrown).code;
     }
     // Forgotten, recovered, or recovered and suspected anew (then with a probe of its own) while we waited.
-    if (this.#stopped || this.#peers.get(peer.node) !== peer || peer.health !== suspicion || suspicion.state !== 'suspect')
-      return;
+    if (!this.#isKnown(peer) || peer.health !== suspicion || suspicion.state !== 'suspect') return;
     const outcome = code === undefined ? ANSWERED : ({ kind: 'failed', code } as const);
     const health = observe(suspicion, outcome, this.#env.clock.monotonicMs(), this.#settings);
     if (health.state === 'suspect') {

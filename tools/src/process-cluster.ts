@@ -48,6 +48,8 @@ export interface ProcessClusterOptions {
   readonly workerFlags?: readonly string[];
   /** V8 flags for every node, e.g. `--cpu-prof`. */
   readonly execArgv?: readonly string[];
+  /** Servers that run already, instead of one of the cluster's own: where each process connects (and, without a name, clients). Stopped with the cluster. */
+  readonly network?: { urlOf(member?: string): string; stop(): Promise<void> };
 }
 
 type Role = 'node' | 'router' | 'anti-entropy';
@@ -66,9 +68,10 @@ export class ProcessCluster {
   readonly #members = new Map<string, Running>();
   readonly #ports = new Set<number>();
   readonly #binary: string;
-  #nats: PrivateNats;
+  /** Undefined when the servers are somebody else's. */
+  #nats: PrivateNats | undefined;
 
-  private constructor(options: ProcessClusterOptions, directory: string, binary: string, nats: PrivateNats) {
+  private constructor(options: ProcessClusterOptions, directory: string, binary: string, nats: PrivateNats | undefined) {
     this.#options = options;
     this.directory = directory;
     this.#binary = binary;
@@ -83,11 +86,14 @@ export class ProcessCluster {
     mkdirSync(directory, { recursive: true });
     const server = await resolveNatsServer({ root: ROOT, acceptUrl: false, say: () => undefined });
     if (server.kind !== 'binary') throw new Error(`no nats-server: ${server.said}`);
-    const nats = await spawnNats({
-      binary: server.path,
-      args: [...(options.natsArgs ?? [])],
-      logFile: join(directory, 'nats.log'),
-    });
+    const nats =
+      options.network === undefined
+        ? await spawnNats({
+            binary: server.path,
+            args: [...(options.natsArgs ?? [])],
+            logFile: join(directory, 'nats.log'),
+          })
+        : undefined;
     const cluster = new ProcessCluster(options, directory, server.path, nats);
     try {
       const nodes = options.nodes ?? ['n1', 'n2', 'n3'];
@@ -120,7 +126,7 @@ export class ProcessCluster {
   }
 
   get natsUrl(): string {
-    return this.#nats.url;
+    return this.#urlOf();
   }
 
   get secretFile(): string {
@@ -160,7 +166,7 @@ export class ProcessCluster {
   /** Starts a process (again), under the name, port and data directory it has. */
   async launch(role: Role, name: string): Promise<void> {
     const httpPort = this.#members.get(name)?.httpPort ?? (await freePort(FIRST_PORT + (process.pid % 1000) * 10, this.#ports));
-    const shared = ['--name', name, '--cluster', this.cluster, '--nats', this.natsUrl, '--http-port', String(httpPort)];
+    const shared = ['--name', name, '--cluster', this.cluster, '--nats', this.#urlOf(name), '--http-port', String(httpPort)];
     const log = ['--log-level', 'info', '--log-format', 'json'];
     const secret = role === 'anti-entropy' ? [] : ['--secret-file', this.secretFile];
     const own =
@@ -225,17 +231,18 @@ export class ProcessCluster {
 
   /** Ends the nats-server; `startNats` brings it back on the same port. */
   stopNats(): Promise<void> {
-    return this.#nats.stop();
+    return this.#ownNats().stop();
   }
 
   /** SIGKILL for the nats-server: no goodbye to anybody. */
   async killNats(): Promise<void> {
-    process.kill(this.#nats.pid, 'SIGKILL');
-    await this.#nats.exited;
+    const nats = this.#ownNats();
+    process.kill(nats.pid, 'SIGKILL');
+    await nats.exited;
   }
 
   async startNats(): Promise<void> {
-    const { port } = this.#nats;
+    const { port } = this.#ownNats();
     this.#nats = await spawnNats({
       binary: this.#binary,
       port,
@@ -246,11 +253,11 @@ export class ProcessCluster {
 
   /** SIGSTOP: the nats-server holds its connections and moves nothing. */
   pauseNats(): void {
-    process.kill(this.#nats.pid, 'SIGSTOP');
+    process.kill(this.#ownNats().pid, 'SIGSTOP');
   }
 
   resumeNats(): void {
-    process.kill(this.#nats.pid, 'SIGCONT');
+    process.kill(this.#ownNats().pid, 'SIGCONT');
   }
 
   untilReady(name: string): Promise<void> {
@@ -273,7 +280,7 @@ export class ProcessCluster {
       process.kill(member.process.pid, 'SIGCONT'); // a paused process cannot leave
     }
     await Promise.all([...this.#members.values()].map(({ process: member }) => member.stop(STOP_TIMEOUT_MS)));
-    await this.#nats.stop();
+    await (this.#options.network ?? this.#ownNats()).stop();
     if (this.#options.dataDirectory === undefined) rmSync(this.directory, { recursive: true, force: true });
   }
 
@@ -287,6 +294,15 @@ export class ProcessCluster {
     void member.process.exited.then(() => died.abort());
     const { reached, last } = await waitUntil(member.httpPort, isEnough, { timeoutMs: READY_TIMEOUT_MS, signal: died.signal });
     if (!reached) throw new Error(`${name} is not ${what}: ${last.words}\n${lastLogLines(this.logFile(name), 15).join('\n')}`);
+  }
+
+  #urlOf(member?: string): string {
+    return this.#options.network?.urlOf(member) ?? this.#ownNats().url;
+  }
+
+  #ownNats(): PrivateNats {
+    if (this.#nats === undefined) throw new Error("the servers are not this cluster's own");
+    return this.#nats;
   }
 
   #member(name: string): Running {

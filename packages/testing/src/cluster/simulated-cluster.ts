@@ -58,6 +58,8 @@ const START_LIMIT_MS = 120_000;
 /** A day, shortened to what a run lasts. */
 const VERIFY_CYCLE_MS = 60_000;
 const DEFAULT_CYCLE_MS = 20_000;
+/** For a change to be made: its node may be killed meanwhile, and then never says anything. */
+const PROPOSE_LIMIT_MS = 10_000;
 const READY_POLL_MS = 10;
 
 export class SimulatedCluster {
@@ -217,7 +219,7 @@ export class SimulatedCluster {
     if (node === undefined) return Promise.reject(new Error(`${at} does not run`));
     this.world.trace.note('admin', `${change.kind} at ${at}: ${JSON.stringify(change)}`);
     if (change.kind === 'remove') this.member(change.node).disk.suffered('replaced');
-    return node.participant.membership.propose(change);
+    return this.#within(PROPOSE_LIMIT_MS, node.participant.membership.propose(change));
   }
 
   /** The bus server restarts: what was under way is lost. */

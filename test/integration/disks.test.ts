@@ -4,18 +4,21 @@
 import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import { utf8, type Client } from '@armature/client';
 import { seededRandom, toHex, type NodeId } from '@armature/kernel';
 import { expectNoDotNamesTwoValues, expectReplicasEqual, startWorkload } from '@armature/tools/audit';
 import { ProcessCluster } from '@armature/tools/process-cluster';
-import { mountSmallDisk } from './small-disk.js';
+import { mountSmallDisk, type SmallDisk } from './small-disk.js';
 
 const root = mkdtempSync(join(tmpdir(), 'armature-disks-'));
-const small = await mountSmallDisk(join(root, 'disk'), 96);
+let small: SmallDisk | undefined;
 const clients: Client[] = [];
 let cluster: ProcessCluster | undefined;
 
+beforeAll(async () => {
+  small = await mountSmallDisk(join(root, 'disk'), 96);
+});
 afterEach(async () => {
   for (const client of clients.splice(0)) await client.close();
   await cluster?.stop();
@@ -41,10 +44,11 @@ async function metric(of: ProcessCluster, node: string, name: string): Promise<n
   return Number(line?.split(' ').at(-1) ?? 0);
 }
 
-describe.skipIf(small === undefined)('a disk that is full', () => {
-  const disk = small!;
+describe('a disk that is full', () => {
+  const diskOf = (context: TestContext): SmallDisk => small ?? context.skip('no small file system can be mounted here');
 
-  test('the node says so and what to do, the cluster writes on without it; with space again it goes on by itself, and nothing is lost', async () => {
+  test('the node says so and what to do, the cluster writes on without it; with space again it goes on by itself, and nothing is lost', async (context) => {
+    const disk = diskOf(context);
     const dataDirectory = join(root, 'cluster');
     mkdirSync(dataDirectory);
     mkdirSync(join(disk.path, 'n1'));
@@ -100,7 +104,8 @@ describe.skipIf(small === undefined)('a disk that is full', () => {
     for (let i = 0; i < bulk; i++) expect((await bucket.get(`bulk ${i}`))?.value, `bulk ${i}`).toHaveLength(20_000);
   });
 
-  test('nobody writes: a node whose disk was full finds out by itself that there is space again', async () => {
+  test('nobody writes: a node whose disk was full finds out by itself that there is space again', async (context) => {
+    const disk = diskOf(context);
     const dataDirectory = join(root, 'idle');
     mkdirSync(dataDirectory);
     mkdirSync(join(disk.path, 'idle'));

@@ -159,6 +159,34 @@ describe('a running cluster', () => {
     }
   });
 
+  test('replace: by a node that runs and is no member, in good order or, when the old one is dead, at once', async () => {
+    const { cluster: other, run: there } = await localRunner({ nodes: ['n1', 'n2', 'n3', 'n4'], partitionCount: 32 });
+    try {
+      expect((await there(['cluster', 'replace', 'n4', 'n5'])).err).toContain('n5 does not answer, so it was not let in');
+      await startNode(other.broker, other.options, 'n5');
+      expect((await there(['cluster', 'replace', 'n4', 'n5', '--dead'])).err).toContain('n4 answers: it is not gone');
+      expect((await there(['cluster', 'replace', 'n4', 'n3'])).err).toContain('n3 is a member already');
+      expect(await there(['cluster', 'replace', 'n4', 'n5'])).toMatchObject({
+        code: 0,
+        out: expect.stringContaining('n5 copies the share of n4 now') as unknown,
+      });
+      await until(
+        there,
+        ({ members }) => members.length === 4 && members.every(({ node, state }) => node !== 'n4' && state === 'up'),
+      );
+      await other.nodes[2]?.stop();
+      expect((await there(['cluster', 'replace', 'n3', 'n4', '--dead', '--weight', '2'])).code).toBe(0);
+      await until(there, ({ members }) => members.every(({ node, state }) => node !== 'n3' && state === 'up'));
+      const { out } = await there(['cluster', 'history']);
+      expect(out).toContain('replace n4 by n5, zone default, weight 1');
+      expect(out).toContain('replace n3, which is dead, by n4, zone default, weight 2');
+    } finally {
+      for (const node of other.nodes.filter((_, i) => i !== 2)) await node.stop();
+      await other.client.close();
+      await other.router.stop();
+    }
+  });
+
   test('ring: shares, drawing, and where a key lives', async () => {
     const { out } = await run(['ring']);
     expect(out).toMatch(/^ +0 {2}[abc]{32}$/m);

@@ -51,3 +51,15 @@ describe('membership that changes under load and faults', () => {
     expect(schedule.length).toBeGreaterThan(5);
   });
 });
+
+test('tombstones are reaped between the faults: no deleted value returns, and what is written again stays', async () => {
+  const load = { keys: 30, thinkMs: 2_000, deletes: 0.45, blind: 0.1 };
+  const kinds = ['partition', 'one-way', 'loss', 'disorder', 'kill', 'power', 'stop', 'pause', 'slow-disk'] as const;
+  let dropped = 0;
+  for (let seed = 1; seed <= 8; seed++) {
+    const report = await simulate({ seed, durationMs: 240_000, faultsEveryMs: 10_000, kinds, load });
+    expect(report.violations).toEqual([]);
+    dropped += report.dropped;
+  }
+  expect(dropped).toBeGreaterThan(50);
+});

@@ -14,8 +14,9 @@ import { OperationLog } from './check/operation-log.js';
 import { agreementOf, contentsOf, DotRegister, heldUnder, nameOf, type Agreement } from './check/replica-contents.js';
 import { SimulatedCluster } from './cluster/simulated-cluster.js';
 import { drawSchedule, FAULT_KINDS, type Fault, type FaultKind } from './faults/fault.js';
+import { parseSpaceKey } from '@armature/storage';
 import { Nemesis } from './faults/nemesis.js';
-import { RegisterClient } from './workload/registers.js';
+import { RegisterClient, type RegistersOptions } from './workload/registers.js';
 import { World } from './world/world.js';
 
 export interface SimulationOptions {
@@ -27,6 +28,10 @@ export interface SimulationOptions {
   readonly kinds?: readonly FaultKind[];
   /** These faults instead of those that the seed draws. */
   readonly schedule?: readonly Fault[];
+  /** Mean time between two faults that the seed draws, virtual ms; two seconds by default. */
+  readonly faultsEveryMs?: number;
+  /** Instead of what the seed draws. */
+  readonly load?: Partial<RegistersOptions>;
 }
 
 export interface SimulationReport {
@@ -39,6 +44,8 @@ export interface SimulationReport {
   readonly unknown: number;
   readonly refused: number;
   readonly reads: number;
+  /** Records that nodes have dropped: reaped tombstones, one on each of their owners, and what former owners gave up. */
+  readonly dropped: number;
   readonly schedule: readonly Fault[];
   /** Of the whole run, ms. */
   readonly virtualMs: number;
@@ -64,20 +71,22 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const nodes = ['n1', 'n2', 'n3', 'n4', 'n5'].slice(0, 3 + random.int(3));
   const cluster = await startCluster(world, nodes);
   const dots = new DotRegister();
+  let dropped = 0;
   cluster.onDiskWrite = (node, batch) => {
     for (const operation of batch) {
+      if (operation.kind === 'delete' && parseSpaceKey(operation.key)?.space === 'data') dropped++;
       const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
       if (held !== undefined) dots.see(held, `${node} after ${(world.nowMs / 1000).toFixed(1)} s`);
     }
   };
   const log = new OperationLog();
-  const clients = await startClients(world, cluster, log, random);
+  const clients = await startClients(world, cluster, log, random, options.load);
   const schedule =
     options.schedule ??
     drawSchedule(world.random('schedule'), {
       kinds,
       durationMs,
-      everyMs: FAULTS_EVERY_MS,
+      everyMs: options.faultsEveryMs ?? FAULTS_EVERY_MS,
       lastMs: FAULTS_LAST_MS,
       nodes,
       newcomers: NEWCOMERS,
@@ -108,6 +117,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     unknown: log.count('unknown'),
     refused: log.count('refused'),
     reads: clients.reduce((sum, client) => sum + client.reads, 0),
+    dropped,
     schedule,
     virtualMs: world.nowMs,
     events: world.events,
@@ -134,8 +144,16 @@ async function startClients(
   cluster: SimulatedCluster,
   log: OperationLog,
   random: Random,
+  wanted: Partial<RegistersOptions> = {},
 ): Promise<RegisterClient[]> {
-  const load = { bucket: 'default', keys: 3 + random.int(20), thinkMs: 50 + random.int(400), deletes: 0.1, blind: 0.15 };
+  const load = {
+    bucket: 'default',
+    keys: 3 + random.int(20),
+    thinkMs: 50 + random.int(400),
+    deletes: 0.1,
+    blind: 0.15,
+    ...wanted,
+  };
   const clients: RegisterClient[] = [];
   for (const [place, name] of CLIENTS.entries()) {
     const client = await world.until(cluster.connect(name, place === CLIENTS.length - 1 ? 'router' : 'direct'));

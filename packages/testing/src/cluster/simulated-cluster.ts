@@ -57,6 +57,9 @@ const DEFAULT_LATENCY_MS = 0.3;
 const START_LIMIT_MS = 120_000;
 /** A day, shortened to what a run lasts. */
 const VERIFY_CYCLE_MS = 60_000;
+/** Tombstones go within a run: a pass takes a few seconds, and the quarantine is longer than any request or pause of a run lasts. */
+const REAP_CYCLE_MS = 4_000;
+const REAP_QUARANTINE_MS = 12_000;
 const DEFAULT_CYCLE_MS = 20_000;
 /** For a change to be made: its node may be killed meanwhile, and then never says anything. */
 const PROPOSE_LIMIT_MS = 10_000;
@@ -158,7 +161,10 @@ export class SimulatedCluster {
     const ports = { ...this.#ports(life), engine: member.disk.open(life) };
     member.node = await this.#within(
       START_LIMIT_MS,
-      ArmatureNode.start({ ...this.#server, node: name, verifyCycleMs: VERIFY_CYCLE_MS }, ports),
+      ArmatureNode.start(
+        { ...this.#server, node: name, verifyCycleMs: VERIFY_CYCLE_MS, reapQuarantineMs: REAP_QUARANTINE_MS },
+        ports,
+      ),
     );
     return member.node;
   }
@@ -203,7 +209,7 @@ export class SimulatedCluster {
   async startWorker(name: string): Promise<AntiEntropyWorker> {
     const { prefix, cluster, seeds, gossipIntervalMs } = this.#server;
     const cycleMs = this.#options.cycleMs ?? DEFAULT_CYCLE_MS;
-    const options = { name, prefix, cluster, seeds, gossipIntervalMs, cycleMs };
+    const options = { name, prefix, cluster, seeds, gossipIntervalMs, cycleMs, reapCycleMs: REAP_CYCLE_MS };
     return this.#within(START_LIMIT_MS, AntiEntropyWorker.start(options, this.#ports(this.#process(name))));
   }
 

@@ -13,7 +13,7 @@ import { sleep, systemClock } from '@armature/runtime';
 import { expectNoDotNamesTwoValues, expectReplicasEqual, startWorkload, type Workload } from '@armature/tools/audit';
 import { ProcessCluster } from '@armature/tools/process-cluster';
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 90_000;
 const node = (name: string): NodeId => name as NodeId;
 
 let cluster: ProcessCluster;
@@ -113,7 +113,7 @@ test('a wiped node does not serve as its old self: no read comes back empty, and
   await expectAllWell(workload);
 });
 
-test('a data directory replaced by an older copy: the node takes a new epoch and is refilled', async () => {
+test('a data directory replaced by an older copy: the node takes a new epoch and is refilled', { timeout: 300_000 }, async () => {
   const workload = startWorkload(clients, { name: 'an older copy of a data directory' });
   await workload.untilAcknowledged(200);
   await cluster.kill('n3');

@@ -1,5 +1,5 @@
 /**
- * `npm run armature`, `npm run bench`, `npm run dataset`: runs one of the workspace's programs, after installing the dependencies
+ * `npm run armature`, `npm run bench`, `npm run dataset`, `npm run simulate`: runs one of the workspace's programs, after installing the dependencies
  * when they are missing and compiling what has changed.
  */
 import { spawn } from 'node:child_process';
@@ -19,6 +19,7 @@ const PROGRAMS = {
   armature: 'apps/cli/src/main.ts',
   bench: 'tools/src/bench/main.ts',
   dataset: 'tools/src/dataset.ts',
+  simulate: 'tools/src/simulate/main.ts',
 };
 
 /** Any of these says which cluster is meant; flags do too, and win over the environment anyway. */

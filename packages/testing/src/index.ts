@@ -8,3 +8,4 @@ export * from './world/trace.js';
 export * from './world/world.js';
 export * from './simulate.js';
 export * from './faults/fault.js';
+export * from './faults/shrink.js';

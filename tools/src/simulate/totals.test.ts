@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { addUp, describeTotals, NOTHING_SIMULATED, summaryOf } from './totals.js';
+
+const report = {
+  seed: 5,
+  digest: 'd',
+  violations: [],
+  acknowledged: 100,
+  unknown: 2,
+  refused: 0,
+  reads: 90,
+  schedule: [{ kind: 'kill', atMs: 1, lastMs: 1, whom: ['n1'], degree: 0 }],
+  virtualMs: 1_800_000,
+  events: 1_000,
+  convergedAfterMs: 4_000,
+  trace: ['x'],
+} as const;
+
+test('runs add up; those with violations and those that threw are failures', () => {
+  const good = addUp(NOTHING_SIMULATED, summaryOf(report));
+  const all = addUp(addUp(good, summaryOf({ ...report, seed: 6, violations: ['lost'] })), { seed: 7, threw: 'oh' });
+  expect(all).toMatchObject({
+    seeds: 3,
+    failed: [6, 7],
+    acknowledged: 200,
+    reads: 180,
+    faults: { kill: 2 },
+    slowestConvergenceMs: 4_000,
+  });
+  expect(describeTotals(all, 60_000, 2)).toContain('3 seeds, 2 failed: 6 7');
+  expect(describeTotals(all, 60_000, 2)).toContain('1.00 virtual hours in 1.0 min');
+});

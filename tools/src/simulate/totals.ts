@@ -1,0 +1,66 @@
+/** What many runs come to: how much was tried, how fast, and what failed. */
+import type { FaultKind, SimulationReport } from '@armature/testing';
+
+export interface Summary extends Omit<SimulationReport, 'trace' | 'schedule'> {
+  readonly faults: Partial<Record<FaultKind, number>>;
+}
+
+export interface Totals {
+  readonly seeds: number;
+  readonly failed: readonly (number | string)[];
+  readonly acknowledged: number;
+  readonly unknown: number;
+  readonly reads: number;
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly faults: Partial<Record<FaultKind, number>>;
+  /** Virtual ms until all replicas were equal again: the longest. */
+  readonly slowestConvergenceMs: number;
+}
+
+export const NOTHING_SIMULATED: Totals = {
+  seeds: 0,
+  failed: [],
+  acknowledged: 0,
+  unknown: 0,
+  reads: 0,
+  virtualMs: 0,
+  events: 0,
+  faults: {},
+  slowestConvergenceMs: 0,
+};
+
+export function summaryOf({ trace: _trace, schedule, ...report }: SimulationReport): Summary {
+  const faults: Partial<Record<FaultKind, number>> = {};
+  for (const { kind } of schedule) faults[kind] = (faults[kind] ?? 0) + 1;
+  return { ...report, faults };
+}
+
+export function addUp(totals: Totals, run: Summary | { readonly seed: number; readonly threw: string }): Totals {
+  if ('threw' in run) return { ...totals, seeds: totals.seeds + 1, failed: [...totals.failed, run.seed] };
+  const faults = { ...totals.faults };
+  for (const [kind, count] of Object.entries(run.faults)) faults[kind as FaultKind] = (faults[kind as FaultKind] ?? 0) + count;
+  return {
+    seeds: totals.seeds + 1,
+    failed: run.violations.length === 0 ? totals.failed : [...totals.failed, run.seed],
+    acknowledged: totals.acknowledged + run.acknowledged,
+    unknown: totals.unknown + run.unknown,
+    reads: totals.reads + run.reads,
+    virtualMs: totals.virtualMs + run.virtualMs,
+    events: totals.events + run.events,
+    faults,
+    slowestConvergenceMs: Math.max(totals.slowestConvergenceMs, run.convergedAfterMs ?? 0),
+  };
+}
+
+export function describeTotals(totals: Totals, tookMs: number, jobs: number): string {
+  const minutes = tookMs / 60_000;
+  const count = (value: number): string => Math.round(value).toLocaleString('en-US');
+  const faults = Object.values(totals.faults).reduce((sum, one) => sum + one, 0);
+  return [
+    `${count(totals.seeds)} seeds, ${totals.failed.length} failed${totals.failed.length === 0 ? '' : `: ${totals.failed.join(' ')}`}`,
+    `${count(totals.acknowledged)} acknowledged writes and ${count(totals.reads)} reads checked, ${count(totals.unknown)} of unknown outcome; ${count(faults)} faults of ${Object.keys(totals.faults).length} kinds; ${count(totals.events)} events`,
+    `${(totals.virtualMs / 3_600_000).toFixed(2)} virtual hours in ${minutes.toFixed(1)} min on ${jobs} process(es): ${(totals.virtualMs / 3_600_000 / minutes).toFixed(2)} virtual hours and ${count(totals.seeds / minutes)} seeds a minute, ${count(totals.virtualMs / tookMs / jobs)} times real time a process`,
+    `all replicas equal again at the latest ${(totals.slowestConvergenceMs / 1000).toFixed(0)} virtual seconds after the last fault`,
+  ].join('\n');
+}

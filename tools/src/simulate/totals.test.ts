@@ -12,6 +12,7 @@ const report = {
   schedule: [{ kind: 'kill', atMs: 1, lastMs: 1, whom: ['n1'], degree: 0 }],
   virtualMs: 1_800_000,
   events: 1_000,
+  dropped: 0,
   convergedAfterMs: 4_000,
   trace: ['x'],
 } as const;

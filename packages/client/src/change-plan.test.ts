@@ -117,6 +117,12 @@ describe('a commit', () => {
     expect(proposed.map(({ at: where }) => where)).toEqual([at('n3'), at('n3')]);
   });
 
+  test('is not given at a node that is replaced', async () => {
+    const changes: MembershipChange[] = [{ kind: 'replace', node: node('n1'), by: settings('n5'), dead: false }];
+    expect((await commitPlan(env, changes, now())).asPlanned).toBe(true);
+    expect(proposed).toEqual([{ change: changes[0], at: at('n2') }]);
+  });
+
   test('a membership that has changed since: stale-plan, and nothing is done', async () => {
     const against = now();
     records.push(record(join('n5')));

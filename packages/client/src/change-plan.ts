@@ -92,13 +92,15 @@ export async function commitPlan(
   return { records, view, asPlanned: view.ring?.fingerprint === targetRing };
 }
 
-/** A node that answers and, if there is one, stays: who is being removed should not be the one to say so. */
+/** A node that answers and, if there is one, stays: who is being removed or replaced should not be the one to say so. */
 async function placeToCommit(
   env: PlanningEnv,
   changes: readonly MembershipChange[],
 ): Promise<{ address: LinkAddress; history: History }> {
   const going = new Set<string>(
-    changes.filter(({ kind }) => kind === 'leave' || kind === 'remove').map(({ node }) => nodeAddress(node)),
+    changes
+      .filter(({ kind }) => kind === 'leave' || kind === 'remove' || kind === 'replace')
+      .map(({ node }) => nodeAddress(node)),
   );
   const found = await env.anyNode();
   const history = await historyAt(env, found);

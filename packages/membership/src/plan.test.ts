@@ -17,6 +17,12 @@ const join = (who: NodeId, weight = 1, where = 'z'): MembershipChange => ({
 });
 const leave = (who: NodeId): MembershipChange => ({ kind: 'leave', node: who });
 const remove = (who: NodeId): MembershipChange => ({ kind: 'remove', node: who });
+const replace = (who: NodeId, by: NodeId, dead = false): MembershipChange => ({
+  kind: 'replace',
+  node: who,
+  by: { node: by, weight: 1, zone: zone() },
+  dead,
+});
 
 /** The copies that a view waits for. */
 function pendingIn(view: View): string[] {
@@ -28,9 +34,23 @@ function pendingIn(view: View): string[] {
 }
 
 const candidate: fc.Arbitrary<MembershipChange> = fc
-  .tuple(fc.constantFrom(...names('n', 8)), fc.nat(4), fc.constantFrom(0.5, 1, 2), fc.constantFrom('z', 'y'))
-  .map(([who, kind, weight, where]): MembershipChange => {
-    const made = [join(who, weight, where), leave(who), remove(who), change.weight(who, weight), change.zone(who, where)][kind];
+  .tuple(
+    fc.constantFrom(...names('n', 8)),
+    fc.nat(6),
+    fc.constantFrom(0.5, 1, 2),
+    fc.constantFrom('z', 'y'),
+    fc.constantFrom(...names('n', 8)),
+  )
+  .map(([who, kind, weight, where, other]): MembershipChange => {
+    const made = [
+      join(who, weight, where),
+      leave(who),
+      remove(who),
+      replace(who, other),
+      replace(who, other, true),
+      change.weight(who, weight),
+      change.zone(who, where),
+    ][kind];
     if (made === undefined || !isMembershipChange(made)) throw new Error('a change of membership');
     return made;
   });
@@ -147,6 +167,25 @@ describe('planChanges: what it says', () => {
     expect(transfers.length).toBe(steps[0]!.transfers.length + steps[1]!.transfers.length - steps[1]!.voided);
   });
 
+  test('a replacement: the successor copies exactly what the old node owns, from all owners or, when it is dead, from the others', () => {
+    const tale = new Tale(change.create([n1, n2, n3, n4], { partitionCount: 64 }));
+    for (const dead of [false, true]) {
+      const { transfers, before, after } = unwrap(planOf(tale, replace(n2, n5, dead)));
+      const owned = before.nodes.find((one) => one.node === n2)?.partitions;
+      expect(transfers.length).toBe(owned);
+      expect(after.nodes.find((one) => one.node === n5)?.partitions).toBe(owned);
+      for (const { partition, to, from } of transfers) {
+        expect(to).toBe(n5);
+        expect([...from].sort()).toEqual(
+          tale.view
+            .placementOf(partition, N)
+            .owners.filter((owner) => !dead || owner !== n2)
+            .sort(),
+        );
+      }
+    }
+  });
+
   test('buckets of several N: each is counted by itself', () => {
     const tale = new Tale(change.create([n1, n2, n3, n4]), change.bucket('pairs', { n: 2, r: 1, w: 2 }));
     const { transfers, after } = unwrap(planOf(tale, leave(n4)));
@@ -185,6 +224,14 @@ describe('planChanges: what it refuses', () => {
         message: 'node n1 is a member already',
         remedy: 'Change it with armature cluster weight or armature cluster zone.',
       },
+    });
+  });
+
+  test('a successor that is a member already', () => {
+    expect(planOf(tale, replace(n1, n2))).toMatchObject({ ok: false, error: { code: 'invalid-argument' } });
+    expect(planOf(tale, join(n5), replace(n1, n5))).toMatchObject({
+      ok: false,
+      error: { message: 'change 2 of 2 (replace n1): node n5 is a member already, with a share of its own' },
     });
   });
 

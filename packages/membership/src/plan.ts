@@ -19,12 +19,13 @@ import { checkProposal } from './propose.js';
 import { foldHistory, type View } from './view.js';
 
 /** The changes of membership, which move data. Others need no plan. */
-export type MembershipChange = Extract<Change, { kind: 'join' | 'leave' | 'remove' | 'weight' | 'zone' }>;
+export type MembershipChange = Extract<Change, { kind: 'join' | 'leave' | 'remove' | 'replace' | 'weight' | 'zone' }>;
 
 const KINDS: Readonly<Record<MembershipChange['kind'], true>> = {
   join: true,
   leave: true,
   remove: true,
+  replace: true,
   weight: true,
   zone: true,
 };

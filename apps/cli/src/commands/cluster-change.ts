@@ -53,7 +53,7 @@ export function defineClusterChanges(commands: Commands, cluster: Command): void
     options: [option('--yes', 'no question: it is meant')],
     examples: ['cluster remove n4 --yes'],
     run: async (session, [node = ''], options: { yes?: boolean }) => {
-      if (options.yes !== true) await refuseIfAlive(session, node);
+      if (options.yes !== true) await refuseIfAlive(session, node, `Use "armature cluster leave ${node}", which loses nothing`);
       return change(session, (admin) => admin.remove(node), `${node} is removed`);
     },
   });
@@ -116,7 +116,7 @@ interface ReplaceOptions {
 async function replace(session: Session, node: string, successor: string, options: ReplaceOptions): Promise<Outcome> {
   await mustAnswer(session, successor);
   const { dead = false, yes = false, ...settings } = options;
-  if (dead && !yes) await refuseIfAlive(session, node);
+  if (dead && !yes) await refuseIfAlive(session, node, 'Leave out --dead: it then hands over what it holds, and nothing is lost');
   const said = dead
     ? `${node} is removed; ${successor} copies its share from the other replicas now`
     : `${successor} copies the share of ${node} now; stop ${node} when "armature cluster status" lists it no more`;
@@ -134,12 +134,9 @@ async function mustAnswer(session: Session, name: string): Promise<void> {
 }
 
 /** Removing a node that works throws away a replica for nothing. */
-async function refuseIfAlive(session: Session, name: string): Promise<void> {
+async function refuseIfAlive(session: Session, name: string, instead: string): Promise<void> {
   const { admin } = await session.client();
   const { status } = await admin.member(unwrap(parseNodeId(name)));
   if (status === undefined) return;
-  throw invalid(
-    `${name} answers: it is not gone`,
-    `Use "armature cluster leave ${name}", which loses nothing; or add --yes to give up its copies.`,
-  );
+  throw invalid(`${name} answers: it is not gone`, `${instead}; or add --yes to give up its copies.`);
 }

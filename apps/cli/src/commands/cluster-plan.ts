@@ -4,12 +4,11 @@
  */
 import { writeFileSync } from 'node:fs';
 import { ArmatureError } from '@armature/kernel';
-import type { MembershipChange } from '@armature/membership';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
 import { decimal } from '../parse.js';
 import { cautionsFor } from '../plan/cautions.js';
-import { CHANGE_GRAMMAR, parseChanges } from '../plan/change-words.js';
+import { CHANGE_GRAMMAR, completeChanges, parseChanges, type WrittenChange } from '../plan/change-words.js';
 import { planDocument } from '../plan/plan-document.js';
 import { planText } from '../plan/plan-text.js';
 import type { Session } from '../session.js';
@@ -17,6 +16,7 @@ import type { Session } from '../session.js';
 interface PlanOptions {
   readonly zone?: string;
   readonly weight?: number;
+  readonly dead?: boolean;
   readonly out?: string;
 }
 
@@ -30,31 +30,39 @@ export function defineClusterPlan(commands: Commands, cluster: Command): void {
       'Shows who would copy how much from whom, the balance before and after, and what to think of first. Figures with ≈ are\n' +
       'estimated; figures of several changes are of all of them together. Make it so with: armature cluster commit.',
     options: [
-      option('--zone <zone>', 'zone of the one node that joins (default: default)'),
-      option('--weight <weight>', 'weight of the one node that joins (default: 1)', decimal('--weight')),
+      option('--zone <zone>', 'zone of the one node that joins or replaces another (default: default, or that of the other)'),
+      option(
+        '--weight <weight>',
+        'weight of the one node that joins or replaces another (default: 1, or that of the other)',
+        decimal('--weight'),
+      ),
+      option('--dead', 'the one node that is replaced will not come back'),
       option('--out <file>', 'write the plan there, for "armature cluster commit"'),
     ],
     examples: [
       'cluster plan join n4',
       'cluster plan join n4 --zone west --weight 2 --out plan.json',
       'cluster plan join n4 join n5 leave n1',
+      'cluster plan replace n2 n5',
+      'cluster plan replace:n2=n5,dead leave:n1 join:n6',
       'cluster plan join:n4,zone=b,weight=2 leave:n1 weight:n2=2 --out plan.json',
       'armature cluster plan leave n4 --json | armature cluster commit -',
     ],
-    run: (session, words, { zone, weight, out }) =>
+    run: (session, words, { out, ...arrival }) =>
       plan(
         session,
         parseChanges(
           words.filter((word) => word !== undefined),
-          { zone, weight },
+          arrival,
         ),
         out,
       ),
   });
 }
 
-async function plan(session: Session, changes: readonly MembershipChange[], file: string | undefined): Promise<Outcome> {
+async function plan(session: Session, written: readonly WrittenChange[], file: string | undefined): Promise<Outcome> {
   const { admin } = await session.client();
+  const changes = completeChanges(written, (await admin.view()).members);
   const made = await admin.plan(changes);
   const document = planDocument(made, session.io.clock.nowMs());
   if (file !== undefined) writePlan(file, JSON.stringify(document, undefined, 2));

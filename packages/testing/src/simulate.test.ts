@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_BUCKET_PROPERTIES } from '@armature/protocol';
 import { simulate } from './simulate.js';
 
 describe('one seed is one run', () => {
@@ -53,7 +54,14 @@ describe('membership that changes under load and faults', () => {
 });
 
 test('tombstones are reaped between the faults: no deleted value returns, and what is written again stays', async () => {
-  const load = { keys: 30, thinkMs: 2_000, deletes: 0.45, blind: 0.1 };
+  const load = {
+    workloads: ['registers'],
+    properties: DEFAULT_BUCKET_PROPERTIES,
+    keys: 30,
+    thinkMs: 2_000,
+    deletes: 0.45,
+    blind: 0.1,
+  } as const;
   const kinds = ['partition', 'one-way', 'loss', 'disorder', 'kill', 'power', 'stop', 'pause', 'slow-disk'] as const;
   let dropped = 0;
   for (let seed = 1; seed <= 8; seed++) {

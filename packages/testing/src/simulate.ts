@@ -1,22 +1,21 @@
 /**
  * One run from one seed: a cluster under load and faults, then peace, then judgement.
  *
- * The seed draws the cluster (three to five nodes, clocks that are off), the load (few keys, so that writes conflict), the kinds of faults and their
- * moments. Whatever is written to a disk is looked at: no dot may ever name two versions. When all is healed the replicas must become equal in
- * bounded time, and what they then hold must be what the clients' own log says must be left.
+ * The seed draws the cluster (three to five nodes, clocks that are off), the load (one or two workloads, few keys, so that writes conflict), the kinds of faults and their
+ * moments. Whatever is written to a disk is looked at: no dot may ever name two versions. When all is healed, every operation must succeed after some seconds, the
+ * replicas must become equal in bounded time, what they then hold must be what the clients' own logs say must be left, and to read it must write nothing.
  */
-import { utf8Decode, type NodeId, type Random } from '@armature/kernel';
+import type { NodeId, Random } from '@armature/kernel';
 import type { View } from '@armature/membership';
-import type { Address } from '@armature/ring';
-import type { VersionSet } from '@armature/versioning';
-import { checkFinalState } from './check/final-state.js';
-import { OperationLog } from './check/operation-log.js';
-import { agreementOf, contentsOf, DotRegister, heldUnder, nameOf, type Agreement } from './check/replica-contents.js';
+import { Custody } from './check/custody.js';
+import { DiskWitness } from './check/disk-witness.js';
+import { checkQuietReads } from './check/quiet-reads.js';
+import { agreementOf, contentsOf, DotRegister, heldUnder, type Agreement } from './check/replica-contents.js';
 import { SimulatedCluster } from './cluster/simulated-cluster.js';
 import { drawSchedule, FAULT_KINDS, type Fault, type FaultKind } from './faults/fault.js';
 import { parseSpaceKey } from '@armature/storage';
 import { Nemesis } from './faults/nemesis.js';
-import { RegisterClient, type RegistersOptions } from './workload/registers.js';
+import { Load, type LoadWishes } from './workload/load.js';
 import { World } from './world/world.js';
 
 export interface SimulationOptions {
@@ -30,8 +29,7 @@ export interface SimulationOptions {
   readonly schedule?: readonly Fault[];
   /** Mean time between two faults that the seed draws, virtual ms; two seconds by default. */
   readonly faultsEveryMs?: number;
-  /** Instead of what the seed draws. */
-  readonly load?: Partial<RegistersOptions>;
+  readonly load?: LoadWishes;
 }
 
 export interface SimulationReport {
@@ -40,17 +38,23 @@ export interface SimulationReport {
   readonly digest: string;
   /** What must not be. Empty: the run is good. */
   readonly violations: readonly string[];
+  /** Its workloads and their buckets, for a reader. */
+  readonly load: readonly string[];
   readonly acknowledged: number;
   readonly unknown: number;
   readonly refused: number;
   readonly reads: number;
+  /** Pairs of a put and a later read that were checked against each other (see `check/sessions.ts`). */
+  readonly sessionPairs: number;
+  /** How long clients could not write, all clients and workloads together, virtual ms. */
+  readonly unavailableMs: number;
   /** Records that nodes have dropped: reaped tombstones, one on each of their owners, and what former owners gave up. */
   readonly dropped: number;
   readonly schedule: readonly Fault[];
   /** Of the whole run, ms. */
   readonly virtualMs: number;
   readonly events: number;
-  /** From the end of the last fault until all replicas were equal, virtual ms; undefined if they never were. */
+  /** From the end of faults and load until all replicas were equal, virtual ms; undefined if they never were. */
   readonly convergedAfterMs: number | undefined;
   readonly trace: readonly string[];
 }
@@ -61,6 +65,11 @@ const FAULTS_LAST_MS = 4_000;
 const LOOK_EVERY_MS = 2_000;
 /** In peace, replicas must have become equal by then. */
 const CONVERGENCE_LIMIT_MS = 300_000;
+/** With nothing wrong any more, the cluster must be there for everybody after this; */
+const RECOVERY_MS = 15_000;
+/** and then it is tried for so long. */
+const PROBATION_MS = 10_000;
+const FLUSH_MS = 5_000;
 const CLIENTS = ['c1', 'c2', 'c3'];
 const NEWCOMERS = ['n6', 'n7'];
 
@@ -71,16 +80,20 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const nodes = ['n1', 'n2', 'n3', 'n4', 'n5'].slice(0, 3 + random.int(3));
   const cluster = await startCluster(world, nodes);
   const dots = new DotRegister();
+  const witness = new DiskWitness();
   let dropped = 0;
   cluster.onDiskWrite = (node, batch) => {
+    witness.count(batch);
     for (const operation of batch) {
       if (operation.kind === 'delete' && parseSpaceKey(operation.key)?.space === 'data') dropped++;
       const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
-      if (held !== undefined) dots.see(held, `${node} after ${(world.nowMs / 1000).toFixed(1)} s`);
+      if (held === undefined) continue;
+      dots.see(held, `${node} after ${(world.nowMs / 1000).toFixed(1)} s`);
+      witness.see(node, held);
     }
   };
-  const log = new OperationLog();
-  const clients = await startClients(world, cluster, log, random, options.load);
+  const wishes = { wishes: options.load ?? {}, nodes: nodes.length, clients: CLIENTS };
+  const load = await world.until(Load.prepare(cluster, random.fork('load'), wishes));
   const schedule =
     options.schedule ??
     drawSchedule(world.random('schedule'), {
@@ -95,33 +108,42 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
   const nemesis = new Nemesis(cluster, schedule);
   nemesis.start();
-  const running = Promise.all(clients.map((client) => client.run()));
+  const ring = ringOf(cluster);
+  const running = load.run();
   await world.run(world.nowMs + durationMs);
-  for (const client of clients) client.stop();
   await world.until(nemesis.heal());
-  await world.until(running);
-
   const healedMs = world.nowMs;
-  const agreement = await untilConverged(cluster, healedMs + CONVERGENCE_LIMIT_MS);
+  await world.run(healedMs + RECOVERY_MS + PROBATION_MS);
+  load.stop();
+  await world.until(running);
+  const endedMs = world.nowMs;
+
+  // What is only in memory yet is on disk after this.
+  await world.run(world.nowMs + FLUSH_MS);
+  const agreement = await untilConverged(cluster, world.nowMs + CONVERGENCE_LIMIT_MS);
+  const convergedMs = world.nowMs;
+  const mishaps = new Map([...cluster.members.values()].map(({ name, disk }) => [name, disk.mishaps]));
+  const custody = new Custody({ mishaps, ownersChanged: ringOf(cluster) !== ring });
   const violations = [
     ...world.problems,
     ...dots.violations,
     ...agreement.differences.map((difference) => `not converged: ${difference}`),
-    ...checkFinalState(log, finalState(agreement.states), dots.repeated),
+    ...load.judge(agreement.states, { custody, witness, repeated: dots.repeated }, healedMs + RECOVERY_MS),
   ];
+  if (agreement.differences.length === 0) violations.push(...(await checkQuietReads(world, load, witness)));
   return {
     seed,
     digest: world.digest,
     violations,
-    acknowledged: log.count('acknowledged'),
-    unknown: log.count('unknown'),
-    refused: log.count('refused'),
-    reads: clients.reduce((sum, client) => sum + client.reads, 0),
+    load: load.describe(),
+    ...load.tally,
+    sessionPairs: load.sessionPairs,
+    unavailableMs: load.unavailableMs,
     dropped,
     schedule,
     virtualMs: world.nowMs,
     events: world.events,
-    convergedAfterMs: agreement.differences.length === 0 ? world.nowMs - healedMs : undefined,
+    convergedAfterMs: agreement.differences.length === 0 ? convergedMs - endedMs : undefined,
     trace: world.trace.lines,
   };
 }
@@ -137,29 +159,6 @@ function startCluster(world: World, nodes: readonly string[]): Promise<Simulated
     rateOf: (name) => 1 + (off(name).fork('rate').float() - 0.5) * 2e-4,
   });
   return world.until(starting);
-}
-
-async function startClients(
-  world: World,
-  cluster: SimulatedCluster,
-  log: OperationLog,
-  random: Random,
-  wanted: Partial<RegistersOptions> = {},
-): Promise<RegisterClient[]> {
-  const load = {
-    bucket: 'default',
-    keys: 3 + random.int(20),
-    thinkMs: 50 + random.int(400),
-    deletes: 0.1,
-    blind: 0.15,
-    ...wanted,
-  };
-  const clients: RegisterClient[] = [];
-  for (const [place, name] of CLIENTS.entries()) {
-    const client = await world.until(cluster.connect(name, place === CLIENTS.length - 1 ? 'router' : 'direct'));
-    clients.push(new RegisterClient(world, log, name, client, load));
-  }
-  return clients;
 }
 
 /** What stands when all replicas are equal, or at the limit. */
@@ -188,12 +187,7 @@ function agreement(cluster: SimulatedCluster): Agreement {
   return { ...found, differences: [...behind, ...found.differences] };
 }
 
-/** Of each key of the registers, the operations whose values its owners hold. */
-function finalState(states: ReadonlyMap<Address, VersionSet>): Map<string, Set<string>> {
-  const state = new Map<string, Set<string>>();
-  for (const [address, { siblings }] of states) {
-    const values = siblings.filter(({ version }) => !version.tombstone).map(({ version }) => utf8Decode(version.value));
-    state.set(nameOf(address).slice('default/'.length), new Set(values));
-  }
-  return state;
+/** What all nodes that run hold for the ring. Versions are chained: where owners have changed it is another, even if they are the old ones again. */
+function ringOf(cluster: SimulatedCluster): string {
+  return cluster.running.map(({ participant }) => String(participant.membership.view.ringVersion)).join(' ');
 }

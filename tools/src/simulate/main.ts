@@ -132,7 +132,8 @@ async function work({ seeds, durationMs, kinds }: Share): Promise<void> {
 }
 
 function describe(report: SimulationReport): void {
-  const { seed, violations, acknowledged, unknown, refused, reads, schedule, convergedAfterMs, digest } = report;
+  const { seed, load, violations, acknowledged, unknown, refused, reads, schedule, convergedAfterMs, digest } = report;
+  for (const workload of load) console.log(`  ${workload}`);
   for (const fault of schedule) console.log(`  ${describeFault(fault)}`);
   console.log(
     `seed ${seed}: ${acknowledged} writes acknowledged, ${unknown} unknown, ${refused} refused, ${reads} reads; digest ${digest}`,
@@ -140,7 +141,7 @@ function describe(report: SimulationReport): void {
   console.log(
     convergedAfterMs === undefined
       ? pc.red('the replicas did not become equal')
-      : `all replicas equal ${(convergedAfterMs / 1000).toFixed(1)} virtual seconds after the last fault`,
+      : `all replicas equal ${(convergedAfterMs / 1000).toFixed(1)} virtual seconds after faults and load had ended`,
   );
   for (const violation of violations) console.log(pc.red(violation));
   if (violations.length === 0) console.log(pc.green('nothing lost, nothing returned'));

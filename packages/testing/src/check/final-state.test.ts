@@ -49,3 +49,21 @@ test('an unknown write may have taken place or not; a refused one must not have'
   expect(judge(log, 'a c')).toContain('invented: k holds c,');
   expect(judge(log, 'a x')).toEqual(['invented: k holds x,']);
 });
+
+test('a write that its bucket did not promise to keep may be missing, and what it superseded may be there', () => {
+  const log = logOf([
+    ['a', 'put', '', 'acknowledged'],
+    ['b', 'put', 'a', 'acknowledged'],
+  ]);
+  const state = new Map([['k', new Set(['a'])]]);
+  expect(checkFinalState(log, state)).toHaveLength(2);
+  expect(checkFinalState(log, state, new Set(), ({ id }) => id === 'b')).toEqual([]);
+});
+
+test('the own put that a write followed may stay beside it, or be gone', () => {
+  const log = logOf([['a', 'put', '', 'acknowledged']]);
+  log.begin({ id: 'b', key: 'k', kind: 'put', client: 'c', seen: [], own: ['a'], beganMs: 0 }).outcome = 'acknowledged';
+  expect(judge(log, 'b')).toEqual([]);
+  expect(judge(log, 'a b')).toEqual([]);
+  expect(judge(log, 'a')).toEqual(['lost: b in k,']);
+});

@@ -7,14 +7,22 @@
  *
  * Together with equality of the replicas, this says that the final siblings are exactly the causal frontier of what took place.
  */
-import type { OperationLog } from './operation-log.js';
+import type { Operation, OperationLog } from './operation-log.js';
 
 /** Of each key, the operations whose values are there at the end. */
 export type FinalState = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** `repeated`: operations that were minted more than once, and may therefore be there after having been superseded (see `DotRegister`). */
-export function checkFinalState(log: OperationLog, state: FinalState, repeated: ReadonlySet<string> = new Set()): string[] {
-  return [...inventions(log, state), ...losses(log, state), ...returns(log, state, repeated)];
+/**
+ * `repeated`: operations that were minted more than once, and may therefore be there after having been superseded (see `DotRegister`).
+ * `mayBeLost`: acknowledged ones that the bucket did not promise to keep through what has happened since (see `Custody`).
+ */
+export function checkFinalState(
+  log: OperationLog,
+  state: FinalState,
+  repeated: ReadonlySet<string> = new Set(),
+  mayBeLost: (operation: Operation) => boolean = () => false,
+): string[] {
+  return [...inventions(log, state), ...losses(log, state, mayBeLost), ...returns(log, state, repeated, mayBeLost)];
 }
 
 function inventions(log: OperationLog, state: FinalState): string[] {
@@ -29,7 +37,7 @@ function inventions(log: OperationLog, state: FinalState): string[] {
   return found;
 }
 
-function losses(log: OperationLog, state: FinalState): string[] {
+function losses(log: OperationLog, state: FinalState, mayBeLost: (operation: Operation) => boolean): string[] {
   const accounted = new Set<string>();
   const account = (id: string): void => {
     accounted.add(id);
@@ -39,19 +47,27 @@ function losses(log: OperationLog, state: FinalState): string[] {
   // A tombstone shows no value, and may have been reaped: every delete that may have taken place accounts for what it has seen.
   for (const { kind, id, outcome } of log.operations) if (kind === 'delete' && outcome !== 'refused') account(id);
   const found: string[] = [];
-  for (const { kind, id, key, outcome, endedMs } of log.operations) {
-    if (kind !== 'put' || outcome !== 'acknowledged' || accounted.has(id)) continue;
+  for (const operation of log.operations) {
+    const { kind, id, key, outcome, endedMs } = operation;
+    if (kind !== 'put' || outcome !== 'acknowledged' || accounted.has(id) || mayBeLost(operation)) continue;
     found.push(`lost: ${id} in ${key}, acknowledged at ${((endedMs ?? 0) / 1000).toFixed(3)} s`);
   }
   return found;
 }
 
-function returns(log: OperationLog, state: FinalState, repeated: ReadonlySet<string>): string[] {
+function returns(
+  log: OperationLog,
+  state: FinalState,
+  repeated: ReadonlySet<string>,
+  mayBeLost: (operation: Operation) => boolean,
+): string[] {
   const found: string[] = [];
   const supersededBy = new Map<string, string>();
-  for (const { id, outcome, key } of log.operations) {
-    if (outcome !== 'acknowledged' && state.get(key)?.has(id) !== true) continue;
-    for (const ancestor of log.ancestorsOf(id)) supersededBy.set(ancestor, id);
+  for (const operation of log.operations) {
+    const { id, outcome, key } = operation;
+    const isKept = outcome === 'acknowledged' && !mayBeLost(operation);
+    if (!isKept && state.get(key)?.has(id) !== true) continue;
+    for (const ancestor of log.ancestorsOf(id, 'sure')) supersededBy.set(ancestor, id);
   }
   for (const [key, present] of state) {
     for (const id of present) {

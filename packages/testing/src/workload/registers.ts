@@ -2,16 +2,16 @@
  * Registers: clients that read keys and write them, with the context of the read or blindly, and delete them now and then. Every value is the id
  * of the operation that wrote it, so that what is read tells what was seen.
  */
-import { toArmatureError, toHex, type ErrorCode, type Random } from '@armature/kernel';
-import type { Bucket, Client, ReadContext } from '@armature/client';
-import { utf8 } from '@armature/client';
-import type { OperationLog, Outcome } from '../check/operation-log.js';
+import { pick, toHex, type Random } from '@armature/kernel';
+import type { Bucket, ReadContext } from '@armature/client';
+import type { Attempts } from '../check/availability.js';
+import { outcomeOf, partialOf, type OperationLog } from '../check/operation-log.js';
 import type { World } from '../world/world.js';
+import { SteppingClient } from './workload.js';
 
 export interface RegistersOptions {
-  readonly bucket: string;
   /** Few keys make many conflicts. */
-  readonly keys: number;
+  readonly keys: readonly string[];
   /** Mean time between two steps of one client, ms. */
   readonly thinkMs: number;
   /** Of the steps, how many delete, and how many write without having read; each 0 to 1. */
@@ -19,69 +19,99 @@ export interface RegistersOptions {
   readonly blind: number;
 }
 
-/** Said before anything was minted: nothing has happened. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['too-large', 'invalid-context', 'invalid-argument', 'unknown-bucket']);
+/** What of a read a later write may be made with. */
+export interface Seen {
+  readonly values: readonly string[];
+  /** The writer's own puts since. */
+  readonly own: readonly string[];
+  readonly context: ReadContext | undefined;
+}
 
-export class RegisterClient {
+const TIMEOUT_MS = 2_000;
+const NOTHING: Seen = { values: [], own: [], context: undefined };
+
+/** One client's way to a bucket of registers: whatever it does is in the log, and in the list of attempts. */
+export class LoggedRegisters {
   readonly #world: World;
   readonly #log: OperationLog;
-  readonly #options: RegistersOptions;
+  readonly #attempts: Attempts;
   readonly #name: string;
   readonly #random: Random;
   readonly #bucket: Bucket<string>;
-  #stopped = false;
-  reads = 0;
-  failedReads = 0;
 
-  constructor(world: World, log: OperationLog, name: string, client: Client, options: RegistersOptions) {
-    this.#world = world;
-    this.#log = log;
-    this.#options = options;
-    this.#name = name;
-    this.#random = world.random(`client ${name}`);
-    this.#bucket = client.bucket(options.bucket, { codec: utf8 });
+  constructor(env: {
+    world: World;
+    log: OperationLog;
+    attempts: Attempts;
+    name: string;
+    random: Random;
+    bucket: Bucket<string>;
+  }) {
+    this.#world = env.world;
+    this.#log = env.log;
+    this.#attempts = env.attempts;
+    this.#name = env.name;
+    this.#random = env.random;
+    this.#bucket = env.bucket;
   }
 
-  /** Steps until `stop`. Resolves after the last one. */
-  async run(): Promise<void> {
-    while (!this.#stopped) {
-      await this.#world.sleep(this.#options.thinkMs * 2 * this.#random.float());
-      await this.#step();
+  /** Undefined when it failed. */
+  async read(key: string): Promise<Seen | undefined> {
+    const beganMs = this.#world.nowMs;
+    const reading = await this.#attempts
+      .during('read', this.#name, this.#bucket.read(key, { timeoutMs: TIMEOUT_MS }))
+      .catch(() => undefined);
+    if (reading === undefined) return undefined;
+    const { entry, context, receipt } = reading;
+    const values = entry?.values ?? [];
+    this.#log.reads.push({ key, client: this.#name, values, receipt, beganMs, endedMs: this.#world.nowMs });
+    return { values, own: [], context };
+  }
+
+  /** What the writer has seen afterwards: undefined for a delete, and for a put that was not acknowledged. */
+  async write(kind: 'put' | 'delete', key: string, { values, own, context }: Seen = NOTHING): Promise<Seen | undefined> {
+    const id = toHex(this.#random.bytes(8));
+    const operation = this.#log.begin({ id, key, kind, client: this.#name, seen: values, own, beganMs: this.#world.nowMs });
+    const options = { context, operation: id, timeoutMs: TIMEOUT_MS };
+    const doing = kind === 'put' ? this.#bucket.put(key, id, options) : this.#bucket.delete(key, options).then(() => undefined);
+    let seen: Seen | undefined;
+    try {
+      const written = await this.#attempts.during('write', this.#name, doing);
+      operation.outcome = 'acknowledged';
+      operation.receipt = written?.receipt;
+      if (written !== undefined) seen = { values, own: [...own, id], context: written.context };
+    } catch (thrown) {
+      operation.outcome = outcomeOf(thrown);
+      operation.partial = partialOf(thrown);
     }
+    operation.endedMs = this.#world.nowMs;
+    this.#world.trace.note(this.#name, `${kind} ${key} ${id} over [${[...values, ...own].join(' ')}]: ${operation.outcome}`);
+    return seen;
+  }
+}
+
+/** Reads keys and writes them, with the context of the read or blindly, and deletes them now and then. */
+export class RegisterClient extends SteppingClient {
+  readonly #options: RegistersOptions;
+  readonly #registers: LoggedRegisters;
+
+  constructor(world: World, random: Random, registers: LoggedRegisters, options: RegistersOptions) {
+    super(world, random, options.thinkMs);
+    this.#options = options;
+    this.#registers = registers;
   }
 
-  stop(): void {
-    this.#stopped = true;
-  }
-
-  async #step(): Promise<void> {
+  protected override async step(): Promise<void> {
     const { keys, blind, deletes } = this.#options;
-    const key = `k${this.#random.int(keys)}`;
-    const isBlind = this.#random.float() < blind;
-    const isDelete = this.#random.float() < deletes;
+    const key = pick(this.random, keys) as string;
+    const isBlind = this.random.float() < blind;
+    const isDelete = this.random.float() < deletes;
     if (isBlind) {
-      await this.#write(key, 'put', [], undefined);
+      await this.#registers.write('put', key);
       return;
     }
-    try {
-      const { entry, context } = await this.#bucket.read(key, { timeoutMs: 2_000 });
-      this.reads++;
-      if (isDelete && entry === undefined) return;
-      await this.#write(key, isDelete ? 'delete' : 'put', entry?.values ?? [], context);
-    } catch {
-      this.failedReads++;
-    }
-  }
-
-  async #write(key: string, kind: 'put' | 'delete', seen: readonly string[], context: ReadContext | undefined): Promise<void> {
-    const id = toHex(this.#random.bytes(8));
-    const operation = this.#log.begin({ id, key, kind, client: this.#name, seen, beganMs: this.#world.nowMs });
-    const options = { context, operation: id, timeoutMs: 2_000 };
-    operation.outcome = await (kind === 'put' ? this.#bucket.put(key, id, options) : this.#bucket.delete(key, options)).then(
-      (): Outcome => 'acknowledged',
-      (thrown: unknown): Outcome => (REFUSALS.has(toArmatureError(thrown).code) ? 'refused' : 'unknown'),
-    );
-    operation.endedMs = this.#world.nowMs;
-    this.#world.trace.note(this.#name, `${kind} ${key} ${id} over [${seen.join(' ')}]: ${operation.outcome}`);
+    const seen = await this.#registers.read(key);
+    if (seen === undefined || (isDelete && seen.values.length === 0)) return;
+    await this.#registers.write(isDelete ? 'delete' : 'put', key, seen);
   }
 }

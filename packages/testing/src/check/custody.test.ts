@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { utf8Encode, type NodeId } from '@armature/kernel';
+import { DEFAULT_BUCKET_PROPERTIES, type BucketProperties, type Durability, type ReplicaRole } from '@armature/protocol';
+import { addressOf } from '@armature/ring';
+import { spaceKey } from '@armature/storage';
+import type { Mishap } from '../world/disk.js';
+import type { LoadedBucket } from '../workload/workload.js';
+import { Custody, type Kept } from './custody.js';
+
+const bucketOf = (properties: Partial<BucketProperties>): LoadedBucket => ({
+  name: 'b' as LoadedBucket['name'],
+  properties: { ...DEFAULT_BUCKET_PROPERTIES, ...properties },
+});
+const custodyOf = (mishaps: Readonly<Record<string, readonly Mishap[]>>, ownersChanged = false): Custody =>
+  new Custody({ mishaps: new Map(Object.entries(mishaps) as [NodeId, readonly Mishap[]][]), ownersChanged });
+const mishap = (kind: Mishap['kind'], atMs = 10, keys: Mishap['keys'] = []): Mishap => ({ kind, atMs, keys });
+const keptBy = (nodes: readonly string[], role: ReplicaRole = 'primary'): Kept => ({
+  key: 'k',
+  beganMs: 5,
+  receipt: {
+    coordinator: nodes[0] as NodeId,
+    replicas: nodes.map((node) => ({ node: node as NodeId, role, outcome: 'ok' as const })),
+  },
+});
+
+test.each([
+  ['fsync', []],
+  ['os', ['power']],
+  ['memory', ['power', 'kill']],
+  ['buffered', ['power', 'kill']],
+] as const)('the only copy under %s survives all but a replaced disk, and %j', (durability: Durability, lethal) => {
+  const bucket = bucketOf({ w: 1, durability });
+  for (const kind of ['power', 'kill', 'replaced'] as const) {
+    const isLost = custodyOf({ n1: [mishap(kind)] }).mayBeLost(keptBy(['n1']), bucket);
+    expect(isLost, kind).toBe(kind === 'replaced' || (lethal as readonly string[]).includes(kind));
+  }
+});
+
+test('a write is kept while one of those who acknowledged it has suffered nothing since', () => {
+  const replaced = [mishap('replaced')];
+  expect(custodyOf({ n1: replaced }).mayBeLost(keptBy(['n1', 'n2']), bucketOf({}))).toBe(false);
+  expect(custodyOf({ n1: replaced, n2: replaced }).mayBeLost(keptBy(['n1', 'n2']), bucketOf({}))).toBe(true);
+  expect(custodyOf({ n1: [mishap('replaced', 1)] }).mayBeLost(keptBy(['n1']), bucketOf({}))).toBe(false);
+  expect(custodyOf({ n3: replaced }).mayBeLost(keptBy(['n1']), bucketOf({}))).toBe(false);
+});
+
+test('where copies have moved, or nobody knows who had them, as many misfortunes as copies count, wherever', () => {
+  const n3 = { n3: [mishap('replaced')] };
+  expect(custodyOf(n3, true).mayBeLost(keptBy(['n1']), bucketOf({}))).toBe(true);
+  expect(custodyOf(n3).mayBeLost(keptBy(['n1'], 'fallback'), bucketOf({}))).toBe(true);
+  expect(custodyOf(n3, true).mayBeLost(keptBy(['n1', 'n2']), bucketOf({}))).toBe(false);
+  expect(custodyOf(n3).mayBeLost({ key: 'k', beganMs: 0, receipt: undefined }, bucketOf({ w: 2 }))).toBe(false);
+  expect(custodyOf(n3).mayBeLost({ key: 'k', beganMs: 0, receipt: undefined }, bucketOf({ w: 1 }))).toBe(true);
+});
+
+test('rot costs the keys that it befell', () => {
+  const rotten = (key: string): Mishap =>
+    mishap('rot', 10, [spaceKey('data', addressOf('b' as LoadedBucket['name'], utf8Encode(key)))]);
+  expect(custodyOf({ n1: [rotten('k')] }).mayBeLost(keptBy(['n1']), bucketOf({}))).toBe(true);
+  expect(custodyOf({ n1: [rotten('other')] }).mayBeLost(keptBy(['n1']), bucketOf({}))).toBe(false);
+});

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import type { Hlc, NodeId } from '@armature/kernel';
+import { spaceKey } from '@armature/storage';
+import { EMPTY_VECTOR, type OperationId } from '@armature/versioning';
+import { DiskWitness } from './disk-witness.js';
+
+test('remembers who ever wrote an operation, and its earliest time; counts records and hints, and not what nodes write for themselves', () => {
+  const witness = new DiskWitness();
+  const seen = (node: string, at: number): void => {
+    const version = { value: new Uint8Array(0), tombstone: false, meta: [], operation: 'a' as OperationId, at: at as Hlc };
+    witness.see(node as NodeId, {
+      set: { clock: EMPTY_VECTOR, siblings: [{ dot: { actor: 'x' as never, counter: at }, version }] },
+    });
+  };
+  seen('n1', 5);
+  seen('n2', 3);
+  seen('n3', 9);
+  expect(witness.of('a')).toEqual({ nodes: new Set(['n1', 'n2', 'n3']), at: 3 });
+  expect(witness.of('b')).toBeUndefined();
+  const value = new Uint8Array(1);
+  witness.count([
+    { kind: 'put', key: spaceKey('data', 'k'), value },
+    { kind: 'put', key: spaceKey('hints', 'n1/k'), value },
+    { kind: 'put', key: spaceKey('meta', 'm'), value },
+    { kind: 'delete', key: spaceKey('data', 'k') },
+  ]);
+  expect(witness.puts).toBe(2);
+});

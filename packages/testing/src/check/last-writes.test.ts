@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import type { Hlc, NodeId } from '@armature/kernel';
+import { EMPTY_VECTOR, type ActorId, type OperationId, type VersionSet } from '@armature/versioning';
+import { DiskWitness } from './disk-witness.js';
+import { checkLastWrites } from './last-writes.js';
+import { OperationLog, type Outcome } from './operation-log.js';
+
+/** A set of these versions; times are the numbers in their names. */
+function setOf(...names: string[]): VersionSet {
+  const actor = 'a'.repeat(16) as ActorId;
+  const siblings = names.map((name, i) => ({
+    dot: { actor, counter: i + 1 },
+    version: {
+      ...{ value: new Uint8Array(0), meta: [], operation: name as OperationId },
+      ...{ tombstone: name.startsWith('d'), at: Number(name.slice(1)) as Hlc },
+    },
+  }));
+  return { clock: EMPTY_VECTOR, siblings };
+}
+
+function judge(done: Readonly<Record<string, Outcome>>, left: VersionSet | undefined): string[] {
+  const log = new OperationLog();
+  const witness = new DiskWitness();
+  for (const [id, outcome] of Object.entries(done)) {
+    const kind = id.startsWith('d') ? 'delete' : 'put';
+    log.begin({ id, key: 'k', kind, client: 'c', seen: [], beganMs: 0 }).outcome = outcome;
+    if (outcome !== 'refused') witness.see('n1' as NodeId, { set: setOf(id) });
+  }
+  return checkLastWrites(log, new Map(left === undefined ? [] : [['k', left]]), witness).map(
+    (found) => found.split(':')[0] as string,
+  );
+}
+
+test('what is left is the last acknowledged write, or a later one whose outcome nobody knows', () => {
+  expect(judge({ w1: 'acknowledged', w2: 'acknowledged' }, setOf('w2'))).toEqual([]);
+  expect(judge({ w1: 'acknowledged', w2: 'unknown' }, setOf('w2'))).toEqual([]);
+  expect(judge({ w1: 'acknowledged', w2: 'unknown' }, setOf('w1'))).toEqual([]);
+  expect(judge({ w1: 'acknowledged', w2: 'acknowledged' }, setOf('w1'))).toEqual(['older']);
+});
+
+test('one version is left, and one that somebody wrote', () => {
+  expect(judge({ w1: 'acknowledged', w2: 'acknowledged' }, setOf('w1', 'w2'))).toEqual(['several']);
+  expect(judge({ w1: 'acknowledged' }, setOf('w9'))).toEqual(['invented']);
+  expect(judge({ w1: 'acknowledged', w2: 'refused' }, setOf('w2'))).toEqual(['invented']);
+});
+
+test('nothing is left only after a delete that is later than all that was acknowledged', () => {
+  expect(judge({ w1: 'acknowledged', d2: 'unknown' }, undefined)).toEqual([]);
+  expect(judge({ w1: 'acknowledged' }, undefined)).toEqual(['older']);
+  expect(judge({ d1: 'acknowledged', w2: 'acknowledged' }, undefined)).toEqual(['older']);
+  expect(judge({ w1: 'acknowledged', d2: 'acknowledged' }, setOf('w1'))).toEqual(['older']);
+});

@@ -1,0 +1,22 @@
+/**
+ * Whether what clients were told of a write is what became of it: refused means that it has not happened, anywhere, and partial that at least one replica had it.
+ *
+ * For buckets whose replicas answer from memory the latter is not asked: what the next write covers before it is flushed never comes to a disk.
+ */
+import type { Durability } from '@armature/protocol';
+import type { DiskWitness } from './disk-witness.js';
+import type { OperationLog } from './operation-log.js';
+
+export function checkOutcomes(log: OperationLog, witness: Pick<DiskWitness, 'of'>, durability: Durability): string[] {
+  const isWritten = durability === 'fsync' || durability === 'os';
+  const found: string[] = [];
+  for (const { id, key, outcome, partial } of log.operations) {
+    const seen = witness.of(id);
+    if (outcome === 'refused' && seen !== undefined)
+      found.push(`happened: ${id} in ${key} was refused, and ${[...seen.nodes].join(' ')} wrote it`);
+    if (partial?.length === 0) found.push(`nowhere: ${id} in ${key} was called partial, and no replica was named that has it`);
+    if (partial !== undefined && partial.length > 0 && isWritten && seen === undefined)
+      found.push(`nowhere: ${id} in ${key} was said to be at ${partial.join(' ')}, and no disk ever saw it`);
+  }
+  return found;
+}

@@ -1,0 +1,26 @@
+/**
+ * Reads of what all replicas hold alike cause no writes: no read repair, no hint, nowhere. What nodes write for themselves (membership, actors) and what they drop
+ * (reaped tombstones) is no matter of reads.
+ */
+import type { World } from '../world/world.js';
+import type { DiskWitness } from './disk-witness.js';
+
+const ROUNDS = 3;
+/** For what reads leave behind them: repairs, and their flush from memory. */
+const AFTERMATH_MS = 3_000;
+
+export async function checkQuietReads(
+  world: World,
+  load: { readAll(): Promise<void> },
+  witness: Pick<DiskWitness, 'puts'>,
+): Promise<string[]> {
+  const before = witness.puts;
+  try {
+    for (let round = 0; round < ROUNDS; round++) await world.until(load.readAll());
+  } catch (thrown) {
+    return [`unavailable: a read after convergence failed: ${String(thrown)}`];
+  }
+  await world.run(world.nowMs + AFTERMATH_MS);
+  const written = witness.puts - before;
+  return written === 0 ? [] : [`loud: reads of what all replicas hold alike made them write ${written} records or hints`];
+}

@@ -1,0 +1,85 @@
+/**
+ * Read your writes, and read them monotonically (Terry and others, 1994), as far as quorums and contexts give it.
+ *
+ * The claim. A put was acknowledged, and its receipt names replica X as a primary that took part. A read of the key begins after that, and its receipt
+ * names X as a primary that answered. X has not lost its copy in between (see `Custody`). Then
+ *
+ *   lost      the read returns the put, or a value that supersedes it, or else some delete that supersedes it began before the read ended
+ *   stale     it returns no value that the put supersedes, in particular none of those that its writer had read: what was read does not come
+ *             back after a write with the context of that read
+ *
+ * What X says is enough: its answer holds the put or the event that superseded it, and whatever the others add is joined with that. Where R + W > N,
+ * and no fallback took part, and the owners did not change, there is such an X for every pair of a put and a later read: N nodes have no room for W and R of them
+ * that do not meet. Fallbacks are out of it (they need not meet), and so are puts that failed: those may be seen once and not again until they are repaired. The claim
+ * holds across changes of owners too: who becomes an owner again has copied what the owners of meanwhile hold, before it counts.
+ *
+ * Of a last-write-wins bucket this says nothing; there a concurrent write may have taken the place (see `last-writes.ts`).
+ */
+import type { NodeId } from '@armature/kernel';
+import { tookPart, type Receipt } from '@armature/protocol';
+import type { LoadedBucket } from '../workload/workload.js';
+import type { Custody } from './custody.js';
+import type { Operation, OperationLog, ReadRecord } from './operation-log.js';
+
+export interface SessionCheck {
+  readonly violations: readonly string[];
+  /** Pairs of a put and a later read that met in a primary: the claims that were checked. */
+  readonly pairs: number;
+}
+
+/** `repeated`: operations that were minted more than once, and may show again. */
+export function checkSessions(
+  log: OperationLog,
+  bucket: LoadedBucket,
+  custody: Custody,
+  repeated: ReadonlySet<string> = new Set(),
+): SessionCheck {
+  const puts = new Map<string, Operation[]>();
+  const deletes = new Map<string, Operation[]>();
+  for (const operation of log.operations) {
+    const of = operation.kind === 'put' ? puts : deletes;
+    of.set(operation.key, [...(of.get(operation.key) ?? []), operation]);
+  }
+  const violations: string[] = [];
+  let pairs = 0;
+  for (const read of log.reads) {
+    const answered = primariesOf(read.receipt);
+    const visible = accountedBy(log, read, deletes.get(read.key) ?? []);
+    for (const put of puts.get(read.key) ?? []) {
+      const { receipt, endedMs } = put;
+      if (receipt === undefined || endedMs === undefined || endedMs > read.beganMs) continue;
+      const meeting = primariesOf(receipt).find(
+        (node) => answered.includes(node) && !custody.mayLack(node, put, bucket, read.endedMs),
+      );
+      if (meeting === undefined) continue;
+      pairs++;
+      const where = `${read.client} at ${seconds(read.beganMs)}, answered by ${answered.join(' ')}`;
+      if (!visible.has(put.id))
+        violations.push(`not read: ${put.id} in ${put.key}, which ${meeting} had acknowledged, by ${where}`);
+      const superseded = log.ancestorsOf(put.id, 'sure');
+      for (const value of read.values) {
+        if (superseded.has(value) && !repeated.has(value))
+          violations.push(
+            `read again: ${value} in ${put.key}, though ${meeting} had ${put.id}, which superseded it, by ${where}`,
+          );
+      }
+    }
+  }
+  return { violations, pairs };
+}
+
+/** All puts that the read returned, or that are not to be seen any more because of those, or of a delete that may have been seen. */
+function accountedBy(log: OperationLog, read: ReadRecord, deletes: readonly Operation[]): ReadonlySet<string> {
+  const accounted = new Set(read.values);
+  const passed = deletes.filter(({ beganMs, outcome }) => beganMs <= read.endedMs && outcome !== 'refused').map(({ id }) => id);
+  for (const id of [...read.values, ...passed]) for (const ancestor of log.ancestorsOf(id)) accounted.add(ancestor);
+  return accounted;
+}
+
+function primariesOf({ replicas }: Receipt): NodeId[] {
+  return replicas.filter((replica) => replica.role === 'primary' && tookPart(replica)).map(({ node }) => node);
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(3)} s`;
+}

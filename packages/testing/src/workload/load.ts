@@ -1,0 +1,160 @@
+/**
+ * The load of a run, drawn from the seed: one or two workloads side by side, each with a bucket of its own, of the usual shape or of another; and the clients, in processes
+ * of their own, who take part in all of them.
+ */
+import { parseBucketName, pick, shuffle, unwrap, utf8Decode, type NodeId, type Random } from '@armature/kernel';
+import { utf8, type Client } from '@armature/client';
+import type { BucketProperties } from '@armature/protocol';
+import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
+import type { VersionSet } from '@armature/versioning';
+import { Attempts, checkAvailability, unavailableMs } from '../check/availability.js';
+import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import type { World } from '../world/world.js';
+import { carts } from './carts.js';
+import { counters } from './counters.js';
+import { LoggedWorkload } from './logged-workload.js';
+import { MergingWorkload } from './merging.js';
+import { sets } from './sets.js';
+import { drawShape, type Evidence, type SteppingClient, type Tally, type Workload, type WorkloadEnv } from './workload.js';
+
+export const WORKLOAD_KINDS = ['registers', 'sets', 'counters', 'carts', 'recreations', 'last-writes'] as const;
+export type WorkloadKind = (typeof WORKLOAD_KINDS)[number];
+
+/** What is not said here is drawn from the seed. */
+export interface LoadWishes {
+  /** Workloads to draw one or two from; all by default. */
+  readonly workloads?: readonly WorkloadKind[];
+  /** Of every bucket. */
+  readonly properties?: Partial<BucketProperties>;
+  readonly keys?: number;
+  /** Mean time between two steps of one client, virtual ms. */
+  readonly thinkMs?: number;
+  /** Of the steps of registers, the share that deletes, and that writes without having read. */
+  readonly deletes?: number;
+  readonly blind?: number;
+}
+
+export interface LoadOptions {
+  readonly wishes: LoadWishes;
+  /** Nodes of the cluster. */
+  readonly nodes: number;
+  /** Names of the clients; the last one goes through a router. */
+  readonly clients: readonly string[];
+}
+
+const BUCKETS_LIMIT_MS = 60_000;
+
+export class Load {
+  readonly workloads: readonly Workload[];
+  readonly #connections: readonly Client[];
+  readonly #clients: readonly SteppingClient[];
+
+  private constructor(workloads: readonly Workload[], connections: readonly Client[], clients: readonly SteppingClient[]) {
+    this.workloads = workloads;
+    this.#connections = connections;
+    this.#clients = clients;
+  }
+
+  /** Creates the buckets, waits until every node knows them, and connects the clients. */
+  static async prepare(cluster: SimulatedCluster, random: Random, options: LoadOptions): Promise<Load> {
+    const kinds = shuffle(random, options.wishes.workloads ?? WORKLOAD_KINDS).slice(0, 1 + random.int(2));
+    const workloads = kinds.map((kind) => drawWorkload(cluster.world, random.fork(kind), kind, options));
+    const [at] = cluster.running;
+    for (const { bucket } of workloads) {
+      await cluster.propose(at?.options.node as NodeId, { kind: 'bucket', bucket: bucket.name, properties: bucket.properties });
+    }
+    await untilKnown(cluster, workloads);
+    const connections: Client[] = [];
+    for (const [place, name] of options.clients.entries())
+      connections.push(await cluster.connect(name, place === options.clients.length - 1 ? 'router' : 'direct'));
+    const clients = workloads.flatMap((workload) =>
+      connections.map((connection, place) => workload.clientOf(options.clients[place] as string, connection)),
+    );
+    return new Load(workloads, connections, clients);
+  }
+
+  /** Resolves after `stop`, when all have ended their last step. */
+  async run(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.run()));
+  }
+
+  stop(): void {
+    for (const client of this.#clients) client.stop();
+  }
+
+  get tally(): Tally {
+    const sum = (of: keyof Tally): number => this.workloads.reduce((all, { tally }) => all + tally[of], 0);
+    return { acknowledged: sum('acknowledged'), unknown: sum('unknown'), refused: sum('refused'), reads: sum('reads') };
+  }
+
+  get sessionPairs(): number {
+    return this.workloads.reduce((sum, { sessionPairs }) => sum + sessionPairs, 0);
+  }
+
+  get unavailableMs(): number {
+    return this.workloads.reduce((sum, { attempts }) => sum + unavailableMs(attempts.all), 0);
+  }
+
+  /** For each workload, one line. */
+  describe(): string[] {
+    return this.workloads.map(({ bucket: { name, properties }, keys }) => {
+      const { n, r, w, durability } = properties;
+      return `${name}, n=${n} r=${r} w=${w} ${durability}, ${keys.length} keys`;
+    });
+  }
+
+  /** `states`: of each key, what its owners hold. `wellSinceMs`: from then on no attempt may have failed. */
+  judge(states: ReadonlyMap<Address, VersionSet>, evidence: Omit<Evidence, 'state'>, wellSinceMs: number): string[] {
+    return this.workloads.flatMap((workload) => {
+      const { name } = workload.bucket;
+      const state = new Map<string, VersionSet>();
+      for (const [address, set] of states)
+        if (bucketOfAddress(address) === name) state.set(utf8Decode(keyOfAddress(address)), set);
+      const found = [...workload.judge({ ...evidence, state }), ...checkAvailability(workload.attempts.all, wellSinceMs)];
+      return found.map((violation) => `${name}: ${violation}`);
+    });
+  }
+
+  /** Reads every key, and some that were never written, through every client. */
+  async readAll(): Promise<void> {
+    for (const { bucket, keys } of this.workloads) {
+      for (const connection of this.#connections) {
+        const reading = connection.bucket(bucket.name, { codec: utf8 });
+        for (const key of [...keys, 'never-written']) await reading.get(key);
+      }
+    }
+  }
+}
+
+function drawWorkload(world: World, random: Random, kind: WorkloadKind, { nodes, wishes }: LoadOptions): Workload {
+  const drawn = drawShape(random, nodes);
+  const resolver = kind === 'last-writes' ? 'last-write-wins' : 'siblings';
+  const bucket = { name: unwrap(parseBucketName(kind)), properties: { ...drawn, ...wishes.properties, resolver } as const };
+  const env: WorkloadEnv = { world, bucket, attempts: new Attempts(world) };
+  const many = 3 + random.int(20);
+  const few = pick(random, [1, 2, 4]) as number;
+  const common = { thinkMs: wishes.thinkMs ?? 50 + random.int(400), deletes: wishes.deletes ?? 0.1, blind: wishes.blind ?? 0.15 };
+  switch (kind) {
+    case 'registers':
+    case 'last-writes':
+      return new LoggedWorkload(env, { ...common, steps: 'mixed', keys: wishes.keys ?? many });
+    case 'recreations':
+      return new LoggedWorkload(env, { ...common, steps: 'recreations', keys: wishes.keys ?? few });
+    case 'sets':
+      return new MergingWorkload(env, sets, { ...common, keys: wishes.keys ?? few });
+    case 'counters':
+      return new MergingWorkload(env, counters, { ...common, keys: wishes.keys ?? few });
+    case 'carts':
+      return new MergingWorkload(env, carts, { ...common, keys: wishes.keys ?? few });
+  }
+}
+
+async function untilKnown(cluster: SimulatedCluster, workloads: readonly Workload[]): Promise<void> {
+  const { world } = cluster;
+  const limitMs = world.nowMs + BUCKETS_LIMIT_MS;
+  const known = (): boolean =>
+    cluster.running.every(({ participant }) =>
+      workloads.every(({ bucket }) => participant.membership.view.buckets.has(bucket.name)),
+    );
+  while (!known() && world.nowMs < limitMs) await world.sleep(10);
+}

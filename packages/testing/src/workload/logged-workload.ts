@@ -1,0 +1,101 @@
+/**
+ * Workloads of registers: everything their clients do is in an `OperationLog`, and what must be follows from that: what is left at the end, what reads had to return,
+ * what became of writes that were called refused or partial.
+ */
+import type { Client } from '@armature/client';
+import { utf8 } from '@armature/client';
+import { utf8Decode } from '@armature/kernel';
+import { checkFinalState } from '../check/final-state.js';
+import { checkLastWrites } from '../check/last-writes.js';
+import { OperationLog, type Operation } from '../check/operation-log.js';
+import { checkOutcomes } from '../check/outcomes.js';
+import { checkSessions } from '../check/sessions.js';
+import { RecreationClient } from './recreations.js';
+import { LoggedRegisters, RegisterClient } from './registers.js';
+import { keysNamed, type Evidence, type SteppingClient, type Tally, type Workload, type WorkloadEnv } from './workload.js';
+
+/** No write that goes well takes as long. */
+const LONG_MS = 100;
+
+export interface LoggedOptions {
+  /** `mixed`: reads, writes over what was read, blind writes, a few deletes. `recreations`: puts and deletes in turn. */
+  readonly steps: 'mixed' | 'recreations';
+  readonly keys: number;
+  /** Mean time between two steps of one client, virtual ms. */
+  readonly thinkMs: number;
+  /** Of `mixed` steps, the share that deletes, and that writes without having read. */
+  readonly deletes: number;
+  readonly blind: number;
+}
+
+export class LoggedWorkload implements Workload {
+  readonly keys: readonly string[];
+  readonly log = new OperationLog();
+  sessionPairs = 0;
+  readonly #env: WorkloadEnv;
+  readonly #options: LoggedOptions;
+
+  constructor(env: WorkloadEnv, options: LoggedOptions) {
+    this.#env = env;
+    this.#options = options;
+    this.keys = keysNamed('k', options.keys);
+  }
+
+  get bucket() {
+    return this.#env.bucket;
+  }
+
+  get attempts() {
+    return this.#env.attempts;
+  }
+
+  get tally(): Tally {
+    const { log } = this;
+    return {
+      acknowledged: log.count('acknowledged'),
+      unknown: log.count('unknown'),
+      refused: log.count('refused'),
+      reads: log.reads.length,
+    };
+  }
+
+  clientOf(name: string, client: Client): SteppingClient {
+    const { world, bucket, attempts } = this.#env;
+    const { steps, thinkMs, deletes, blind } = this.#options;
+    const random = world.random(`client ${name} of ${bucket.name}`);
+    const registers = new LoggedRegisters({
+      ...{ world, attempts, name, random },
+      log: this.log,
+      bucket: client.bucket(bucket.name, { codec: utf8 }),
+    });
+    if (steps === 'recreations') return new RecreationClient(world, random, registers, { keys: this.keys, thinkMs });
+    return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind });
+  }
+
+  judge({ state, custody, witness, repeated: seenRepeated }: Evidence): string[] {
+    const { log, bucket } = this;
+    const repeated = new Set([...seenRepeated, ...this.#perhapsRepeated()]);
+    const { durability, resolver } = bucket.properties;
+    const mayBeLost = (operation: Operation): boolean => custody.mayBeLost(operation, bucket);
+    const outcomes = checkOutcomes(log, witness, durability);
+    if (resolver === 'last-write-wins') return [...outcomes, ...checkLastWrites(log, state, witness, mayBeLost)];
+    const present = new Map<string, Set<string>>();
+    for (const [key, { siblings }] of state) {
+      const values = siblings.filter(({ version }) => !version.tombstone).map(({ version }) => utf8Decode(version.value));
+      present.set(key, new Set(values));
+    }
+    const sessions = checkSessions(log, bucket, custody, repeated);
+    this.sessionPairs = sessions.pairs;
+    return [...outcomes, ...checkFinalState(log, present, repeated, mayBeLost), ...sessions.violations];
+  }
+
+  /**
+   * Where replicas answer from memory, what one of them minted may never come to a disk, where it would be seen that another minted it too. Nobody is tried a
+   * second time before the first one has been waited for.
+   */
+  #perhapsRepeated(): string[] {
+    const { durability } = this.bucket.properties;
+    if (durability === 'fsync' || durability === 'os') return [];
+    return [...this.log.operations].filter(({ beganMs, endedMs = Infinity }) => endedMs - beganMs > LONG_MS).map(({ id }) => id);
+  }
+}

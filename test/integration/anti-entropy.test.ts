@@ -41,7 +41,7 @@ async function holdings(name: string): Promise<string[]> {
   });
   const link = LinkEndpoint.open<Request, Reply>(bus, protocolCodec, {
     prefix: 'armature',
-    cluster: 'test',
+    cluster: cluster.cluster,
     address: linkAddress('client', toHex(systemRandom().bytes(8))),
     clock: systemClock,
     random: systemRandom(),
@@ -86,7 +86,7 @@ async function write(from: number, to: number): Promise<void> {
 async function repair(...args: string[]): Promise<{ code: number; report: Record<string, number> }> {
   const built = join(import.meta.dirname, '../../apps/cli/src/main.ts');
   const command = ['--conditions=@armature/source', '--import', import.meta.resolve('tsx'), built];
-  const shared = ['--nats', cluster.natsUrl, '--cluster', 'test', '--json'];
+  const shared = ['--nats', cluster.natsUrl, '--cluster', cluster.cluster, '--json'];
   try {
     const { stdout } = await run(process.execPath, [...command, ...shared, 'repair', ...args]);
     return { code: 0, report: JSON.parse(stdout) as Record<string, number> };

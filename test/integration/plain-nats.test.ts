@@ -4,9 +4,11 @@ import { ProcessCluster } from '@armature/tools/process-cluster';
 
 let cluster: ProcessCluster;
 let nats: NatsConnection;
+let api: string;
 
 beforeAll(async () => {
   cluster = await ProcessCluster.start({ routers: ['r1', 'r2'] });
+  api = `armature.${cluster.cluster}.api`;
   nats = await connectNats({ servers: cluster.natsUrl });
 });
 afterAll(async () => {
@@ -15,16 +17,16 @@ afterAll(async () => {
 });
 
 test('any NATS client gets and puts through the router tier, with siblings and contexts in headers', async () => {
-  await nats.request('armature.test.api.put.default.greeting', 'hello', { timeout: 5000 });
-  const got = await nats.request('armature.test.api.get.default.greeting', '', { timeout: 5000 });
+  await nats.request(`${api}.put.default.greeting`, 'hello', { timeout: 5000 });
+  const got = await nats.request(`${api}.get.default.greeting`, '', { timeout: 5000 });
   expect(got.string()).toBe('hello');
-  await nats.request('armature.test.api.put.default.greeting', 'hallo', { timeout: 5000 });
-  const both = await nats.request('armature.test.api.get.default.greeting', '', { timeout: 5000 });
+  await nats.request(`${api}.put.default.greeting`, 'hallo', { timeout: 5000 });
+  const both = await nats.request(`${api}.get.default.greeting`, '', { timeout: 5000 });
   expect(both.headers?.get('Armature-Siblings')).toBe('2');
   const headers = natsHeaders();
   headers.set('Armature-Context', both.headers?.get('Armature-Context') ?? '');
-  await nats.request('armature.test.api.put.default.greeting', 'merged', { timeout: 5000, headers });
-  expect((await nats.request('armature.test.api.get.default.greeting', '', { timeout: 5000 })).string()).toBe('merged');
+  await nats.request(`${api}.put.default.greeting`, 'merged', { timeout: 5000, headers });
+  expect((await nats.request(`${api}.get.default.greeting`, '', { timeout: 5000 })).string()).toBe('merged');
 });
 
 test('nodes and routers are NATS micro services that discovery lists', async () => {
@@ -47,8 +49,8 @@ test('nodes and routers are NATS micro services that discovery lists', async () 
 test('a router is killed: requests go on through the other', async () => {
   await cluster.kill('r1');
   for (let i = 0; i < 30; i++) {
-    await nats.request(`armature.test.api.put.default.r${i}`, `v${i}`, { timeout: 5000 });
-    expect((await nats.request(`armature.test.api.get.default.r${i}`, '', { timeout: 5000 })).string()).toBe(`v${i}`);
+    await nats.request(`${api}.put.default.r${i}`, `v${i}`, { timeout: 5000 });
+    expect((await nats.request(`${api}.get.default.r${i}`, '', { timeout: 5000 })).string()).toBe(`v${i}`);
   }
   const client = await cluster.connect({ routing: 'router' });
   expect((await client.bucket('default').get('r0'))?.value).toBe('v0');

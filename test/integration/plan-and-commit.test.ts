@@ -40,7 +40,14 @@ async function armature(...args: string[]): Promise<{ code: number; out: string;
   const program = join(import.meta.dirname, '../../apps/cli/src/main.ts');
   const command = ['--conditions=@armature/source', '--import', import.meta.resolve('tsx'), program];
   try {
-    const { stdout, stderr } = await run(process.execPath, [...command, '--nats', cluster.natsUrl, '--cluster', 'test', ...args]);
+    const { stdout, stderr } = await run(process.execPath, [
+      ...command,
+      '--nats',
+      cluster.natsUrl,
+      '--cluster',
+      cluster.cluster,
+      ...args,
+    ]);
     return { code: 0, out: stdout, err: stderr };
   } catch (thrown) {
     const failed = thrown as { code: number; stdout: string; stderr: string };

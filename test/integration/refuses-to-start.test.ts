@@ -83,12 +83,15 @@ test("another node's data directory: says whose it is", async () => {
     '--http-port',
     '0',
   ];
-  expectRefusal(await run('node', '--name', 'n1', '--data', directory, ...elsewhere), /test/);
+  expectRefusal(await run('node', '--name', 'n1', '--data', directory, ...elsewhere), new RegExp(cluster.cluster));
   await cluster.restart('n1');
 });
 
 test('a missing or short secret, and a flag that makes no sense: names the setting', async () => {
-  expectRefusal(await run('node', '--name', 'x1', '--cluster', 'test', '--nats', cluster.natsUrl, '--http-port', '0'), /secret/);
+  expectRefusal(
+    await run('node', '--name', 'x1', '--cluster', cluster.cluster, '--nats', cluster.natsUrl, '--http-port', '0'),
+    /secret/,
+  );
   expectRefusal(await run('node', '--name', 'no/slash', '--storage', 'memory', ...online()), /name/);
   expectRefusal(await run('node', '--name', 'x1', '--storage', 'memory', ...online(), '--http-port', 'many'), /http-port/);
 });

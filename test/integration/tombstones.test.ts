@@ -44,7 +44,7 @@ interface Report {
 async function armature(...command: string[]): Promise<Report> {
   const program = join(import.meta.dirname, '../../apps/cli/src/main.ts');
   const flags = ['--conditions=@armature/source', '--import', import.meta.resolve('tsx'), program];
-  const shared = ['--nats', cluster.natsUrl, '--cluster', 'test', '--json'];
+  const shared = ['--nats', cluster.natsUrl, '--cluster', cluster.cluster, '--json'];
   try {
     const { stdout } = await run(process.execPath, [...flags, ...shared, ...command]);
     return { code: 0, report: JSON.parse(stdout) as Report['report'] };

@@ -61,7 +61,8 @@ interface Running {
 }
 
 export class ProcessCluster {
-  readonly cluster = 'test';
+  /** Random: processes that an aborted run has left behind may find another cluster's server at the port of theirs, and must not meet it. */
+  readonly cluster = `test-${randomBytes(6).toString('hex')}`;
   readonly secret: string;
   readonly directory: string;
   readonly #options: ProcessClusterOptions;

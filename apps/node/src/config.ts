@@ -35,6 +35,7 @@ export function nodeOptionsOf(config: NodeConfig): NodeOptions {
     transfersAtOnce: config.transfersAtOnce,
     transferBytesPerSecond: config.transferRate,
     reapQuarantineMs: config.reapQuarantine,
+    actorIntervalMs: config.actorInterval,
     bufferFlushMs: config.bufferFlush,
   };
 }

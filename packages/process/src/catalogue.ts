@@ -110,6 +110,10 @@ export const nodeSettings = {
     flag: '--reap-quarantine <time>',
     help: 'how long a tombstone stays after all members were first found not to need it; must outlive messages on their way',
   }),
+  actorInterval: setting(duration(1_000, 3_600_000), 60_000, {
+    flag: '--actor-interval <time>',
+    help: 'shortest time between two records of a fresh actor in the history: what an older copy of the data is told by',
+  }),
   bufferFlush: setting(duration(1, 60_000), 1_000, {
     flag: '--buffer-flush <time>',
     help: 'how often writes of buffered buckets go from memory to the disk: 200ms, 1s',

@@ -208,7 +208,7 @@ export class ArmatureNode {
       isTaking: () => node.#isTakingHints,
     });
     const identity = await StoreIdentity.open({
-      node: options.node,
+      ...options,
       membership: participant.membership,
       epoch,
       tenures: tenureStoreOn(store),

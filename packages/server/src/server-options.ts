@@ -32,6 +32,8 @@ export interface NodeOptions extends ServerOptions, TransferOptions {
   readonly cacheBytes?: number;
   /** How long a tombstone stays after it was first found unneeded everywhere, ms; ten minutes by default. Must outlive messages that are on their way. */
   readonly reapQuarantineMs?: number;
+  /** Shortest time between two records of a fresh actor of this node in the history, ms; a minute by default. */
+  readonly actorIntervalMs?: number;
   /** Longest rest of writes of `buffered` buckets in memory before they are flushed, ms; see `StoreOptions`. */
   readonly bufferFlushMs?: number;
   /** Bound of the hints kept for owners that cannot be reached, 1 GiB by default; beyond it further ones are refused, and writes go on. */

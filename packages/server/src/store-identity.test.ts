@@ -33,8 +33,10 @@ class World {
   settled = 0;
   epoch!: ActorEpoch;
   identity!: StoreIdentity;
+  readonly #actorIntervalMs: number | undefined;
 
-  constructor() {
+  constructor(actorIntervalMs?: number) {
+    this.#actorIntervalMs = actorIntervalMs;
     const members = names.map((node) => ({ node, weight: 1, zone }));
     const create = {
       clusterId: 'c1'.repeat(16),
@@ -118,6 +120,7 @@ class World {
       },
       clock,
       log: silentLog,
+      ...(this.#actorIntervalMs === undefined ? {} : { actorIntervalMs: this.#actorIntervalMs }),
     });
     this.identity.follow();
   }
@@ -128,8 +131,8 @@ class World {
   }
 
   /** A member for a while, with a store of its own. */
-  static async running(): Promise<World> {
-    const world = new World();
+  static async running(actorIntervalMs?: number): Promise<World> {
+    const world = new World(actorIntervalMs);
     await world.start();
     world.hear();
     await world.settle();
@@ -192,6 +195,17 @@ describe('the store that was here last', () => {
     await world.settle();
     expect(world.count('actor')).toBe(2);
     expect(world.member?.actors.at(-1)?.id).toBe(world.epoch.current);
+  });
+
+  test('the shortest time between two records can be set', async () => {
+    const world = await World.running(5_000);
+    await world.start();
+    world.hear();
+    await world.settle();
+    expect(world.count('actor')).toBe(1);
+    await world.clock.advance(5_000);
+    await world.settle();
+    expect(world.count('actor')).toBe(2);
   });
 
   test('an actor that retires in use is recorded too', async () => {

@@ -48,14 +48,15 @@ export interface StoreIdentityEnv {
   readonly discard: (all: boolean) => Promise<void>;
   /** Called when it has become settled under a view under which it was not known to be. */
   readonly onSettled: () => void;
+  /** Between two records of an actor, ms, a minute by default: a node that starts again and again must not fill the history. */
+  readonly actorIntervalMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 export type StoreStanding = 'stranger' | 'unconfirmed' | 'lost' | 'foreign' | 'settled';
 
-/** Between two records of an actor: a node that starts again and again must not fill the history. */
-const ACTOR_RECORD_INTERVAL_MS = 60_000;
+const DEFAULT_ACTOR_INTERVAL_MS = 60_000;
 /** Two processes that run under one name would each find the other's store to be lost, for ever. */
 const LOSS_INTERVAL_MS = 60_000;
 const RETRY_MS = 1_000;
@@ -227,14 +228,14 @@ export class StoreIdentity {
   }
 
   async #stateActor({ actors }: Member): Promise<number> {
-    const { epoch, membership, clock } = this.#env;
+    const { epoch, membership, clock, actorIntervalMs = DEFAULT_ACTOR_INTERVAL_MS } = this.#env;
     await epoch.recorded(actors.map(({ id }) => id));
     const actor = actors.at(-1);
     const current = await epoch.renewed();
     // Looked at again all the same: actors retire while they are in use.
-    if (actor?.id === current) return ACTOR_RECORD_INTERVAL_MS;
-    const waitMs = actor === undefined ? 0 : hlcToMs(actor.at) + ACTOR_RECORD_INTERVAL_MS - clock.nowMs();
-    if (waitMs > 0) return Math.min(waitMs, ACTOR_RECORD_INTERVAL_MS);
+    if (actor?.id === current) return actorIntervalMs;
+    const waitMs = actor === undefined ? 0 : hlcToMs(actor.at) + actorIntervalMs - clock.nowMs();
+    if (waitMs > 0) return Math.min(waitMs, actorIntervalMs);
     await membership.declareActor(current);
     return 0;
   }

@@ -48,3 +48,11 @@ test('a removed item does not come back when an older cart is merged in', async 
   await Promise.all([carts.remove('carol', 'book'), carts.add('carol', 'pen')]);
   expect(await carts.show('carol')).toEqual({ pen: 1 });
 });
+
+test('a removal by a clock that is behind is a change like any other: another copy of the line does not undo it', async () => {
+  const ahead = new Carts(cluster.client, () => 2_000);
+  const behind = new Carts(cluster.client, () => 1_000);
+  await ahead.add('dave', 'book');
+  await Promise.all([behind.remove('dave', 'book'), ahead.add('dave', 'pen')]);
+  expect(await ahead.show('dave')).toEqual({ pen: 1 });
+});

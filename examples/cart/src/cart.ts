@@ -43,14 +43,14 @@ export class Carts {
   add(customer: string, item: string, quantity = 1): Promise<Cart | undefined> {
     return this.#bucket.update(`cart/${customer}`, (cart = {}) => ({
       ...cart,
-      [item]: { quantity: (cart[item]?.quantity ?? 0) + quantity, changedAtMs: this.#nowMs() },
+      [item]: { quantity: (cart[item]?.quantity ?? 0) + quantity, changedAtMs: this.#timeAfter(cart[item]) },
     }));
   }
 
   remove(customer: string, item: string): Promise<Cart | undefined> {
     return this.#bucket.update(`cart/${customer}`, (cart = {}) => ({
       ...cart,
-      [item]: { quantity: 0, changedAtMs: this.#nowMs() },
+      [item]: { quantity: 0, changedAtMs: this.#timeAfter(cart[item]) },
     }));
   }
 
@@ -59,6 +59,11 @@ export class Carts {
     const entry = await this.#bucket.get(`cart/${customer}`);
     const lines = Object.entries(entry?.value ?? {}).filter(([, { quantity }]) => quantity > 0);
     return Object.fromEntries(lines.map(([item, { quantity }]) => [item, quantity]));
+  }
+
+  /** Now, or just after the line that is changed, should that be of a clock ahead of ours: else its copy in another cart would undo the change. */
+  #timeAfter(line: Line | undefined): number {
+    return Math.max(this.#nowMs(), (line?.changedAtMs ?? 0) + 1);
   }
 
   /** How many concurrent carts the store holds right now. */

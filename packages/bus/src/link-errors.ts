@@ -51,9 +51,11 @@ export function notTaken(rejection: Rejection, messageBytes: number): ArmatureEr
   });
 }
 
-export function undecodable(what: string, cause: Error): ArmatureError {
+/** Of a request, it did not run; of a reply, or an error, it may have. */
+export function undecodable(what: string, cause: Error, executed: Executed): ArmatureError {
   return new ArmatureError('protocol-mismatch', `${what} could not be decoded: ${cause.message}`, {
     cause,
+    details: { executed },
     remedy: 'Run releases that are at most one minor version apart.',
   });
 }

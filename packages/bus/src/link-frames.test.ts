@@ -195,6 +195,17 @@ describe('frames: strangers', () => {
     expect(seen).toMatchObject({ code: 'wrong-cluster', details: { executed: 'no' } });
   });
 
+  test('what cannot be decoded: of a request the requester knows that it did not run, of a reply that it may have', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a'), bench.open('b')];
+    b.serve(({ bytes }) => ({ bytes, garbled: true }));
+    const garbledRequest = watch(a.request(at('b'), { bytes: new Uint8Array(0), garbled: true }, SECOND));
+    const garbledReply = watch(a.request(at('b'), note('x'), SECOND));
+    await bench.turns();
+    expect(garbledRequest).toMatchObject({ code: 'protocol-mismatch', details: { executed: 'no' } });
+    expect(garbledReply).toMatchObject({ code: 'protocol-mismatch', details: { executed: 'unknown' } });
+  });
+
   test('a refusal that says nothing known changes nothing', async () => {
     const bench = new LinkBench();
     const a = bench.open('a');

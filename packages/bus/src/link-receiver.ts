@@ -166,9 +166,9 @@ export class LinkReceiver<Request, Reply> {
     return pending;
   }
 
-  #decodeFailure(what: string, error: unknown): ArmatureError {
+  #decodeFailure(what: string, error: unknown, executed: errors.Executed = 'unknown'): ArmatureError {
     this.#env.meter.add('decodeErrors');
-    return error instanceof Error ? errors.undecodable(what, error) : toArmatureError(error);
+    return error instanceof Error ? errors.undecodable(what, error, executed) : toArmatureError(error);
   }
 
   // ---- requests of peers
@@ -189,7 +189,7 @@ export class LinkReceiver<Request, Reply> {
       const message = this.#env.codec.decodeRequest(body);
       answer = (this.#handler as LinkHandler<Request, Reply>)(message, { address: peer.address, remainingMs });
     } catch (error) {
-      this.#sendError(peer, id, error instanceof DecodeError ? this.#decodeFailure('a request', error) : error);
+      this.#sendError(peer, id, error instanceof DecodeError ? this.#decodeFailure('a request', error, 'no') : error);
       return;
     }
     if (answer instanceof Promise) this.#answerLater(peer, id, answer);

@@ -6,6 +6,8 @@ import { InProcessBroker, linkAddress, LinkEndpoint, type LinkAddress, type Link
 export interface Note {
   readonly bytes: Uint8Array;
   readonly unencodable?: boolean;
+  /** What is written cannot be read. */
+  readonly garbled?: boolean;
 }
 
 export const noteCodec: LinkCodec<Note, Note> = {
@@ -16,7 +18,8 @@ export const noteCodec: LinkCodec<Note, Note> = {
 };
 
 function writeNote(writer: ByteWriter, note: Note): void {
-  writer.blob(note.bytes);
+  if (note.garbled === true) writer.u8(0x7f);
+  else writer.blob(note.bytes);
   if (note.unencodable === true) throw new Error('unencodable on purpose');
 }
 

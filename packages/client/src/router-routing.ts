@@ -31,7 +31,7 @@ export interface RouterRoutingEnv {
 }
 
 /** Failures after which another coordinator is worth looking for. */
-const LEAVE = new Set(['unreachable', 'timeout', 'closed']);
+const LEAVE = new Set(['unreachable', 'timeout', 'closed', 'protocol-mismatch', 'wrong-cluster']);
 
 export class RouterRouting implements Routing {
   readonly kind = 'router';

@@ -64,6 +64,8 @@ describe('forward', () => {
     'storage-corrupt',
     'no-cluster',
     'closed',
+    'protocol-mismatch',
+    'wrong-cluster',
   ])('one answers %s: the next takes it', async (code) => {
     const cluster = await open();
     cluster.deliver = fromOutside({ n2: { refused: code } });
@@ -127,6 +129,13 @@ describe('forward', () => {
     const cluster = await open();
     cluster.deliver = fromOutside({ n1: { lost: 'reply' }, n2: { refused: 'partial-write' } });
     await expect(forward(cluster)).rejects.toMatchObject({ code: 'partial-write' });
+  });
+
+  test('answers that nobody here can read: unknown outcome, for the write was carried out', async () => {
+    const cluster = await open();
+    const garbled = new ArmatureError('protocol-mismatch', 'a reply could not be decoded', { details: { executed: 'unknown' } });
+    const env = { ...cluster.outside(), ask: () => Promise.reject(garbled) };
+    await expect(forwardWrite(env, writeOf(cluster), 3, undefined, 1_000)).rejects.toMatchObject({ code: 'unknown-outcome' });
   });
 
   test('the bus goes away: unknown outcome when the request was out, else its own error', async () => {

@@ -20,6 +20,8 @@ const TRY_ANOTHER = new Set<ErrorCode>([
   'closed',
   'no-cluster',
   'stale-ring',
+  'protocol-mismatch',
+  'wrong-cluster',
   'storage-full',
   'storage-failed',
   'storage-corrupt',

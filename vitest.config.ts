@@ -21,6 +21,7 @@ export default defineConfig({
             'tools/**/*.test.ts',
             'examples/*/src/**/*.test.ts',
             'test/house/**/*.test.ts',
+            'test/simulation/**/*.test.ts',
           ],
           testTimeout: 60_000,
         },

@@ -1,6 +1,7 @@
 /**
  * `@armature/testing`: whole clusters in deterministic simulation, for this project and for the authors of applications on it.
  */
+export * from './check/replica-contents.js';
 export * from './cluster/simulated-cluster.js';
 export * from './world/disk.js';
 export * from './world/process.js';

@@ -18,7 +18,14 @@ import { InProcessBroker, type InProcessNetwork, type Passage } from '@armature/
 import { connectOver, type Client, type RoutingKind } from '@armature/client';
 import type { Change, ChangeRecord, ClusterStrategy } from '@armature/protocol';
 import { noTelemetry } from '@armature/runtime';
-import { AntiEntropyWorker, ArmatureNode, ArmatureRouter, type ServerOptions, type ServerPorts } from '@armature/server';
+import {
+  AntiEntropyWorker,
+  ArmatureNode,
+  ArmatureRouter,
+  type NodeOptions,
+  type ServerOptions,
+  type ServerPorts,
+} from '@armature/server';
 import type { StorageOperation } from '@armature/storage';
 import { SimulatedDisk } from '../world/disk.js';
 import { SimulatedProcess } from '../world/process.js';
@@ -40,6 +47,8 @@ export interface SimulatedClusterOptions {
   readonly rateOf?: (name: string) => number;
   /** Mean time of a message between two processes, ms. */
   readonly latencyMs?: number;
+  /** What nodes are told besides, e.g. the bound of their hints. */
+  readonly nodeOptions?: Partial<NodeOptions>;
 }
 
 /** A node by its name: the disk stays, processes come and go. */
@@ -119,6 +128,11 @@ export class SimulatedCluster {
     return cluster;
   }
 
+  /** Under which all subjects and link addresses of this cluster are. */
+  get names(): Pick<ServerOptions, 'prefix' | 'cluster'> {
+    return this.#server;
+  }
+
   get network(): InProcessNetwork {
     return this.#broker.network;
   }
@@ -162,7 +176,13 @@ export class SimulatedCluster {
     member.node = await this.#within(
       START_LIMIT_MS,
       ArmatureNode.start(
-        { ...this.#server, node: name, verifyCycleMs: VERIFY_CYCLE_MS, reapQuarantineMs: REAP_QUARANTINE_MS },
+        {
+          ...this.#server,
+          node: name,
+          verifyCycleMs: VERIFY_CYCLE_MS,
+          reapQuarantineMs: REAP_QUARANTINE_MS,
+          ...this.#options.nodeOptions,
+        },
         ports,
       ),
     );
@@ -217,6 +237,11 @@ export class SimulatedCluster {
   async connect(name: string, routing: RoutingKind = 'direct'): Promise<Client> {
     const ports = this.#ports(this.#process(name));
     return this.#within(START_LIMIT_MS, connectOver(ports, { ...this.#server, routing }));
+  }
+
+  /** A process of nobody's making, on the same bus: it speaks as its owner lets it. */
+  stranger(name: string): ServerPorts {
+    return this.#ports(this.#process(name));
   }
 
   /** An administrator's command at a node that runs. */

@@ -48,6 +48,8 @@ export interface Mishap {
 export class SimulatedDisk {
   /** Told of everything that is about to be written. */
   onWrite: (batch: readonly StorageOperation[]) => void = () => undefined;
+  /** Told of everything that is about to be read, key by key; what it throws is what the device says. */
+  onRead: (key: BinaryString) => void = () => undefined;
   readonly faults: DiskFaults = { full: false, failing: 0, slowness: 1 };
   /** So far, in order. */
   readonly mishaps: Mishap[] = [];
@@ -72,11 +74,19 @@ export class SimulatedDisk {
       });
     return {
       name: engine.name,
-      get: (key) => engine.get(key),
-      getMany: (keys) => engine.getMany(keys),
+      get: (key) => {
+        this.onRead(key);
+        return engine.get(key);
+      },
+      getMany: async (keys) => {
+        for (const key of keys) this.onRead(key);
+        return engine.getMany(keys);
+      },
       range: async (query: RangeQuery) => {
         await after(this.#times.rangeMs);
-        return engine.range(query);
+        const page = await engine.range(query);
+        for (const { key } of page.entries) this.onRead(key);
+        return page;
       },
       write: (batch: readonly StorageOperation[], options: WriteOptions) => this.#write(engine, batch, options, after),
       sync: async () => {

@@ -1,7 +1,7 @@
 /**
  * How long a frame has been under way. A process that stood still (SIGSTOP, a suspended machine, a long garbage collection) finds requests waiting
  * whose senders have given up long ago and written elsewhere meanwhile. To carry out a put then would bring back what has been overwritten
- * or deleted since, so requests that are older than their own time limit are not carried out.
+ * or deleted since, so requests that are seconds older than their own time limit are not carried out.
  *
  * Clocks of two machines tell different times, so the age of one frame cannot be seen. But each frame says when it was sent by its sender's clock, and
  * the smallest difference between that and the time of arrival, over the last minute or two of traffic, is that of a frame that did not wait: what

@@ -35,6 +35,12 @@ export interface ReceiverEnvironment<Request, Reply> {
   wakeAt(dueMs: number): void;
 }
 
+/**
+ * How much later than its time limit a request may be carried out. Where everything takes long because there is too much of it, what is a little late is
+ * mostly wanted still (a repetition of a write finds it done); to drop that as well would leave nothing done at all.
+ */
+const LATE_MS = 5_000;
+
 /** Frames refused for the same reason from the same address are logged once, up to this many pairs. */
 const MAX_LOGGED_REFUSALS = 256;
 
@@ -174,8 +180,7 @@ export class LinkReceiver<Request, Reply> {
   // ---- requests of peers
 
   #onRequest(peer: Peer<Reply>, id: number, timeoutMs: number, body: ByteReader): void {
-    const remainingMs = timeoutMs - peer.frameAgeMs;
-    if (remainingMs <= 0) {
+    if (peer.frameAgeMs > timeoutMs + LATE_MS) {
       this.#env.meter.add('expired'); // whoever asked has given up, and may have done otherwise since
       return;
     }
@@ -187,7 +192,7 @@ export class LinkReceiver<Request, Reply> {
     let answer: Reply | Promise<Reply>;
     try {
       const message = this.#env.codec.decodeRequest(body);
-      answer = (this.#handler as LinkHandler<Request, Reply>)(message, { address: peer.address, remainingMs });
+      answer = (this.#handler as LinkHandler<Request, Reply>)(message, { address: peer.address, remainingMs: timeoutMs });
     } catch (error) {
       this.#sendError(peer, id, error instanceof DecodeError ? this.#decodeFailure('a request', error, 'no') : error);
       return;

@@ -68,6 +68,8 @@ const DEFAULT_PATIENCE_MS = 5_000;
 const ALARM_TICK_MS = 5;
 
 /** What says something about whether the peer is up. Every other error is an answer, and proves that it is. */
+/** Timers that are so late on average tell that answers are, too: a third of what a ping may take. */
+const BUSY_DELAY_MS = 100;
 const SILENCE = new Set(['unreachable', 'timeout']);
 
 export class Participant {
@@ -158,8 +160,10 @@ export class Participant {
       random,
       log,
       telemetry,
+      isBusy: () => participant.pauses.delayMs > BUSY_DELAY_MS,
     });
-    return new Participant(options, ports, link, membership, monitor);
+    const participant: Participant = new Participant(options, ports, link, membership, monitor);
+    return participant;
   }
 
   /** Starts to answer, to gossip and to listen. */

@@ -201,7 +201,7 @@ describe('failure monitor', () => {
 
 describe('doubt', () => {
   /** Pings take their whole time, and end as `answer` says. */
-  function slowMonitor(answer: (node: NodeId) => ErrorCode | undefined) {
+  function slowMonitor(answer: (node: NodeId) => ErrorCode | undefined, isBusy = (): boolean => false) {
     const clock = new ManualClock(0);
     const pings: NodeId[] = [];
     const ping = async (node: NodeId, timeoutMs: number): Promise<void> => {
@@ -212,7 +212,7 @@ describe('doubt', () => {
     };
     const { log } = recordingLog();
     const parts = { self: me, clock, random: seededRandom(1), log, telemetry: memoryTelemetry() };
-    return { monitor: new FailureMonitor({ ...parts, ping }), clock, pings };
+    return { monitor: new FailureMonitor({ ...parts, ping, isBusy }), clock, pings };
   }
 
   test('a silent peer is a suspect within a second, however often and by whomever it is doubted', async () => {
@@ -245,6 +245,26 @@ describe('doubt', () => {
     await clock.advance(100);
     expect(it.suspects()).toEqual([a]);
     expect(pings.filter((node) => node === b)).toHaveLength(1);
+  });
+
+  test('a process that has too much to do itself doubts nobody, and holds no silence against anybody', async () => {
+    let isBusy = true;
+    const {
+      monitor: it,
+      clock,
+      pings,
+    } = slowMonitor(
+      () => 'timeout',
+      () => isBusy,
+    );
+    it.doubt(a);
+    expect(pings).toEqual([]);
+    isBusy = false;
+    it.doubt(a);
+    isBusy = true;
+    await clock.advance(5_000);
+    expect(pings).toEqual([a]);
+    expect(it.isSuspect(a)).toBe(false);
   });
 
   test('a peer that was forgotten meanwhile, or a monitor that was stopped, is not brought back by a late ping', async () => {

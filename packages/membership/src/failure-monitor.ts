@@ -48,6 +48,8 @@ export interface FailureMonitorEnv {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly settings?: Partial<DetectorSettings> | undefined;
+  /** Whether this process has too much to do to hear anybody in time: then silence says nothing about who is silent. */
+  readonly isBusy?: (() => boolean) | undefined;
 }
 
 export interface Transition {
@@ -122,7 +124,7 @@ export class FailureMonitor {
    */
   doubt(node: NodeId): void {
     const peer = this.#peer(node);
-    if (this.#stopped || peer === undefined || peer.doubted || peer.health.state === 'suspect') return;
+    if (this.#stopped || peer === undefined || peer.doubted || peer.health.state === 'suspect' || this.#isBusy) return;
     peer.doubted = true;
     void this.#settleDoubt(peer).finally(() => (peer.doubted = false));
   }
@@ -250,11 +252,15 @@ export class FailureMonitor {
         return;
       } catch (thrown) {
         const { code } = toArmatureError(thrown);
-        if (!this.#isKnown(peer)) return;
+        if (!this.#isKnown(peer) || (code === 'timeout' && this.#isBusy)) return;
         this.failed(peer.node, code);
         if (code !== 'timeout' || peer.health.state === 'suspect') return;
       }
     }
+  }
+
+  get #isBusy(): boolean {
+    return this.#env.isBusy?.() ?? false;
   }
 
   #isKnown(peer: Peer): boolean {

@@ -8,7 +8,7 @@ import { unknownBucket, type MergeReply, type MergeRequest, type ReadReply, type
 import type { HintStore, Replica } from '@armature/replica';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { joinEncoded } from '@armature/versioning';
-import { fenceByRing, type Fence } from './ring-fence.js';
+import { checkGiver, fenceByRing, type Fence } from './ring-fence.js';
 
 export interface KeyRequestsEnv {
   readonly membership: Membership;
@@ -36,6 +36,7 @@ export class KeyRequests {
     const { membership, fence, replica, hints } = this.#env;
     const fenced = fenceByRing(fence, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
+    checkGiver(membership.view, sender.address);
     const name = bucketOfAddress(request.address);
     const bucket = membership.view.buckets.get(name) ?? (await membership.refresh()).buckets.get(name);
     if (bucket === undefined) throw unknownBucket(name);

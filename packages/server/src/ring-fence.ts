@@ -7,7 +7,7 @@
  *
  * And it answers only for a store that is the one that was here last: whether it is, a view may tell that has arrived with this very request.
  */
-import { ArmatureError, toArmatureError } from '@armature/kernel';
+import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Membership, View } from '@armature/membership';
 import type { RingVersion } from '@armature/protocol';
 import type { StoreIdentity } from './store-identity.js';
@@ -38,6 +38,22 @@ export function fenceByRing({ membership, identity }: Fence, ring: RingVersion, 
     },
     (thrown: unknown) => {
       throw staleRing(view, `this node could not catch up with the sender: ${toArmatureError(thrown).message}`);
+    },
+  );
+}
+
+/**
+ * A node that is no member (any more) may bring what has been deleted, and its tombstone reaped, since anybody asked it: it is not asked. Call it after the fence,
+ * of what changes something here. Error `invalid-argument`. Routers and clients are no members either, and hold nothing.
+ */
+export function checkGiver(view: View, sender: string): void {
+  const [role, name] = sender.split('.', 2);
+  if (role !== 'node' || view.members.has(name as NodeId)) return;
+  throw new ArmatureError(
+    'invalid-argument',
+    `${name ?? sender} is no member of the cluster: what it holds may be long out of date`,
+    {
+      remedy: `If it is to take part, join it: armature cluster join ${name ?? '<node>'}.`,
     },
   );
 }

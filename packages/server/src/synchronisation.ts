@@ -23,7 +23,7 @@ import { LocalShare, measureHoldings, runExchange, SourceGate, TreeKeeper, type 
 import type { Address } from '@armature/ring';
 import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logger, type Telemetry } from '@armature/runtime';
 import { Reaping, type ReapingEnv } from './reaping.js';
-import { fenceByRing, type Fence } from './ring-fence.js';
+import { checkGiver, fenceByRing, type Fence } from './ring-fence.js';
 
 export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' | 'reapQuarantineMs'> {
   readonly node: NodeId;
@@ -142,7 +142,10 @@ export class Synchronisation {
       case 'absorb':
         return this.#served(
           fence,
-          () => this.share.absorb(request.entries),
+          () => {
+            checkGiver(this.#env.participant.membership.view, sender.address);
+            return this.share.absorb(request.entries);
+          },
           ({ merged }) => merged,
         );
       case 'exchange':

@@ -1,0 +1,224 @@
+/**
+ * The parts of a node, and who gets what: the engines over one store, one participant and one admission controller. Wiring only; what a node does with
+ * them is in `node.ts`.
+ */
+import { createSealer, Coordinator, Participant } from '@armature/coordination';
+import {
+  ActorEpoch,
+  BackgroundSlices,
+  DEFAULT_HINT_LIMIT_BYTES,
+  ForegroundWatch,
+  HintDelivery,
+  HintStore,
+  Replica,
+  SliceBudget,
+  type MintRequest,
+  type MintResult,
+} from '@armature/replica';
+import { Store } from '@armature/storage';
+import { Departure } from './departure.js';
+import { discard } from './discard.js';
+import { KeyRequests } from './key-requests.js';
+import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn, tenureStoreOn } from './node-storage.js';
+import { observedEngine } from './observed-engine.js';
+import type { Fence } from './ring-fence.js';
+import type { NodeOptions, NodePorts } from './server-options.js';
+import { StoreIdentity } from './store-identity.js';
+import { Synchronisation } from './synchronisation.js';
+import { Transfers } from './transfers.js';
+
+/** What has to be read from the disk before the rest can be put together. */
+interface Foundation {
+  readonly store: Store;
+  readonly foreground: ForegroundWatch;
+  readonly epoch: ActorEpoch;
+  readonly participant: Participant;
+  readonly hints: HintStore;
+  readonly identity: StoreIdentity;
+}
+
+export interface NodeParts extends Foundation {
+  readonly fence: Fence;
+  readonly slices: BackgroundSlices;
+  /** For listings of all that is held. */
+  readonly inventory: SliceBudget;
+  readonly replica: Replica;
+  readonly synchronisation: Synchronisation;
+  readonly coordinator: Coordinator;
+  readonly keys: KeyRequests;
+  readonly hintDelivery: HintDelivery;
+  readonly transfers: Transfers;
+  readonly departure: Departure;
+}
+
+/** Opens what is stored and puts the node together; nothing is answered yet. Errors: storage errors, `invalid-config`. */
+export async function openNodeParts(options: NodeOptions, ports: NodePorts): Promise<NodeParts> {
+  const { engine, clock, random, log, telemetry } = ports;
+  const foreground = new ForegroundWatch(clock, telemetry);
+  const store = new Store({
+    engine: observedEngine(engine, foreground),
+    clock,
+    log,
+    telemetry,
+    ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+    ...(options.bufferFlushMs === undefined ? {} : { bufferFlushMs: options.bufferFlushMs }),
+  });
+  const epoch = await ActorEpoch.open({ store: epochStoreOn(store), clock, random, log, telemetry });
+  const participant = await Participant.open(
+    { ...options, role: 'node', name: options.node },
+    { bus: ports.bus, clock, random, log, telemetry, historyStore: historyStoreOn(store, log) },
+  );
+  const hints = await HintStore.open({
+    node: options.node,
+    space: hintSpaceOn(store),
+    clock,
+    random,
+    log,
+    telemetry,
+    limitBytes: options.hintLimitBytes ?? DEFAULT_HINT_LIMIT_BYTES,
+    // Nobody would look for a hint on a node that is no member, and none may come to one that has been found without any.
+    isTaking: () => parts.identity.isSettled && parts.departure.phase !== 'clearing',
+  });
+  const identity = await StoreIdentity.open({
+    ...options,
+    membership: participant.membership,
+    epoch,
+    tenures: tenureStoreOn(store),
+    discard: (all) =>
+      discard({ node: options.node, view: () => participant.membership.view, replica: parts.replica, hints, log }, all),
+    onSettled: () => followView(parts),
+    clock,
+    log,
+  });
+  const parts: NodeParts = assemble(options, ports, { store, foreground, epoch, participant, hints, identity });
+  return parts;
+}
+
+/** What depends on the view catches up with it. */
+export function followView({ transfers, synchronisation, departure }: NodeParts): void {
+  transfers.follow();
+  synchronisation.follow();
+  departure.follow();
+}
+
+function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation): NodeParts {
+  const { store, foreground, epoch, participant, hints, identity } = foundation;
+  const { node } = options;
+  const { clock, log, telemetry } = ports;
+  const { membership } = participant;
+  const view = (): typeof membership.view => membership.view;
+  const fence: Fence = { membership, identity };
+  const slices = new BackgroundSlices({
+    clock,
+    telemetry,
+    look: (nowMs) => foreground.look(nowMs, { storeQueueShare: store.queueShare, eventLoopDelayMs: participant.pauses.delayMs }),
+  });
+  const { slice } = slices;
+  store.askBeforeFlush(() => slice('flush'));
+  const replica: Replica = new Replica({
+    node,
+    store: recordStoreOn(store),
+    epoch,
+    clock,
+    log,
+    telemetry,
+    observer: {
+      wrote: (address, before, after) => synchronisation.observer.wrote(address, before, after),
+      dropped: (address, before) => synchronisation.observer.dropped(address, before),
+      doubted: (address) => synchronisation.observer.doubted(address),
+    },
+  });
+  const synchronisation: Synchronisation = new Synchronisation({
+    node,
+    participant,
+    fence,
+    replica,
+    hints,
+    store,
+    reapQuarantineMs: options.reapQuarantineMs,
+    slice,
+    verifyCycleMs: options.verifyCycleMs,
+    clock,
+    log,
+    telemetry,
+  });
+  const coordinator = new Coordinator({
+    env: participant.coordination,
+    sealer: createSealer(options.secret, options.cluster),
+    replica: {
+      mint: (request) => mintInForeground(foundation, replica, request),
+      merge: (address, set, bucket, durability) => replica.merge(address, set, bucket, durability),
+    },
+    hints,
+  });
+  const hintDelivery = new HintDelivery({
+    node,
+    hints,
+    view,
+    ask: participant.coordination.ask,
+    isSuspect: (peer) => participant.monitor.isSuspect(peer),
+    ...(options.hintMaxAgeMs === undefined ? {} : { maxAgeMs: options.hintMaxAgeMs }),
+    mayDeliver: () => identity.isSettled,
+    slice,
+    clock,
+    log,
+    telemetry,
+  });
+  const transfers = new Transfers({
+    node,
+    options,
+    participant,
+    replica,
+    share: synchronisation.share,
+    trees: synchronisation.trees,
+    ask: (peer, request, timeoutMs) => synchronisation.ask(peer, request, timeoutMs),
+    sync: () => store.sync(),
+    isOwnStore: () => identity.isSettled,
+    slice,
+    clock,
+    log,
+    telemetry,
+  });
+  const departure = new Departure({
+    node,
+    membership,
+    isEmptyHanded: async () => {
+      if (!transfers.isClear) return false;
+      if (await hints.isEmpty()) return true;
+      await hintDelivery.deliverAll();
+      return hints.isEmpty();
+    },
+    clock,
+    log,
+  });
+  store.onCommitFailure(() => {
+    epoch.retire('a commit failed: peers may know writes that this store has not kept');
+    hints.commitFailed();
+  });
+  const keys = new KeyRequests({ membership, fence, replica, hints });
+  const inventory = new SliceBudget(slice, 'repair');
+  return {
+    ...foundation,
+    fence,
+    slices,
+    inventory,
+    replica,
+    synchronisation,
+    coordinator,
+    keys,
+    hintDelivery,
+    transfers,
+    departure,
+  };
+}
+
+/** As `Replica.mint`, by a store that is the node's own; foreground, from taking the put on until it is stored here. */
+function mintInForeground({ identity, foreground }: Foundation, replica: Replica, request: MintRequest): Promise<MintResult> {
+  identity.check();
+  const minted = replica.mint(request);
+  if (foreground.isRequestDue()) {
+    const stored = foreground.request(() => minted.then(({ committed }) => committed));
+    void Promise.resolve(stored).catch(() => undefined); // the coordinator deals with it
+  }
+  return minted;
+}

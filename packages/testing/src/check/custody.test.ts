@@ -44,11 +44,11 @@ test('a write is kept while one of those who acknowledged it has suffered nothin
   expect(custodyOf({ n3: replaced }).mayBeLost(keptBy(['n1']), bucketOf({}))).toBe(false);
 });
 
-test('where copies have moved, or nobody knows who had them, as many misfortunes as copies count, wherever', () => {
+test('where copies have moved, or nobody knows who had them, as many misfortunes as W count, wherever', () => {
   const n3 = { n3: [mishap('replaced')] };
-  expect(custodyOf(n3, true).mayBeLost(keptBy(['n1']), bucketOf({}))).toBe(true);
-  expect(custodyOf(n3).mayBeLost(keptBy(['n1'], 'fallback'), bucketOf({}))).toBe(true);
-  expect(custodyOf(n3, true).mayBeLost(keptBy(['n1', 'n2']), bucketOf({}))).toBe(false);
+  expect(custodyOf(n3, true).mayBeLost(keptBy(['n1']), bucketOf({ w: 1 }))).toBe(true);
+  expect(custodyOf(n3).mayBeLost(keptBy(['n1'], 'fallback'), bucketOf({ w: 1 }))).toBe(true);
+  expect(custodyOf(n3, true).mayBeLost(keptBy(['n1', 'n2']), bucketOf({ w: 2 }))).toBe(false);
   expect(custodyOf(n3).mayBeLost({ key: 'k', beganMs: 0, receipt: undefined }, bucketOf({ w: 2 }))).toBe(false);
   expect(custodyOf(n3).mayBeLost({ key: 'k', beganMs: 0, receipt: undefined }, bucketOf({ w: 1 }))).toBe(true);
 });

@@ -9,8 +9,8 @@
  *   memory, buffered  nor the end of the process
  *
  * Where copies stay where they are (owners acknowledged, and the ring did not change), a write may be gone only when all who acknowledged it have suffered more than
- * that. Else copies move: from a fallback to the owner it stands in for, from one owner to the next; then it may be gone only when as many nodes as had
- * acknowledged it have suffered so much, whichever they are.
+ * that. Else copies move: from a fallback to the owner it stands in for, from one owner to the next, who gives up its own; then it may be gone only when as many
+ * nodes as the bucket wants to acknowledge a write (W) have suffered so much, whichever they are.
  *
  * Of a buffered bucket this asks less than it promises: others have a copy on disk within milliseconds, if their disks and the network are well. For a
  * run in which they are not, nothing shorter can be said.
@@ -55,8 +55,7 @@ export class Custody {
     const keepers = receipt?.replicas.filter(tookPart) ?? [];
     const stay = receipt !== undefined && !this.#options.ownersChanged && keepers.every(({ role }) => role === 'primary');
     if (stay) return keepers.every(({ node }) => hasSuffered(node));
-    const copies = receipt === undefined ? properties.w : keepers.length;
-    return [...this.#options.mishaps.keys()].filter(hasSuffered).length >= copies;
+    return [...this.#options.mishaps.keys()].filter(hasSuffered).length >= properties.w;
   }
 
   /** Whether a node that acknowledged the write as an owner, and is one then (virtual ms), may lack it. */

@@ -31,6 +31,8 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          globalSetup: ['test/integration/build.setup.ts'],
+          env: { ARMATURE_PROGRAMS: 'built' },
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

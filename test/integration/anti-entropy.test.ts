@@ -15,6 +15,7 @@ import { RING_START } from '@armature/ring';
 import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
 import type { Client } from '@armature/client';
 import { ProcessCluster } from '@armature/tools/process-cluster';
+import { programArgs } from '@armature/tools/program';
 
 const run = promisify(execFile);
 const NODES = ['n1', 'n2', 'n3'];
@@ -84,11 +85,9 @@ async function write(from: number, to: number): Promise<void> {
 
 /** `armature repair --json`, as an operator runs it. */
 async function repair(...args: string[]): Promise<{ code: number; report: Record<string, number> }> {
-  const built = join(import.meta.dirname, '../../apps/cli/src/main.ts');
-  const command = ['--conditions=@armature/source', '--import', import.meta.resolve('tsx'), built];
   const shared = ['--nats', cluster.natsUrl, '--cluster', cluster.cluster, '--json'];
   try {
-    const { stdout } = await run(process.execPath, [...command, ...shared, 'repair', ...args]);
+    const { stdout } = await run(process.execPath, [...programArgs('cli'), ...shared, 'repair', ...args]);
     return { code: 0, report: JSON.parse(stdout) as Record<string, number> };
   } catch (thrown) {
     const failed = thrown as { code: number; stdout: string };

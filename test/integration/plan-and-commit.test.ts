@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Client } from '@armature/client';
 import type { NodeId, PartitionId } from '@armature/kernel';
 import { ProcessCluster } from '@armature/tools/process-cluster';
+import { programArgs } from '@armature/tools/program';
 
 const run = promisify(execFile);
 const KEYS = 600;
@@ -37,11 +38,9 @@ afterAll(async () => {
 });
 
 async function armature(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const program = join(import.meta.dirname, '../../apps/cli/src/main.ts');
-  const command = ['--conditions=@armature/source', '--import', import.meta.resolve('tsx'), program];
   try {
     const { stdout, stderr } = await run(process.execPath, [
-      ...command,
+      ...programArgs('cli'),
       '--nats',
       cluster.natsUrl,
       '--cluster',
@@ -97,8 +96,8 @@ test('a plan made before another change is refused, and nothing is done', async 
 });
 
 test('several changes out of a pipe: a node leaves while another is weighed, and transfers --watch ends when all is settled', async () => {
-  const program = join(import.meta.dirname, '../../apps/cli/src/main.ts');
-  const cli = `"${process.execPath}" --conditions=@armature/source --import "${import.meta.resolve('tsx')}" "${program}" --nats ${cluster.natsUrl} --cluster test`;
+  const words = [process.execPath, ...programArgs('cli'), '--nats', cluster.natsUrl, '--cluster', cluster.cluster];
+  const cli = words.map((word) => `"${word}"`).join(' ');
   await run('sh', ['-c', `${cli} cluster plan leave:n4 weight n2 1.5 --json | ${cli} cluster commit -`]);
   const watched = await armature('cluster', 'transfers', '--watch');
   expect(watched).toMatchObject({ code: 0, out: expect.stringMatching(/Everything is settled\.\n$/) as unknown });

@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ProcessCluster } from '@armature/tools/process-cluster';
+import { programArgs } from '@armature/tools/program';
 
-const root = join(import.meta.dirname, '..', '..');
 let cluster: ProcessCluster;
 
 beforeAll(async () => {
@@ -19,16 +19,10 @@ interface Ended {
 
 /** Runs a program to its end, as an operator would who has made a mistake. */
 function run(app: 'node' | 'router' | 'cli', ...args: string[]): Promise<Ended> {
-  const flags = [
-    '--conditions=@armature/source',
-    '--import',
-    import.meta.resolve('tsx'),
-    join(root, 'apps', app, 'src', 'main.ts'),
-  ];
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [...flags, ...args],
+      [...programArgs(app), ...args],
       { cwd: cluster.directory, timeout: 30_000 },
       (_error, stdout, stderr) => resolve({ code: child.exitCode, output: stdout + stderr }),
     );

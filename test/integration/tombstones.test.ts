@@ -3,12 +3,12 @@
  * not before; and what is written again under the same keys, with contexts of whatever age, is there to stay.
  */
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Bucket, Client, ReadContext } from '@armature/client';
 import { DotLedger, expectNoDotNamesTwoValues, expectReplicasEqual, takeInventory } from '@armature/tools/audit';
 import { ProcessCluster } from '@armature/tools/process-cluster';
+import { programArgs } from '@armature/tools/program';
 
 const run = promisify(execFile);
 const NODES = ['n1', 'n2', 'n3', 'n4'];
@@ -42,11 +42,9 @@ interface Report {
 
 /** `armature <command> --json`, as an operator runs it. */
 async function armature(...command: string[]): Promise<Report> {
-  const program = join(import.meta.dirname, '../../apps/cli/src/main.ts');
-  const flags = ['--conditions=@armature/source', '--import', import.meta.resolve('tsx'), program];
   const shared = ['--nats', cluster.natsUrl, '--cluster', cluster.cluster, '--json'];
   try {
-    const { stdout } = await run(process.execPath, [...flags, ...shared, ...command]);
+    const { stdout } = await run(process.execPath, [...programArgs('cli'), ...shared, ...command]);
     return { code: 0, report: JSON.parse(stdout) as Report['report'] };
   } catch (thrown) {
     const failed = thrown as { code: number; stdout: string };

@@ -16,13 +16,10 @@ import { lastLogLines, startMember, type MemberProcess } from '../lib/member-pro
 import { resolveNatsServer } from '../lib/nats-server.mjs';
 import { waitUntil } from '../lib/readiness.mjs';
 import { spawnNats, type PrivateNats } from '../lib/spawn-nats.mjs';
+import { programArgs } from './program.js';
 import { workspaceRoot } from './workspace-root.js';
 
-const HERE = fileURLToPath(import.meta.url);
-const ROOT = workspaceRoot(dirname(HERE));
-/** Processes are started the way this file is: tests run the sources, the benchmark what is built, as production does. */
-const FROM_SOURCE = HERE.endsWith('.ts');
-const SOURCE_FLAGS = FROM_SOURCE ? ['--conditions=@armature/source', '--import', import.meta.resolve('tsx')] : [];
+const ROOT = workspaceRoot(dirname(fileURLToPath(import.meta.url)));
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
 const FIRST_PORT = 17_600;
@@ -182,11 +179,7 @@ export class ProcessCluster {
         : role === 'anti-entropy'
           ? ['--cycle', WORKER_CYCLE, ...(this.#options.workerFlags ?? [])]
           : [];
-    const args = [
-      ...(role === 'node' ? (this.#options.execArgv ?? []) : []),
-      ...SOURCE_FLAGS,
-      join(ROOT, 'apps', role, ...(FROM_SOURCE ? ['src', 'main.ts'] : ['dist', 'main.js'])),
-    ];
+    const args = [...(role === 'node' ? (this.#options.execArgv ?? []) : []), ...programArgs(role)];
     const process_ = startMember({
       args: [...args, ...shared, ...secret, ...log, ...own],
       cwd: this.directory,

@@ -377,6 +377,15 @@ describe('a ring that changes', () => {
     expect(cluster.values(N4, key)).toEqual(['v']);
   });
 
+  test('a partial write says of a pending owner that it has the version and does not count', async () => {
+    const cluster = await open();
+    cluster.happen(joined(N4), [N1, N2, N3, N4]);
+    cluster.deliver = to({ n2: { refused: 'unreachable' }, n3: { refused: 'unreachable' } });
+    const { code, message } = await failure(cluster.finish(write(cluster, { key: moving(cluster) })));
+    expect(code).toBe('partial-write');
+    expect(message).toMatch(/^written to 1 replica\(s\), W=2 asked for \(.*n4: has it, and does not count/);
+  });
+
   test('a ring that changes while the minting node waits for its store: the put is minted under the new one', async () => {
     const cluster = await open();
     const store: RecordStore & Pick<MapStore, 'records'> = cluster.at(N1).store;

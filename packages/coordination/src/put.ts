@@ -315,11 +315,15 @@ function healthy(env: MintingEnv, nodes: readonly NodeId[]): readonly NodeId[] {
 function partial(replicas: readonly ReplicaReceipt[], quorum: WriteQuorum): ArmatureError {
   const has = replicas.filter(({ outcome }) => outcome === 'ok' || outcome === 'durable');
   const lacks = replicas.filter(({ outcome }) => outcome !== 'ok' && outcome !== 'durable');
+  const pending = has.filter(({ role }) => role === 'pending');
   const wanted = `W=${quorum.w}${quorum.pw > 0 ? `, PW=${quorum.pw}` : ''}${quorum.dw > 0 ? `, DW=${quorum.dw}` : ''}`;
-  const names = lacks.map(({ node, outcome }) => `${node}: ${outcome}`).join(', ');
+  const names = [
+    ...lacks.map(({ node, outcome }) => `${node}: ${outcome}`),
+    ...pending.map(({ node }) => `${node}: has it, and does not count before it holds its share`),
+  ].join(', ');
   return new ArmatureError(
     'partial-write',
-    `written to ${has.length} replica(s), ${wanted} asked for${names === '' ? '' : ` (${names})`}`,
+    `written to ${has.length - pending.length} replica(s), ${wanted} asked for${names === '' ? '' : ` (${names})`}`,
     {
       remedy: 'The write may surface later. Repeat it with the same operation id, or read the key to see what stands.',
       details: { replicas, needed: quorum },

@@ -1,6 +1,6 @@
 /**
- * `npm run armature`, `npm run bench`, `npm run dataset`, `npm run simulate`, `npm run compare:conflicts`: runs one of the workspace's programs, after
- * installing the dependencies when they are missing and compiling what has changed.
+ * `npm run armature`, `npm run bench`, `npm run dataset`, `npm run simulate`, `npm run chaos`, `npm run compare:conflicts`: runs one of the workspace's programs,
+ * after installing the dependencies when they are missing and compiling what has changed.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -20,6 +20,7 @@ const PROGRAMS = {
   bench: 'tools/src/bench/main.ts',
   dataset: 'tools/src/dataset.ts',
   simulate: 'tools/src/simulate/main.ts',
+  chaos: 'tools/src/chaos/main.ts',
   'compare:conflicts': 'tools/src/compare/main.ts',
 };
 

@@ -143,6 +143,11 @@ export class ProcessCluster {
     return this.#member(name).process.pid;
   }
 
+  /** Whether a process of that name was started and has not ended; one that is paused runs. */
+  isRunning(name: string): boolean {
+    return this.#members.get(name)?.process.isRunning() ?? false;
+  }
+
   /** A client of this cluster; the caller closes it. */
   connect(options: Partial<ConnectOptions> = {}): Promise<Client> {
     return connect({ servers: this.natsUrl, cluster: this.cluster, secret: this.secret, ...options });

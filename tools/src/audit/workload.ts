@@ -30,6 +30,8 @@ export interface WorkloadOptions {
   readonly timeoutMs?: number;
   /** Between two operations of a writer. */
   readonly pauseMs?: number;
+  /** A workload that nobody stops stops itself after so many; 100,000 by default. */
+  readonly maxOperations?: number;
 }
 
 /** Ids under a key. A register is a set that each write replaces by its own id. */
@@ -37,7 +39,6 @@ type Ids = readonly string[];
 
 /** Errors after which the write may have happened. All others are promises that it has not. */
 const UNKNOWN: ReadonlySet<string> = new Set(['unknown-outcome', 'timeout', 'closed', 'internal']);
-/** A workload that nobody stops stops itself. */
 const MAX_OPERATIONS = 100_000;
 const POLL_MS = 20;
 const READERS = 16;
@@ -48,8 +49,10 @@ export class Workload {
   readonly #options: Required<WorkloadOptions>;
   readonly #operations: Operation[] = [];
   readonly #writers: Promise<void>;
-  readonly #startedMs = systemClock.monotonicMs();
+  /** By the monotonic clock of its operations. */
+  readonly startedMs = systemClock.monotonicMs();
   #endedMs: number | undefined;
+  #acknowledged = 0;
   #stopping = false;
 
   constructor(clients: readonly Client[], options: WorkloadOptions) {
@@ -61,6 +64,7 @@ export class Workload {
       kinds: WORKLOAD_KINDS,
       timeoutMs: 4_000,
       pauseMs: 5,
+      maxOperations: MAX_OPERATIONS,
       ...options,
     };
     const random = seededRandom(this.#options.seed);
@@ -79,7 +83,12 @@ export class Workload {
   }
 
   get acknowledged(): number {
-    return this.#operations.filter(({ outcome }) => outcome === 'acknowledged').length;
+    return this.#acknowledged;
+  }
+
+  /** When its last writer stopped; now, while one has not. */
+  get endedMs(): number {
+    return this.#endedMs ?? systemClock.monotonicMs();
   }
 
   /** Resolves when so many more writes have been acknowledged: how a test lets the cluster work for a while. */
@@ -109,8 +118,7 @@ export class Workload {
     await this.stop();
     const bucket = this.#bucketOf(client);
     const final = await finalState(bucket, new Set(this.#operations.map(({ key }) => key)));
-    const span = { startedMs: this.#startedMs, endedMs: this.#endedMs ?? this.#startedMs };
-    return settle(this.#operations, final, span);
+    return settle(this.#operations, final, { startedMs: this.startedMs, endedMs: this.endedMs });
   }
 
   /** Stops, settles, prints the account in one line, and throws unless every write is accounted for. Call it when the cluster has healed. */
@@ -132,8 +140,8 @@ export class Workload {
   }
 
   async #write(bucket: Bucket<Ids>, random: Random, writer: number): Promise<void> {
-    const { name, keys, kinds, pauseMs } = this.#options;
-    for (let i = 0; !this.#stopping && this.#operations.length < MAX_OPERATIONS; i++) {
+    const { name, keys, kinds, pauseMs, maxOperations } = this.#options;
+    for (let i = 0; !this.#stopping && this.#operations.length < maxOperations; i++) {
       const kind = pick(random, kinds) ?? 'set';
       if (kind === 'deletion') await this.#writeAndDelete(bucket, `${name}/deletion/${writer}.${i}`, random);
       else await this.#readAndWrite(bucket, kind, `${name}/${kind}/${random.int(keys)}`, random);
@@ -188,6 +196,7 @@ export class Workload {
 
   #note(facts: Omit<Operation, 'outcome' | 'problem' | 'endedMs'>, outcome: Outcome, error?: ArmatureError): void {
     const problem = error === undefined ? '' : `${error.code}: ${error.message}`;
+    if (outcome === 'acknowledged') this.#acknowledged++;
     this.#operations.push({ ...facts, outcome, problem, endedMs: systemClock.monotonicMs() });
   }
 }

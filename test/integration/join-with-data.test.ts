@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { json } from '@armature/client';
 import type { NodeId } from '@armature/kernel';
+import { sleep, systemClock } from '@armature/runtime';
 import { expectReplicasEqual } from '@armature/tools/audit';
 import { ProcessCluster } from '@armature/tools/process-cluster';
 
@@ -25,13 +26,15 @@ test('a node joins a cluster that holds data: it fills its partitions under writ
   await cluster.untilAnswering('n4');
   await client.admin.join('n4');
   let i = 500;
+  const deadlineMs = systemClock.monotonicMs() + 90_000;
   for (;;) {
     await Promise.all(Array.from({ length: 20 }, () => put(i++)));
     const members = await client.admin.members();
     const settled = members.every(({ status }) => status?.ready === true && status.pendingPartitions === 0);
     const agreed = new Set(members.map(({ status }) => status?.historyFingerprint)).size === 1;
     if (members.length === 4 && settled && agreed) break;
-    if (i > 4000) throw new Error(`n4 did not become ready: ${JSON.stringify(members)}`);
+    if (systemClock.monotonicMs() > deadlineMs) throw new Error(`n4 did not become ready: ${JSON.stringify(members)}`);
+    await sleep(systemClock, 50);
   }
   await Promise.all(Array.from({ length: 100 }, () => put(i++)));
 

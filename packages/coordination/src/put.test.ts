@@ -133,6 +133,15 @@ describe('put', () => {
     expect(outcomes(error.details['replicas'])).toEqual({ n1: 'storage-failed', n2: 'overloaded', n3: 'durable' });
   });
 
+  test('the local commit fails and nobody else answers: the outcome is unknown, not partial', async () => {
+    const cluster = await TestCluster.open();
+    cluster.at(N1).store.failure = 'storage-failed';
+    cluster.deliver = to({ n2: { refused: 'overloaded' }, n3: { refused: 'unreachable' } });
+    const error = await failure(cluster.finish(write(cluster)));
+    expect(error.code).toBe('unknown-outcome');
+    expect(outcomes(error.details['replicas'])).toEqual({ n1: 'storage-failed', n2: 'overloaded', n3: 'unreachable' });
+  });
+
   test('a mint that is refused writes nothing anywhere', async () => {
     const cluster = await TestCluster.open();
     const bucket = { maxSiblings: 1 };

@@ -15,6 +15,7 @@ import type { Address } from '@armature/ring';
 import type { Dot, VersionSet } from '@armature/versioning';
 import { DurableCopy } from './durable-copy.js';
 import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
+import { unknownOutcome } from './forward.js';
 import {
   allAnswered,
   hasAnswered,
@@ -64,7 +65,7 @@ export interface PutResult {
 
 /**
  * Errors: `invalid-argument` (a quorum beyond N), `unavailable` (the cluster has fewer replicas than that; nothing is written), those of `Replica.mint`,
- * `partial-write`. Where `env.self` is no owner of the key, it mints as a fallback.
+ * `partial-write`, `unknown-outcome` when no replica has confirmed what was minted. Where `env.self` is no owner of the key, it mints as a fallback.
  */
 export async function put(env: MintingEnv, request: PutRequest): Promise<PutResult> {
   const quorum = writeQuorum(request.bucket, request.options);
@@ -77,7 +78,7 @@ export async function put(env: MintingEnv, request: PutRequest): Promise<PutResu
     const state = await replicate(env, { address: request.address, bucket, minted, standIn, quorum: quorum.value, deadlineMs });
     const replicas = putReplicas(state);
     if (state.verdict === 'written') return { set: minted.set, dot: minted.dot, receipt: { coordinator: env.self, replicas } };
-    throw partial(replicas, quorum.value);
+    throw short(replicas, quorum.value);
   } finally {
     letGo();
   }
@@ -311,8 +312,8 @@ function healthy(env: MintingEnv, nodes: readonly NodeId[]): readonly NodeId[] {
   return nodes.filter((node) => node !== env.self && !env.monitor.isSuspect(node));
 }
 
-/** The version exists, but on fewer replicas than asked for. */
-function partial(replicas: readonly ReplicaReceipt[], quorum: WriteQuorum): ArmatureError {
+/** The version exists, but on fewer replicas than asked for; where nobody has confirmed it, on none or on some. */
+function short(replicas: readonly ReplicaReceipt[], quorum: WriteQuorum): ArmatureError {
   const has = replicas.filter(({ outcome }) => outcome === 'ok' || outcome === 'durable');
   const lacks = replicas.filter(({ outcome }) => outcome !== 'ok' && outcome !== 'durable');
   const pending = has.filter(({ role }) => role === 'pending');
@@ -321,12 +322,15 @@ function partial(replicas: readonly ReplicaReceipt[], quorum: WriteQuorum): Arma
     ...lacks.map(({ node, outcome }) => `${node}: ${outcome}`),
     ...pending.map(({ node }) => `${node}: has it, and does not count before it holds its share`),
   ].join(', ');
+  const details = { replicas, needed: quorum };
+  if (has.length === 0)
+    return unknownOutcome(`no replica confirmed the write, ${wanted} asked for (${names})`, undefined, details);
   return new ArmatureError(
     'partial-write',
     `written to ${has.length - pending.length} replica(s), ${wanted} asked for${names === '' ? '' : ` (${names})`}`,
     {
       remedy: 'The write may surface later. Repeat it with the same operation id, or read the key to see what stands.',
-      details: { replicas, needed: quorum },
+      details,
     },
   );
 }

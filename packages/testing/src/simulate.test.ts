@@ -30,6 +30,10 @@ test('seed 67: a write that waited in a paused node while its client wrote it el
   expect((await simulate({ seed: 67 })).violations).toEqual([]);
 });
 
+test('seed 68: a write that no replica has confirmed is of unknown outcome, and not called partial', async () => {
+  expect((await simulate({ seed: 68 })).violations).toEqual([]);
+});
+
 describe('membership that changes under load and faults', () => {
   const kinds = [
     'join',

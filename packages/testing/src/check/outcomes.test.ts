@@ -23,6 +23,12 @@ test('a partial write was at one replica at least', () => {
   expect(judge({ outcome: 'unknown', partial: [n1] }, [], 'memory')).toEqual([]);
 });
 
+test('an acknowledged write was on some disk, unless replicas answer from memory', () => {
+  expect(judge({ outcome: 'acknowledged' }, [n1])).toEqual([]);
+  expect(judge({ outcome: 'acknowledged' }, [])).toEqual(['nowhere']);
+  expect(judge({ outcome: 'acknowledged' }, [], 'memory')).toEqual([]);
+});
+
 test('what an error says of a write', () => {
   const replicas = [
     { node: n1, role: 'primary', outcome: 'durable' },

@@ -1,7 +1,8 @@
 /**
- * Whether what clients were told of a write is what became of it: refused means that it has not happened, anywhere, and partial that at least one replica had it.
+ * Whether what clients were told of a write is what became of it: refused means that it has not happened, anywhere, partial that at least one replica had it, and acknowledged
+ * all the more.
  *
- * For buckets whose replicas answer from memory the latter is not asked: what the next write covers before it is flushed never comes to a disk.
+ * For buckets whose replicas answer from memory it is not asked who had it: what the next write covers before it is flushed never comes to a disk.
  */
 import type { Durability } from '@armature/protocol';
 import type { DiskWitness } from './disk-witness.js';
@@ -14,6 +15,8 @@ export function checkOutcomes(log: OperationLog, witness: Pick<DiskWitness, 'of'
     const seen = witness.of(id);
     if (outcome === 'refused' && seen !== undefined)
       found.push(`happened: ${id} in ${key} was refused, and ${[...seen.nodes].join(' ')} wrote it`);
+    if (outcome === 'acknowledged' && isWritten && seen === undefined)
+      found.push(`nowhere: ${id} in ${key} was acknowledged, and no disk ever saw it`);
     if (partial?.length === 0) found.push(`nowhere: ${id} in ${key} was called partial, and no replica was named that has it`);
     if (partial !== undefined && partial.length > 0 && isWritten && seen === undefined)
       found.push(`nowhere: ${id} in ${key} was said to be at ${partial.join(' ')}, and no disk ever saw it`);

@@ -43,6 +43,7 @@ export interface LoadOptions {
 }
 
 const BUCKETS_LIMIT_MS = 60_000;
+const KNOWN_POLL_MS = 10;
 
 export class Load {
   readonly workloads: readonly Workload[];
@@ -156,5 +157,8 @@ async function untilKnown(cluster: SimulatedCluster, workloads: readonly Workloa
     cluster.running.every(({ participant }) =>
       workloads.every(({ bucket }) => participant.membership.view.buckets.has(bucket.name)),
     );
-  while (!known() && world.nowMs < limitMs) await world.sleep(10);
+  while (!known()) {
+    if (world.nowMs >= limitMs) throw new Error(`not every node knows the buckets of the load after ${BUCKETS_LIMIT_MS} ms`);
+    await world.sleep(KNOWN_POLL_MS);
+  }
 }

@@ -13,8 +13,6 @@ import { ProcessCluster } from '@armature/tools/process-cluster';
 /** One nats-server in each zone, named like it. */
 const SITES = { east: ['a', 'b'], west: ['c'] };
 const NODES = ['a1', 'b1', 'c1', 'c2'];
-/** No deletions: see zones.test.ts. */
-const KINDS = ['set', 'register'] as const;
 const PATIENT = { timeout: 60_000, interval: 200 };
 
 let directory: string;
@@ -49,10 +47,10 @@ afterAll(async () => {
 
 test('the gateway is cut: both sites go on, a node joins and a bucket is made; after healing all is one again', async () => {
   expect(await network.links('c')).toEqual({ routes: [], gateways: ['east'] });
-  const same = startWorkload([east, west], { name: 'gateway: same keys, both sites', kinds: KINDS, writers: 4, pauseMs: 20 });
+  const same = startWorkload([east, west], { name: 'gateway: same keys, both sites', writers: 4, pauseMs: 20 });
   const own = [
-    startWorkload(east, { name: 'gateway: own keys, site of two zones', kinds: KINDS, writers: 2, pauseMs: 20 }),
-    startWorkload(west, { name: 'gateway: own keys, site of one zone', kinds: KINDS, writers: 2, pauseMs: 20 }),
+    startWorkload(east, { name: 'gateway: own keys, site of two zones', writers: 2, pauseMs: 20 }),
+    startWorkload(west, { name: 'gateway: own keys, site of one zone', writers: 2, pauseMs: 20 }),
   ];
   const all = [same, ...own];
   await Promise.all(all.map((one) => one.untilAcknowledged(50)));

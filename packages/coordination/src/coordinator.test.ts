@@ -6,6 +6,7 @@ import {
   MAX_META_BYTES,
   encodeVersionSet,
   valueVersion,
+  versionSet,
   versionVector,
   type ActorId,
 } from '@armature/versioning';
@@ -268,7 +269,7 @@ test('a write after which the clock has more actors than a context may name was 
     counter: 1,
   }));
   const version = valueVersion({ value: utf8Encode('old'), at: hlcFromMs(1_000), operation: cluster.operation() });
-  const crowd = encodeVersionSet({ clock: versionVector(actors), siblings: [{ dot: actors[0]!, version }] });
+  const crowd = encodeVersionSet(versionSet(versionVector(actors), [{ dot: actors[0]!, version }]));
   for (const one of THREE) await cluster.finish(cluster.at(one).replica.merge(addressFor('k'), crowd, BUCKET, 'os'));
   const { context } = await client.get('k');
   expect(context.length).toBeGreaterThan(MAX_CONTEXT_ENTRIES);

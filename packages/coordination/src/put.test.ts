@@ -117,10 +117,10 @@ describe('put', () => {
     const { receipt, dot } = await cluster.finish(write(cluster));
     expect(outcomes(receipt.replicas)).toEqual({ n1: 'storage-full', n2: 'durable', n3: 'durable' });
     expect(cluster.values(N1, 'k')).toEqual([]);
-    expect(dot.actor).toBe(before);
+    expect(dot!.actor).toBe(before);
     store.failure = undefined;
     const again = await cluster.finish(write(cluster, { value: 'w' }));
-    expect(again.dot.actor).not.toBe(before);
+    expect(again.dot!.actor).not.toBe(before);
     await cluster.clock.advance(100);
     expect(cluster.values(N2, 'k')).toEqual(['v', 'w']);
   });

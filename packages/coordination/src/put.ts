@@ -58,8 +58,8 @@ export interface PutRequest extends MintRequest {
 export interface PutResult {
   /** The key's state after the put, as the minting replica sees it. */
   readonly set: VersionSet;
-  /** The event of this put. */
-  readonly dot: Dot;
+  /** The event of this put; undefined where it repeats one that has been superseded, and that nothing was done for. */
+  readonly dot: Dot | undefined;
   readonly receipt: Receipt;
 }
 

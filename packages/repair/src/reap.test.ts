@@ -4,7 +4,7 @@ import { entryDigest } from '@armature/merkle';
 import { DEFAULT_BUCKET, nothingHeldBack, type ClearRequest, type DropRequest, type RingVersion } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
 import { ManualClock } from '@armature/runtime';
-import { encodeVersionSet, EMPTY_VECTOR, withDot, type ActorId, type OperationId } from '@armature/versioning';
+import { encodeVersionSet, EMPTY_VECTOR, versionSet, withDot, type ActorId, type OperationId } from '@armature/versioning';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Clearing, Quarantine, Reaper, type ClearingEnv } from './index.js';
@@ -32,7 +32,7 @@ function setOf(counter: number, tombstone = true): Uint8Array {
     operation: '0'.repeat(16) as OperationId,
     meta: [],
   };
-  return encodeVersionSet({ clock: withDot(EMPTY_VECTOR, dot), siblings: [{ dot, version }] });
+  return encodeVersionSet(versionSet(withDot(EMPTY_VECTOR, dot), [{ dot, version }]));
 }
 const entry = (address: Address, set: Uint8Array): { address: Address; digest: BinaryString } => ({
   address,

@@ -158,7 +158,7 @@ class World {
   }
 
   #emit(at: string, { set, dot }: MintResult, operation: string): void {
-    const name = (each: typeof dot): string => `${at} ${each.actor} ${each.counter}`;
+    const name = (each: typeof dot): string => `${at} ${each!.actor} ${each!.counter}`;
     for (const sibling of set.siblings) {
       const known = this.named.get(name(sibling.dot));
       if (known !== undefined && known !== sibling.version.operation) this.broken.push(`${name(sibling.dot)} names two writes`);

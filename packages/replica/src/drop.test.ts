@@ -39,7 +39,7 @@ test('a context from before the drop neither fails, nor retires the actor, nor l
   const actor = node.epoch.current;
   const { set, dot } = await node.put('k', 'again', { context: old });
   expect(node.epoch.current).toBe(actor);
-  expect(dot.counter).toBe(5);
+  expect(dot!.counter).toBe(5);
   expect(join(tombstone, set).siblings.map((one) => one.dot)).toEqual([dot]);
 });
 

@@ -207,10 +207,10 @@ describe('minting for absent owners', () => {
     const world = await new World().open();
     const one = await world.mint(A, 'k', 'one');
     const two = await world.mint(A, 'k', 'two');
-    expect(two.dot).toEqual({ actor: one.dot.actor, counter: 2 });
+    expect(two.dot).toEqual({ actor: one.dot!.actor, counter: 2 });
     await finish(world.clock, world.store.close());
     await world.open();
-    expect((await world.mint(A, 'k', 'three')).dot.actor).not.toBe(one.dot.actor);
+    expect((await world.mint(A, 'k', 'three')).dot!.actor).not.toBe(one.dot!.actor);
     expect(await world.values([A])).toEqual(['one', 'three', 'two']);
   });
 
@@ -253,7 +253,7 @@ describe('minting for absent owners', () => {
             const note = (minted: MintResult): void => {
               minted.committed.catch(() => undefined);
               if (world.hints !== hints) return;
-              const name = `${one.key} ${minted.dot.actor} ${minted.dot.counter}`;
+              const name = `${one.key} ${minted.dot!.actor} ${minted.dot!.counter}`;
               if (named.has(name)) broken.push(name);
               named.set(name, request.operation);
               home.set(one.key, homeJoined(one.key, minted.encoded));

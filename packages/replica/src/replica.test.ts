@@ -44,7 +44,7 @@ describe.each([{ isSlowToRead: false }, { isSlowToRead: true }])('an engine that
       Promise.all(Array.from({ length: 100 }, (_, i) => node.replica.mint(node.request('k', String(i))))),
     );
     await finish(node.clock, Promise.all(mints.map(({ committed }) => committed)));
-    expect(new Set(mints.map(({ dot }) => dot.counter)).size).toBe(100);
+    expect(new Set(mints.map(({ dot }) => dot!.counter)).size).toBe(100);
     expect(await node.values('k')).toHaveLength(100);
   });
 
@@ -148,7 +148,7 @@ describe('when the store is not what it was', () => {
       expect(node.epoch.current).not.toBe(before);
       node.plan.fault = undefined;
       const next = await node.put('k', 'next');
-      expect(next.dot.actor).not.toBe(before);
+      expect(next.dot!.actor).not.toBe(before);
       // The peers that got the lost write and those that got the next agree on both.
       const peer = await other(node);
       await peer.merge('k', lost.encoded);
@@ -209,7 +209,7 @@ describe('when the store is not what it was', () => {
     await node.close();
     const again = await TestNode.open({ clock: node.clock, disk: node.disk, random: node.random });
     const second = await again.put('k', 'two');
-    expect(second.dot).toEqual({ actor: first.dot.actor, counter: 2 });
+    expect(second.dot).toEqual({ actor: first.dot!.actor, counter: 2 });
   });
 
   test('a peer that knows more of our writes than we do: merged, and the actor retired', async () => {
@@ -234,7 +234,7 @@ describe('when the store is not what it was', () => {
     const context = await node.contextOf('k');
     await finish(node.clock, node.store.write([{ kind: 'delete', key: spaceKey('data', addressFor('k')) }], 'fsync'));
     const minted = await node.put('k', 'two', { context });
-    expect(minted.dot.actor).not.toBe(before);
+    expect(minted.dot!.actor).not.toBe(before);
     expect(await node.values('k')).toEqual(['two']);
     expect(counterOf(minted.set.clock, before!), 'what the context has seen stays seen').toBe(1);
   });
@@ -281,8 +281,8 @@ describe('damage', () => {
     await node.damage('k');
     const requests = Array.from({ length: 50 }, (_, i) => node.request('k', String(i)));
     const minted = await finish(node.clock, Promise.all(requests.map((request) => node.replica.mint(request))));
-    for (const { dot } of minted) expect(dot.actor).not.toBe(lost.dot.actor);
-    expect(new Set(minted.map(({ dot }) => `${dot.actor} ${dot.counter}`)).size).toBe(50);
+    for (const { dot } of minted) expect(dot!.actor).not.toBe(lost.dot!.actor);
+    expect(new Set(minted.map(({ dot }) => `${dot!.actor} ${dot!.counter}`)).size).toBe(50);
     expect(node.counted('armature_replica_actors_retired_total')).toBeLessThanOrEqual(2);
     await node.merge('k', lost.encoded);
     expect(await node.values('k')).toHaveLength(51);
@@ -383,7 +383,7 @@ describe('limits', () => {
     await node.put('k', 'own', { bucket, operation });
     for (const name of ['a', 'b', 'c']) await node.merge('k', (await (await other(node, name)).put('k', name)).encoded, bucket);
     expect(await node.values('k')).toHaveLength(4);
-    expect((await node.put('k', 'own', { bucket, operation })).dot.counter).toBe(1);
+    expect((await node.put('k', 'own', { bucket, operation })).dot!.counter).toBe(1);
   });
 
   test('bytes that are no version set are refused, and what is held stays', async () => {

@@ -93,8 +93,8 @@ export type StillValid = () => boolean;
 export interface MintResult {
   /** The key's new state, to be merged by the other replicas. */
   readonly set: VersionSet;
-  /** The event of this put. */
-  readonly dot: Dot;
+  /** The event of this put. Undefined where it is the repetition of one that has been superseded: nothing was minted then. */
+  readonly dot: Dot | undefined;
   readonly encoded: Uint8Array;
   /** Resolves when the local copy is as durable as the bucket asks; rejects with a storage error. Always handled by the caller. */
   readonly committed: Promise<void>;

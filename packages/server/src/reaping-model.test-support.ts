@@ -349,7 +349,7 @@ export class World {
     const minted = await (keptFor === undefined ? minting.replica.mint(request) : minting.hints.mint(keptFor, request));
     this.writes.set(operation, { key: address, value });
     for (const before of known?.seen ?? []) this.superseded.add(before);
-    const name = `${address} ${minted.dot.actor} ${minted.dot.counter}`;
+    const name = `${address} ${minted.dot!.actor} ${minted.dot!.counter}`;
     if (this.dots.has(name)) this.broken.push(`${name} names two writes`);
     this.dots.set(name, operation);
     const seen = new Set([...(known?.seen ?? []), operation]);

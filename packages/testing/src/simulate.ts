@@ -50,6 +50,8 @@ export interface SimulationReport {
   readonly unavailableMs: number;
   /** Records that nodes have dropped: reaped tombstones, one on each of their owners, and what former owners gave up. */
   readonly dropped: number;
+  /** Writes that were carried out more than once, because somebody repeated them without knowing what had become of them. */
+  readonly mintedTwice: number;
   readonly schedule: readonly Fault[];
   /** Of the whole run, ms. */
   readonly virtualMs: number;
@@ -140,6 +142,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     sessionPairs: load.sessionPairs,
     unavailableMs: load.unavailableMs,
     dropped,
+    mintedTwice: dots.repeated.size,
     schedule,
     virtualMs: world.nowMs,
     events: world.events,

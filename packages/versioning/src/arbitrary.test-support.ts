@@ -2,9 +2,17 @@
  * Generators of well-formed values: any version vector and any version set that the constructors can make, whether or not an
  * honest history leads there. Laws that hold for these hold also when replicas misbehave.
  */
-import { hlcFromMs, utf8Encode } from '@armature/kernel';
+import { hlcFromMs, utf8Encode, type Hlc } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { type ActorId, type Dot } from './actor.js';
+import {
+  MAX_SUPERSEDED,
+  NONE_SUPERSEDED,
+  SUPERSEDED_WINDOW,
+  supersededOperations,
+  type SupersededOperation,
+  type SupersededOperations,
+} from './superseded.js';
 import { tombstoneVersion, valueVersion, type OperationId, type Version, type VersionMeta } from './version.js';
 import { versionSet, type VersionSet } from './version-set.js';
 import { versionVector, type VersionVector } from './version-vector.js';
@@ -36,11 +44,23 @@ export function coveredBy(clock: VersionVector): Dot[] {
   return clock.flatMap(({ actor, counter }) => Array.from({ length: counter }, (_, i) => ({ actor, counter: i + 1 })));
 }
 
+/** Operations of versions in sets and of others, more than are kept, some of them twice and some outside the window. */
+export const supersededEntry: fc.Arbitrary<SupersededOperation> = fc.record({
+  operation: fc.integer({ min: 1, max: 40 }).map(operation),
+  at: fc
+    .oneof(fc.constantFrom(-1, 0, 1), fc.double({ min: -1, max: 1, noNaN: true }))
+    .map((windows) => (hlcFromMs(1_800_000_000_000) + Math.round(windows * SUPERSEDED_WINDOW)) as Hlc),
+});
+export const superseded: fc.Arbitrary<SupersededOperations> = fc
+  .array(supersededEntry, { maxLength: MAX_SUPERSEDED + 8, size: 'max' })
+  .map(supersededOperations);
+
 export const set: fc.Arbitrary<VersionSet> = vector.chain((clock) =>
-  fc.subarray(coveredBy(clock)).map((dots) =>
+  fc.tuple(fc.subarray(coveredBy(clock)), fc.oneof(fc.constant(NONE_SUPERSEDED), superseded)).map(([dots, ended]) =>
     versionSet(
       clock,
       dots.map((dot) => ({ dot, version: versionOf(dot) })),
+      ended,
     ),
   ),
 );

@@ -5,6 +5,10 @@
  * makes an event whose past is the set of its context. What a replica must store is the *frontier* of what it has seen: the
  * events that are in the past of no other. Under last-write-wins it is the one with the greatest (at, dot) of all it has seen.
  *
+ * Clients repeat puts, at any replica, with the context and the operation of the first attempt. So an operation may have several events. One of which some
+ * event is over may be shown to nobody, once that is known. What a replica remembers of that is, in the model, a set of bits too: the events whose versions it has known,
+ * less those of its frontier.
+ *
  * The player draws every choice from one function. Fed from a seeded generator it plays a hundred thousand histories in
  * seconds; fed from a list of numbers that fast-check made, a failing history shrinks.
  */
@@ -14,7 +18,20 @@ import { encodeVersionSet } from './codec.js';
 import { joinEncoded } from './join-encoded.js';
 import { nextTimestamp, resolve, resolveLastWriteWins, type Resolver } from './resolvers.js';
 import { tombstoneVersion, valueVersion, type OperationId } from './version.js';
-import { contextOf, emptyVersionSet, isAmnesiac, isDeleted, join, mint, reconcile, type VersionSet } from './version-set.js';
+import { areEqualSuperseded, isSuperseded, supersededOperations } from './superseded.js';
+import {
+  contextOf,
+  distinctSiblings,
+  emptyVersionSet,
+  isAmnesiac,
+  isDeleted,
+  join,
+  mint,
+  reconcile,
+  shownSiblings,
+  type Sibling,
+  type VersionSet,
+} from './version-set.js';
 import { compareVersionVectors } from './version-vector.js';
 
 /** A choice: an integer in [0, bound). */
@@ -26,6 +43,8 @@ type Events = number;
 /** One state in three worlds: the model, the code that keeps siblings, the code that keeps the last write. */
 interface State {
   readonly seen: Events;
+  /** Of those, the ones whose versions have been here. What a context has seen need not have been. */
+  readonly known: Events;
   readonly siblings: VersionSet;
   readonly last: VersionSet;
 }
@@ -43,12 +62,20 @@ interface ModelEvent {
   readonly at: Hlc;
   readonly dot: Dot;
   readonly tombstone: boolean;
+  readonly operation: OperationId;
+}
+
+/** What a client asks for, however often. */
+interface Write {
+  readonly context: State;
+  readonly operation: OperationId;
+  readonly tombstone: boolean;
 }
 
 const MAX_REPLICAS = 4;
 const CLIENTS = 3;
 const MAX_STEPS = 14;
-const NOTHING: State = { seen: 0, siblings: emptyVersionSet, last: emptyVersionSet };
+const NOTHING: State = { seen: 0, known: 0, siblings: emptyVersionSet, last: emptyVersionSet };
 const ACTORS = Array.from({ length: MAX_REPLICAS }, (_, i) => String(i + 1).padStart(16, '0') as ActorId);
 const OPERATIONS = Array.from({ length: MAX_STEPS }, (_, i) => i.toString(16).padStart(16, '0') as OperationId);
 
@@ -56,11 +83,14 @@ const OPERATIONS = Array.from({ length: MAX_STEPS }, (_, i) => i.toString(16).pa
 export interface Played {
   readonly events: number;
   readonly mostSiblings: number;
+  /** Repetitions that were held and hidden at the end. */
+  readonly hidden: number;
 }
 
 /** Plays one history; throws at the first disagreement between code and model. */
 export function playHistory(draw: Draw): Played {
   const events: ModelEvent[] = [];
+  const writes: Write[] = [];
   const replicas = Array.from({ length: 1 + draw(MAX_REPLICAS) }, (_, i): Replica => {
     return { actor: ACTORS[i] as ActorId, skewMs: draw(40), hlc: HLC_ZERO, state: NOTHING };
   });
@@ -76,14 +106,18 @@ export function playHistory(draw: Draw): Played {
     const replica = any(replicas);
     const choice = draw(8);
     if (choice < 4) {
-      const context = any(clients);
-      put(replica, context, events, 1000 + step, draw(5) === 0);
+      const isRepeated = writes.length > 0 && draw(4) === 0;
+      const operation = OPERATIONS[writes.length] as OperationId;
+      const write = isRepeated ? any(writes) : { context: any(clients), operation, tombstone: draw(5) === 0 };
+      if (!isRepeated) writes.push(write);
+      put(replica, write, events, 1000 + step);
       if (draw(2) === 0) clients[draw(CLIENTS)] = replica.state; // the answer came with all siblings
       sent.push(replica.state);
     } else if (choice < 5) {
       const several = [replica, any(replicas)].map(({ state }) => state);
       clients[draw(CLIENTS)] = {
         seen: several.reduce((all, { seen }) => all | seen, 0),
+        known: several.reduce((all, { known }) => all | known, 0),
         siblings: reconcile(several.map(({ siblings }) => siblings)),
         last: resolveLastWriteWins(reconcile(several.map(({ last }) => last))),
       };
@@ -98,11 +132,11 @@ export function playHistory(draw: Draw): Played {
   }
 
   checkLaws(any(sent), any(sent), any(sent));
-  converge(replicas, events, draw);
-  return { events: events.length, mostSiblings };
+  const hidden = converge(replicas, events, draw);
+  return { events: events.length, mostSiblings, hidden };
 }
 
-function put(replica: Replica, context: State, events: ModelEvent[], nowMs: number, tombstone: boolean): void {
+function put(replica: Replica, { context, operation, tombstone }: Write, events: ModelEvent[], nowMs: number): void {
   const { actor, state } = replica;
   assert(!isAmnesiac(state.siblings, actor, context.siblings.clock), 'a store that forgets nothing is not amnesiac');
   const wallMs = nowMs + replica.skewMs;
@@ -111,21 +145,28 @@ function put(replica: Replica, context: State, events: ModelEvent[], nowMs: numb
   assert(at === sameAt, 'both resolvers keep the latest timestamp');
 
   const event = events.length;
-  const operation = OPERATIONS[event] as OperationId;
   const version = tombstone ? tombstoneVersion({ at, operation }) : valueVersion({ value: Uint8Array.of(event), at, operation });
   const minted = mint(state.siblings, actor, context.siblings.clock, version);
   const mintedLast = mint(state.last, actor, context.last.clock, version);
-  assert(compareDots(minted.dot, mintedLast.dot) === 0, 'both resolvers mint the same dot');
+  const { frontier, superseded, hidden } = modelOf(state, events);
+  const isKnown = isSuperseded(superseded, operation) || namesOneOf(frontier, operation, events);
+  assert((minted.set === state.siblings) === isKnown, 'minted iff the operation is not known here');
+  // Under last write wins a version may have ended that is still a sibling under the other: then the worlds would part.
+  if (isKnown || mintedLast.set === state.last) return;
+  assert(minted.dot !== undefined && mintedLast.dot !== undefined, 'what is minted has a dot');
+  const { dot } = minted;
+  assert(compareDots(dot, mintedLast.dot) === 0, 'both resolvers mint the same dot');
   assert(
-    events.every(({ dot }) => compareDots(dot, minted.dot) !== 0),
+    events.every((other) => compareDots(other.dot, dot) !== 0),
     'a dot is new',
   );
   assert(mint(minted.set, actor, context.siblings.clock, version).set === minted.set, 'a retried put changes nothing');
 
-  events.push({ past: context.seen, at, dot: minted.dot, tombstone });
+  events.push({ past: context.seen | hidden, at, dot, tombstone, operation });
   replica.hlc = at;
   replica.state = {
     seen: state.seen | context.seen | (1 << event),
+    known: state.known | (1 << event),
     siblings: minted.set,
     last: resolveLastWriteWins(mintedLast.set),
   };
@@ -133,32 +174,66 @@ function put(replica: Replica, context: State, events: ModelEvent[], nowMs: numb
 }
 
 function deliver(replica: Replica, incoming: State, events: readonly ModelEvent[]): void {
-  const { seen, siblings, last } = replica.state;
+  const { seen, known, siblings, last } = replica.state;
   assert(!isAmnesiac(siblings, replica.actor, incoming.siblings.clock), 'a store that forgets nothing is not amnesiac');
-  const nothingNew = (incoming.seen & ~seen) === 0;
+  const nothingNew = (incoming.seen & ~seen) === 0 && (incoming.known & ~known) === 0;
   const joined = join(siblings, incoming.siblings);
-  assert((joined === siblings) === nothingNew, 'join returns its first argument itself iff nothing changes');
-  replica.state = { seen: seen | incoming.seen, siblings: joined, last: resolveLastWriteWins(join(last, incoming.last)) };
+  assert(joined === siblings || !nothingNew, 'what adds nothing changes nothing');
+  assert(
+    (joined === siblings) === sameBytes(encodeVersionSet(siblings), joined),
+    'join returns its first argument itself iff nothing changes',
+  );
+  replica.state = {
+    seen: seen | incoming.seen,
+    known: known | incoming.known,
+    siblings: joined,
+    last: resolveLastWriteWins(join(last, incoming.last)),
+  };
   check(replica.state, events);
 }
 
-/** The heart: what is stored is what the model says. */
-function check({ seen, siblings, last }: State, events: readonly ModelEvent[]): void {
+/** What the model says of a state: what is held, what is remembered, and which of what is held no reader is shown. */
+function modelOf({ seen, known }: State, events: readonly ModelEvent[]) {
   let past: Events = 0;
+  for (const [e, event] of events.entries()) if (isIn(seen, e)) past |= event.past;
+  const frontier = seen & ~past;
+  const superseded = supersededOperations(events.filter((_, e) => isIn(known & ~frontier, e)));
+  let hidden: Events = 0;
+  for (const [e, { operation }] of events.entries()) {
+    if (isIn(frontier, e) && isSuperseded(superseded, operation)) hidden |= 1 << e;
+  }
+  assert(seen === 0 || hidden !== frontier, 'something is shown of what was written');
+  return { past, frontier, superseded, hidden };
+}
+
+function isIn(these: Events, event: number): boolean {
+  return (these & (1 << event)) !== 0;
+}
+
+function namesOneOf(these: Events, operation: OperationId, events: readonly ModelEvent[]): boolean {
+  return events.some((event, e) => isIn(these, e) && event.operation === operation);
+}
+
+/** The events of siblings. */
+function eventsOf(siblings: readonly Sibling[], events: readonly ModelEvent[]): Events {
+  return siblings.reduce((all, { dot }) => all | (1 << events.findIndex((event) => compareDots(event.dot, dot) === 0)), 0);
+}
+
+/** The heart: what is stored is what the model says. */
+function check(state: State, events: readonly ModelEvent[]): void {
+  const { seen, known, siblings, last } = state;
   let latest: ModelEvent | undefined;
-  let live = false;
   for (const [e, event] of events.entries()) {
-    if ((seen & (1 << e)) === 0) continue;
-    past |= event.past;
+    if (!isIn(seen, e)) continue;
     if (latest === undefined || event.at > latest.at || (event.at === latest.at && compareDots(event.dot, latest.dot) > 0))
       latest = event;
   }
-  const frontier = seen & ~past;
-  let held: Events = 0;
-  for (const { version } of siblings.siblings) held |= 1 << Number.parseInt(version.operation, 16);
-  for (const [e, event] of events.entries()) live ||= (frontier & (1 << e)) !== 0 && !event.tombstone;
-  assert(held === frontier, 'the siblings are the causal frontier');
-  assert(isDeleted(siblings) === (seen !== 0 && !live), 'deleted iff the frontier is tombstones');
+  const { frontier, superseded, hidden } = modelOf(state, events);
+  assert(eventsOf(siblings.siblings, events) === frontier, 'the siblings are the causal frontier');
+  assert(eventsOf(shownSiblings(siblings), events) === (frontier & ~hidden), 'all is shown but repetitions of what is over');
+  assert(areEqualSuperseded(siblings.superseded, superseded), 'remembered is what was known and has ended');
+  const live = events.some((event, e) => isIn(frontier & ~hidden, e) && !event.tombstone);
+  assert(isDeleted(siblings) === (seen !== 0 && !live), 'deleted iff all that is shown is tombstones');
 
   assert(last.siblings.length === (latest === undefined ? 0 : 1), 'the last write is one');
   assert(
@@ -166,6 +241,8 @@ function check({ seen, siblings, last }: State, events: readonly ModelEvent[]): 
     'the last write is the maximum',
   );
   assert(compareVersionVectors(siblings.clock, last.clock) === 'equal', 'pruning keeps the clock');
+  const lost = events.filter((event, e) => isIn(known, e) && event.operation !== latest?.operation);
+  assert(areEqualSuperseded(last.superseded, supersededOperations(lost)), 'remembered is every operation but the last');
 }
 
 /** The fast path on bytes is decode, join, resolve, encode. */
@@ -193,8 +270,8 @@ function checkLaws(a: State, b: State, c: State): void {
   assert(sameBytes(encodeVersionSet(lastAb), resolveLastWriteWins(ab)), 'pruned: of the whole join');
 }
 
-/** Everybody gets every final state, each in an order of its own, some of them twice: all end equal. */
-function converge(replicas: readonly Replica[], events: readonly ModelEvent[], draw: Draw): void {
+/** Everybody gets every final state, each in an order of its own, some of them twice: all end equal. How many versions are then hidden. */
+function converge(replicas: readonly Replica[], events: readonly ModelEvent[], draw: Draw): number {
   const finals = replicas.map(({ state }) => state);
   for (const replica of replicas) {
     const mail = draw(2) === 0 ? finals : [...finals, ...finals];
@@ -211,6 +288,11 @@ function converge(replicas: readonly Replica[], events: readonly ModelEvent[], d
       'replicas that have exchanged everything are byte-equal',
     );
   }
+  const { past, hidden } = modelOf(first.state, events);
+  for (const { version } of distinctSiblings(first.state.siblings)) {
+    assert(!namesOneOf(past, version.operation, events), 'no write that somebody superseded is shown');
+  }
+  return events.filter((_, e) => isIn(hidden, e)).length;
 }
 
 function sameBytes(bytes: Uint8Array, set: VersionSet): boolean {

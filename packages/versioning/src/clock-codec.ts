@@ -66,7 +66,7 @@ export function writeId(writer: ByteWriter, id: ActorId | OperationId): void {
 }
 
 /** Eight hex digits from `offset`, as the little-endian integer of the bytes that they spell. */
-function hexToU32(hex: string, offset: number): number {
+export function hexToU32(hex: string, offset: number): number {
   let value = 0;
   for (let i = 6; i >= 0; i -= 2) {
     const high = NIBBLE[hex.charCodeAt(offset + i)] as number;

@@ -1,21 +1,25 @@
 /**
  * The bytes of a version set, on the wire and in the store:
  *
- *   format      u8, 1
+ *   format      u8: 1, or 2 where operations follow the versions
  *   clock       varint count, then (actor 8 bytes, counter varint), sorted by actor
  *   dots        varint count, then (index into the clock varint, counter varint), sorted
  *   versions    per dot: flags u8 (1 tombstone, 2 metadata), at u64 little-endian, operation 8 bytes,
  *               value (varint length, bytes) unless tombstone, metadata (varint count, pairs of texts) if flagged
+ *   superseded  in format 2: varint count, at least 1; the greatest at u64, then per operation: by how much less its at is than the one
+ *               before (varint; 0 for the first), operation 8 bytes; greatest first
  *
  * Canonical: a set has one encoding and decoding refuses every other, so equal sets are equal bytes, which anti-entropy
- * hashes and `joinEncoded` compares. Clock and dots come first so that who has seen what is decided without touching values. A
- * dot names its actor by index, which makes it small and makes a dot outside the clock inexpressible but for its counter.
+ * hashes and `joinEncoded` compares. A dot names its actor by index, which makes it small and makes a dot outside the clock inexpressible but for its counter.
+ *
+ * Operations that were superseded come last: a key that was written once has none, and takes no byte for them.
  *
  * Decoding is total: bounds are checked before reading, counts before allocating, and the only failure is a `DecodeError`.
  */
 import { ByteReader, ByteWriter, DecodeError, EMPTY_BYTES, bytesEqual, err, ok, utf8Encode, type Result } from '@armature/kernel';
 import type { Dot } from './actor.js';
 import { readCounter, readHlc, readVersionVector, writeHlc, writeId, writeVersionVector } from './clock-codec.js';
+import { NONE_SUPERSEDED, readSuperseded, writeSuperseded } from './superseded.js';
 import type { VersionVector } from './version-vector.js';
 import { estimateSizeBytes, type Sibling, type VersionSet } from './version-set.js';
 import {
@@ -29,23 +33,18 @@ import {
   type VersionMeta,
 } from './version.js';
 
+/** No superseded operations. */
 const FORMAT = 1;
+const FORMAT_WITH_SUPERSEDED = 2;
 const TOMBSTONE = 1;
 const META = 2;
 /** Clock index and counter, a byte each at least. */
 const MIN_DOT_BYTES = 2;
 
-/** What precedes the values: enough to decide dominance. */
-export interface VersionSetHead {
-  readonly clock: VersionVector;
-  /** The dots of the siblings, in their order. */
-  readonly dots: readonly Dot[];
-}
-
 /** The canonical bytes, in memory of their own. */
 export function encodeVersionSet(set: VersionSet): Uint8Array {
   const writer = new ByteWriter(estimateSizeBytes(set));
-  writer.u8(FORMAT);
+  writer.u8(set.superseded.length === 0 ? FORMAT : FORMAT_WITH_SUPERSEDED);
   writeVersionVector(writer, set.clock);
   writer.varint(set.siblings.length);
   let index = 0;
@@ -54,6 +53,7 @@ export function encodeVersionSet(set: VersionSet): Uint8Array {
     writer.varint(index).varint(dot.counter);
   }
   for (const { version } of set.siblings) writeVersion(writer, version);
+  if (set.superseded.length > 0) writeSuperseded(writer, set.superseded);
   return writer.finish();
 }
 
@@ -62,22 +62,8 @@ export function encodeVersionSet(set: VersionSet): Uint8Array {
  * beyond the life of a pooled or reused receive buffer copies it first.
  */
 export function decodeVersionSet(bytes: Uint8Array): Result<VersionSet, DecodeError> {
-  return decoding(bytes, readVersionSet);
-}
-
-/** The clock and the dots only; what follows them is not looked at. */
-export function decodeHead(bytes: Uint8Array): Result<VersionSetHead, DecodeError> {
-  return decoding(bytes, readHead);
-}
-
-/** The clock only; what follows it is not looked at. */
-export function decodeClock(bytes: Uint8Array): Result<VersionVector, DecodeError> {
-  return decoding(bytes, readClock);
-}
-
-function decoding<T>(bytes: Uint8Array, read: (reader: ByteReader) => T): Result<T, DecodeError> {
   try {
-    return ok(read(new ByteReader(bytes)));
+    return ok(readVersionSet(new ByteReader(bytes)));
   } catch (thrown) {
     if (thrown instanceof DecodeError) return err(thrown);
     throw thrown;
@@ -85,15 +71,19 @@ function decoding<T>(bytes: Uint8Array, read: (reader: ByteReader) => T): Result
 }
 
 function readVersionSet(reader: ByteReader): VersionSet {
-  const { clock, dots } = readHead(reader);
+  const format = reader.u8();
+  if (format !== FORMAT && format !== FORMAT_WITH_SUPERSEDED) {
+    throw new DecodeError(`version set of format ${format}, expected ${FORMAT} or ${FORMAT_WITH_SUPERSEDED}`);
+  }
+  const clock = readVersionVector(reader);
   const siblings: Sibling[] = [];
-  for (const dot of dots) siblings.push({ dot, version: readVersion(reader) });
+  for (const dot of readDots(reader, clock)) siblings.push({ dot, version: readVersion(reader) });
+  const superseded = format === FORMAT ? NONE_SUPERSEDED : readSuperseded(reader);
   reader.end();
-  return { clock, siblings };
+  return { clock, siblings, superseded };
 }
 
-function readHead(reader: ByteReader): VersionSetHead {
-  const clock = readClock(reader);
+function readDots(reader: ByteReader, clock: VersionVector): Dot[] {
   const length = reader.count(MIN_DOT_BYTES);
   const dots: Dot[] = [];
   let previousIndex = -1;
@@ -110,13 +100,7 @@ function readHead(reader: ByteReader): VersionSetHead {
     previousIndex = index;
     previousCounter = counter;
   }
-  return { clock, dots };
-}
-
-function readClock(reader: ByteReader): VersionVector {
-  const format = reader.u8();
-  if (format !== FORMAT) throw new DecodeError(`version set of format ${format}, expected ${FORMAT}`);
-  return readVersionVector(reader);
+  return dots;
 }
 
 function writeVersion(writer: ByteWriter, version: Version): void {

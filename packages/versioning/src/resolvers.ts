@@ -14,12 +14,18 @@
  * yet absent there, the other maximum would be greater still. So merging is union of the events with the maximum over them,
  * which is commutative, associative and idempotent. Without the condition it is not, and a test shows that.
  *
+ * The operations that a set remembers as superseded (superseded.ts) go the same way: what loses by its timestamp has ended like what was overwritten, and is
+ * remembered; the operation that wins has not ended, whatever became of another attempt at it. So they are always { operations of all versions known } less that of the
+ * maximum, trimmed. Which version wins is decided without looking at them: they are bounded, so replicas may differ in them for a while, and a winner chosen by them
+ * at one replica and not at the other would leave neither.
+ *
  * `nextTimestamp` guarantees the condition: it puts a version behind everything that its context has seen, in hybrid logical
  * time, so no clocks need agree. It also puts it behind everything stored locally, so that "last" means what a user
  * expects when two blind writes reach one replica one after the other.
  */
 import { DEFAULT_MAX_DRIFT_MS, hlcReceive, hlcTick, ok, type ArmatureError, type Hlc, type Result } from '@armature/kernel';
-import { latestTimestamp, type CausalContext, type Sibling, type VersionSet } from './version-set.js';
+import { isSuperseded, withoutOperation } from './superseded.js';
+import { latestTimestamp, withEnded, type CausalContext, type VersionSet } from './version-set.js';
 
 /** What the store does about concurrent versions. Application merges happen at the client, over `siblings`. */
 export type Resolver = 'siblings' | 'last-write-wins';
@@ -31,13 +37,18 @@ export function resolve(resolver: Resolver, set: VersionSet): VersionSet {
   return resolver === 'last-write-wins' ? resolveLastWriteWins(set) : set;
 }
 
-/** The sibling with the greatest (at, dot), tombstone or not, and the whole clock. `set` itself where it holds one or none. */
+/** The sibling with the greatest (at, dot), tombstone or not, and the whole clock. `set` itself where that is what it holds. */
 export function resolveLastWriteWins(set: VersionSet): VersionSet {
-  if (set.siblings.length < 2) return set;
-  let last = set.siblings[0] as Sibling;
+  const { clock, siblings } = set;
+  let [last] = siblings;
+  if (last === undefined) return set;
   // Siblings are sorted by dot, so of equal timestamps the later in the list has the greater dot.
-  for (const sibling of set.siblings) if (sibling.version.at >= last.version.at) last = sibling;
-  return { clock: set.clock, siblings: [last] };
+  for (const sibling of siblings) if (sibling.version.at >= last.version.at) last = sibling;
+  const { operation } = last.version;
+  if (siblings.length === 1 && !isSuperseded(set.superseded, operation)) return set;
+  const lost = siblings.filter((sibling) => sibling !== last);
+  const superseded = withoutOperation(withEnded(set.superseded, lost), operation);
+  return { clock, siblings: [last], superseded };
 }
 
 /**

@@ -13,6 +13,10 @@
  * sibling, `join` is the union of both C and R; hence it is commutative, associative and idempotent for all
  * well-formed sets, and replicas that have exchanged everything, in whatever order, how often ever, hold equal sets.
  *
+ * Beside them, the set remembers the operations of some versions that have ended (superseded.ts), whoever ended them: a put here, or a clock that came in. A sibling with such an
+ * operation is a repetition of a write that somebody has overwritten already. Readers are not shown it, and the next put supersedes it. It is not dropped
+ * before that: what is remembered is bounded, so who knows it for a repetition depends on the order of arrival, and dropping must not.
+ *
  * Two invariants. (1) Every sibling's dot is covered by the set's own clock: the constructors keep it and the codec
  * refuses anything else. (2) Causal closure: whoever has seen an event has seen all that it superseded, because clocks travel
  * with the siblings they belong to. From (2), the siblings at any replica are exactly the causal frontier of the events it has
@@ -20,6 +24,16 @@
  */
 import { ArmatureError, HLC_ZERO, assert, err, ok, type Hlc, type Result } from '@armature/kernel';
 import { compareDots, type ActorId, type Dot } from './actor.js';
+import {
+  NONE_SUPERSEDED,
+  areEqualSuperseded,
+  countSuperseded,
+  isSuperseded,
+  mergeSuperseded,
+  supersededOperations,
+  type SupersededOperation,
+  type SupersededOperations,
+} from './superseded.js';
 import { compareVersions, type OperationId, type Version } from './version.js';
 import {
   EMPTY_VECTOR,
@@ -41,6 +55,8 @@ export interface Sibling {
 export interface VersionSet {
   readonly clock: VersionVector;
   readonly siblings: readonly Sibling[];
+  /** Operations of versions that were superseded lately. */
+  readonly superseded: SupersededOperations;
 }
 
 /**
@@ -56,7 +72,11 @@ export interface CausalContext {
 }
 
 /** Nothing known of the key. */
-export const emptyVersionSet: VersionSet = Object.freeze({ clock: EMPTY_VECTOR, siblings: Object.freeze([]) });
+export const emptyVersionSet: VersionSet = Object.freeze({
+  clock: EMPTY_VECTOR,
+  siblings: Object.freeze([]),
+  superseded: NONE_SUPERSEDED,
+});
 
 /** The context of somebody who has read nothing. */
 export const EMPTY_CONTEXT: CausalContext = Object.freeze({ clock: EMPTY_VECTOR, at: HLC_ZERO });
@@ -65,18 +85,23 @@ export const EMPTY_CONTEXT: CausalContext = Object.freeze({ clock: EMPTY_VECTOR,
 export const DEFAULT_MAX_SIBLINGS = 100;
 
 /** A set from parts, canonically ordered. Asserts that dots are distinct and covered by the clock. */
-export function versionSet(clock: VersionVector, siblings: readonly Sibling[]): VersionSet {
+export function versionSet(
+  clock: VersionVector,
+  siblings: readonly Sibling[],
+  superseded: SupersededOperations = NONE_SUPERSEDED,
+): VersionSet {
   const sorted = siblings.toSorted((a, b) => compareDots(a.dot, b.dot));
   for (const [i, { dot }] of sorted.entries()) {
     assert(covers(clock, dot), 'a sibling is covered by the clock of its set');
     assert(i === 0 || compareDots((sorted[i - 1] as Sibling).dot, dot) !== 0, 'a dot names one sibling');
   }
-  return { clock, siblings: sorted };
+  return { clock, siblings: sorted, superseded };
 }
 
 /**
  * Everything that either replica knows: siblings that both hold, and those that one holds and the other has never seen. A
- * sibling that one holds and the other has seen but no longer holds was superseded there, and goes.
+ * sibling that one holds and the other has seen but no longer holds was superseded there, and goes; its operation is remembered, since whoever
+ * superseded it may have known no more of it than its dot.
  *
  * Returns `a` itself where `b` adds nothing, else `b` itself where `a` adds nothing, so the caller can skip the write with `===`.
  *
@@ -88,6 +113,7 @@ export function join(a: VersionSet, b: VersionSet): VersionSet {
   if (a === b) return a;
   const clock = mergeVersionVectors(a.clock, b.clock);
   const out: Sibling[] = [];
+  const ended: SupersededOperation[] = [];
   let fromA = 0;
   let fromB = 0;
   let i = 0;
@@ -99,22 +125,35 @@ export function join(a: VersionSet, b: VersionSet): VersionSet {
     if (order === 0) {
       const preference = compareVersions((x as Sibling).version, (y as Sibling).version);
       out.push((preference >= 0 ? x : y) as Sibling);
+      if (preference !== 0 && x?.version.operation !== y?.version.operation) ended.push(endOf(preference > 0 ? y : x));
       if (preference >= 0) fromA++;
       if (preference <= 0) fromB++;
-    } else if (order < 0 && !covers(b.clock, (x as Sibling).dot)) {
-      out.push(x as Sibling);
-      fromA++;
-    } else if (order > 0 && !covers(a.clock, (y as Sibling).dot)) {
-      out.push(y as Sibling);
-      fromB++;
+    } else if (order < 0) {
+      const isEnded = covers(b.clock, (x as Sibling).dot);
+      if (isEnded) ended.push(endOf(x));
+      else out.push(x as Sibling);
+      if (!isEnded) fromA++;
+    } else {
+      const isEnded = covers(a.clock, (y as Sibling).dot);
+      if (isEnded) ended.push(endOf(y));
+      else out.push(y as Sibling);
+      if (!isEnded) fromB++;
     }
     if (order <= 0) i++;
     if (order >= 0) j++;
   }
-  // Everything kept is a's and nothing of a's went: the siblings are a's. With the clock a's too, nothing changed.
-  if (clock === a.clock && fromA === out.length && fromA === a.siblings.length) return a;
-  if (clock === b.clock && fromB === out.length && fromB === b.siblings.length) return b;
-  return { clock, siblings: out };
+  const superseded = mergeSuperseded(mergeSuperseded(a.superseded, b.superseded), supersededOperations(ended));
+  // Everything kept is a's and nothing of a's went: the siblings are a's. With the rest a's too, nothing changed.
+  const isAll = (from: number, of: VersionSet): boolean =>
+    from === out.length && from === of.siblings.length && areEqualSuperseded(superseded, of.superseded);
+  if (clock === a.clock && isAll(fromA, a)) return a;
+  if (clock === b.clock && isAll(fromB, b)) return b;
+  return { clock, siblings: out, superseded };
+}
+
+function endOf(sibling: Sibling | undefined): SupersededOperation {
+  const { operation, at } = (sibling as Sibling).version;
+  return { operation, at };
 }
 
 /** Syntactic reconciliation (4.4): what a reader of all these replicas sees. Ancestors go, concurrent versions stay. */
@@ -126,8 +165,8 @@ export function reconcile(sets: readonly VersionSet[]): VersionSet {
 
 export interface Minted {
   readonly set: VersionSet;
-  /** The event that carries the operation: new, or the one it was given the first time. */
-  readonly dot: Dot;
+  /** The event that carries the operation: new, or the one it was given the first time. Undefined where that has been superseded meanwhile. */
+  readonly dot: Dot | undefined;
 }
 
 /**
@@ -137,9 +176,11 @@ export interface Minted {
  * result: the counter is the name of the event, and two puts that start from the same state, or one whose state is lost
  * after the dot got out, would give one name to two values. Hence the minting replica goes first, others merge.
  *
- * An operation that is already among the siblings is not minted again: the retry is answered with the first dot. A retry
- * that arrives after its version was superseded is past recognising, and makes a sibling; retries are bounded in time so
- * that this stays rare, and no data is lost by it.
+ * An operation that is already among the siblings is not minted again: the retry is answered with the first dot. One that is known to have been superseded is
+ * not minted either: it has taken place, and what came after it stands.
+ *
+ * Siblings that no reader is shown, since they repeat superseded writes, are superseded whatever the context: there is nobody who could still have to read
+ * them, and they must not reappear once their operation is forgotten.
  *
  * `own` is the event of the context that its clock does not cover, if there is one (see `CausalContext`).
  *
@@ -155,23 +196,34 @@ export function mint(
 ): Minted {
   const earlier = findOperation(local, version.operation);
   if (earlier !== undefined) return { set: local, dot: earlier.dot };
+  if (isSuperseded(local.superseded, version.operation)) return { set: local, dot: undefined };
   const counter = Math.max(counterOf(local.clock, actor), counterOf(context, actor), floor) + 1;
   const dot: Dot = { actor, counter };
   const seen = own === undefined ? context : withNextDot(context, own);
-  const siblings = local.siblings.filter(
-    ({ dot: held }) => !covers(seen, held) && (own === undefined || compareDots(held, own) !== 0),
-  );
+  const shown = shownSiblings(local);
+  const siblings = shown.filter(({ dot: held }) => !covers(seen, held) && (own === undefined || compareDots(held, own) !== 0));
+  const ended = siblings.length === local.siblings.length ? [] : local.siblings.filter((one) => !siblings.includes(one));
   // The new dot is the greatest of its actor, so it goes behind all dots of that actor.
   let at = siblings.length;
   while (at > 0 && compareDots((siblings[at - 1] as Sibling).dot, dot) > 0) at--;
   siblings.splice(at, 0, { dot, version });
   // An own event that is not next after what is known here stays unknown: where it is held, the new version will be its sibling.
   const known = mergeVersionVectors(local.clock, seen);
-  return { set: { clock: withDot(own === undefined ? known : withNextDot(known, own), dot), siblings }, dot };
+  const clock = withDot(own === undefined ? known : withNextDot(known, own), dot);
+  return { set: { clock, siblings, superseded: withEnded(local.superseded, ended) }, dot };
 }
 
-/** What the writer of `dot`, who put with `context`, has seen afterwards: everything, where its version is all that is left. */
-export function contextAfter(set: VersionSet, context: CausalContext, dot: Dot): CausalContext {
+/** What is remembered once these have ended, too. */
+export function withEnded(superseded: SupersededOperations, ended: readonly Sibling[]): SupersededOperations {
+  return ended.length === 0 ? superseded : mergeSuperseded(superseded, supersededOperations(ended.map(endOf)));
+}
+
+/**
+ * What the writer of `dot`, who put with `context`, has seen afterwards: everything, where its version is all that is left. No more than before, where
+ * its version has been superseded (`dot` is undefined): not by what it has read.
+ */
+export function contextAfter(set: VersionSet, context: CausalContext, dot: Dot | undefined): CausalContext {
+  if (dot === undefined) return context;
   if (set.siblings.length === 1) return contextOf(set);
   const before = context.own === undefined ? context.clock : withNextDot(context.clock, context.own);
   const clock = withNextDot(before, dot);
@@ -189,13 +241,23 @@ export function isAmnesiac(local: Pick<VersionSet, 'clock'>, actor: ActorId, inc
   return counterOf(incoming, actor) > Math.max(counterOf(local.clock, actor), floor);
 }
 
-/** Whether the key was written and every version of it is a tombstone. False for the empty set, which knows nothing. */
+/** Whether the key was written and every version of it that readers are shown is a tombstone. False for the empty set, which knows nothing. */
 export function isDeleted(set: VersionSet): boolean {
-  return set.siblings.length > 0 && set.siblings.every(({ version }) => version.tombstone);
+  return set.siblings.length > 0 && shownSiblings(set).every(({ version }) => version.tombstone);
 }
 
 /**
- * The siblings, each operation once: a put that two replicas minted, because the client retried, is one write to a reader.
+ * The siblings but for those that repeat a write which has been superseded. Never none of several: what superseded a write is a sibling itself, or
+ * has been superseded in turn, so they cannot all be repetitions, unless operation ids were used for different writes; nothing is hidden then.
+ */
+export function shownSiblings({ siblings, superseded }: VersionSet): readonly Sibling[] {
+  if (siblings.length < 2 || superseded.length === 0) return siblings;
+  const shown = siblings.filter(({ version }) => !isSuperseded(superseded, version.operation));
+  return shown.length === 0 ? siblings : shown;
+}
+
+/**
+ * The siblings that readers are shown, each operation once: a put that two replicas minted, because the client retried, is one write to a reader.
  * The smallest dot stands for it.
  *
  * This belongs to the answer only. Dropping the double inside `join` would record its dot as superseded, which nobody wrote: let
@@ -203,12 +265,13 @@ export function isDeleted(set: VersionSet): boolean {
  * first, then x, with y and z. What is not associative does not converge. A put with the context of the answer supersedes both.
  */
 export function distinctSiblings(set: VersionSet): readonly Sibling[] {
-  if (set.siblings.length < 2) return set.siblings;
+  const shown = shownSiblings(set);
+  if (shown.length < 2) return shown;
   const firsts = new Map<OperationId, Sibling>();
-  for (const sibling of set.siblings) {
+  for (const sibling of shown) {
     if (!firsts.has(sibling.version.operation)) firsts.set(sibling.version.operation, sibling);
   }
-  return firsts.size === set.siblings.length ? set.siblings : [...firsts.values()];
+  return firsts.size === shown.length ? shown : [...firsts.values()];
 }
 
 /** The values a reader gets: distinct siblings that are not tombstones. */
@@ -217,7 +280,7 @@ export function liveSiblings(set: VersionSet): readonly Sibling[] {
 }
 
 /**
- * What somebody who was handed all siblings of `set` has seen. Hand it out only together with them: a context that covers a
+ * What somebody who was handed all siblings of `set` that are shown has seen. Hand it out only together with them: a context that covers a
  * sibling its holder never saw makes the holder's next put destroy that sibling unread.
  */
 export function contextOf(set: VersionSet): CausalContext {
@@ -236,7 +299,7 @@ export function findOperation(set: VersionSet, operation: OperationId): Sibling 
   return set.siblings.find(({ version }) => version.operation === operation);
 }
 
-/** Versions stored, tombstones and doubles included. */
+/** Versions stored, tombstones, doubles and repetitions included. */
 export function countSiblings(set: VersionSet): number {
   return set.siblings.length;
 }
@@ -257,10 +320,11 @@ export function checkSiblingCap(set: VersionSet, maxSiblings: number = DEFAULT_M
 
 const CLOCK_ENTRY_BYTES = 16;
 const SIBLING_BYTES = 48;
+const SUPERSEDED_BYTES = 16;
 
 /** About what the set takes when encoded: never less, and at most some tens of bytes more per clock entry and sibling. */
 export function estimateSizeBytes(set: VersionSet): number {
-  let sizeBytes = CLOCK_ENTRY_BYTES + set.clock.length * CLOCK_ENTRY_BYTES;
+  let sizeBytes = CLOCK_ENTRY_BYTES + set.clock.length * CLOCK_ENTRY_BYTES + countSuperseded(set.superseded) * SUPERSEDED_BYTES;
   for (const { version } of set.siblings) {
     sizeBytes += SIBLING_BYTES + version.value.length;
     for (const [name, text] of version.meta) sizeBytes += 8 + (name.length + text.length) * 3;

@@ -16,6 +16,7 @@ const report = {
   virtualMs: 1_800_000,
   events: 1_000,
   dropped: 0,
+  mintedTwice: 3,
   convergedAfterMs: 4_000,
   trace: ['x'],
 } as const;
@@ -27,6 +28,7 @@ test('runs add up; those with violations and those that threw are failures', () 
     seeds: 3,
     failed: [6, 7],
     acknowledged: 200,
+    mintedTwice: 6,
     reads: 180,
     faults: { kill: 2 },
     slowestConvergenceMs: 4_000,

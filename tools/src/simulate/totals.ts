@@ -10,6 +10,7 @@ export interface Totals {
   readonly failed: readonly (number | string)[];
   readonly acknowledged: number;
   readonly unknown: number;
+  readonly mintedTwice: number;
   readonly reads: number;
   readonly virtualMs: number;
   readonly events: number;
@@ -23,6 +24,7 @@ export const NOTHING_SIMULATED: Totals = {
   failed: [],
   acknowledged: 0,
   unknown: 0,
+  mintedTwice: 0,
   reads: 0,
   virtualMs: 0,
   events: 0,
@@ -45,6 +47,7 @@ export function addUp(totals: Totals, run: Summary | { readonly seed: number; re
     failed: run.violations.length === 0 ? totals.failed : [...totals.failed, run.seed],
     acknowledged: totals.acknowledged + run.acknowledged,
     unknown: totals.unknown + run.unknown,
+    mintedTwice: totals.mintedTwice + run.mintedTwice,
     reads: totals.reads + run.reads,
     virtualMs: totals.virtualMs + run.virtualMs,
     events: totals.events + run.events,
@@ -59,7 +62,7 @@ export function describeTotals(totals: Totals, tookMs: number, jobs: number): st
   const faults = Object.values(totals.faults).reduce((sum, one) => sum + one, 0);
   return [
     `${count(totals.seeds)} seeds, ${totals.failed.length} failed${totals.failed.length === 0 ? '' : `: ${totals.failed.join(' ')}`}`,
-    `${count(totals.acknowledged)} acknowledged writes and ${count(totals.reads)} reads checked, ${count(totals.unknown)} of unknown outcome; ${count(faults)} faults of ${Object.keys(totals.faults).length} kinds; ${count(totals.events)} events`,
+    `${count(totals.acknowledged)} acknowledged writes and ${count(totals.reads)} reads checked, ${count(totals.unknown)} of unknown outcome, ${count(totals.mintedTwice)} carried out twice; ${count(faults)} faults of ${Object.keys(totals.faults).length} kinds; ${count(totals.events)} events`,
     `${(totals.virtualMs / 3_600_000).toFixed(2)} virtual hours in ${minutes.toFixed(1)} min on ${jobs} process(es): ${(totals.virtualMs / 3_600_000 / minutes).toFixed(2)} virtual hours and ${count(totals.seeds / minutes)} seeds a minute, ${count(totals.virtualMs / tookMs / jobs)} times real time a process`,
     `all replicas equal again at the latest ${(totals.slowestConvergenceMs / 1000).toFixed(0)} virtual seconds after the last fault`,
   ].join('\n');

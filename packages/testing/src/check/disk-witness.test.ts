@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Hlc, NodeId } from '@armature/kernel';
 import { spaceKey } from '@armature/storage';
-import { EMPTY_VECTOR, type OperationId } from '@armature/versioning';
+import { emptyVersionSet, type OperationId } from '@armature/versioning';
 import { DiskWitness } from './disk-witness.js';
 
 test('remembers who ever wrote an operation, and its earliest time; counts records and hints, and not what nodes write for themselves', () => {
@@ -9,7 +9,7 @@ test('remembers who ever wrote an operation, and its earliest time; counts recor
   const seen = (node: string, at: number): void => {
     const version = { value: new Uint8Array(0), tombstone: false, meta: [], operation: 'a' as OperationId, at: at as Hlc };
     witness.see(node as NodeId, {
-      set: { clock: EMPTY_VECTOR, siblings: [{ dot: { actor: 'x' as never, counter: at }, version }] },
+      set: { ...emptyVersionSet, siblings: [{ dot: { actor: 'x' as never, counter: at }, version }] },
     });
   };
   seen('n1', 5);

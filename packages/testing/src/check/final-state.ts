@@ -12,17 +12,13 @@ import type { Operation, OperationLog } from './operation-log.js';
 /** Of each key, the operations whose values are there at the end. */
 export type FinalState = ReadonlyMap<string, ReadonlySet<string>>;
 
-/**
- * `repeated`: operations that were minted more than once, and may therefore be there after having been superseded (see `DotRegister`).
- * `mayBeLost`: acknowledged ones that the bucket did not promise to keep through what has happened since (see `Custody`).
- */
+/** `mayBeLost`: acknowledged operations that the bucket did not promise to keep through what has happened since (see `Custody`). */
 export function checkFinalState(
   log: OperationLog,
   state: FinalState,
-  repeated: ReadonlySet<string> = new Set(),
   mayBeLost: (operation: Operation) => boolean = () => false,
 ): string[] {
-  return [...inventions(log, state), ...losses(log, state, mayBeLost), ...returns(log, state, repeated, mayBeLost)];
+  return [...inventions(log, state), ...losses(log, state, mayBeLost), ...returns(log, state, mayBeLost)];
 }
 
 function inventions(log: OperationLog, state: FinalState): string[] {
@@ -55,12 +51,7 @@ function losses(log: OperationLog, state: FinalState, mayBeLost: (operation: Ope
   return found;
 }
 
-function returns(
-  log: OperationLog,
-  state: FinalState,
-  repeated: ReadonlySet<string>,
-  mayBeLost: (operation: Operation) => boolean,
-): string[] {
+function returns(log: OperationLog, state: FinalState, mayBeLost: (operation: Operation) => boolean): string[] {
   const found: string[] = [];
   const supersededBy = new Map<string, string>();
   for (const operation of log.operations) {
@@ -72,8 +63,7 @@ function returns(
   for (const [key, present] of state) {
     for (const id of present) {
       const by = supersededBy.get(id);
-      if (by !== undefined && !repeated.has(id))
-        found.push(`returned: ${key} holds ${id}, which ${by} has superseded (a ${log.get(by)?.kind ?? ''})`);
+      if (by !== undefined) found.push(`returned: ${key} holds ${id}, which ${by} has superseded (a ${log.get(by)?.kind ?? ''})`);
     }
   }
   return found;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Hlc, NodeId } from '@armature/kernel';
-import { EMPTY_VECTOR, type ActorId, type OperationId, type VersionSet } from '@armature/versioning';
+import { emptyVersionSet, type ActorId, type OperationId, type VersionSet } from '@armature/versioning';
 import { DiskWitness } from './disk-witness.js';
 import { checkLastWrites } from './last-writes.js';
 import { OperationLog, type Outcome } from './operation-log.js';
@@ -15,7 +15,7 @@ function setOf(...names: string[]): VersionSet {
       ...{ tombstone: name.startsWith('d'), at: Number(name.slice(1)) as Hlc },
     },
   }));
-  return { clock: EMPTY_VECTOR, siblings };
+  return { ...emptyVersionSet, siblings };
 }
 
 function judge(done: Readonly<Record<string, Outcome>>, left: VersionSet | undefined): string[] {

@@ -92,10 +92,7 @@ export class DotRegister {
   readonly #dots = new Map<string, Set<string>>();
   readonly #violations: string[] = [];
 
-  /**
-   * Operations that more than one dot has named: a client repeated a write whose outcome it did not know, at another node. Where the first has
-   * been superseded before the second was minted, the repetition stays as a sibling: nobody can tell it from a new write.
-   */
+  /** Operations that more than one dot has named: a client repeated a write whose outcome it did not know, and both were minted. */
   get repeated(): ReadonlySet<string> {
     return new Set([...this.#dots].filter(([, dots]) => dots.size > 1).map(([operation]) => operation));
   }

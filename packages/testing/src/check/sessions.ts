@@ -27,7 +27,7 @@ export interface SessionCheck {
   readonly pairs: number;
 }
 
-/** `repeated`: operations that were minted more than once, and may show again. */
+/** `repeated`: operations that were minted more than once. One may show until whoever knows that it is over meets whoever has the other version of it. */
 export function checkSessions(
   log: OperationLog,
   bucket: LoadedBucket,

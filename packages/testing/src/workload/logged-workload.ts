@@ -5,6 +5,7 @@
 import type { Client } from '@armature/client';
 import { utf8 } from '@armature/client';
 import { utf8Decode } from '@armature/kernel';
+import { liveSiblings } from '@armature/versioning';
 import { checkFinalState } from '../check/final-state.js';
 import { checkLastWrites } from '../check/last-writes.js';
 import { OperationLog, type Operation } from '../check/operation-log.js';
@@ -80,13 +81,12 @@ export class LoggedWorkload implements Workload {
     const outcomes = checkOutcomes(log, witness, durability);
     if (resolver === 'last-write-wins') return [...outcomes, ...checkLastWrites(log, state, witness, mayBeLost)];
     const present = new Map<string, Set<string>>();
-    for (const [key, { siblings }] of state) {
-      const values = siblings.filter(({ version }) => !version.tombstone).map(({ version }) => utf8Decode(version.value));
-      present.set(key, new Set(values));
+    for (const [key, set] of state) {
+      present.set(key, new Set(liveSiblings(set).map(({ version }) => utf8Decode(version.value))));
     }
     const sessions = checkSessions(log, bucket, custody, repeated);
     this.sessionPairs = sessions.pairs;
-    return [...outcomes, ...checkFinalState(log, present, repeated, mayBeLost), ...sessions.violations];
+    return [...outcomes, ...checkFinalState(log, present, mayBeLost), ...sessions.violations];
   }
 
   /**

@@ -5,6 +5,7 @@
  */
 import { pick, type Random } from '@armature/kernel';
 import type { Bucket, Client, Codec } from '@armature/client';
+import { liveSiblings } from '@armature/versioning';
 import { checkContributions, type Contribution, type Slots } from '../check/contributions.js';
 import { outcomeOf } from '../check/operation-log.js';
 import type { World } from '../world/world.js';
@@ -86,8 +87,8 @@ export class MergingWorkload<T> implements Workload {
   judge({ state, custody }: Evidence): string[] {
     const { codec } = this.#application;
     const merged = new Map<string, Slots>();
-    for (const [key, { siblings }] of state) {
-      const values = siblings.filter(({ version }) => !version.tombstone).map(({ version }) => codec.decode(version.value));
+    for (const [key, set] of state) {
+      const values = liveSiblings(set).map(({ version }) => codec.decode(version.value));
       if (values.length > 0) merged.set(key, this.#application.slotsOf(this.#application.merge(values)));
     }
     return checkContributions(this.#contributions, merged, ({ key, beganMs }) =>

@@ -1,0 +1,155 @@
+/**
+ * Which operations have been superseded lately: the third part of a version set, beside its clock and its siblings.
+ *
+ * A write whose outcome its sender does not know is repeated, under the same operation id, and may so be minted twice, at two nodes, under two dots. The
+ * clock knows dots. Somebody reads the one and overwrites or deletes it; the other, late or from beyond a partition, is news to the clock, and what was
+ * deleted would be back. Only the operation tells that it is the same write. So a set remembers the operations of versions that it has seen end.
+ *
+ * It cannot remember all. Kept are the `MAX_SUPERSEDED` greatest by (at, operation), of those within `SUPERSEDED_WINDOW` of the greatest; of one
+ * operation the greatest `at`. That this remains a join: let M(X) be all operations of versions that X has known and seen the end of, with their greatest
+ * `at`. M of a join is the pointwise maximum of both, and of what ends by that very join. Trimming drops an entry for one of two reasons: that k others are
+ * greater, or that one is greater by more than the window. Pointwise maximum only raises those others, so they go on being reason enough, unless
+ * the operation dropped is raised itself, and then the dropped entry says nothing any more. Hence trim(M + N) = trim(trim(M) + trim(N)): trimming early, late or
+ * often is the same, and commutativity, associativity and idempotence of + pass to what is stored.
+ *
+ * What is forgotten is a safeguard, not data: the repetition then shows up as a sibling, as if there were no such list.
+ *
+ * The list is read with every record of its key, so it is kept flat, as numbers: an id turned into text takes longer than all the rest.
+ */
+import { DecodeError, hlcFromMs, type ByteReader, type ByteWriter, type Hlc } from '@armature/kernel';
+import { hexToU32, readHlc, writeHlc } from './clock-codec.js';
+import { OPERATION_BYTES, type OperationId } from './version.js';
+
+export interface SupersededOperation {
+  readonly operation: OperationId;
+  /** Of the version that was superseded. */
+  readonly at: Hlc;
+}
+
+/**
+ * Greatest (at, operation) first, each operation once, at most `MAX_SUPERSEDED`, all within `SUPERSEDED_WINDOW` of the first. Three numbers for each: its `at`, and the
+ * first and the last four bytes of the operation as little-endian integers, in the order of which operations are compared.
+ */
+export type SupersededOperations = readonly number[];
+
+export const NONE_SUPERSEDED: SupersededOperations = Object.freeze([]);
+
+/** Some 12 bytes each; only a key that is overwritten this often within the window has them all. */
+export const MAX_SUPERSEDED = 16;
+/** Far longer than any client repeats a write; it bounds what keys carry that are overwritten now and then. */
+export const SUPERSEDED_WINDOW: Hlc = hlcFromMs(10 * 60_000);
+
+/** Numbers of an entry. */
+const WIDTH = 3;
+const MIN_ENTRY_BYTES = 1 + OPERATION_BYTES;
+
+/** Canonical, from entries in any order, any of them more than once. */
+export function supersededOperations(entries: Iterable<SupersededOperation>): SupersededOperations {
+  const each: SupersededOperations[] = [];
+  for (const { at, operation } of entries) each.push([at, hexToU32(operation, 0), hexToU32(operation, 8)]);
+  const [first = NONE_SUPERSEDED, ...more] = each;
+  return more.length === 0 ? first : trimmed(each.sort((a, b) => compareAt(a, 0, b, 0)).flat());
+}
+
+/** What either knows. Returns `a` itself where `b` adds nothing, else `b` itself where `a` adds nothing. */
+export function mergeSuperseded(a: SupersededOperations, b: SupersededOperations): SupersededOperations {
+  if (b.length === 0 || areEqualSuperseded(a, b)) return a;
+  if (a.length === 0) return b;
+  const sorted: number[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    const order = i === a.length ? 1 : j === b.length ? -1 : compareAt(a, i, b, j);
+    if (order <= 0) push(sorted, a, i);
+    else push(sorted, b, j);
+    if (order <= 0) i += WIDTH;
+    if (order >= 0) j += WIDTH;
+  }
+  const merged = trimmed(sorted);
+  return areEqualSuperseded(merged, a) ? a : areEqualSuperseded(merged, b) ? b : merged;
+}
+
+export function areEqualSuperseded(a: SupersededOperations, b: SupersededOperations): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+export function isSuperseded(list: SupersededOperations, operation: OperationId): boolean {
+  return list.length > 0 && indexOf(list, hexToU32(operation, 0), hexToU32(operation, 8)) >= 0;
+}
+
+/** The list without the operation; itself where that is not in it. */
+export function withoutOperation(list: SupersededOperations, operation: OperationId): SupersededOperations {
+  const at = indexOf(list, hexToU32(operation, 0), hexToU32(operation, 8));
+  return at < 0 ? list : list.toSpliced(at, WIDTH);
+}
+
+export function countSuperseded(list: SupersededOperations): number {
+  return list.length / WIDTH;
+}
+
+/** Of a list that is not empty: count, the greatest `at`, and per operation by how much less its `at` is than the one before. */
+export function writeSuperseded(writer: ByteWriter, list: SupersededOperations): void {
+  let before = list[0] as number;
+  writer.varint(countSuperseded(list));
+  writeHlc(writer, before as Hlc);
+  for (let i = 0; i < list.length; i += WIDTH) {
+    const at = list[i] as number;
+    writer
+      .varint(before - at)
+      .u32(list[i + 1] as number)
+      .u32(list[i + 2] as number);
+    before = at;
+  }
+}
+
+/** Throws `DecodeError` for whatever is not canonical: none or too many, out of order, one operation twice, outside the window. */
+export function readSuperseded(reader: ByteReader): SupersededOperations {
+  const length = reader.count(MIN_ENTRY_BYTES);
+  if (length === 0 || length > MAX_SUPERSEDED) throw new DecodeError(`${length} superseded operations`);
+  const list: number[] = [];
+  const greatest = readHlc(reader);
+  let at: number = greatest;
+  for (let i = 0; i < length; i++) {
+    at -= reader.varint();
+    const low = reader.u32();
+    const high = reader.u32();
+    const isTwice = indexOf(list, low, high) >= 0;
+    list.push(at, low, high);
+    const isInOrder = i === 0 ? at === greatest : compareAt(list, (i - 1) * WIDTH, list, i * WIDTH) < 0;
+    if (isTwice || !isInOrder) throw new DecodeError('superseded operations out of order');
+  }
+  if (at < 0 || greatest - at > SUPERSEDED_WINDOW) throw new DecodeError('superseded operations outside their window');
+  return list;
+}
+
+/** Of sorted entries: the first of each operation is its greatest, and the rest follows from the order. */
+function trimmed(sorted: readonly number[]): SupersededOperations {
+  const kept: number[] = [];
+  for (let i = 0; i < sorted.length && kept.length < MAX_SUPERSEDED * WIDTH; i += WIDTH) {
+    if ((sorted[0] as number) - (sorted[i] as number) > SUPERSEDED_WINDOW) break;
+    if (indexOf(kept, sorted[i + 1] as number, sorted[i + 2] as number) < 0) push(kept, sorted, i);
+  }
+  return kept;
+}
+
+function push(to: number[], from: readonly number[], at: number): void {
+  to.push(from[at] as number, from[at + 1] as number, from[at + 2] as number);
+}
+
+/** Where the entry of the operation begins, or -1. */
+function indexOf(list: readonly number[], low: number, high: number): number {
+  for (let i = 0; i < list.length; i += WIDTH) if (list[i + 1] === low && list[i + 2] === high) return i;
+  return -1;
+}
+
+/** Of the entries that begin at `i` and `j`; less than 0 where the first is the greater one, and comes first. */
+function compareAt(a: readonly number[], i: number, b: readonly number[], j: number): number {
+  for (let k = 0; k < WIDTH; k++) {
+    const difference = (b[j + k] as number) - (a[i + k] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -38,3 +38,10 @@ test("the runtime package's program runs as it stands", async () => {
   const [first] = programsOf('packages/runtime/README.md');
   expect(await run(first ?? '')).toMatch(/^rang at \d+\n$/);
 });
+
+test("the testing package's programs for authors of applications run as they stand and print what they say", async () => {
+  const [, , merge, application] = programsOf('packages/testing/README.md');
+  const comments = [...(merge ?? '').matchAll(/^\/\/ (.*)$/gm)].map((match) => match[1]);
+  expect(await run(merge ?? '')).toBe(`${comments.join('\n')}\n`);
+  expect(await run(application ?? '')).toBe('[]\n');
+});

@@ -41,7 +41,7 @@ import { addressOf, type Address } from '@armature/ring';
 import type { ServerPorts } from '@armature/server';
 import { spaceKey } from '@armature/storage';
 import {
-  agreementOf,
+  agreementIn,
   contentsOf,
   DotRegister,
   heldUnder,
@@ -332,24 +332,15 @@ export class Stage {
 
   /** What keeps the cluster from being at rest with equal replicas. */
   get differences(): readonly string[] {
-    const contents = new Map([...this.cluster.members.values()].map(({ name, disk }) => [name, contentsOf(disk.image())]));
     const { view } = this;
-    const behind = this.cluster.running
-      .filter(
-        ({ options, participant }) =>
-          view.members.has(options.node) && participant.membership.view.fingerprint !== view.fingerprint,
-      )
-      .map(({ options }) => `${options.node} has another history`);
-    const pending = [...view.members.keys()]
-      .filter((node) => view.pendingFor(node).length > 0)
-      .map((node) => `${node} is pending`);
-    return [...behind, ...pending, ...agreementOf(view, contents).differences];
+    const pending = [...view.members.keys()].filter((node) => view.pendingFor(node).length > 0);
+    return [...agreementIn(this.cluster).differences, ...pending.map((node) => `${node} is still to become an owner`)];
   }
 
   /** Until all owners of every key hold the same, nobody else anything, and nobody a hint. */
   async untilEqual(): Promise<void> {
-    const limit = this.world.nowMs + CONVERGENCE_LIMIT_MS;
-    while (this.differences.length > 0 && this.world.nowMs < limit) await this.pass(LOOK_EVERY_MS);
+    const limitMs = this.world.nowMs + CONVERGENCE_LIMIT_MS;
+    while (this.differences.length > 0 && this.world.nowMs < limitMs) await this.pass(LOOK_EVERY_MS);
     expect(this.differences).toEqual([]);
   }
 

@@ -35,8 +35,8 @@ export class Carts {
   readonly #bucket: Bucket<Cart>;
   readonly #nowMs: () => number;
 
-  constructor(client: Client, nowMs: () => number = Date.now, bucket = 'default') {
-    this.#bucket = client.bucket(bucket, { codec: json(parseCart), merge: mergeCarts });
+  constructor(client: Client, nowMs: () => number = Date.now, bucket = 'default', merge = mergeCarts) {
+    this.#bucket = client.bucket(bucket, { codec: json(parseCart), merge });
     this.#nowMs = nowMs;
   }
 

@@ -1,12 +1,15 @@
 /**
  * `@armature/testing`: whole clusters in deterministic simulation, for this project and for the authors of applications on it.
  */
+export * from './check/convergence.js';
 export * from './check/replica-contents.js';
 export * from './cluster/simulated-cluster.js';
 export * from './world/disk.js';
 export * from './world/process.js';
 export * from './world/trace.js';
 export * from './world/world.js';
+export * from './merge-laws.js';
+export * from './simulate-application.js';
 export * from './simulate.js';
 export * from './faults/fault.js';
 export * from './faults/shrink.js';

@@ -5,12 +5,12 @@
  * moments. Whatever is written to a disk is looked at: no dot may ever name two versions. When all is healed, every operation must succeed after some seconds, the
  * replicas must become equal in bounded time, what they then hold must be what the clients' own logs say must be left, and to read it must write nothing.
  */
-import type { NodeId, Random } from '@armature/kernel';
-import type { View } from '@armature/membership';
+import type { Random } from '@armature/kernel';
+import { untilConverged } from './check/convergence.js';
 import { Custody } from './check/custody.js';
 import { DiskWitness } from './check/disk-witness.js';
 import { checkQuietReads } from './check/quiet-reads.js';
-import { agreementOf, contentsOf, DotRegister, heldUnder, type Agreement } from './check/replica-contents.js';
+import { DotRegister, heldUnder } from './check/replica-contents.js';
 import { SimulatedCluster } from './cluster/simulated-cluster.js';
 import { drawSchedule, FAULT_KINDS, type Fault, type FaultKind } from './faults/fault.js';
 import { parseSpaceKey } from '@armature/storage';
@@ -64,7 +64,6 @@ export interface SimulationReport {
 const DEFAULT_DURATION_MS = 60_000;
 const FAULTS_EVERY_MS = 2_000;
 const FAULTS_LAST_MS = 4_000;
-const LOOK_EVERY_MS = 2_000;
 /** In peace, replicas must have become equal by then. */
 const CONVERGENCE_LIMIT_MS = 300_000;
 /** With nothing wrong any more, the cluster must be there for everybody after this; */
@@ -162,32 +161,6 @@ function startCluster(world: World, nodes: readonly string[]): Promise<Simulated
     rateOf: (name) => 1 + (off(name).fork('rate').float() - 0.5) * 2e-4,
   });
   return world.until(starting);
-}
-
-/** What stands when all replicas are equal, or at the limit. */
-async function untilConverged(cluster: SimulatedCluster, limitMs: number): Promise<Agreement> {
-  const { world } = cluster;
-  for (;;) {
-    const found = agreement(cluster);
-    if (found.differences.length === 0 || world.nowMs >= limitMs) return found;
-    await world.run(world.nowMs + LOOK_EVERY_MS);
-  }
-}
-
-function agreement(cluster: SimulatedCluster): Agreement {
-  const views = new Map<NodeId, View>();
-  for (const node of cluster.running) {
-    const { view } = node.participant.membership;
-    if (view.members.has(node.options.node)) views.set(node.options.node, view);
-  }
-  const [view] = views.values();
-  if (view === undefined) return { differences: ['no member runs'], states: new Map() };
-  const contents = new Map([...cluster.members.values()].map(({ name, disk }) => [name, contentsOf(disk.image())]));
-  const found = agreementOf(view, contents);
-  const behind = [...views]
-    .filter(([, other]) => other.fingerprint !== view.fingerprint)
-    .map(([node]) => `${node} has another history`);
-  return { ...found, differences: [...behind, ...found.differences] };
 }
 
 /** What all nodes that run hold for the ring. Versions are chained: where owners have changed it is another, even if they are the old ones again. */

@@ -17,7 +17,7 @@ import {
 import { InProcessBroker, type InProcessNetwork, type Passage } from '@armature/bus';
 import { connectOver, type Client, type RoutingKind } from '@armature/client';
 import type { Change, ChangeRecord, ClusterStrategy } from '@armature/protocol';
-import { noTelemetry } from '@armature/runtime';
+import { noTelemetry, type Clock } from '@armature/runtime';
 import {
   AntiEntropyWorker,
   ArmatureNode,
@@ -237,6 +237,13 @@ export class SimulatedCluster {
   async connect(name: string, routing: RoutingKind = 'direct'): Promise<Client> {
     const ports = this.#ports(this.#process(name));
     return this.#within(START_LIMIT_MS, connectOver(ports, { ...this.#server, routing }));
+  }
+
+  /** Of the process of that name, which runs or has run. */
+  clockOf(name: string): Clock {
+    const life = this.#processes.get(name);
+    if (life === undefined) throw new Error(`there is no process ${name}`);
+    return life.clock;
   }
 
   /** A process of nobody's making, on the same bus: it speaks as its owner lets it. */

@@ -63,7 +63,7 @@ export interface ScheduleOptions {
 }
 
 /** Kinds that destroy data, or go with the loss of it. */
-const OF_THE_FRAIL: ReadonlySet<FaultKind> = new Set(['rot', 'wipe', 'old-copy', 'remove']);
+export const OF_THE_FRAIL: ReadonlySet<FaultKind> = new Set(['rot', 'wipe', 'old-copy', 'remove']);
 
 export function drawSchedule(random: Random, options: ScheduleOptions): Fault[] {
   const share = random.float();

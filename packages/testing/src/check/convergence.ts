@@ -1,0 +1,38 @@
+/** Whether a simulated cluster has come to rest: all members have one history, and all owners of each key the same bytes. */
+import type { NodeId } from '@armature/kernel';
+import type { View } from '@armature/membership';
+import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import { agreementOf, contentsOf, type Agreement } from './replica-contents.js';
+
+const LOOK_EVERY_MS = 2_000;
+
+/** What stands when all replicas are equal, or at the limit. Lets the world run meanwhile. */
+export async function untilConverged(
+  cluster: SimulatedCluster,
+  limitMs: number,
+  lookEveryMs = LOOK_EVERY_MS,
+): Promise<Agreement> {
+  const { world } = cluster;
+  for (;;) {
+    const found = agreementIn(cluster);
+    if (found.differences.length === 0 || world.nowMs >= limitMs) return found;
+    await world.run(world.nowMs + lookEveryMs);
+  }
+}
+
+/** As things are now, on the disks of all members, those that are down included. */
+export function agreementIn(cluster: SimulatedCluster): Agreement {
+  const views = new Map<NodeId, View>();
+  for (const node of cluster.running) {
+    const { view } = node.participant.membership;
+    if (view.members.has(node.options.node)) views.set(node.options.node, view);
+  }
+  const [view] = views.values();
+  if (view === undefined) return { differences: ['no member runs'], states: new Map() };
+  const contents = new Map([...cluster.members.values()].map(({ name, disk }) => [name, contentsOf(disk.image())]));
+  const found = agreementOf(view, contents);
+  const behind = [...views]
+    .filter(([, other]) => other.fingerprint !== view.fingerprint)
+    .map(([node]) => `${node} has another history`);
+  return { ...found, differences: [...behind, ...found.differences] };
+}

@@ -2,7 +2,7 @@ import { ArmatureError, utf8Encode, type NodeId } from '@armature/kernel';
 import type { BucketProperties, WriteOptions } from '@armature/protocol';
 import type { RecordStore } from '@armature/replica';
 import { sleep } from '@armature/runtime';
-import { EMPTY_CONTEXT, distinctSiblings } from '@armature/versioning';
+import { EMPTY_CONTEXT, contextOf, distinctSiblings, encodeVersionSet, liveSiblings } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
 import { put, type PutRequest, type PutResult } from './index.js';
 import {
@@ -187,6 +187,30 @@ describe('put', () => {
     await cluster.finish(write(cluster, { request: { operation }, at: N2 }));
     expect(cluster.held(N1, 'k').siblings).toHaveLength(2);
     expect(distinctSiblings(cluster.held(N1, 'k'))).toHaveLength(1);
+  });
+
+  test('minted twice, and deleted by one who knows one of the two: when the other comes, no reader is shown it', async () => {
+    const cluster = await TestCluster.open();
+    const operation = cluster.operation();
+    cluster.deliver = () => ({ lost: 'request' });
+    await failure(cluster.finish(write(cluster, { request: { operation }, timeoutMs: 50 }))); // N1 alone has it
+    cluster.deliver = ({ to: whom }) => (whom === N1 ? { lost: 'request' } : {});
+    await cluster.finish(write(cluster, { request: { operation }, at: N2 }));
+    const context = contextOf(cluster.held(N2, 'k'));
+    await cluster.finish(write(cluster, { at: N2, value: '', request: { context, tombstone: true } }));
+    await cluster.at(N2).replica.merge(addressFor('k'), encodeVersionSet(cluster.held(N1, 'k')), BUCKET, 'memory');
+    expect(cluster.held(N2, 'k').siblings).toHaveLength(2);
+    expect(liveSiblings(cluster.held(N2, 'k'))).toEqual([]);
+  });
+
+  test('of a write that others have overwritten: acknowledged, nothing minted, and what they wrote stands', async () => {
+    const cluster = await TestCluster.open();
+    const operation = cluster.operation();
+    await cluster.finish(write(cluster, { request: { operation } }));
+    await cluster.finish(write(cluster, { value: 'over it', request: { context: contextOf(cluster.held(N1, 'k')) } }));
+    const again = await cluster.finish(write(cluster, { request: { operation }, at: N2, options: { w: 3 } }));
+    expect(again.dot).toBeUndefined();
+    for (const one of THREE) expect(cluster.values(one, 'k')).toEqual(['over it']);
   });
 });
 

@@ -13,7 +13,17 @@ const skipped: FaultWithGap = {
   ...{ liftedMs: undefined, recoveredMs: undefined },
 };
 const report: ChaosReport = {
-  ...{ seed: 5, nodes: 3, loadMs: 10_000, equalAfterMs: 2_000, keys: 40, dots: 90, violations: [], faults: [fault, skipped] },
+  ...{
+    seed: 5,
+    nodes: 3,
+    loadMs: 10_000,
+    equalAfterMs: 2_000,
+    keys: 40,
+    dots: 90,
+    violations: [],
+    evidence: [],
+    faults: [fault, skipped],
+  },
   account: {
     counts: { acknowledged: 1_000, partial: 1, unknown: 2, refused: 0, unread: 3 },
     ...{ lost: [], returned: [], surfaced: [], unavailableMs: 120 },
@@ -106,8 +116,14 @@ test('the text says what was lost, and what was not', () => {
   );
   expect(reportText(report)).toContain('nothing lost');
   expect(reportText(report)).toMatch(/kill -9 n2\D+1\.0 s\D+1\.5 s\D+0\.1 s/);
-  const bad = reportText({ ...report, violations: ['lost: the acknowledged write 1'], account: undefined });
+  const bad = reportText({
+    ...report,
+    violations: ['lost: the acknowledged write 1'],
+    evidence: ['n1 holds nothing'],
+    account: undefined,
+  });
   expect(bad).toContain('the final state could not be read');
   expect(bad).toContain('lost: the acknowledged write 1');
+  expect(bad).toContain('n1 holds nothing');
   expect(bad).not.toContain('nothing lost');
 });

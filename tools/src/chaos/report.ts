@@ -19,7 +19,7 @@ export function faultRow(fault: FaultWithGap): string[] {
 
 /** The figures of the whole run, one line each. */
 export function summaryLines(report: ChaosReport): string[] {
-  const { account, faults, equalAfterMs, keys, dots, violations } = report;
+  const { account, faults, equalAfterMs, keys, dots, violations, evidence } = report;
   const carriedOut = faults.filter(({ skipped }) => !skipped);
   const slowestMs = Math.max(0, ...carriedOut.map((fault) => recoveryMs(fault) ?? 0));
   return [
@@ -32,6 +32,7 @@ export function summaryLines(report: ChaosReport): string[] {
       : `all replicas of ${keys.toLocaleString('en')} keys equal ${seconds(equalAfterMs)} after the load; ${dots.toLocaleString('en')} dots name one version each`,
     violations.length === 0 ? 'nothing lost, nothing returned' : `${violations.length} violation(s):`,
     ...violations.slice(0, MOST_VIOLATIONS).map((violation) => `  ${violation}`),
+    ...evidence,
   ];
 }
 

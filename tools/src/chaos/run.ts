@@ -7,10 +7,13 @@ import { seededRandom, toArmatureError } from '@armature/kernel';
 import type { Client } from '@armature/client';
 import { systemClock } from '@armature/runtime';
 import { expectNoDotNamesTwoValues } from '../audit/dots.js';
+import { takeInventory } from '../audit/inventory.js';
 import type { Account } from '../audit/ledger.js';
 import { expectReplicasEqual } from '../audit/replicas.js';
 import { startWorkload, type Workload } from '../audit/workload.js';
 import { ProcessCluster } from '../process-cluster.js';
+import { breachesOf } from './breaches.js';
+import { evidenceOf } from './evidence.js';
 import { ChaosNemesis } from './nemesis.js';
 import { drawSchedule, faultText, type ChaosFault } from './schedule.js';
 import { acknowledgedAt, longestGapMs, timelineOf, type FaultRecord, type Second } from './timeline.js';
@@ -56,6 +59,8 @@ export interface ChaosReport {
   readonly dots: number;
   /** What must not be, in words. Empty: the run is good. */
   readonly violations: readonly string[];
+  /** What was asked of the first keys that breach a promise, and what the nodes hold of them; empty when none does. */
+  readonly evidence: readonly string[];
   readonly timeline: readonly Second[];
 }
 
@@ -72,6 +77,7 @@ const KEYS_PER_MINUTE = 60;
 const MOST_PER_SECOND = 2_000;
 const EQUAL_LIMIT_MS = 180_000;
 const PROGRESS_EVERY_MS = 500;
+const MOST_EVIDENCE = 10;
 
 export function nodeNames(count: number): string[] {
   return Array.from({ length: count }, (_, place) => `n${place + 1}`);
@@ -172,6 +178,14 @@ async function judge(
   const dots = await established(expectNoDotNamesTwoValues(cluster));
   const account = await established(workload.account(client));
   if (account !== undefined) violations.push(...breachesOf(account));
+  const suspicious = account === undefined ? [] : [...account.lost, ...account.returned].map(({ key }) => key);
+  const inventory = suspicious.length === 0 ? undefined : await established(takeInventory(cluster));
+  const evidence =
+    inventory === undefined
+      ? []
+      : suspicious
+          .slice(0, MOST_EVIDENCE)
+          .flatMap((key) => [`${key}:`, ...evidenceOf(key, operations, startedMs, inventory).map((line) => `  ${line}`)]);
   const times = acknowledgedAt(operations, startedMs);
   const loadMs = endedMs - startedMs;
   return {
@@ -184,15 +198,7 @@ async function judge(
     keys: audit?.keys ?? 0,
     dots: dots?.size ?? 0,
     violations,
+    evidence,
     timeline: timelineOf(operations, startedMs, endedMs),
   };
-}
-
-function breachesOf({ lost, returned, surfaced, counts }: Account): string[] {
-  return [
-    ...lost.map(({ id, key }) => `lost: the acknowledged write ${id} of ${key}`),
-    ...returned.map(({ key }) => `returned: what was deleted of ${key}`),
-    ...surfaced.map((what) => `refused, and there: ${what}`),
-    ...(counts.acknowledged === 0 ? ['no write was acknowledged: a run that wrote nothing shows nothing'] : []),
-  ];
 }

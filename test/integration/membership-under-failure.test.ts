@@ -35,6 +35,9 @@ afterEach(async () => {
   await cluster.stop();
 });
 
+/** At a pace that leaves the machine to the changes. */
+const startWriting = (name: string): Workload => startWorkload(clients, { name, pauseMs: 20 });
+
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const deadlineMs = systemClock.monotonicMs() + PATIENCE_MS;
   while (!(await isSo().catch(() => false))) {
@@ -84,7 +87,7 @@ test('a wiped node does not serve as its old self: no read comes back empty, and
   const bucket = client.bucket('default');
   const keys = Array.from({ length: 200 }, (_, i) => `kept-${i}`);
   for (const key of keys) await bucket.put(key, `value of ${key}`, { w: 'all' });
-  const workload = startWorkload(clients, { name: 'a wiped node' });
+  const workload = startWriting('a wiped node');
   await workload.untilAcknowledged(100);
   await cluster.kill('n2');
   await workload.untilAcknowledged(100);
@@ -118,7 +121,7 @@ test('a wiped node does not serve as its old self: no read comes back empty, and
 });
 
 test('a data directory replaced by an older copy: the node takes a new epoch and is refilled', async () => {
-  const workload = startWorkload(clients, { name: 'an older copy of a data directory' });
+  const workload = startWriting('an older copy of a data directory');
   await workload.untilAcknowledged(200);
   await cluster.kill('n3');
   cpSync(dataOf('n3'), `${dataOf('n3')}-copy`, { recursive: true });
@@ -139,7 +142,7 @@ test('a data directory replaced by an older copy: the node takes a new epoch and
 });
 
 test('the leaving node is killed while it leaves: it goes on when it is back, and leaves', async () => {
-  const workload = startWorkload(clients, { name: 'kill -9 of a leaving node' });
+  const workload = startWriting('kill -9 of a leaving node');
   await workload.untilAcknowledged(200);
   await client.admin.leave('n4');
   await cluster.kill('n4');
@@ -154,7 +157,7 @@ test('the leaving node is killed while it leaves: it goes on when it is back, an
 });
 
 test('the joining node is killed while it joins: it goes on when it is back, and owns its share', async () => {
-  const workload = startWorkload(clients, { name: 'kill -9 of a joining node' });
+  const workload = startWriting('kill -9 of a joining node');
   await workload.untilAcknowledged(200);
   await cluster.launch('node', 'n5');
   await cluster.untilAnswering('n5');
@@ -169,7 +172,7 @@ test('the joining node is killed while it joins: it goes on when it is back, and
 });
 
 test('two changes at once, and a node killed in the middle: they converge', async () => {
-  const workload = startWorkload(clients, { name: 'a join and a leave at once, and kill -9 of a third' });
+  const workload = startWriting('a join and a leave at once, and kill -9 of a third');
   await workload.untilAcknowledged(200);
   await cluster.launch('node', 'n5');
   await cluster.untilAnswering('n5');
@@ -187,7 +190,7 @@ test('a node that was removed while it was down and comes back brings nothing ba
   const bucket = client.bucket('default');
   const keys = Array.from({ length: 60 }, (_, i) => `deleted-${i}`);
   for (const key of keys) await bucket.put(key, 'old', { w: 'all' });
-  const workload = startWorkload(clients, { name: 'a removed node that returns' });
+  const workload = startWriting('a removed node that returns');
   await workload.untilAcknowledged(200);
   await cluster.kill('n4');
   await client.admin.remove('n4');
@@ -212,7 +215,7 @@ test('a node that was removed while it was down and comes back brings nothing ba
 });
 
 test('a dead node is replaced during writes: its successor has exactly its share, and nothing else moves', async () => {
-  const workload = startWorkload(clients, { name: 'replace of a dead node' });
+  const workload = startWriting('replace of a dead node');
   await workload.untilAcknowledged(200);
   const before = await client.admin.view();
   await cluster.kill('n2');

@@ -58,7 +58,7 @@ scenario(
     await stage.start(fallback);
     await stage.until('the hint is home', () => stage.hintsOn(fallback, key).length === 0);
     expect(stage.held(a, key)).toEqual(['two']);
-    await stage.put(key, 'five', { at: a, w: 1, context: third.context });
+    await stage.put(key, 'five', { at: a, w: 1 });
     stage.heal();
     await stage.pass(15_000);
     expect(await stage.get(key, { r: 3 })).toEqual(['five', 'four']);
@@ -101,7 +101,7 @@ async function forgetfulHistory(stage: Stage, seed: number): Promise<void> {
   const frontier = new Set<string>();
   let image = stage.imageOf(a);
   for (let step = 0; step < 12; step++) {
-    const kind = pick(random, ['put', 'put', 'put', 'blind', 'cut', 'copy', 'forget'] as const);
+    const kind = pick(random, ['put', 'put', 'blind', 'blind', 'cut', 'copy', 'forget'] as const);
     if (kind === 'cut') {
       stage.heal();
       stage.isolate(pick(random, [b, c]) as NodeId);
@@ -112,9 +112,9 @@ async function forgetfulHistory(stage: Stage, seed: number): Promise<void> {
       stage.putBack(a, image);
       await stage.start(a);
     } else {
-      const reading = await stage.of(stage.bucket().read(key));
-      const seen = kind === 'blind' ? undefined : reading;
-      await stage.put(key, `${seed}.${step}`, { context: seen?.context });
+      const seen = kind === 'blind' ? undefined : await stage.of(stage.bucket().read(key));
+      const at = pick(random, [{ at: a }, {}]);
+      await stage.put(key, `${seed}.${step}`, { ...at, context: seen?.context });
       for (const value of seen?.entry?.values ?? []) frontier.delete(value);
       frontier.add(`${seed}.${step}`);
     }

@@ -93,3 +93,22 @@ scenario('29: with PR + PW > N a reader never goes back, while owners are cut of
     for (const r of [1, 2]) expect(await stage.get(key, { r, pr: 2, timeoutMs: 8_000 })).toEqual([`${i}`]);
   }
 });
+
+scenario(
+  'a put that waited in a paused owner, while its client wrote it elsewhere and deleted it, is not carried out when the owner wakes',
+  async (stage) => {
+    const { key, owners } = stage.cast();
+    const [a] = owners;
+    await stage.put(key, 'before', { at: a });
+    const before = await stage.contextOf(key);
+    const operation = '00112233445566aa';
+    stage.pause(a, 30_000);
+    const given = stage.failureOf(stage.bucket(a).put(key, 'again', { context: before, operation, timeoutMs: 2_000 }));
+    expect((await given).code).toBe('timeout');
+    const { context } = await stage.put(key, 'again', { context: before, operation, timeoutMs: 20_000 });
+    await stage.delete(key, { context });
+    await stage.pass(60_000);
+    await stage.untilEqual();
+    for (const owner of owners) expect(stage.held(owner, key)).toEqual([DELETED]);
+  },
+);

@@ -26,10 +26,6 @@ test.each(Array.from({ length: 12 }, (_, i) => i + 1))(
   },
 );
 
-test('seed 67: a write that waited in a paused node while its client wrote it elsewhere is not carried out when the node wakes', async () => {
-  expect((await simulate({ seed: 67 })).violations).toEqual([]);
-});
-
 test('seed 68: a write that no replica has confirmed is of unknown outcome, and not called partial', async () => {
   expect((await simulate({ seed: 68 })).violations).toEqual([]);
 });

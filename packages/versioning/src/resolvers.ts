@@ -17,7 +17,8 @@
  * The operations that a set remembers as superseded (superseded.ts) go the same way: what loses by its timestamp has ended like what was overwritten, and is
  * remembered; the operation that wins has not ended, whatever became of another attempt at it. So they are always { operations of all versions known } less that of the
  * maximum, trimmed. Which version wins is decided without looking at them: they are bounded, so replicas may differ in them for a while, and a winner chosen by them
- * at one replica and not at the other would leave neither.
+ * at one replica and not at the other would leave neither. (A join trims before it is known who wins: where an attempt of the winner was among those kept, one entry fewer than
+ * might be is left, and another exchange may bring it. Once all know the winner, its operation is in no list, and joining them is a plain join.)
  *
  * `nextTimestamp` guarantees the condition: it puts a version behind everything that its context has seen, in hybrid logical
  * time, so no clocks need agree. It also puts it behind everything stored locally, so that "last" means what a user

@@ -11,11 +11,13 @@ import { Custody } from './check/custody.js';
 import { DiskWitness } from './check/disk-witness.js';
 import { checkQuietReads } from './check/quiet-reads.js';
 import { DotRegister, heldUnder } from './check/replica-contents.js';
+import { STEADY } from './check/steady-reads.js';
 import { SimulatedCluster } from './cluster/simulated-cluster.js';
 import { drawSchedule, FAULT_KINDS, type Fault, type FaultKind } from './faults/fault.js';
 import { parseSpaceKey } from '@armature/storage';
 import { Nemesis } from './faults/nemesis.js';
 import { Load, type LoadWishes } from './workload/load.js';
+import type { DiskReads } from './world/disk.js';
 import { World } from './world/world.js';
 
 export interface SimulationOptions {
@@ -25,10 +27,22 @@ export interface SimulationOptions {
   readonly durationMs?: number;
   /** Kinds of faults that may occur; all by default. */
   readonly kinds?: readonly FaultKind[];
+  /** Whether every run has all of them; by default the seed draws some. */
+  readonly allKinds?: boolean;
   /** These faults instead of those that the seed draws. */
   readonly schedule?: readonly Fault[];
   /** Mean time between two faults that the seed draws, virtual ms; two seconds by default. */
   readonly faultsEveryMs?: number;
+  /** Mean time that a fault lasts, virtual ms; four seconds by default. */
+  readonly faultsLastMs?: number;
+  /** Nodes from the beginning, 3 to 5; drawn from the seed by default. */
+  readonly nodes?: number;
+  /** Room for hints at each node, bytes; by default one run in four, drawn from the seed, has hardly any. */
+  readonly hintLimitBytes?: number;
+  /** Whether engines answer reads at once; drawn from the seed by default. */
+  readonly reads?: DiskReads;
+  /** In which nodes compare all that they store with their hash trees, virtual ms; a minute by default. */
+  readonly verifyCycleMs?: number;
   readonly load?: LoadWishes;
 }
 
@@ -64,6 +78,8 @@ export interface SimulationReport {
 const DEFAULT_DURATION_MS = 60_000;
 const FAULTS_EVERY_MS = 2_000;
 const FAULTS_LAST_MS = 4_000;
+/** Room for a hint or two: what does not find any is left to replica synchronisation. */
+const SCARCE_HINT_BYTES = 400;
 /** In peace, replicas must have become equal by then. */
 const CONVERGENCE_LIMIT_MS = 300_000;
 /** With nothing wrong any more, the cluster must be there for everybody after this; */
@@ -78,8 +94,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const { seed, keepTrace = false, durationMs = DEFAULT_DURATION_MS, kinds = FAULT_KINDS } = options;
   const world = new World({ seed, keepTrace });
   const random = world.random('run');
-  const nodes = ['n1', 'n2', 'n3', 'n4', 'n5'].slice(0, 3 + random.int(3));
-  const cluster = await startCluster(world, nodes);
+  const nodes = drawNodes(random, options.nodes);
+  const cluster = await startCluster(world, nodes, options);
   const dots = new DotRegister();
   const witness = new DiskWitness();
   let dropped = 0;
@@ -93,15 +109,22 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       witness.see(node, held);
     }
   };
+  cluster.onDiskSync = (node, batch) => {
+    for (const operation of batch) {
+      const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
+      if (held !== undefined) witness.synced(node, held, world.nowMs);
+    }
+  };
   const wishes = { wishes: options.load ?? {}, nodes: nodes.length, clients: CLIENTS };
   const load = await world.until(Load.prepare(cluster, random.fork('load'), wishes));
   const schedule =
     options.schedule ??
     drawSchedule(world.random('schedule'), {
       kinds,
+      allKinds: options.allKinds,
       durationMs,
       everyMs: options.faultsEveryMs ?? FAULTS_EVERY_MS,
-      lastMs: FAULTS_LAST_MS,
+      lastMs: options.faultsLastMs ?? FAULTS_LAST_MS,
       nodes,
       newcomers: NEWCOMERS,
       processes: [...cluster.connections],
@@ -125,11 +148,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const convergedMs = world.nowMs;
   const mishaps = new Map([...cluster.members.values()].map(({ name, disk }) => [name, disk.mishaps]));
   const custody = new Custody({ mishaps, ownersChanged: ringOf(cluster) !== ring });
+  const isSteady = schedule.every(({ kind }) => STEADY.has(kind));
   const violations = [
     ...world.problems,
     ...dots.violations,
     ...agreement.differences.map((difference) => `not converged: ${difference}`),
-    ...load.judge(agreement.states, { custody, witness, repeated: dots.repeated }, healedMs + RECOVERY_MS),
+    ...load.judge(agreement.states, { custody, witness, isSteady, repeated: dots.repeated }, healedMs + RECOVERY_MS),
   ];
   if (agreement.differences.length === 0) violations.push(...(await checkQuietReads(world, load, witness)));
   return {
@@ -150,8 +174,25 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
 }
 
+function drawNodes(random: Random, wanted: number | undefined): string[] {
+  const drawn = 3 + random.int(3);
+  return Array.from({ length: wanted ?? drawn }, (_, place) => `n${place + 1}`);
+}
+
 /** Clocks that are up to a second off, and run up to 100 ppm fast or slow. */
-function startCluster(world: World, nodes: readonly string[]): Promise<SimulatedCluster> {
+function startCluster(
+  world: World,
+  nodes: readonly string[],
+  { reads, verifyCycleMs, hintLimitBytes }: SimulationOptions,
+): Promise<SimulatedCluster> {
+  const engine = world.random('engine');
+  const drawnReads = engine.int(2) === 0 ? 'at-once' : 'waiting';
+  const drawnLimit = engine.int(4) === 0 ? SCARCE_HINT_BYTES : undefined;
+  const limit = hintLimitBytes ?? drawnLimit;
+  const nodeOptions = {
+    ...(limit === undefined ? {} : { hintLimitBytes: limit }),
+    ...(verifyCycleMs === undefined ? {} : { verifyCycleMs }),
+  };
   const off = (name: string): Random => world.random(`clock of ${name}`);
   const starting = SimulatedCluster.start(world, {
     nodes,
@@ -159,6 +200,8 @@ function startCluster(world: World, nodes: readonly string[]): Promise<Simulated
     workers: ['a1'],
     skewOf: (name) => (off(name).float() - 0.5) * 2_000,
     rateOf: (name) => 1 + (off(name).fork('rate').float() - 0.5) * 2e-4,
+    reads: reads ?? drawnReads,
+    nodeOptions,
   });
   return world.until(starting);
 }

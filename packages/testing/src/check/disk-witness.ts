@@ -15,6 +15,7 @@ export interface Witnessed {
 
 export class DiskWitness {
   readonly #operations = new Map<string, Witnessed>();
+  readonly #synced = new Map<string, number>();
   /** Records and hints put so far, damaged ones included. */
   puts = 0;
 
@@ -33,6 +34,19 @@ export class DiskWitness {
       known.nodes.add(node);
       if (version.at < known.at) known.at = version.at;
     }
+  }
+
+  /** What a node has on stable storage now. */
+  synced(node: NodeId, { set }: Pick<Held, 'set'>, nowMs: number): void {
+    for (const { version } of set.siblings) {
+      const name = `${node} ${version.operation}`;
+      if (!this.#synced.has(name)) this.#synced.set(name, nowMs);
+    }
+  }
+
+  /** When the node had the operation on stable storage first, virtual ms; NaN: never. */
+  syncedMs(node: NodeId, operation: string): number {
+    return this.#synced.get(`${node} ${operation}`) ?? Number.NaN;
   }
 
   /** Undefined: no disk ever saw it. */

@@ -91,6 +91,7 @@ export class DotRegister {
   readonly #named = new Map<string, string>();
   readonly #dots = new Map<string, Set<string>>();
   readonly #violations: string[] = [];
+  readonly #noted = new Set<string>();
 
   /** Operations that more than one dot has named: a client repeated a write whose outcome it did not know, and both were minted. */
   get repeated(): ReadonlySet<string> {
@@ -102,6 +103,7 @@ export class DotRegister {
   }
 
   see({ address, set }: Held, where: string): void {
+    this.#lookForDoubles(address, set, where);
     for (const { dot, version } of set.siblings) {
       const dotName = `${nameOf(address)} ${dot.actor}:${dot.counter}`;
       const named = `${version.operation}${version.tombstone ? ' (tombstone)' : ''} ${toHex(version.value).slice(0, 40)}`;
@@ -112,5 +114,23 @@ export class DotRegister {
       if (before === undefined) this.#named.set(dotName, named);
       else this.#violations.push(`dot ${dotName} names ${before} and, at ${where}, ${named}`);
     }
+  }
+
+  /** An actor mints over all that it has minted: an operation that is still among the siblings is not minted by it again. */
+  #lookForDoubles(address: Address, { siblings }: VersionSet, where: string): void {
+    if (siblings.length < 2) return;
+    const minted = new Set<string>();
+    for (const { dot, version } of siblings) {
+      const name = `${version.operation} by ${dot.actor}`;
+      if (minted.has(name))
+        this.#note(`minted twice: ${nameOf(address)} has two siblings of ${name} at ${where}`, `${nameOf(address)} ${name}`);
+      minted.add(name);
+    }
+  }
+
+  #note(violation: string, what: string): void {
+    if (this.#noted.has(what)) return;
+    this.#noted.add(what);
+    this.#violations.push(violation);
   }
 }

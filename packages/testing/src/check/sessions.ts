@@ -69,7 +69,7 @@ export function checkSessions(
 }
 
 /** All puts that the read returned, or that are not to be seen any more because of those, or of a delete that may have been seen. */
-function accountedBy(log: OperationLog, read: ReadRecord, deletes: readonly Operation[]): ReadonlySet<string> {
+export function accountedBy(log: OperationLog, read: ReadRecord, deletes: readonly Operation[]): ReadonlySet<string> {
   const accounted = new Set(read.values);
   const passed = deletes.filter(({ beganMs, outcome }) => beganMs <= read.endedMs && outcome !== 'refused').map(({ id }) => id);
   for (const id of [...read.values, ...passed]) for (const ancestor of log.ancestorsOf(id)) accounted.add(ancestor);

@@ -27,7 +27,7 @@ import {
   type ServerPorts,
 } from '@armature/server';
 import type { StorageOperation } from '@armature/storage';
-import { SimulatedDisk } from '../world/disk.js';
+import { SimulatedDisk, type DiskReads } from '../world/disk.js';
 import { SimulatedProcess } from '../world/process.js';
 import type { World } from '../world/world.js';
 
@@ -49,6 +49,8 @@ export interface SimulatedClusterOptions {
   readonly latencyMs?: number;
   /** What nodes are told besides, e.g. the bound of their hints. */
   readonly nodeOptions?: Partial<NodeOptions>;
+  /** Whether engines answer reads at once, the default, or only later; nodes then keep no cache of records before them. */
+  readonly reads?: DiskReads;
 }
 
 /** A node by its name: the disk stays, processes come and go. */
@@ -80,6 +82,8 @@ export class SimulatedCluster {
   readonly routers = new Map<string, ArmatureRouter>();
   /** Told of everything that is about to be written to any disk. */
   onDiskWrite: (node: NodeId, batch: readonly StorageOperation[]) => void = () => undefined;
+  /** Told of everything that a disk has made sure of. */
+  onDiskSync: (node: NodeId, batch: readonly StorageOperation[]) => void = () => undefined;
   readonly #options: SimulatedClusterOptions;
   readonly #broker: InProcessBroker;
   readonly #server: ServerOptions;
@@ -158,8 +162,9 @@ export class SimulatedCluster {
   member(name: NodeId): SimulatedMember {
     let member = this.members.get(name);
     if (member === undefined) {
-      const disk = new SimulatedDisk(this.world, name);
+      const disk = new SimulatedDisk(this.world, name, this.#options.reads);
       disk.onWrite = (batch) => this.onDiskWrite(name, batch);
+      disk.onSync = (batch) => this.onDiskSync(name, batch);
       member = { name, disk, process: undefined, node: undefined };
       this.members.set(name, member);
     }
@@ -181,6 +186,7 @@ export class SimulatedCluster {
           node: name,
           verifyCycleMs: VERIFY_CYCLE_MS,
           reapQuarantineMs: REAP_QUARANTINE_MS,
+          ...(this.#options.reads === 'waiting' ? { cacheBytes: 0 } : {}),
           ...this.#options.nodeOptions,
         },
         ports,

@@ -49,6 +49,8 @@ export interface Fault {
 
 export interface ScheduleOptions {
   readonly kinds: readonly FaultKind[];
+  /** Whether every run has them all; by default each has a part of them. */
+  readonly allKinds?: boolean | undefined;
   readonly durationMs: number;
   /** Mean time between the beginnings of two faults, ms. */
   readonly everyMs: number;
@@ -67,7 +69,7 @@ export const OF_THE_FRAIL: ReadonlySet<FaultKind> = new Set(['rot', 'wipe', 'old
 
 export function drawSchedule(random: Random, options: ScheduleOptions): Fault[] {
   const share = random.float();
-  const kinds = options.kinds.filter(() => random.float() < share);
+  const kinds = options.kinds.filter(() => random.float() < share || options.allKinds === true);
   const frail = pick(random, options.nodes) as string;
   const newcomers = [...options.newcomers];
   const faults: Fault[] = [];

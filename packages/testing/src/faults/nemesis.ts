@@ -57,7 +57,10 @@ export class Nemesis {
     this.#loss = 0;
     this.#disorder = 0;
     this.#cluster.shapeAsUsual();
-    for (const { disk } of members.values()) Object.assign(disk.faults, { full: false, failing: 0, slowness: 1 });
+    for (const { disk } of members.values()) {
+      disk.atNextWrite = undefined;
+      Object.assign(disk.faults, { full: false, failing: 0, slowness: 1 });
+    }
     await this.#administrator.settle();
     await this.#supervisor.settle();
   }
@@ -112,8 +115,15 @@ export class Nemesis {
     }
     const { name, disk } = member;
     switch (kind) {
-      case 'kill':
       case 'power':
+        // Half of the time in the middle of a write.
+        if (degree >= 0.5) {
+          disk.atNextWrite = () => void world.at(world.nowMs + degree, () => void this.#supervisor.takeDown(name, kind, lastMs));
+          return;
+        }
+        this.#supervisor.takeDown(name, kind, lastMs);
+        return;
+      case 'kill':
       case 'stop':
         this.#supervisor.takeDown(name, kind, lastMs);
         return;

@@ -10,7 +10,9 @@ import { checkFinalState } from '../check/final-state.js';
 import { checkLastWrites } from '../check/last-writes.js';
 import { OperationLog, type Operation } from '../check/operation-log.js';
 import { checkOutcomes } from '../check/outcomes.js';
+import { checkReceipts } from '../check/receipts.js';
 import { checkSessions } from '../check/sessions.js';
+import { checkSteadyReads } from '../check/steady-reads.js';
 import { RecreationClient } from './recreations.js';
 import { LoggedRegisters, RegisterClient } from './registers.js';
 import { keysNamed, type Evidence, type SteppingClient, type Tally, type Workload, type WorkloadEnv } from './workload.js';
@@ -73,7 +75,7 @@ export class LoggedWorkload implements Workload {
     return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind });
   }
 
-  judge({ state, custody, witness, repeated: seenRepeated }: Evidence): string[] {
+  judge({ state, custody, witness, isSteady, repeated: seenRepeated }: Evidence): string[] {
     const { log, bucket } = this;
     const repeated = new Set([...seenRepeated, ...this.#perhapsRepeated()]);
     const { durability, resolver } = bucket.properties;
@@ -84,9 +86,11 @@ export class LoggedWorkload implements Workload {
     for (const [key, set] of state) {
       present.set(key, new Set(liveSiblings(set).map(({ version }) => utf8Decode(version.value))));
     }
+    const receipts = checkReceipts(log, bucket.properties, witness);
+    const steady = isSteady ? checkSteadyReads(log) : [];
     const sessions = checkSessions(log, bucket, custody, repeated);
     this.sessionPairs = sessions.pairs;
-    return [...outcomes, ...checkFinalState(log, present, mayBeLost), ...sessions.violations];
+    return [...outcomes, ...receipts, ...checkFinalState(log, present, mayBeLost), ...sessions.violations, ...steady];
   }
 
   /**

@@ -28,6 +28,8 @@ export interface Evidence {
   readonly state: ReadonlyMap<string, VersionSet>;
   readonly custody: Custody;
   readonly witness: DiskWitness;
+  /** Nothing has failed in the run; at most the membership has changed. */
+  readonly isSteady: boolean;
   /** Operations that were minted more than once. */
   readonly repeated: ReadonlySet<string>;
 }

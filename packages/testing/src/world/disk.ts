@@ -27,9 +27,16 @@ export interface DiskTimes {
   readonly writeMs: number;
   readonly syncMs: number;
   readonly rangeMs: number;
+  /** Of one record, by an engine that has to wait for it; undefined: it answers at once. */
+  readonly readMs?: number | undefined;
 }
 
+/** Of an engine that has to wait for a record, as one behind a socket has. */
+const USUAL_READ_MS = 0.3;
+
 const USUAL_TIMES: DiskTimes = { writeMs: 0.05, syncMs: 1, rangeMs: 0.2 };
+
+export type DiskReads = 'at-once' | 'waiting';
 
 export type DiskImage = ReadonlyMap<BinaryString, Uint8Array>;
 
@@ -50,6 +57,10 @@ export class SimulatedDisk {
   onWrite: (batch: readonly StorageOperation[]) => void = () => undefined;
   /** Told of everything that is about to be read, key by key; what it throws is what the device says. */
   onRead: (key: BinaryString) => void = () => undefined;
+  /** Told of everything that is on stable storage from now on. */
+  onSync: (batch: readonly StorageOperation[]) => void = () => undefined;
+  /** Done once, when something begins to be written next: what it is about has left for other nodes by then, and is not safe here yet. */
+  atNextWrite: (() => void) | undefined;
   readonly faults: DiskFaults = { full: false, failing: 0, slowness: 1 };
   /** So far, in order. */
   readonly mishaps: Mishap[] = [];
@@ -57,11 +68,14 @@ export class SimulatedDisk {
   readonly #random: Random;
   readonly #times: DiskTimes;
   #memory = new MemoryDisk();
+  /** Written since the last sync. */
+  #unsynced: StorageOperation[] = [];
 
-  constructor(world: World, name: string, times: DiskTimes = USUAL_TIMES) {
+  /** `reads`: whether the engine answers at once, or only later, when other things have happened to the key. */
+  constructor(world: World, name: string, reads: DiskReads = 'at-once') {
     this.#world = world;
     this.#random = world.random(`disk ${name}`);
-    this.#times = times;
+    this.#times = reads === 'at-once' ? USUAL_TIMES : { ...USUAL_TIMES, readMs: USUAL_READ_MS };
   }
 
   /** The engine of a process; there is one at a time. */
@@ -72,14 +86,16 @@ export class SimulatedDisk {
       new Promise((resolve) => {
         clock.after(usualMs * this.faults.slowness * (0.5 + this.#random.float()), resolve);
       });
+    const { readMs } = this.#times;
     return {
       name: engine.name,
       get: (key) => {
         this.onRead(key);
-        return engine.get(key);
+        return readMs === undefined ? engine.get(key) : after(readMs).then(() => engine.get(key));
       },
       getMany: async (keys) => {
         for (const key of keys) this.onRead(key);
+        if (readMs !== undefined) await after(readMs);
         return engine.getMany(keys);
       },
       range: async (query: RangeQuery) => {
@@ -91,7 +107,7 @@ export class SimulatedDisk {
       write: (batch: readonly StorageOperation[], options: WriteOptions) => this.#write(engine, batch, options, after),
       sync: async () => {
         await after(this.#times.syncMs);
-        await engine.sync();
+        await this.#sync(engine);
       },
       sizeBytes: () => engine.sizeBytes(),
       close: () => engine.close(),
@@ -101,6 +117,7 @@ export class SimulatedDisk {
   /** The power goes: of what was not synced, a part drawn from the seed is still there. */
   crash(): void {
     this.suffered('power');
+    this.#unsynced = [];
     const { unsyncedBatches } = this.#memory;
     this.#memory.crash(this.#random.int(unsyncedBatches + 1));
   }
@@ -149,6 +166,12 @@ export class SimulatedDisk {
     this.mishaps.push({ kind, atMs: this.#world.nowMs, keys });
   }
 
+  async #sync(engine: Engine): Promise<void> {
+    const batch = this.#unsynced.splice(0);
+    await engine.sync();
+    this.onSync(batch);
+  }
+
   async #write(
     engine: Engine,
     batch: readonly StorageOperation[],
@@ -157,14 +180,18 @@ export class SimulatedDisk {
   ): Promise<void> {
     const { full, failing } = this.faults;
     this.onWrite(batch);
+    const interrupt = this.atNextWrite;
+    this.atNextWrite = undefined;
+    interrupt?.();
     await after(this.#times.writeMs);
     if (full) throw injected('storage-full', 'the simulated disk is full');
     const fails = failing > 0 && this.#random.float() < failing;
     if (fails && this.#random.int(2) === 0) throw injected('storage-failed', 'the simulated disk did not write');
     await engine.write(batch, { sync: false });
+    this.#unsynced.push(...batch);
     if (sync) {
       await after(this.#times.syncMs);
-      if (!fails) await engine.sync();
+      if (!fails) await this.#sync(engine);
     }
     if (fails) throw injected('storage-failed', 'the simulated disk did not answer');
   }

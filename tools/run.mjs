@@ -22,6 +22,7 @@ const PROGRAMS = {
   simulate: 'tools/src/simulate/main.ts',
   chaos: 'tools/src/chaos/main.ts',
   'compare:conflicts': 'tools/src/compare/main.ts',
+  'simulate:mutations': 'tools/src/mutations/main.ts',
 };
 
 /** Any of these says which cluster is meant; flags do too, and win over the environment anyway. */

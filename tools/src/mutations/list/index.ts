@@ -1,0 +1,50 @@
+/**
+ * All seeded bugs. Those that are *open* no run has been seen to find yet: either the simulation lacks what brings them out, or something else makes good for
+ * them (replica synchronisation, a second check). They are hunted with `--open`, and belong to the others as soon as one is caught.
+ */
+import type { Mutation } from '../mutation.js';
+import { dots } from './dots.js';
+import { hints } from './hints.js';
+import { membership } from './membership.js';
+import { quorums } from './quorums.js';
+import { repair } from './repair.js';
+
+const OPEN_NAMES: ReadonlySet<string> = new Set([
+  'actor-kept-after-crash',
+  'drop-whatever-is-held',
+  'hint-deleted-before-ack',
+  'hints-dropped-at-restart',
+  'hint-for-former-owner-only',
+  'hint-of-stranger-discarded',
+  'no-hints-kept',
+  'ready-without-copy',
+  'ready-after-one-source',
+  'pending-is-owner',
+  'stale-ready-counts',
+  'fence-skipped',
+  'pending-not-written',
+  'relinquish-unverified',
+  'leaver-goes-at-once',
+  'lost-store-unnoticed',
+  'old-stint-data-kept',
+  'discard-keeps',
+  'gossip-drops-removals',
+  'pw-counts-fallbacks',
+  'expired-requests-done',
+  'context-unauthenticated',
+  'partial-passes-for-refused',
+  'tree-misses-writes',
+  'tree-trusted-after-failure',
+  'tree-misses-drops',
+  'exchange-pulls-nothing',
+  'exchange-pushes-nothing',
+  'reap-by-timer',
+  'reap-asks-owners-only',
+  'reap-despite-hints',
+  'reap-despite-silence',
+  'reap-takes-values',
+]);
+
+export const MUTATIONS: readonly Mutation[] = [...dots, ...hints, ...membership, ...quorums, ...repair];
+export const OPEN: readonly Mutation[] = MUTATIONS.filter(({ name }) => OPEN_NAMES.has(name));
+export const CLOSED: readonly Mutation[] = MUTATIONS.filter(({ name }) => !OPEN_NAMES.has(name));

@@ -1,0 +1,135 @@
+/** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
+import type { Mutation } from '../mutation.js';
+import { CHANGES, RETURNS, ROUGH_CHANGES } from './runs.js';
+
+const FILLER = 'packages/repair/src/filler.ts';
+const OWNERSHIP = 'packages/membership/src/ownership.ts';
+const IDENTITY = 'packages/server/src/store-identity.ts';
+const PUT = 'packages/coordination/src/put-core.ts';
+
+export const membership: readonly Mutation[] = [
+  {
+    name: 'ready-without-copy',
+    trap: 'ownership flips early: a new owner is ready before it has copied',
+    file: FILLER,
+    find: 'await copyShare(this.#copying, { partition, n, range: ring.rangeOf(partition), source }, notes);',
+    replace: 'void copyShare;',
+    run: CHANGES,
+  },
+  {
+    name: 'ready-after-one-source',
+    trap: 'ownership flips early: a copy of one owner passes for the whole',
+    file: FILLER,
+    find: 'return Math.max(1, owners - w + 1);',
+    replace: 'return Math.max(1, Math.min(1, owners - w + 1));',
+    run: ROUGH_CHANGES,
+  },
+  {
+    name: 'pending-is-owner',
+    trap: 'ownership flips early: who is to become an owner is one at once',
+    file: OWNERSHIP,
+    find: 'const promoted = pending.filter((one) => one.ready).slice(0, vacancies);\n    const orphaned',
+    replace:
+      'pending = pending.map((one) => ({ ...one, ready: true }));\n    const promoted = pending.slice(0, vacancies);\n    const orphaned',
+    run: CHANGES,
+  },
+  {
+    name: 'stale-ready-counts',
+    trap: 'a ready for an earlier change counts although the node has missed writes since',
+    file: OWNERSHIP,
+    find: 'one.node === node && one.since <= change && !one.ready',
+    replace: 'one.node === node && change >= 0 && !one.ready',
+    run: ROUGH_CHANGES,
+  },
+  {
+    name: 'fence-skipped',
+    trap: 'two owners: requests under another ring are served',
+    file: 'packages/server/src/ring-fence.ts',
+    find: 'if (ring === view.ringVersion) {',
+    replace: 'if (ring === view.ringVersion || ring !== undefined) {',
+    also: {
+      file: 'packages/server/src/key-requests.ts',
+      find: 'const isSameRing = (): boolean => membership.view.ringVersion === request.ring;',
+      replace: 'const isSameRing = (): boolean => true;',
+    },
+    run: CHANGES,
+  },
+  {
+    name: 'pending-not-written',
+    trap: 'writes during a transfer are lost: future owners get none',
+    file: PUT,
+    find: '...[...plan.owners, ...plan.pending].map((node) => ({ node, hintFor: undefined })),',
+    replace: '...plan.owners.map((node) => ({ node, hintFor: undefined })),',
+    run: CHANGES,
+  },
+  {
+    name: 'relinquish-unverified',
+    trap: 'a former owner drops what did not arrive',
+    file: 'packages/repair/src/relinquish.ts',
+    find: 'const verified = await Promise.all(scope.owners.map((owner) => this.#verify(scope, owner, entries, range)));',
+    replace: 'const verified = scope.owners.map(() => new Set(entries.map(({ address }) => address)));\n    void range;',
+    run: ROUGH_CHANGES,
+  },
+  {
+    name: 'relinquish-never',
+    trap: 'handoff sticks: former owners keep what they do not own',
+    file: 'packages/repair/src/relinquish.ts',
+    find: 'const everywhere = entries.filter(({ address }) => verified.every((at) => at.has(address)));',
+    replace: 'const everywhere = entries.filter(({ address }) => verified.length === 0 && address.length === 0);',
+    run: CHANGES,
+  },
+  {
+    name: 'leaver-goes-at-once',
+    trap: 'a node that leaves goes before others have its data',
+    file: 'packages/server/src/node-parts.ts',
+    find: 'if (!transfers.isClear) return false;\n      if (await hints.isEmpty()) return true;',
+    replace: 'if (transfers !== undefined) return true;\n      if (await hints.isEmpty()) return true;',
+    run: CHANGES,
+  },
+  {
+    name: 'lost-store-unnoticed',
+    trap: 'a wiped disk or an old copy of it answers as an owner',
+    file: IDENTITY,
+    find: "if (member.actors.some(({ id }) => !this.#env.epoch.has(id))) return 'lost';",
+    replace: '',
+    run: RETURNS,
+  },
+  {
+    name: 'old-stint-data-kept',
+    trap: 'a removed node brings its old data back when it joins again',
+    file: IDENTITY,
+    find: "if (this.#tenure?.stint !== member.stint || this.#tenure.loss !== member.loss) return 'foreign';",
+    replace: '',
+    run: RETURNS,
+  },
+  {
+    name: 'discard-keeps',
+    trap: 'a lost or foreign store keeps what it held',
+    file: IDENTITY,
+    find: 'else if (this.#tenure !== undefined || loss !== undefined) await discard(isNewStint);',
+    replace: 'else void discard;',
+    run: RETURNS,
+  },
+  {
+    name: 'gossip-drops-removals',
+    trap: 'gossip resurrects a removed node: removals do not travel',
+    file: 'packages/membership/src/gossip.ts',
+    find: 'records: fingerprint === request.fingerprint ? [] : records };',
+    replace: "records: fingerprint === request.fingerprint ? [] : records.filter(({ change }) => change.kind !== 'remove') };",
+    also: {
+      file: 'packages/membership/src/history.ts',
+      find: '      const digest = digestOf(record);\n',
+      replace:
+        "      if (incoming.length > 1 && record.change.kind === 'remove') continue;\n      const digest = digestOf(record);\n",
+    },
+    run: CHANGES,
+  },
+  {
+    name: 'history-by-arrival',
+    trap: 'the ring is no function of the history: records are folded as they arrive',
+    file: 'packages/membership/src/history.ts',
+    find: 'other !== undefined && compareRecords(other.record, entry.record) < 0; other = b[++next])',
+    replace: 'other !== undefined && compareRecords(other.record, entry.record) < 0 && next < 0; other = b[++next])',
+    run: ROUGH_CHANGES,
+  },
+];

@@ -1,0 +1,77 @@
+/** Quorums, outcomes and requests: what an answer says is so. */
+import type { Mutation } from '../mutation.js';
+import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, PAUSES, PLAIN } from './runs.js';
+
+const PUT = 'packages/coordination/src/put-core.ts';
+
+export const quorums: readonly Mutation[] = [
+  {
+    name: 'w-counts-pending',
+    trap: 'a new owner counts before it is one: W is met by pending owners',
+    file: PUT,
+    find: 'const primaries = tally(state, plan.owners);',
+    replace: 'const primaries = tally(state, [...plan.owners, ...plan.pending]);',
+    run: CHANGES,
+  },
+  {
+    name: 'pw-counts-fallbacks',
+    trap: 'a sloppy quorum claims what only owners can give: PW is met by fallbacks',
+    file: PUT,
+    find: 'if (acknowledged >= w && primaries.acknowledged >= pw && durable >= dw)',
+    replace: 'if (acknowledged >= w && acknowledged >= pw && durable >= dw)',
+    run: PRIMARIES,
+  },
+  {
+    name: 'w-less-one',
+    trap: 'acknowledged with one copy fewer than asked for',
+    file: PUT,
+    find: 'if (acknowledged >= w && primaries.acknowledged >= pw && durable >= dw)',
+    replace: 'if (acknowledged >= w - 1 && primaries.acknowledged >= pw && durable >= dw)',
+    run: PARTITIONS,
+  },
+  {
+    name: 'partial-passes-for-refused',
+    trap: 'failed writes surface later: a partial write is said not to have happened',
+    file: 'packages/coordination/src/put.ts',
+    find: "    'partial-write',\n",
+    replace: "    'too-large',\n",
+    run: PARTITIONS,
+  },
+  {
+    name: 'expired-requests-done',
+    trap: 'a request that waited in a paused process is carried out after its sender gave up',
+    file: 'packages/bus/src/link-receiver.ts',
+    find: 'if (peer.frameAgeMs > timeoutMs + LATE_MS) {',
+    replace: 'if (peer.frameAgeMs < 0) {',
+    run: PAUSES,
+  },
+  {
+    name: 'context-unauthenticated',
+    trap: 'a forged context with a huge counter deletes data',
+    file: 'packages/versioning/src/context.ts',
+    find: 'if (!timingSafeEqual(key.mac(signed), bytes.subarray(-MAC_BYTES))) {',
+    replace: 'if (!timingSafeEqual(key.mac(signed), key.mac(signed))) {',
+    run: PLAIN,
+  },
+  {
+    name: 'lww-keeps-oldest',
+    trap: 'last write wins, and the oldest is kept',
+    file: 'packages/versioning/src/resolvers.ts',
+    find: 'if (sibling.version.at >= last.version.at) last = sibling;',
+    replace: 'if (sibling.version.at < last.version.at) last = sibling;',
+    run: LAST_WRITES,
+  },
+  {
+    name: 'reads-always-repair',
+    trap: '100 reads cause 0 writes: every read writes to all that answered',
+    file: 'packages/coordination/src/read-repair.ts',
+    find: 'const stale = answers.filter((answer) => answer.set === undefined || !bytesEqual(answer.set, set)).map(({ node }) => node);',
+    replace: 'const stale = answers.filter(() => bytesEqual !== undefined).map(({ node }) => node);',
+    also: {
+      file: 'packages/coordination/src/read-repair.ts',
+      find: 'if (bucket === undefined || (damaged.length === 0 && areSame(answers))) return;',
+      replace: 'if (bucket === undefined) return;',
+    },
+    run: PLAIN,
+  },
+];

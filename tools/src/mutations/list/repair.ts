@@ -1,0 +1,96 @@
+/** Replica synchronisation and reaping: what differs becomes equal, and what is deleted stays so. */
+import type { Mutation } from '../mutation.js';
+import { DELETIONS, MISSED_DELETIONS, TREES } from './runs.js';
+
+const REAP = 'packages/repair/src/reap.ts';
+const REPLICA = 'packages/replica/src/replica.ts';
+const EXCHANGE = 'packages/repair/src/exchange.ts';
+
+export const repair: readonly Mutation[] = [
+  {
+    name: 'tree-misses-writes',
+    trap: 'a Merkle tree is stale: writes do not change it',
+    file: REPLICA,
+    find: 'else observer.wrote(address, held.set, set);',
+    replace: '',
+    run: TREES,
+  },
+  {
+    name: 'tree-trusted-after-failure',
+    trap: 'a Merkle tree is stale: a write that failed stays in it',
+    file: REPLICA,
+    find: '    else observer.wrote(address, held.set, set);\n    committed.catch(() => observer.doubted(address));',
+    replace: '    else observer.wrote(address, held.set, set);\n    committed.catch(() => undefined);',
+    run: TREES,
+  },
+  {
+    name: 'tree-misses-drops',
+    trap: 'a Merkle tree is stale: what is dropped stays in it',
+    file: REPLICA,
+    find: 'observer.dropped(address, before);',
+    replace: '',
+    run: TREES,
+  },
+  {
+    name: 'exchange-pulls-nothing',
+    trap: 'replica synchronisation goes one way only',
+    file: EXCHANGE,
+    find: 'await this.#env.local.absorb(entries);',
+    replace: '',
+    run: TREES,
+  },
+  {
+    name: 'exchange-pushes-nothing',
+    trap: 'replica synchronisation goes one way only',
+    file: EXCHANGE,
+    find: 'await this.#push([...lackedThere, ...unequal], pulled);',
+    replace: '',
+    run: TREES,
+  },
+  {
+    name: 'reap-by-timer',
+    trap: 'a deleted key comes back: tombstones go by age, nobody is asked',
+    file: REAP,
+    find: 'const cleared = await this.#cleared(share, candidates, tally);',
+    replace: 'const cleared = candidates;',
+    run: MISSED_DELETIONS,
+  },
+  {
+    name: 'reap-asks-owners-only',
+    trap: 'a deleted key comes back: nodes that are no owners are not asked',
+    file: REAP,
+    find: 'const others = [...share.view.members.keys()].filter((member) => member !== this.#env.node);',
+    replace:
+      'const others = share.view.placementOf(share.request.partition, share.request.n).owners.filter((member) => member !== this.#env.node);',
+    run: MISSED_DELETIONS,
+  },
+  {
+    name: 'reap-despite-hints',
+    trap: 'a deleted key comes back: a hint for it is outstanding',
+    file: 'packages/repair/src/clearing.ts',
+    find: "kept.has(address) ? 'hinted' :",
+    replace: '',
+    run: MISSED_DELETIONS,
+  },
+  {
+    name: 'reap-despite-silence',
+    trap: 'a deleted key comes back: a member that is down does not hold back the reaping',
+    file: REAP,
+    find: 'return replies.length === members.length ? replies : undefined;',
+    replace: "tally.blocked = '';\n    return replies;",
+    also: {
+      file: 'packages/server/src/reaping.ts',
+      find: 'isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),',
+      replace: 'isSuspect: () => false,',
+    },
+    run: MISSED_DELETIONS,
+  },
+  {
+    name: 'reap-takes-values',
+    trap: 'a key with a tombstone and a concurrent value is taken for deleted',
+    file: 'packages/versioning/src/version-set.ts',
+    find: 'return set.siblings.length > 0 && shownSiblings(set).every(({ version }) => version.tombstone);',
+    replace: 'return set.siblings.length > 0 && shownSiblings(set).some(({ version }) => version.tombstone);',
+    run: DELETIONS,
+  },
+];

@@ -1,0 +1,163 @@
+/** Kinds of runs in which certain bugs show soon: the same clusters, workloads and checks, with the faults that matter to them, and more of those. */
+import type { RunOptions } from '../mutation.js';
+
+type Load = NonNullable<RunOptions['load']>;
+
+const REGISTERS: Load = { workloads: ['registers'], properties: { n: 3, r: 2, w: 2, durability: 'fsync' } };
+const BUSY: Load = { ...REGISTERS, keys: 5, thinkMs: 120 };
+const ROOM_FOR_HINTS = 1024 ** 2;
+const NO_HINTS = 1;
+const DAY_MS = 24 * 3_600_000;
+
+/** Nothing is wrong. */
+export const PLAIN: RunOptions = { kinds: [], durationMs: 15_000, load: BUSY };
+
+/** Little happens, for a bug by which keys grow without end. */
+export const BRIEF: RunOptions = { kinds: [], durationMs: 5_000, load: { ...BUSY, thinkMs: 500 } };
+
+/** Machines lose their power while their disks are slow, and those who write then do not look first. */
+export const CRASHES: RunOptions = {
+  kinds: ['power'],
+  allKinds: true,
+  durationMs: 15_000,
+  faultsEveryMs: 500,
+  faultsLastMs: 1_000,
+  hintLimitBytes: NO_HINTS,
+  load: { ...REGISTERS, keys: 3, thinkMs: 50, blind: 0.7 },
+};
+
+/** Commits fail. */
+export const FAILING_DISKS: RunOptions = {
+  kinds: ['failing-disk', 'slow-disk', 'kill'],
+  allKinds: true,
+  durationMs: 15_000,
+  faultsEveryMs: 800,
+  faultsLastMs: 1_500,
+  load: BUSY,
+};
+
+/** Engines that have to wait for a record, and nothing in memory. */
+export const WAITING: RunOptions = {
+  kinds: ['slow-disk', 'kill'],
+  durationMs: 10_000,
+  reads: 'waiting',
+  load: { ...REGISTERS, keys: 2, thinkMs: 20, blind: 0.5 },
+};
+
+/** Disks forget, or say what was never written, while the node runs. */
+export const ROT: RunOptions = {
+  kinds: ['rot', 'slow-disk', 'pause'],
+  durationMs: 15_000,
+  faultsEveryMs: 500,
+  reads: 'waiting',
+  load: { ...REGISTERS, keys: 3, thinkMs: 50, blind: 0.6 },
+};
+
+/** Clusters fall into parts, again and again, and messages are lost. */
+export const PARTITIONS: RunOptions = {
+  kinds: ['partition', 'one-way', 'loss'],
+  durationMs: 15_000,
+  faultsEveryMs: 1_500,
+  faultsLastMs: 3_000,
+  load: { ...BUSY, blind: 0.4 },
+};
+
+/** Five nodes fall into parts, so that for some keys one part has no owner: fallbacks are all there is. */
+export const STAND_INS: RunOptions = {
+  kinds: ['partition', 'loss'],
+  allKinds: true,
+  nodes: 5,
+  hintLimitBytes: ROOM_FOR_HINTS,
+  durationMs: 15_000,
+  faultsEveryMs: 1_500,
+  faultsLastMs: 2_000,
+  load: { ...REGISTERS, keys: 4, thinkMs: 80, blind: 0.6 },
+};
+
+/** The same, and nodes are killed and stopped meanwhile. */
+export const STAND_INS_KILLED: RunOptions = {
+  ...STAND_INS,
+  kinds: ['partition', 'kill', 'partition'],
+  faultsEveryMs: 600,
+  faultsLastMs: 3_000,
+};
+
+/** Messages come twice, late, and in another order. */
+export const DISORDER: RunOptions = {
+  kinds: ['disorder', 'loss', 'one-way'],
+  allKinds: true,
+  durationMs: 15_000,
+  faultsEveryMs: 1_000,
+  load: BUSY,
+};
+
+/** Processes stand still, and wake to what their senders have given up. */
+export const PAUSES: RunOptions = {
+  kinds: ['pause'],
+  allKinds: true,
+  durationMs: 20_000,
+  faultsEveryMs: 1_500,
+  load: { ...REGISTERS, keys: 4, thinkMs: 60, deletes: 0.3, blind: 0 },
+};
+
+/** Keys are deleted as often as written, and what is deleted is reaped, for nothing is wrong. */
+export const DELETIONS: RunOptions = {
+  kinds: [],
+  durationMs: 70_000,
+  load: { ...REGISTERS, keys: 25, thinkMs: 500, deletes: 0.5, blind: 0.2 },
+};
+
+/** The same, and nodes are away for longer than the quarantine; there is no room for hints. */
+export const MISSED_DELETIONS: RunOptions = {
+  ...DELETIONS,
+  kinds: ['partition', 'kill'],
+  allKinds: true,
+  hintLimitBytes: NO_HINTS,
+  faultsEveryMs: 15_000,
+  faultsLastMs: 18_000,
+};
+
+/** The same, with disks that are put back or wiped, and nodes that are removed and return. */
+export const RETURNS: RunOptions = {
+  ...MISSED_DELETIONS,
+  kinds: ['old-copy', 'remove'],
+  faultsEveryMs: 12_000,
+  faultsLastMs: 15_000,
+};
+
+/** Only the membership changes, and nobody is down. */
+export const CHANGES: RunOptions = {
+  kinds: ['join', 'leave', 'weight'],
+  allKinds: true,
+  durationMs: 20_000,
+  faultsEveryMs: 2_500,
+  load: BUSY,
+};
+
+/** The membership changes while messages and nodes are lost. */
+export const ROUGH_CHANGES: RunOptions = {
+  ...CHANGES,
+  kinds: ['join', 'leave', 'weight', 'remove', 'loss', 'partition', 'kill'],
+  faultsEveryMs: 1_200,
+};
+
+/** Replicas come to differ, and nobody but an exchange of trees finds out: no hints, and what is stored is compared with the trees once a day only. */
+export const TREES: RunOptions = {
+  kinds: ['partition', 'failing-disk'],
+  allKinds: true,
+  durationMs: 15_000,
+  faultsEveryMs: 1_500,
+  verifyCycleMs: DAY_MS,
+  hintLimitBytes: NO_HINTS,
+  load: { ...REGISTERS, keys: 40, thinkMs: 100, blind: 0.5 },
+};
+
+/** Writes that ask for two owners, while owners are away. */
+export const PRIMARIES: RunOptions = {
+  ...PARTITIONS,
+  nodes: 5,
+  load: { ...BUSY, properties: { ...REGISTERS.properties, pw: 2 } },
+};
+
+/** Last write wins, in a network that falls into parts. */
+export const LAST_WRITES: RunOptions = { ...PARTITIONS, load: { ...BUSY, workloads: ['last-writes'] } };

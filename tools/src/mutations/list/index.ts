@@ -10,7 +10,6 @@ import { quorums } from './quorums.js';
 import { repair } from './repair.js';
 
 const OPEN_NAMES: ReadonlySet<string> = new Set([
-  'actor-kept-after-crash',
   'drop-whatever-is-held',
   'hint-deleted-before-ack',
   'hints-dropped-at-restart',
@@ -25,14 +24,11 @@ const OPEN_NAMES: ReadonlySet<string> = new Set([
   'pending-not-written',
   'relinquish-unverified',
   'leaver-goes-at-once',
-  'lost-store-unnoticed',
   'old-stint-data-kept',
   'discard-keeps',
   'gossip-drops-removals',
-  'pw-counts-fallbacks',
   'expired-requests-done',
   'context-unauthenticated',
-  'partial-passes-for-refused',
   'tree-misses-writes',
   'tree-trusted-after-failure',
   'tree-misses-drops',

@@ -118,7 +118,7 @@ async function putBack(name: string, copy: string): Promise<void> {
   await cluster.restart(name);
 }
 
-test('a data directory that has lost what was acknowledged: one repair refills it, and the node minds its actor; the next repair moves nothing', async () => {
+test('(16) a data directory that has lost what was acknowledged: one repair refills it, and the node minds its actor; the next repair moves nothing', async () => {
   const copy = await copyOf('n2');
   await write(0, 500);
   await expect.poll(async () => (await holdings('n2')).length, { timeout: 20_000 }).toBe(500);
@@ -134,7 +134,7 @@ test('a data directory that has lost what was acknowledged: one repair refills i
   expect((await repair()).report).toMatchObject({ exchanges: 48, equal: 48, differing: 0, pulled: 0, pushed: 0, bytes: 0 });
 });
 
-test('a node is killed, 500 writes go on, it restarts: without any read all three become equal', async () => {
+test('(16) a node is killed, 500 writes go on, it restarts: without any read all three become equal', async () => {
   await cluster.kill('n3');
   await write(500, 1_000);
   const skipping = await repair();
@@ -145,7 +145,7 @@ test('a node is killed, 500 writes go on, it restarts: without any read all thre
   await expectEqual(1_000);
 });
 
-test('kill -9 of all: trees are built anew from the disks, and agree', async () => {
+test('(17) kill -9 of all: trees are built anew from the disks, and agree', async () => {
   await Promise.all(NODES.map((name) => cluster.kill(name)));
   for (const name of NODES) await cluster.launch('node', name);
   for (const name of NODES) await cluster.untilReady(name);

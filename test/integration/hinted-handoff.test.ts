@@ -28,7 +28,7 @@ async function totalOf(name: string): Promise<number> {
   return total;
 }
 
-test('W = 3 with a node killed: fallbacks keep hints, which survive their own kill -9, and go home when the node is back', async () => {
+test('(14) W = 3 with a node killed: fallbacks keep hints, which survive their own kill -9, and go home when the node is back', async () => {
   const KEYS = 300;
   await cluster.kill('n2');
   for (let i = 0; i < KEYS; i++) await bucket.put(`key-${i}`, i, { w: 3 });

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-test('a node joins a cluster that holds data: it fills its partitions under writes, becomes ready, nothing is lost, and former owners keep nothing', async () => {
+test('(12, 13) a node joins a cluster that holds data: it fills its partitions under writes, becomes ready, nothing is lost, and former owners keep nothing', async () => {
   const client = await cluster.connect({ routing: 'direct' });
   const bucket = client.bucket('default', { codec: json<number>() });
   const expected = new Map<string, number>();

@@ -83,7 +83,7 @@ async function expectAllWell(workload: Workload): Promise<void> {
   await workload.verify(client);
 }
 
-test('a wiped node does not serve as its old self: no read comes back empty, and it is refilled without an administrator', async () => {
+test('(15, 30) a wiped node does not serve as its old self: no read comes back empty, and it is refilled without an administrator', async () => {
   const bucket = client.bucket('default');
   const keys = Array.from({ length: 200 }, (_, i) => `kept-${i}`);
   for (const key of keys) await bucket.put(key, `value of ${key}`, { w: 'all' });
@@ -120,7 +120,7 @@ test('a wiped node does not serve as its old self: no read comes back empty, and
   await expectAllWell(workload);
 });
 
-test('a data directory replaced by an older copy: the node takes a new epoch and is refilled', async () => {
+test('(1) a data directory replaced by an older copy: the node takes a new epoch and is refilled', async () => {
   const workload = startWriting('an older copy of a data directory');
   await workload.untilAcknowledged(200);
   await cluster.kill('n3');
@@ -141,7 +141,7 @@ test('a data directory replaced by an older copy: the node takes a new epoch and
   await expectAllWell(workload);
 });
 
-test('the leaving node is killed while it leaves: it goes on when it is back, and leaves', async () => {
+test('(25, 30) the leaving node is killed while it leaves: it goes on when it is back, and leaves', async () => {
   const workload = startWriting('kill -9 of a leaving node');
   await workload.untilAcknowledged(200);
   await client.admin.leave('n4');
@@ -156,7 +156,7 @@ test('the leaving node is killed while it leaves: it goes on when it is back, an
   await expectAllWell(workload);
 });
 
-test('the joining node is killed while it joins: it goes on when it is back, and owns its share', async () => {
+test('(25) the joining node is killed while it joins: it goes on when it is back, and owns its share', async () => {
   const workload = startWriting('kill -9 of a joining node');
   await workload.untilAcknowledged(200);
   await cluster.launch('node', 'n5');
@@ -171,7 +171,7 @@ test('the joining node is killed while it joins: it goes on when it is back, and
   await expectAllWell(workload);
 });
 
-test('two changes at once, and a node killed in the middle: they converge', async () => {
+test('(25) two changes at once, and a node killed in the middle: they converge', async () => {
   const workload = startWriting('a join and a leave at once, and kill -9 of a third');
   await workload.untilAcknowledged(200);
   await cluster.launch('node', 'n5');
@@ -186,7 +186,7 @@ test('two changes at once, and a node killed in the middle: they converge', asyn
   await expectAllWell(workload);
 });
 
-test('a node that was removed while it was down and comes back brings nothing back, and begins anew when it joins again', async () => {
+test('(25) a node that was removed while it was down and comes back brings nothing back, and begins anew when it joins again', async () => {
   const bucket = client.bucket('default');
   const keys = Array.from({ length: 60 }, (_, i) => `deleted-${i}`);
   for (const key of keys) await bucket.put(key, 'old', { w: 'all' });
@@ -214,7 +214,7 @@ test('a node that was removed while it was down and comes back brings nothing ba
   await expectAllWell(workload);
 });
 
-test('a dead node is replaced during writes: its successor has exactly its share, and nothing else moves', async () => {
+test('(30) a dead node is replaced during writes: its successor has exactly its share, and nothing else moves', async () => {
   const workload = startWriting('replace of a dead node');
   await workload.untilAcknowledged(200);
   const before = await client.admin.view();

@@ -89,7 +89,7 @@ async function expectValue(keys: readonly string[], value: string): Promise<void
   expect(values).toEqual(keys.map(() => [value]));
 }
 
-test('tombstones stay while a node that missed the delete is down, go when it is back and equal, and nothing returns', async () => {
+test('(29) tombstones stay while a node that missed the delete is down, go when it is back and equal, and nothing returns', async () => {
   const keys = keysNamed('gone-');
   await each(keys, (key) => bucket.put(key, 'old', { w: 3 }));
   const before = await each(keys, async (key) => (await bucket.read(key)).context as ReadContext);
@@ -144,7 +144,7 @@ test('tombstones stay while a node that missed the delete is down, go when it is
   );
 }, 400_000);
 
-test('the only node that took the deletes dies: until it is back nothing is reaped, then the deletes hold and newer writes survive', async () => {
+test('(5) the only node that took the deletes dies: until it is back nothing is reaped, then the deletes hold and newer writes survive', async () => {
   const keys = keysNamed('alone-');
   await each(keys, (key) => bucket.put(key, 'old', { w: 3 }));
   const contexts = await each(keys, async (key) => (await bucket.read(key)).context as ReadContext);

@@ -93,7 +93,7 @@ async function shareOf(through: Client, node: NodeId): Promise<{ records: number
   return { records: sum('records'), bytes: sum('bytes') };
 }
 
-test('join, leave and join again, under writes, reads and deletions: equal replicas, nothing at former owners, nothing lost, and then all is quiet', async () => {
+test('(12, 13, 24, 28) join, leave and join again, under writes, reads and deletions: equal replicas, nothing at former owners, nothing lost, and then all is quiet', async () => {
   const { cluster: run, client: direct } = await start();
   await putMany(direct, 300, 2_000);
   const workload = startWorkload(direct, { name: 'join, leave, join again', writers: 4, pauseMs: 20 });

@@ -47,10 +47,11 @@ export interface PutState {
 
 /**
  * `down`: owners that are not worth asking while somebody can stand in for them, unless PW needs them. `self`: what the minting node keeps, when it is itself
- * a fallback.
+ * a fallback; under a ring that came after the mint that may be no part in the plan any more, and counts for nothing then.
  */
 export function startPut(plan: PutPlan, down: readonly NodeId[] = [], self?: StandIn): PutState {
-  const state = judged({ plan, standIns: self === undefined ? [] : [self], heard: [], verdict: 'replicating' });
+  const standIns = self === undefined || !isPartOf(plan, self) ? [] : [self];
+  const state = judged({ plan, standIns, heard: [], verdict: 'replicating' });
   return down.reduce((next, owner) => (owner === self?.owner ? next : putGivenUp(next, owner, 'unreachable')), state);
 }
 
@@ -75,10 +76,18 @@ export function putFailed(state: PutState, node: NodeId, code: ErrorCode): PutSt
  * hint, and is to be given the version as its own.
  */
 export function putReplanned(state: PutState, plan: PutPlan): PutState {
-  const isMeant = (node: NodeId): boolean => plan.owners.includes(node) || plan.pending.includes(node);
-  const risen = state.standIns.filter(({ node }) => isMeant(node)).map(({ node }) => node);
-  const standIns = state.standIns.filter(({ node, owner }) => plan.owners.includes(owner) && !isMeant(node));
+  const risen = state.standIns.filter(({ node }) => isMeant(plan, node)).map(({ node }) => node);
+  const standIns = state.standIns.filter((standIn) => isPartOf(plan, standIn));
   return judged({ ...state, plan, standIns, heard: state.heard.filter(({ node }) => !risen.includes(node)) });
+}
+
+/** Whether the node is given the version as its own, now or for the time to come. */
+function isMeant({ owners, pending }: PutPlan, node: NodeId): boolean {
+  return owners.includes(node) || pending.includes(node);
+}
+
+function isPartOf(plan: PutPlan, { node, owner }: StandIn): boolean {
+  return plan.owners.includes(owner) && !isMeant(plan, node);
 }
 
 /** The owner whose hint the node is to keep; undefined for one that is given the version as its own. */

@@ -297,7 +297,12 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
     const deadline = env.alarms.set(leftMs(), conclude);
     const patience = watchSilent(env, () => [...inFlight, ...placement.fallbacks.slice(0, quorum.n)], giveUpSuspects);
     minted.committed.then(
-      () => settle(putAcknowledged(state, env.self, isDurable)),
+      () => {
+        // What it minted as a fallback is a hint, and no copy of its own under a ring that gives it another part.
+        const isOnlyHint = standIn !== undefined && standsInFor(state, env.self) === undefined;
+        if (isOnlyHint) apply(putFailed(state, env.self, 'stale-ring'));
+        else settle(putAcknowledged(state, env.self, isDurable));
+      },
       (thrown: unknown) => apply(putFailed(state, env.self, toArmatureError(thrown).code)),
     );
     apply(state);

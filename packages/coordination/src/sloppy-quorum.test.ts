@@ -52,6 +52,13 @@ describe('put core', () => {
     expect(state.verdict).toBe('short');
   });
 
+  test('a fallback that minted under a ring that has gone counts for nothing: neither as the future owner it is now, nor for an owner that is none', () => {
+    const asPending = startPut({ ...plan(), owners: [n1, n2], pending: [n4] }, [], { node: n4, owner: n3 });
+    expect(say(say(asPending, n4, 'durable'), n1, 'durable').verdict).toBe('replicating');
+    const forStranger = startPut({ ...plan(), fallbacks: [n5] }, [], { node: n4, owner: node('n9') });
+    expect(say(say(forStranger, n4, 'durable'), n1, 'durable').verdict).toBe('replicating');
+  });
+
   test('owners known to be down are not asked; their fallbacks are, at once', () => {
     const state = startPut(plan(), [n2, n3]);
     expect(putTargets(state).filter(({ hintFor }) => hintFor !== undefined)).toEqual([

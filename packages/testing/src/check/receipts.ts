@@ -6,7 +6,7 @@
  *   claimed   a replica that is said to have taken part never wrote the put to its disk; but for puts that some later one supersedes, which may have come first
  *   unsynced  a replica is said to have it on stable storage, and had not synced it when the client was told so
  */
-import { tookPart, type BucketProperties } from '@armature/protocol';
+import { tookPart, type BucketProperties, type Receipt } from '@armature/protocol';
 import type { DiskWitness } from './disk-witness.js';
 import type { OperationLog } from './operation-log.js';
 
@@ -24,8 +24,10 @@ export function checkReceipts(
     const tookIt = receipt.replicas.filter(tookPart);
     const primaries = tookIt.filter(({ role }) => role === 'primary').length;
     const counted = tookIt.filter(({ role }) => role !== 'pending').length;
-    if (counted < w) found.push(`short: ${id} in ${key} was acknowledged by ${counted} replicas, W is ${w}`);
-    if (primaries < pw) found.push(`short: ${id} in ${key} was acknowledged by ${primaries} primaries, PW is ${pw}`);
+    if (counted < w)
+      found.push(`short: ${id} in ${key} was acknowledged by ${counted} replicas, W is ${w} (${described(receipt)})`);
+    if (primaries < pw)
+      found.push(`short: ${id} in ${key} was acknowledged by ${primaries} primaries, PW is ${pw} (${described(receipt)})`);
     if (!isWritten || superseded.has(id)) continue;
     for (const { node, outcome: said } of tookIt) {
       if (witness.of(id)?.nodes.has(node) !== true)
@@ -35,4 +37,8 @@ export function checkReceipts(
     }
   }
   return found;
+}
+
+function described({ coordinator, replicas }: Receipt): string {
+  return [`minted by ${coordinator}`, ...replicas.map(({ node, role, outcome }) => `${node}: ${role} ${outcome}`)].join(', ');
 }

@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { checkUnchanged, type Admin, type Committed, type CostedPlan } from '@armature/client';
 import { EXIT } from '@armature/process';
-import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
 import { followTransfers, takeTransferReport } from '../follow-transfers.js';
@@ -16,10 +15,10 @@ import { readPlan } from '../plan/plan-document.js';
 import { amountText, planText } from '../plan/plan-text.js';
 import type { Session } from '../session.js';
 import { ReceivedSince, type TransferReport } from '../transfer-report.js';
+import { showWorkBar } from '../work-bar.js';
 
 /** A plan of a thousand nodes has some tens of megabytes. */
 const MAX_PLAN_BYTES = 256 * 1024 * 1024;
-const BAR_CELLS = 24;
 
 export function defineClusterCommit(commands: Commands, cluster: Command): void {
   define<{ wait?: boolean }>(commands, cluster, {
@@ -77,7 +76,7 @@ async function wait(
   const interrupted = session.io.catchInterrupt();
   const startedMs = clock.monotonicMs();
   const received = new ReceivedSince(first);
-  const bar = showBar(session);
+  const bar = showWorkBar(session, 'copied', ({ value, total }) => `${value} of ${total}`);
   let most = plan.transfers.length;
   const tellJson = async (settled: boolean): Promise<void> => {
     if (!session.voice.json) return;
@@ -146,31 +145,4 @@ async function readText(session: Session, file: string): Promise<string> {
     chunks.push(bytes);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-interface Bar {
-  update(done: number, of: number, words: string): void;
-  stop(): void;
-}
-
-/** On standard error, and on a terminal only. */
-function showBar(session: Session): Bar {
-  const { stderr } = session.io;
-  if (session.voice.json || stderr.isTTY !== true) return { update() {}, stop() {} };
-  const bar = new SingleBar({
-    stream: stderr,
-    hideCursor: true,
-    format: (_options, { progress, value, total }, payload: { words?: string }) => {
-      const filled = Math.round(BAR_CELLS * progress);
-      return `copied ${'█'.repeat(filled)}${'░'.repeat(BAR_CELLS - filled)} ${value} of ${total}  ${payload.words ?? ''}`;
-    },
-  });
-  bar.start(1, 0, {});
-  return {
-    update(done, of, words) {
-      bar.setTotal(Math.max(1, of));
-      bar.update(of === 0 ? 1 : done, { words });
-    },
-    stop: () => bar.stop(),
-  };
 }

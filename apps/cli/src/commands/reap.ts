@@ -2,21 +2,15 @@
  * `armature reap`: looks for tombstones that nobody needs any more, now, and tells what holds the others back. The nodes do the work; workers have it done all
  * the time.
  */
-import { parseBucketName, toArmatureError, unwrap, type PartitionId } from '@armature/kernel';
+import { toArmatureError } from '@armature/kernel';
 import { EXIT } from '@armature/process';
 import { HOLD_REASONS, type HoldReason } from '@armature/protocol';
 import { runReapPass, sharesToReap, type ReapTally } from '@armature/repair';
 import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, type Commands, type Outcome } from '../command.js';
 import { countText, durationText, plural } from '../format.js';
-import { integerBetween } from '../parse.js';
 import type { Session } from '../session.js';
-import { checkPartition, propertiesOf } from './repair.js';
-
-interface ReapOptions {
-  readonly bucket?: string;
-  readonly partition?: number;
-}
+import { chosenShares, shareOptions, type ShareOptions } from './share-options.js';
 
 /** What stands in the way, in words. */
 const REASON_TEXTS: Readonly<Record<HoldReason, string>> = {
@@ -31,7 +25,7 @@ const REASON_TEXTS: Readonly<Record<HoldReason, string>> = {
 };
 
 export function defineReap(commands: Commands, parent: Command): void {
-  define<ReapOptions>(commands, parent, {
+  define<ShareOptions>(commands, parent, {
     usage: 'reap',
     summary: 'drop the tombstones of deleted keys that nobody needs any more',
     details:
@@ -39,27 +33,18 @@ export function defineReap(commands: Commands, parent: Command): void {
       'Between the two lies the quarantine of the nodes (--reap-quarantine, 10 minutes). So the first run finds, and one that is later drops. ' +
       'One member that is down blocks all of it until it is back, or removed.\n' +
       'Exit code 3: some partitions could not be gone through; repeat it when all nodes are up.',
-    options: [
-      option('--bucket <bucket>', 'only the keys of this bucket'),
-      option(
-        '--partition <number>',
-        'only this partition; "armature ring --key" tells that of a key',
-        integerBetween('--partition', 0, 65_535),
-      ),
-    ],
+    options: shareOptions,
     examples: ['reap', 'reap --bucket carts', 'reap --partition 17 --json'],
     run: (session, _args, options) => run(session, options),
   });
 }
 
-async function run(session: Session, options: ReapOptions): Promise<Outcome> {
+async function run(session: Session, options: ShareOptions): Promise<Outcome> {
   const { admin } = await session.client();
   const { clock } = session.io;
   let view = await admin.view();
-  const bucket = options.bucket === undefined ? undefined : unwrap(parseBucketName(options.bucket));
-  const properties = bucket === undefined ? undefined : propertiesOf(view, bucket);
-  checkPartition(session, view, options.partition);
-  const shares = sharesToReap(view, { partition: options.partition as PartitionId | undefined, n: properties?.n });
+  const { bucket, ...filter } = chosenShares(session, view, options);
+  const shares = sharesToReap(view, filter);
   const interrupted = session.io.catchInterrupt();
   const startedMs = clock.monotonicMs();
   const tally = await runReapPass(

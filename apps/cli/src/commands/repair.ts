@@ -2,29 +2,25 @@
  * `armature repair`: replica synchronisation on demand (paper, section 4.7), and a word to the workers that do it all the time. A sweep driven from
  * here asks the nodes themselves to run the exchanges; no data passes through the command line.
  */
-import { ArmatureError, parseBucketName, toArmatureError, unwrap, type NodeId, type PartitionId } from '@armature/kernel';
+import { toArmatureError, type NodeId } from '@armature/kernel';
 import type { Admin } from '@armature/client';
-import type { View } from '@armature/membership';
 import { EXIT } from '@armature/process';
-import { unknownBucket, type BucketProperties, type WorkerCommand, type WorkerStatus } from '@armature/protocol';
+import type { WorkerCommand, WorkerStatus } from '@armature/protocol';
 import { progressOf, roundsOf, runSweep, type Pair, type PairResult, type Sweep, type SweepLimits } from '@armature/repair';
 import { systemRandom } from '@armature/runtime';
-import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
 import { countText, durationText, plural, sizeText, tableText } from '../format.js';
-import { integerBetween } from '../parse.js';
 import type { Session } from '../session.js';
+import { showWorkBar } from '../work-bar.js';
+import { chosenShares, shareOptions, type ShareOptions } from './share-options.js';
 
-interface RepairOptions {
-  readonly bucket?: string;
-  readonly partition?: number;
+interface RepairOptions extends ShareOptions {
   readonly watch?: boolean;
 }
 
 /** A node runs two exchanges at a time; with a worker about, one of ours per node leaves it room. */
 const LIMITS: SweepLimits = { atOnce: 4, perNode: 2, attempts: 60, retryMs: 500 };
-const BAR_CELLS = 24;
 
 export function defineRepair(commands: Commands, repair: Command): void {
   define<RepairOptions>(commands, repair, {
@@ -34,15 +30,7 @@ export function defineRepair(commands: Commands, repair: Command): void {
     details:
       'Every pair of replicas of every partition compares hash trees, and what differs is merged both ways. Nothing is overwritten.\n' +
       'Nodes that are down are skipped. Exit code 3: some were, or some exchanges failed; repeat it when they are back.',
-    options: [
-      option('--bucket <bucket>', 'only the keys of this bucket'),
-      option(
-        '--partition <number>',
-        'only this partition; "armature ring --key" tells that of a key',
-        integerBetween('--partition', 0, 65_535),
-      ),
-      option('--watch', 'a line for every exchange that found differences or failed'),
-    ],
+    options: [...shareOptions, option('--watch', 'a line for every exchange that found differences or failed')],
     examples: ['repair', 'repair --bucket carts --watch', 'repair --partition 17 --json'],
     run: (session, _args, options) => run(session, options),
   });
@@ -67,14 +55,12 @@ async function run(session: Session, options: RepairOptions): Promise<Outcome> {
   const { admin } = await session.client();
   const { clock } = session.io;
   let view = await admin.view();
-  const bucket = options.bucket === undefined ? undefined : unwrap(parseBucketName(options.bucket));
-  const properties = bucket === undefined ? undefined : propertiesOf(view, bucket);
-  checkPartition(session, view, options.partition);
+  const { bucket, ...filter } = chosenShares(session, view, options);
   const down = new Set((await admin.members()).filter(({ problem }) => problem !== undefined).map(({ node }) => node));
-  const rounds = roundsOf(view, { partition: options.partition as PartitionId | undefined, n: properties?.n });
+  const rounds = roundsOf(view, filter);
   const interrupted = session.io.catchInterrupt();
   const startedMs = clock.monotonicMs();
-  const bar = showBar(session);
+  const bar = showWorkBar(session, 'repair', ({ progress }) => `${Math.floor(progress * 100)} %`);
   const sweep = await runSweep(
     {
       async exchange({ initiator, peer, partition, n }) {
@@ -91,7 +77,11 @@ async function run(session: Session, options: RepairOptions): Promise<Outcome> {
       pace: () => Promise.resolve(),
       isCancelled: () => interrupted.aborted,
       onResult(pair, result, now) {
-        bar.update(now);
+        bar.update(
+          progressOf(now),
+          1,
+          `${plural(now.tally.exchanges, 'exchange')}, ${plural(now.tally.differing, 'difference')}`,
+        );
         if (options.watch === true && isNews(result)) void session.note(newsText(pair, result));
       },
       clock,
@@ -108,24 +98,6 @@ async function run(session: Session, options: RepairOptions): Promise<Outcome> {
   else await session.print(summaryText(session, sweep, elapsedMs));
   if (interrupted.aborted) return EXIT.interrupted;
   return tally.failed > 0 || tally.skipped > 0 ? EXIT.unavailable : undefined;
-}
-
-export function propertiesOf(view: View, bucket: Parameters<typeof view.buckets.get>[0]): BucketProperties {
-  const properties = view.buckets.get(bucket);
-  if (properties === undefined) throw unknownBucket(bucket);
-  return properties;
-}
-
-export function checkPartition(session: Session, { ring }: View, partition: number | undefined): void {
-  if (ring === undefined) {
-    throw new ArmatureError('no-cluster', `cluster ${session.settings.cluster} has not been created yet`, {
-      remedy: 'armature cluster create --nodes <names>',
-    });
-  }
-  if (partition === undefined || partition < ring.partitionCount) return;
-  throw new ArmatureError('invalid-argument', `there is no partition ${partition}: the ring has ${ring.partitionCount}`, {
-    remedy: 'Partitions count from 0. "armature ring --key <key>" tells the partition of a key.',
-  });
 }
 
 function isNews(result: PairResult): boolean {
@@ -198,31 +170,4 @@ function reapingText({ passes, reaped, waiting, heldBack, blocked }: WorkerStatu
   if (passes === 0) return '-';
   const counts = `${countText(reaped)} dropped, ${countText(waiting)} waiting, ${countText(heldBack)} held back`;
   return blocked === 0 ? counts : `${counts}, blocked in ${plural(blocked, 'partition')}`;
-}
-
-interface Bar {
-  update(sweep: Sweep): void;
-  stop(): void;
-}
-
-/** On standard error, and on a terminal only. */
-function showBar(session: Session): Bar {
-  const { stderr } = session.io;
-  if (session.voice.json || stderr.isTTY !== true) return { update() {}, stop() {} };
-  const bar = new SingleBar({
-    stream: stderr,
-    hideCursor: true,
-    format: (_options, { progress }, payload: { words?: string }) => {
-      const filled = Math.round(BAR_CELLS * progress);
-      return `repair ${'█'.repeat(filled)}${'░'.repeat(BAR_CELLS - filled)} ${Math.floor(progress * 100)} %  ${payload.words ?? ''}`;
-    },
-  });
-  bar.start(1, 0, {});
-  return {
-    update: (sweep) =>
-      bar.update(progressOf(sweep), {
-        words: `${plural(sweep.tally.exchanges, 'exchange')}, ${plural(sweep.tally.differing, 'difference')}`,
-      }),
-    stop: () => bar.stop(),
-  };
 }

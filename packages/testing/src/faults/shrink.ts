@@ -19,12 +19,11 @@ export async function shrink(
   let runs = 0;
   const stillFails = async (candidate: readonly Fault[]): Promise<boolean> => runs < maxRuns && (runs++, await fails(candidate));
   let current = schedule;
-  for (let parts = 2; current.length > 0 && parts <= current.length * 2;) {
-    const size = Math.max(1, Math.ceil(current.length / parts));
+  for (let size = Math.ceil(current.length / 2); current.length > 0;) {
     const smaller = await firstThatFails(without(current, size), stillFails);
-    if (smaller !== undefined) current = smaller;
-    else if (size === 1) break;
-    parts = smaller === undefined ? parts * 2 : Math.max(2, parts - 1);
+    if (smaller === undefined && size === 1) break;
+    current = smaller ?? current;
+    size = Math.ceil((smaller === undefined ? size : Math.min(size, current.length)) / 2);
   }
   for (const [place, fault] of current.entries()) {
     for (let shorter = fault.lastMs / 2; shorter >= 1; shorter /= 2) {

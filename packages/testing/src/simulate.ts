@@ -13,8 +13,9 @@ import { checkQuietReads } from './check/quiet-reads.js';
 import { DotRegister, heldUnder } from './check/replica-contents.js';
 import { STEADY } from './check/steady-reads.js';
 import { SimulatedCluster } from './cluster/simulated-cluster.js';
-import { drawSchedule, FAULT_KINDS, type Fault, type FaultKind } from './faults/fault.js';
+import type { NodeOptions } from '@armature/server';
 import { parseSpaceKey } from '@armature/storage';
+import { drawSchedule, FAULT_KINDS, type Fault, type FaultKind } from './faults/fault.js';
 import { Nemesis } from './faults/nemesis.js';
 import { Load, type LoadWishes } from './workload/load.js';
 import type { DiskReads } from './world/disk.js';
@@ -43,6 +44,10 @@ export interface SimulationOptions {
   readonly reads?: DiskReads;
   /** In which nodes compare all that they store with their hash trees, virtual ms; a minute by default. */
   readonly verifyCycleMs?: number;
+  /** Whether an anti-entropy worker is there throughout, or only in peace; drawn from the seed by default. */
+  readonly worker?: 'throughout' | 'in-peace';
+  /** How fast and how many at a time nodes transfer partitions; drawn from the seed by default. */
+  readonly transfers?: Pick<NodeOptions, 'transfersAtOnce' | 'transferBytesPerSecond'>;
   readonly load?: LoadWishes;
 }
 
@@ -87,7 +92,10 @@ const RECOVERY_MS = 15_000;
 /** and then it is tried for so long. */
 const PROBATION_MS = 10_000;
 const FLUSH_MS = 5_000;
+/** So slow that a few kilobytes take seconds. */
+const SLOW_TRANSFERS = { transfersAtOnce: 1, transferBytesPerSecond: 1_000 };
 const CLIENTS = ['c1', 'c2', 'c3'];
+const WORKER = 'a1';
 const NEWCOMERS = ['n6', 'n7'];
 
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
@@ -95,7 +103,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const world = new World({ seed, keepTrace });
   const random = world.random('run');
   const nodes = drawNodes(random, options.nodes);
-  const cluster = await startCluster(world, nodes, options);
+  const worker = options.worker ?? (random.int(4) === 0 ? 'in-peace' : 'throughout');
+  const cluster = await startCluster(world, nodes, { ...options, worker });
   const dots = new DotRegister();
   const witness = new DiskWitness();
   let dropped = 0;
@@ -136,6 +145,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const running = load.run();
   await world.run(world.nowMs + durationMs);
   await world.until(nemesis.heal());
+  if (worker === 'in-peace') await world.until(cluster.startWorker(WORKER));
   const healedMs = world.nowMs;
   await world.run(healedMs + RECOVERY_MS + PROBATION_MS);
   load.stop();
@@ -183,13 +193,15 @@ function drawNodes(random: Random, wanted: number | undefined): string[] {
 function startCluster(
   world: World,
   nodes: readonly string[],
-  { reads, verifyCycleMs, hintLimitBytes }: SimulationOptions,
+  { reads, verifyCycleMs, hintLimitBytes, worker, transfers }: SimulationOptions,
 ): Promise<SimulatedCluster> {
   const engine = world.random('engine');
   const drawnReads = engine.int(2) === 0 ? 'at-once' : 'waiting';
   const drawnLimit = engine.int(4) === 0 ? SCARCE_HINT_BYTES : undefined;
   const limit = hintLimitBytes ?? drawnLimit;
+  const drawnTransfers = engine.int(4) === 0 ? SLOW_TRANSFERS : {};
   const nodeOptions = {
+    ...(transfers ?? drawnTransfers),
     ...(limit === undefined ? {} : { hintLimitBytes: limit }),
     ...(verifyCycleMs === undefined ? {} : { verifyCycleMs }),
   };
@@ -197,7 +209,7 @@ function startCluster(
   const starting = SimulatedCluster.start(world, {
     nodes,
     routers: ['r1'],
-    workers: ['a1'],
+    workers: worker === 'throughout' ? [WORKER] : [],
     skewOf: (name) => (off(name).float() - 0.5) * 2_000,
     rateOf: (name) => 1 + (off(name).fork('rate').float() - 0.5) * 2e-4,
     reads: reads ?? drawnReads,

@@ -26,7 +26,10 @@ export interface LoadWishes {
   readonly workloads?: readonly WorkloadKind[];
   /** Of every bucket. */
   readonly properties?: Partial<BucketProperties>;
+  /** In use at a time. */
   readonly keys?: number;
+  /** How long a key is in use, virtual ms; `Infinity`: to the end. */
+  readonly fadeMs?: number;
   /** Mean time between two steps of one client, virtual ms. */
   readonly thinkMs?: number;
   /** Of the steps of registers, the share that deletes, and that writes without having read. */
@@ -100,7 +103,7 @@ export class Load {
   describe(): string[] {
     return this.workloads.map(({ bucket: { name, properties }, keys }) => {
       const { n, r, w, durability } = properties;
-      return `${name}, n=${n} r=${r} w=${w} ${durability}, ${keys.length} keys`;
+      return `${name}, n=${n} r=${r} w=${w} ${durability}, ${keys.describe()}`;
     });
   }
 
@@ -121,7 +124,7 @@ export class Load {
     for (const { bucket, keys } of this.workloads) {
       for (const connection of this.#connections) {
         const reading = connection.bucket(bucket.name, { codec: utf8 });
-        for (const key of [...keys, 'never-written']) await reading.get(key);
+        for (const key of [...keys.all, 'never-written']) await reading.get(key);
       }
     }
   }
@@ -134,7 +137,13 @@ function drawWorkload(world: World, random: Random, kind: WorkloadKind, { nodes,
   const env: WorkloadEnv = { world, bucket, attempts: new Attempts(world) };
   const many = 3 + random.int(20);
   const few = pick(random, [1, 2, 4]) as number;
-  const common = { thinkMs: wishes.thinkMs ?? 50 + random.int(400), deletes: wishes.deletes ?? 0.1, blind: wishes.blind ?? 0.15 };
+  const drawnFadeMs = random.int(3) === 0 ? 5_000 + random.int(20_000) : Infinity;
+  const common = {
+    thinkMs: wishes.thinkMs ?? 50 + random.int(400),
+    fadeMs: wishes.fadeMs ?? drawnFadeMs,
+    deletes: wishes.deletes ?? 0.1,
+    blind: wishes.blind ?? 0.15,
+  };
   switch (kind) {
     case 'registers':
     case 'last-writes':

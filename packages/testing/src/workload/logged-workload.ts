@@ -15,15 +15,15 @@ import { checkSessions } from '../check/sessions.js';
 import { checkSteadyReads } from '../check/steady-reads.js';
 import { RecreationClient } from './recreations.js';
 import { LoggedRegisters, RegisterClient } from './registers.js';
-import { keysNamed, type Evidence, type SteppingClient, type Tally, type Workload, type WorkloadEnv } from './workload.js';
+import { KeySpace, type KeySpaceOptions } from './key-space.js';
+import { type Evidence, type SteppingClient, type Tally, type Workload, type WorkloadEnv } from './workload.js';
 
 /** No write that goes well takes as long. */
 const LONG_MS = 100;
 
-export interface LoggedOptions {
+export interface LoggedOptions extends KeySpaceOptions {
   /** `mixed`: reads, writes over what was read, blind writes, a few deletes. `recreations`: puts and deletes in turn. */
   readonly steps: 'mixed' | 'recreations';
-  readonly keys: number;
   /** Mean time between two steps of one client, virtual ms. */
   readonly thinkMs: number;
   /** Of `mixed` steps, the share that deletes, and that writes without having read. */
@@ -32,7 +32,7 @@ export interface LoggedOptions {
 }
 
 export class LoggedWorkload implements Workload {
-  readonly keys: readonly string[];
+  readonly keys: KeySpace;
   readonly log = new OperationLog();
   sessionPairs = 0;
   readonly #env: WorkloadEnv;
@@ -41,7 +41,7 @@ export class LoggedWorkload implements Workload {
   constructor(env: WorkloadEnv, options: LoggedOptions) {
     this.#env = env;
     this.#options = options;
-    this.keys = keysNamed('k', options.keys);
+    this.keys = new KeySpace(env.world, options);
   }
 
   get bucket() {

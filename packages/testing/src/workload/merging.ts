@@ -3,13 +3,14 @@
  * value is, how values merge and what a step changes is the application's (`sets.ts`, `counters.ts`, `carts.ts`); that no acknowledged change is
  * missing at the end is checked for all of them alike (`check/contributions.ts`).
  */
-import { pick, type Random } from '@armature/kernel';
+import type { Random } from '@armature/kernel';
 import type { Bucket, Client, Codec } from '@armature/client';
 import { liveSiblings } from '@armature/versioning';
 import { checkContributions, type Contribution, type Slots } from '../check/contributions.js';
 import { outcomeOf } from '../check/operation-log.js';
 import type { World } from '../world/world.js';
-import { keysNamed, SteppingClient, type Evidence, type Tally, type Workload, type WorkloadEnv } from './workload.js';
+import { KeySpace, type KeySpaceOptions } from './key-space.js';
+import { SteppingClient, type Evidence, type Tally, type Workload, type WorkloadEnv } from './workload.js';
 
 /** A value with one thing changed in it, and what that is. */
 export interface Changed<T> {
@@ -33,15 +34,14 @@ export interface MergingApplication<T> {
   contributor(client: string, world: World, random: Random): Contributor<T>;
 }
 
-export interface MergingOptions {
-  readonly keys: number;
+export interface MergingOptions extends KeySpaceOptions {
   readonly thinkMs: number;
 }
 
 const TIMEOUT_MS = 2_000;
 
 export class MergingWorkload<T> implements Workload {
-  readonly keys: readonly string[];
+  readonly keys: KeySpace;
   readonly sessionPairs = 0;
   readonly #env: WorkloadEnv;
   readonly #application: MergingApplication<T>;
@@ -52,7 +52,7 @@ export class MergingWorkload<T> implements Workload {
     this.#env = env;
     this.#application = application;
     this.#options = options;
-    this.keys = keysNamed('k', options.keys);
+    this.keys = new KeySpace(env.world, options);
   }
 
   get bucket() {
@@ -103,7 +103,7 @@ interface MergingClientOptions<T> {
   readonly thinkMs: number;
   readonly bucket: Bucket<T>;
   readonly contributor: Contributor<T>;
-  readonly keys: readonly string[];
+  readonly keys: KeySpace;
   readonly contributions: Contribution[];
 }
 
@@ -119,7 +119,7 @@ class MergingClient<T> extends SteppingClient {
 
   protected override async step(): Promise<void> {
     const { name, bucket, contributor, keys, contributions } = this.#options;
-    const key = pick(this.random, keys) as string;
+    const key = keys.pick(this.random);
     const beganMs = this.world.nowMs;
     let contribution: Contribution | undefined;
     let changed: Changed<T> | undefined;

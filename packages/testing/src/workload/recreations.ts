@@ -5,6 +5,7 @@
 import { pick } from '@armature/kernel';
 import type { LoggedRegisters, Seen } from './registers.js';
 import { SteppingClient } from './workload.js';
+import type { KeySpace } from './key-space.js';
 import type { Random } from '@armature/kernel';
 import type { World } from '../world/world.js';
 
@@ -13,17 +14,17 @@ const KEPT = 8;
 
 export class RecreationClient extends SteppingClient {
   readonly #registers: LoggedRegisters;
-  readonly #keys: readonly string[];
+  readonly #keys: KeySpace;
   readonly #kept = new Map<string, Seen[]>();
 
-  constructor(world: World, random: Random, registers: LoggedRegisters, options: { keys: readonly string[]; thinkMs: number }) {
+  constructor(world: World, random: Random, registers: LoggedRegisters, options: { keys: KeySpace; thinkMs: number }) {
     super(world, random, options.thinkMs);
     this.#registers = registers;
     this.#keys = options.keys;
   }
 
   protected override async step(): Promise<void> {
-    const key = pick(this.random, this.#keys) as string;
+    const key = this.#keys.pick(this.random);
     const kind = this.random.int(2) === 0 ? 'delete' : 'put';
     const kept = this.#kept.get(key) ?? [];
     const way = this.random.int(8);

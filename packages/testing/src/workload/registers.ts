@@ -2,16 +2,16 @@
  * Registers: clients that read keys and write them, with the context of the read or blindly, and delete them now and then. Every value is the id
  * of the operation that wrote it, so that what is read tells what was seen.
  */
-import { pick, toHex, type Random } from '@armature/kernel';
+import { toHex, type Random } from '@armature/kernel';
 import type { Bucket, ReadContext } from '@armature/client';
 import type { Attempts } from '../check/availability.js';
 import { outcomeOf, partialOf, type OperationLog } from '../check/operation-log.js';
+import type { KeySpace } from './key-space.js';
 import type { World } from '../world/world.js';
 import { SteppingClient } from './workload.js';
 
 export interface RegistersOptions {
-  /** Few keys make many conflicts. */
-  readonly keys: readonly string[];
+  readonly keys: KeySpace;
   /** Mean time between two steps of one client, ms. */
   readonly thinkMs: number;
   /** Of the steps, how many delete, and how many write without having read; each 0 to 1. */
@@ -103,7 +103,7 @@ export class RegisterClient extends SteppingClient {
 
   protected override async step(): Promise<void> {
     const { keys, blind, deletes } = this.#options;
-    const key = pick(this.random, keys) as string;
+    const key = keys.pick(this.random);
     const isBlind = this.random.float() < blind;
     const isDelete = this.random.float() < deletes;
     if (isBlind) {

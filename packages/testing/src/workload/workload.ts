@@ -9,6 +9,7 @@ import type { VersionSet } from '@armature/versioning';
 import type { Attempts } from '../check/availability.js';
 import type { Custody } from '../check/custody.js';
 import type { DiskWitness } from '../check/disk-witness.js';
+import type { KeySpace } from './key-space.js';
 import type { World } from '../world/world.js';
 
 export interface LoadedBucket {
@@ -44,8 +45,7 @@ export interface Tally {
 export interface Workload {
   readonly bucket: LoadedBucket;
   readonly attempts: Attempts;
-  /** All that it may use. */
-  readonly keys: readonly string[];
+  readonly keys: KeySpace;
   readonly tally: Tally;
   /** Claims about reads that `judge` has checked. */
   readonly sessionPairs: number;
@@ -81,10 +81,6 @@ export abstract class SteppingClient {
   }
 
   protected abstract step(): Promise<void>;
-}
-
-export function keysNamed(prefix: string, count: number): string[] {
-  return Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 }
 
 /** The usual bucket, or one of another shape that `nodes` nodes can serve. */

@@ -131,10 +131,12 @@ export class Nemesis {
         this.#supervisor.takeDown(name, 'power', lastMs, () => disk.wipe());
         return;
       case 'old-copy': {
-        // The first time a copy is taken, the next time it is put back.
+        // The first time a copy is taken, the next time it is put back. Never one of a store that was closed cleanly: such a copy passes for the store itself for
+        // ten minutes (decisions 0004 and 0006), and no run is as long.
         const copy = this.#copies.get(name);
-        if (copy === undefined) this.#copies.set(name, disk.image());
-        else if (this.#supervisor.takeDown(name, 'power', lastMs, () => disk.restore(copy))) this.#copies.delete(name);
+        if (copy !== undefined && this.#supervisor.takeDown(name, 'power', lastMs, () => disk.restore(copy)))
+          this.#copies.delete(name);
+        else if (copy === undefined && this.#supervisor.isUp(name)) this.#copies.set(name, disk.image());
         return;
       }
       case 'pause':

@@ -20,6 +20,11 @@ export class Supervisor {
     return this.#down.size > 0;
   }
 
+  /** Running, and not about to end. */
+  isUp(name: NodeId): boolean {
+    return !this.#down.has(name) && this.#cluster.member(name).node !== undefined;
+  }
+
   /** False, and nothing is done, while a node is down already. `meanwhile` is done to the disk of the node while nobody has it open. */
   takeDown(name: NodeId, how: 'kill' | 'power' | 'stop', lastMs: number, meanwhile: () => void = () => undefined): boolean {
     if (this.#down.size > 0 || this.#cluster.member(name).node === undefined) return false;

@@ -25,9 +25,13 @@ export interface Operation {
    * lacks something that came before one of them, leaves that one beside the new version (see `mint` in versioning).
    */
   readonly own?: readonly string[];
+  /** How the context was made, where it was never issued for the key (`workload/forgery.ts`). The write must be refused, and supersedes nothing: it has seen nothing. */
+  readonly forged?: string;
   readonly beganMs: number;
   endedMs: number | undefined;
   outcome: Outcome | undefined;
+  /** What it failed with; undefined: it did not. */
+  failure: ErrorCode | undefined;
   /** Of an acknowledged put. Deletes have none. */
   receipt: Receipt | undefined;
   /** Of a `partial-write`: the nodes that are said to have it. */
@@ -78,8 +82,9 @@ export class OperationLog {
     return this.#operations.get(id);
   }
 
-  begin(operation: Omit<Operation, 'endedMs' | 'outcome' | 'receipt' | 'partial'>): Operation {
-    const entry: Operation = { ...operation, endedMs: undefined, outcome: undefined, receipt: undefined, partial: undefined };
+  begin(operation: Omit<Operation, 'endedMs' | 'outcome' | 'failure' | 'receipt' | 'partial'>): Operation {
+    const unknown = { endedMs: undefined, outcome: undefined, failure: undefined, receipt: undefined, partial: undefined };
+    const entry: Operation = { ...operation, ...unknown };
     this.#operations.set(entry.id, entry);
     return entry;
   }

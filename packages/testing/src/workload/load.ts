@@ -9,9 +9,9 @@ import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
 import type { VersionSet } from '@armature/versioning';
 import { Attempts, checkAvailability, unavailableMs } from '../check/availability.js';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
-import type { World } from '../world/world.js';
 import { carts } from './carts.js';
 import { counters } from './counters.js';
+import { Forger } from './forgery.js';
 import { LoggedWorkload } from './logged-workload.js';
 import { MergingWorkload } from './merging.js';
 import { sets } from './sets.js';
@@ -47,6 +47,8 @@ export interface LoadOptions {
 
 const BUCKETS_LIMIT_MS = 60_000;
 const KNOWN_POLL_MS = 10;
+/** Of the writes over what was read, the share with a forged context: there are some in most runs. */
+const MOST_FORGED = 0.04;
 
 export class Load {
   readonly workloads: readonly Workload[];
@@ -62,7 +64,8 @@ export class Load {
   /** Creates the buckets, waits until every node knows them, and connects the clients. */
   static async prepare(cluster: SimulatedCluster, random: Random, options: LoadOptions): Promise<Load> {
     const kinds = shuffle(random, options.wishes.workloads ?? WORKLOAD_KINDS).slice(0, 1 + random.int(2));
-    const workloads = kinds.map((kind) => drawWorkload(cluster.world, random.fork(kind), kind, options));
+    const forger = new Forger();
+    const workloads = kinds.map((kind) => drawWorkload({ world: cluster.world, forger }, random.fork(kind), kind, options));
     const [at] = cluster.running;
     for (const { bucket } of workloads) {
       await cluster.propose(at?.options.node as NodeId, { kind: 'bucket', bucket: bucket.name, properties: bucket.properties });
@@ -130,11 +133,16 @@ export class Load {
   }
 }
 
-function drawWorkload(world: World, random: Random, kind: WorkloadKind, { nodes, wishes }: LoadOptions): Workload {
+function drawWorkload(
+  { world, forger }: Pick<WorkloadEnv, 'world' | 'forger'>,
+  random: Random,
+  kind: WorkloadKind,
+  { nodes, wishes }: LoadOptions,
+): Workload {
   const drawn = drawShape(random, nodes);
   const resolver = kind === 'last-writes' ? 'last-write-wins' : 'siblings';
   const bucket = { name: unwrap(parseBucketName(kind)), properties: { ...drawn, ...wishes.properties, resolver } as const };
-  const env: WorkloadEnv = { world, bucket, attempts: new Attempts(world) };
+  const env: WorkloadEnv = { world, bucket, attempts: new Attempts(world), forger };
   const many = 3 + random.int(20);
   const few = pick(random, [1, 2, 4]) as number;
   const drawnFadeMs = random.int(3) === 0 ? 5_000 + random.int(20_000) : Infinity;
@@ -144,12 +152,13 @@ function drawWorkload(world: World, random: Random, kind: WorkloadKind, { nodes,
     deletes: wishes.deletes ?? 0.1,
     blind: wishes.blind ?? 0.15,
   };
+  const forged = random.float() * MOST_FORGED;
   switch (kind) {
     case 'registers':
     case 'last-writes':
-      return new LoggedWorkload(env, { ...common, steps: 'mixed', keys: wishes.keys ?? many });
+      return new LoggedWorkload(env, { ...common, steps: 'mixed', forged, keys: wishes.keys ?? many });
     case 'recreations':
-      return new LoggedWorkload(env, { ...common, steps: 'recreations', keys: wishes.keys ?? few });
+      return new LoggedWorkload(env, { ...common, steps: 'recreations', forged, keys: wishes.keys ?? few });
     case 'sets':
       return new MergingWorkload(env, sets, { ...common, keys: wishes.keys ?? few });
     case 'counters':

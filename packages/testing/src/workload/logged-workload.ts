@@ -7,6 +7,7 @@ import { utf8 } from '@armature/client';
 import { utf8Decode } from '@armature/kernel';
 import { liveSiblings } from '@armature/versioning';
 import { checkFinalState } from '../check/final-state.js';
+import { checkForgeries } from '../check/forgeries.js';
 import { checkLastWrites } from '../check/last-writes.js';
 import { OperationLog, type Operation } from '../check/operation-log.js';
 import { checkOutcomes } from '../check/outcomes.js';
@@ -29,6 +30,8 @@ export interface LoggedOptions extends KeySpaceOptions {
   /** Of `mixed` steps, the share that deletes, and that writes without having read. */
   readonly deletes: number;
   readonly blind: number;
+  /** Of the writes over what was read, the share with a forged context. */
+  readonly forged: number;
 }
 
 export class LoggedWorkload implements Workload {
@@ -63,16 +66,16 @@ export class LoggedWorkload implements Workload {
   }
 
   clientOf(name: string, client: Client): SteppingClient {
-    const { world, bucket, attempts } = this.#env;
-    const { steps, thinkMs, deletes, blind } = this.#options;
+    const { world, bucket, attempts, forger } = this.#env;
+    const { steps, thinkMs, deletes, blind, forged } = this.#options;
     const random = world.random(`client ${name} of ${bucket.name}`);
     const registers = new LoggedRegisters({
-      ...{ world, attempts, name, random },
+      ...{ world, attempts, name, random, forger },
       log: this.log,
       bucket: client.bucket(bucket.name, { codec: utf8 }),
     });
     if (steps === 'recreations') return new RecreationClient(world, random, registers, { keys: this.keys, thinkMs });
-    return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind });
+    return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind, forged });
   }
 
   judge({ state, custody, witness, isSteady, repeated: seenRepeated }: Evidence): string[] {
@@ -80,7 +83,7 @@ export class LoggedWorkload implements Workload {
     const repeated = new Set([...seenRepeated, ...this.#perhapsRepeated()]);
     const { durability, resolver } = bucket.properties;
     const mayBeLost = (operation: Operation): boolean => custody.mayBeLost(operation, bucket);
-    const outcomes = checkOutcomes(log, witness, durability);
+    const outcomes = [...checkForgeries(log, witness), ...checkOutcomes(log, witness, durability)];
     if (resolver === 'last-write-wins') return [...outcomes, ...checkLastWrites(log, state, witness, mayBeLost)];
     const present = new Map<string, Set<string>>();
     for (const [key, set] of state) {

@@ -11,6 +11,7 @@ import type { Custody } from '../check/custody.js';
 import type { DiskWitness } from '../check/disk-witness.js';
 import type { KeySpace } from './key-space.js';
 import type { World } from '../world/world.js';
+import type { Forger } from './forgery.js';
 
 export interface LoadedBucket {
   readonly name: BucketName;
@@ -21,6 +22,8 @@ export interface WorkloadEnv {
   readonly world: World;
   readonly bucket: LoadedBucket;
   readonly attempts: Attempts;
+  /** One for the whole run. */
+  readonly forger: Forger;
 }
 
 /** What is known at the end, besides the workload's own log. */

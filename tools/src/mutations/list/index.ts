@@ -28,7 +28,6 @@ const OPEN_NAMES: ReadonlySet<string> = new Set([
   'discard-keeps',
   'gossip-drops-removals',
   'expired-requests-done',
-  'context-unauthenticated',
   'tree-misses-writes',
   'tree-trusted-after-failure',
   'tree-misses-drops',

@@ -141,7 +141,10 @@ export const ROUGH_CHANGES: RunOptions = {
   faultsEveryMs: 1_200,
 };
 
-/** Replicas come to differ, and nobody but an exchange of trees finds out: no hints, and what is stored is compared with the trees once a day only. */
+/**
+ * Replicas come to differ, and nobody but an exchange of trees finds out: no hints, keys that nobody reads any more soon after, and what is stored is compared
+ * with the trees once a day only.
+ */
 export const TREES: RunOptions = {
   kinds: ['partition', 'failing-disk'],
   allKinds: true,
@@ -149,7 +152,7 @@ export const TREES: RunOptions = {
   faultsEveryMs: 1_500,
   verifyCycleMs: DAY_MS,
   hintLimitBytes: NO_HINTS,
-  load: { ...REGISTERS, keys: 40, thinkMs: 100, blind: 0.5 },
+  load: { ...REGISTERS, keys: 8, fadeMs: 3_000, thinkMs: 100, blind: 0.5 },
 };
 
 /** Writes that ask for two owners, while owners are away. */

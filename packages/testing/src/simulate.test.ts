@@ -35,6 +35,7 @@ describe('membership that changes under load and faults', () => {
     'join',
     'leave',
     'remove',
+    'replace',
     'weight',
     'wipe',
     'old-copy',

@@ -262,7 +262,8 @@ export class SimulatedCluster {
     const { node } = this.member(at);
     if (node === undefined) return Promise.reject(new Error(`${at} does not run`));
     this.world.trace.note('admin', `${change.kind} at ${at}: ${JSON.stringify(change)}`);
-    if (change.kind === 'remove') this.member(change.node).disk.suffered('replaced');
+    const isGone = change.kind === 'remove' || (change.kind === 'replace' && change.dead);
+    if (isGone) this.member(change.node).disk.suffered('replaced');
     return this.#within(PROPOSE_LIMIT_MS, node.participant.membership.propose(change));
   }
 

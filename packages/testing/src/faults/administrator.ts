@@ -3,7 +3,7 @@
  * goes to a node that is just going down is tried at another.
  */
 import { toArmatureError, type NodeId } from '@armature/kernel';
-import type { Change } from '@armature/protocol';
+import type { Change, MemberSettings } from '@armature/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Supervisor } from './supervisor.js';
 
@@ -28,7 +28,7 @@ export class Administrator {
   join(name: NodeId): void {
     this.#keep(async () => {
       if (!this.#cluster.members.has(name)) await this.#supervisor.bringUp(name);
-      await this.#propose({ kind: 'join', node: name, weight: 1, zone: this.#cluster.zoneOf(name) });
+      await this.#propose({ kind: 'join', ...this.#settingsOf(name) });
     });
   }
 
@@ -40,20 +40,45 @@ export class Administrator {
     this.#keep(() => this.#propose({ kind: 'weight', node: name, weight }));
   }
 
-  /** The node is gone, and removed; after a while somebody finds the machine, and it joins again with whatever is on its disk. */
+  /** The node is gone, and removed. */
   remove(name: NodeId, awayMs: number): void {
     this.#keep(async () => {
-      if (this.#memberCount() <= 3 || !(await this.#supervisor.putAway(name, 'kill'))) return;
-      await this.#propose({ kind: 'remove', node: name });
-      await this.#cluster.world.sleep(awayMs);
-      await this.#supervisor.bringUp(name);
-      await this.#propose({ kind: 'join', node: name, weight: 1, zone: this.#cluster.zoneOf(name) });
+      if (this.#memberCount() <= 3) return;
+      await this.#loseForAWhile(name, awayMs, () => this.#propose({ kind: 'remove', node: name }));
     });
+  }
+
+  /** A new node is started and takes over from another, which goes in good order. */
+  relieve(name: NodeId, by: NodeId): void {
+    this.#keep(() => this.#replace(name, by, false));
+  }
+
+  /** The node is gone, and a new one takes its place. */
+  replaceDead(name: NodeId, by: NodeId, awayMs: number): void {
+    this.#keep(() => this.#loseForAWhile(name, awayMs, () => this.#replace(name, by, true)));
   }
 
   /** Resolves when every change has been made or refused. */
   async settle(): Promise<void> {
     while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+
+  /** After that while somebody finds the machine, and it joins again with whatever is on its disk. */
+  async #loseForAWhile(name: NodeId, awayMs: number, meanwhile: () => Promise<void>): Promise<void> {
+    if (!(await this.#supervisor.putAway(name, 'kill'))) return;
+    await meanwhile();
+    await this.#cluster.world.sleep(awayMs);
+    await this.#supervisor.bringUp(name);
+    await this.#propose({ kind: 'join', ...this.#settingsOf(name) });
+  }
+
+  async #replace(node: NodeId, by: NodeId, dead: boolean): Promise<void> {
+    if (!this.#cluster.members.has(by)) await this.#supervisor.bringUp(by);
+    await this.#propose({ kind: 'replace', node, by: this.#settingsOf(by), dead });
+  }
+
+  #settingsOf(node: NodeId): MemberSettings {
+    return { node, weight: 1, zone: this.#cluster.zoneOf(node) };
   }
 
   #memberCount(): number {

@@ -31,6 +31,7 @@ export const FAULT_KINDS = [
   'join',
   'leave',
   'remove',
+  'replace',
   'weight',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -65,7 +66,7 @@ export interface ScheduleOptions {
 }
 
 /** Kinds that destroy data, or go with the loss of it. */
-export const OF_THE_FRAIL: ReadonlySet<FaultKind> = new Set(['rot', 'wipe', 'old-copy', 'remove']);
+export const OF_THE_FRAIL: ReadonlySet<FaultKind> = new Set(['rot', 'wipe', 'old-copy', 'remove', 'replace']);
 
 export function drawSchedule(random: Random, options: ScheduleOptions): Fault[] {
   const share = random.float();
@@ -96,8 +97,12 @@ function whomOf(
   frail: string,
   newcomers: string[],
 ): readonly string[] | undefined {
-  if (OF_THE_FRAIL.has(kind)) return [frail];
+  if (OF_THE_FRAIL.has(kind) && kind !== 'replace') return [frail];
   switch (kind) {
+    case 'replace': {
+      const newcomer = newcomers.shift();
+      return newcomer === undefined ? undefined : [frail, newcomer];
+    }
     case 'partition': {
       // The cut is before the first name that is an empty one.
       const names = shuffle(random, processes);

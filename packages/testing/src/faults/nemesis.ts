@@ -163,6 +163,10 @@ export class Nemesis {
       case 'remove':
         this.#administrator.remove(name, lastMs);
         return;
+      case 'replace':
+        if (degree < 0.5) this.#administrator.relieve(name, second as NodeId);
+        else this.#administrator.replaceDead(name, second as NodeId, lastMs);
+        return;
       case 'weight':
         this.#administrator.reweigh(name, Math.ceil(degree * 3));
         return;

@@ -17,7 +17,7 @@ import type { World } from './world.js';
 export interface DiskFaults {
   /** Nothing more can be written. */
   full: boolean;
-  /** Share of writes that fail, 0 to 1; half of those have taken place all the same. */
+  /** Share of writes and syncs that fail, 0 to 1; half of those writes have taken place all the same. */
   failing: number;
   /** How many times slower than usual. */
   slowness: number;
@@ -107,6 +107,7 @@ export class SimulatedDisk {
       write: (batch: readonly StorageOperation[], options: WriteOptions) => this.#write(engine, batch, options, after),
       sync: async () => {
         await after(this.#times.syncMs);
+        if (this.#fails()) throw injected('storage-failed', 'the simulated disk did not sync');
         await this.#sync(engine);
       },
       sizeBytes: () => engine.sizeBytes(),
@@ -166,6 +167,11 @@ export class SimulatedDisk {
     this.mishaps.push({ kind, atMs: this.#world.nowMs, keys });
   }
 
+  #fails(): boolean {
+    const { failing } = this.faults;
+    return failing > 0 && this.#random.float() < failing;
+  }
+
   async #sync(engine: Engine): Promise<void> {
     const batch = this.#unsynced.splice(0);
     await engine.sync();
@@ -178,14 +184,14 @@ export class SimulatedDisk {
     { sync }: WriteOptions,
     after: (usualMs: number) => Promise<void>,
   ): Promise<void> {
-    const { full, failing } = this.faults;
+    const { full } = this.faults;
     this.onWrite(batch);
     const interrupt = this.atNextWrite;
     this.atNextWrite = undefined;
     interrupt?.();
     await after(this.#times.writeMs);
     if (full) throw injected('storage-full', 'the simulated disk is full');
-    const fails = failing > 0 && this.#random.float() < failing;
+    const fails = this.#fails();
     if (fails && this.#random.int(2) === 0) throw injected('storage-failed', 'the simulated disk did not write');
     await engine.write(batch, { sync: false });
     this.#unsynced.push(...batch);

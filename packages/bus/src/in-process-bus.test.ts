@@ -55,6 +55,23 @@ describe('in-process network', () => {
     expect(statuses).toEqual([503]);
   });
 
+  test('who subscribes to a subject that is in use gets the next message, by its name or by a wildcard; who leaves, none', async () => {
+    const { clock, broker, a, got } = pair();
+    a.publish('s', text('1'));
+    const c = broker.connect('c');
+    const exact = c.subscribe('s', (message) => got.push(`exact ${textOf(message.payload)}`));
+    const wildcard = c.subscribe('*', (message) => got.push(`wildcard ${textOf(message.payload)}`));
+    a.publish('s', text('2'));
+    await clock.advance(1);
+    exact.unsubscribe();
+    a.publish('s', text('3'));
+    await clock.advance(1);
+    wildcard.unsubscribe();
+    a.publish('s', text('4'));
+    await clock.advance(1);
+    expect(got.map((word) => word.replace(/@.*/, ''))).toEqual(['1', '2', 'exact 2', 'wildcard 2', '3', 'wildcard 3', '4']);
+  });
+
   test('order holds per direction although the delay shrinks between two messages', async () => {
     const { clock, broker, a, got } = pair();
     broker.network.delay('a', 'b', 20);

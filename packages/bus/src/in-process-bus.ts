@@ -23,6 +23,8 @@ export interface InProcessBrokerOptions {
 
 const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576;
 const DEFAULT_MAX_QUEUED = 65_536;
+/** Subjects whose subscriptions are remembered. Those of links and announcements come again and again, inboxes once. */
+const MAX_REMEMBERED_SUBJECTS = 4_096;
 
 interface Delivery {
   readonly subscription: InProcessSubscription;
@@ -44,6 +46,8 @@ export class InProcessBroker {
   readonly #connections = new Set<InProcessConnection>();
   readonly #exact = new Map<string, Set<InProcessSubscription>>();
   readonly #wildcard = new Set<InProcessSubscription>();
+  /** Who listens to a subject, as of the last change of any subscription. */
+  readonly #remembered = new Map<string, readonly InProcessSubscription[]>();
   readonly #channels = new Map<string, Channel>();
   #ready: Delivery[] = [];
   #running = true;
@@ -86,6 +90,7 @@ export class InProcessBroker {
   }
 
   #add(subscription: InProcessSubscription): void {
+    this.#remembered.clear();
     if (hasWildcard(subscription.subject)) {
       this.#wildcard.add(subscription);
       return;
@@ -96,33 +101,43 @@ export class InProcessBroker {
   }
 
   #remove(subscription: InProcessSubscription): void {
+    this.#remembered.clear();
     this.#wildcard.delete(subscription);
     const same = this.#exact.get(subscription.subject);
     if (same?.delete(subscription) === true && same.size === 0) this.#exact.delete(subscription.subject);
   }
 
   #route(source: InProcessConnection, message: InProcessMessage): void {
-    const groups = new Map<string, InProcessSubscription[]>();
-    const interested = this.#interested(message.subject);
-    for (const subscription of interested) {
+    let nobody = true;
+    let groups: Map<string, InProcessSubscription[]> | undefined;
+    for (const subscription of this.#interested(message.subject)) {
+      if (!subscription.connection.connected) continue;
+      nobody = false;
       if (subscription.queue === undefined) {
         this.#send(source, subscription, message);
         continue;
       }
+      groups ??= new Map();
       const group = groups.get(subscription.queue);
       if (group === undefined) groups.set(subscription.queue, [subscription]);
       else group.push(subscription);
     }
-    for (const group of groups.values()) {
-      this.#send(source, group[this.#random.int(group.length)] as InProcessSubscription, message);
+    if (groups !== undefined) {
+      for (const group of groups.values()) {
+        this.#send(source, group[this.#random.int(group.length)] as InProcessSubscription, message);
+      }
     }
-    if (interested.length === 0 && message.reply !== undefined) this.#noResponders(source, message.reply);
+    if (nobody && message.reply !== undefined) this.#noResponders(source, message.reply);
   }
 
-  #interested(subject: string): InProcessSubscription[] {
+  #interested(subject: string): readonly InProcessSubscription[] {
+    const known = this.#remembered.get(subject);
+    if (known !== undefined) return known;
     const found = [...(this.#exact.get(subject) ?? [])];
     for (const subscription of this.#wildcard) if (subjectMatches(subscription.subject, subject)) found.push(subscription);
-    return found.filter((subscription) => subscription.connection.connected);
+    if (this.#remembered.size >= MAX_REMEMBERED_SUBJECTS) this.#remembered.clear();
+    this.#remembered.set(subject, found);
+    return found;
   }
 
   /** As in NATS, only the publisher itself is told. */

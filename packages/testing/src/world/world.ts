@@ -1,12 +1,12 @@
 /**
  * A world in virtual time: one agenda of everything that is to happen, run one event after the other. What an event sets going is
- * settled (`quiescence`) before the next, so that a run is a function of its seed and nothing else.
+ * settled (`whenQuiescent`) before the next, so that a run is a function of its seed and nothing else.
  *
  * Each process of the world sees it through a clock of its own, with its own skew and drift, and may be paused (its events wait) or dead (they
  * never come). Randomness is drawn from streams by name, so that a fault more or less does not shift what the others draw.
  */
 import { seededRandom, toArmatureError, type Random } from '@armature/kernel';
-import { quiescence } from '@armature/runtime';
+import { whenQuiescent } from '@armature/runtime';
 import { Agenda, type AgendaEntry } from './agenda.js';
 import type { SimulatedProcess } from './process.js';
 import { Trace } from './trace.js';
@@ -75,23 +75,8 @@ export class World {
   }
 
   /** Lets the world run until `untilMs`, or until `isOver` says so after some event. */
-  async run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
-    await quiescence();
-    while (!isOver()) {
-      const next = this.#agenda.next;
-      if (next === undefined || next.atMs > untilMs) {
-        this.#nowMs = Math.max(this.#nowMs, untilMs);
-        return;
-      }
-      this.#agenda.take();
-      const { task } = next;
-      if (task === undefined || this.#isPostponed(next)) continue;
-      this.#nowMs = next.atMs;
-      this.#events++;
-      this.#fingerprint = Math.imul(this.#fingerprint ^ next.tie ^ Math.floor(next.atMs * 4096), 0x01000193) + next.order;
-      this.#perform(task, next.owner);
-      await quiescence();
-    }
+  run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
+    return whenQuiescent(() => (!isOver() && this.#step(untilMs) ? 'more' : 'last'));
   }
 
   /** Lets the world run until the promise is settled; rejects if it does, or if it is not after `limitMs`. */
@@ -112,6 +97,25 @@ export class World {
     return new Promise((resolve) => {
       this.at(this.#nowMs + delayMs, resolve);
     });
+  }
+
+  /** Runs the next event. False when there is none until then. */
+  #step(untilMs: number): boolean {
+    for (;;) {
+      const next = this.#agenda.next;
+      if (next === undefined || next.atMs > untilMs) {
+        this.#nowMs = Math.max(this.#nowMs, untilMs);
+        return false;
+      }
+      this.#agenda.take();
+      const { task } = next;
+      if (task === undefined || this.#isPostponed(next)) continue;
+      this.#nowMs = next.atMs;
+      this.#events++;
+      this.#fingerprint = Math.imul(this.#fingerprint ^ next.tie ^ Math.floor(next.atMs * 4096), 0x01000193) + next.order;
+      this.#perform(task, next.owner);
+      return true;
+    }
   }
 
   #isPostponed(event: Event): boolean {

@@ -3,7 +3,8 @@
  *
  * The seed draws the cluster (three to five nodes, clocks that are off), the load (one or two workloads, few keys, so that writes conflict), the kinds of faults and their
  * moments. Whatever is written to a disk is looked at: no dot may ever name two versions. When all is healed, every operation must succeed after some seconds, the
- * replicas must become equal in bounded time, what they then hold must be what the clients' own logs say must be left, and to read it must write nothing.
+ * replicas must become equal in bounded time, what they then hold must be what the clients' own logs say must be left, to read it must write nothing, and nodes must know what
+ * they hold.
  */
 import type { Random } from '@armature/kernel';
 import { untilConverged } from './check/convergence.js';
@@ -12,6 +13,7 @@ import { DiskWitness } from './check/disk-witness.js';
 import { checkQuietReads } from './check/quiet-reads.js';
 import { DotRegister, heldUnder } from './check/replica-contents.js';
 import { STEADY } from './check/steady-reads.js';
+import { checkTrees } from './check/trees.js';
 import { SimulatedCluster } from './cluster/simulated-cluster.js';
 import type { NodeOptions } from '@armature/server';
 import { parseSpaceKey } from '@armature/storage';
@@ -165,7 +167,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...agreement.differences.map((difference) => `not converged: ${difference}`),
     ...load.judge(agreement.states, { custody, witness, isSteady, repeated: dots.repeated }, healedMs + RECOVERY_MS),
   ];
-  if (agreement.differences.length === 0) violations.push(...(await checkQuietReads(world, load, witness)));
+  if (agreement.differences.length === 0)
+    violations.push(...(await checkQuietReads(world, load, witness)), ...(await checkTrees(cluster)));
   return {
     seed,
     digest: world.digest,

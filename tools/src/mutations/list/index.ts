@@ -28,7 +28,6 @@ const OPEN_NAMES: ReadonlySet<string> = new Set([
   'discard-keeps',
   'gossip-drops-removals',
   'expired-requests-done',
-  'tree-misses-drops',
   'reap-by-timer',
   'reap-asks-owners-only',
   'reap-despite-hints',

@@ -29,7 +29,7 @@ export const repair: readonly Mutation[] = [
     file: REPLICA,
     find: 'observer.dropped(address, before);',
     replace: '',
-    run: TREES,
+    run: DELETIONS,
   },
   {
     name: 'exchange-pulls-nothing',

@@ -60,6 +60,24 @@ scenario(
 );
 
 scenario(
+  'a node that is cut off without a word does not keep the others from being compared',
+  { nodes: ['n1', 'n2', 'n3', 'n4'], workers: ['a1'], cycleMs: 5_000 },
+  async (stage) => {
+    const casts = await putAll(stage);
+    const b = 'n2' as NodeId;
+    await stage.stop(b);
+    const partial = new Map(stage.imageOf(b));
+    for (const { key } of casts) partial.delete(spaceKey('data', addressOfKey(key)));
+    stage.putBack(b, partial);
+    await stage.start(b);
+    const lost = casts.filter(({ owners }) => owners.includes(b));
+    stage.isolate('n4');
+    await stage.pass(30_000);
+    for (const { key } of lost) expect(stage.held(b, key)).toEqual(['v']);
+  },
+);
+
+scenario(
   '17: hash trees after a crash are of what is on the disk, not of what was in memory',
   { workers: ['a1'], cycleMs: 5_000 },
   async (stage) => {

@@ -32,6 +32,7 @@ import { AlarmWheel, repeat, waitAtMost, type Clock, type Logger, type Telemetry
 import { CoordinationMetrics } from './coordination-metrics.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
 import { InHand, NOBODY_ASKS } from './in-hand.js';
+import { whileUp } from './patience.js';
 import { PauseWatch } from './pause-watch.js';
 
 export interface ParticipantOptions {
@@ -67,9 +68,9 @@ const DEFAULT_PATIENCE_MS = 5_000;
 /** Hedges and put deadlines are told apart at this grain. */
 const ALARM_TICK_MS = 5;
 
-/** What says something about whether the peer is up. Every other error is an answer, and proves that it is. */
 /** Timers that are so late on average tell that answers are, too: a third of what a ping may take. */
 const BUSY_DELAY_MS = 100;
+/** What says something about whether the peer is up. Every other error is an answer, and proves that it is. */
 const SILENCE = new Set(['unreachable', 'timeout']);
 
 export class Participant {
@@ -233,6 +234,19 @@ export class Participant {
       this.link.close();
     }
     await this.membership.stop();
+  }
+
+  /**
+   * Has a node do something that takes it long, so that `timeoutMs` is long too: whether it is there is found out meanwhile, and its time says nothing about how
+   * fast it is. Errors: those of the node; `timeout`, at the latest then or as soon as it has turned out to be silent; `unreachable`.
+   */
+  async delegate<Q extends Request>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    const asking = this.link.request(nodeAddress(node) as LinkAddress, request, timeoutMs) as Promise<ReplyTo<Q>>;
+    return whileUp(this.coordination, node, asking).catch((thrown: unknown) => {
+      const error = toArmatureError(thrown);
+      if (SILENCE.has(error.code)) this.monitor.failed(node, error.code);
+      throw error;
+    });
   }
 
   #ask<Q extends ReplicaRequest>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {

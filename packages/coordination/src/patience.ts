@@ -12,11 +12,13 @@ import type { CoordinationEnv, ReplicaRequest } from './environment.js';
 /** Far above a healthy answer, and with the pings that follow about a second in all: what a user puts up with, once, when a site is cut off. */
 export const PATIENCE_MS = 250;
 
+type WatchEnv = Pick<CoordinationEnv, 'self' | 'monitor' | 'alarms'>;
+
 /**
  * Until it is cancelled: `doubtful` (those who are silent, and those who would be asked instead, since a cut rarely parts us from one node only) are doubted,
  * again and again, and `look` is to see whom that has made suspect.
  */
-export function watchSilent(env: CoordinationEnv, doubtful: () => readonly NodeId[], look: () => void): Alarm {
+export function watchSilent(env: WatchEnv, doubtful: () => readonly NodeId[], look: () => void): Alarm {
   let isCancelled = false;
   let alarm: Alarm | undefined;
   const wait = (): void => {
@@ -43,7 +45,12 @@ export function askWhileUp<Q extends ReplicaRequest>(
   timeoutMs: number,
   others: readonly NodeId[],
 ): Promise<ReplyTo<Q>> {
-  if (env.monitor.isSuspect(node)) return env.ask(node, request, timeoutMs);
+  return whileUp(env, node, env.ask(node, request, timeoutMs), others);
+}
+
+/** As `asking`, a question that `node` was asked; rejects with `timeout` when the node becomes a suspect meanwhile. `others` would be asked instead. */
+export function whileUp<T>(env: WatchEnv, node: NodeId, asking: Promise<T>, others: readonly NodeId[] = []): Promise<T> {
+  if (env.monitor.isSuspect(node)) return asking;
   return new Promise((resolve, reject) => {
     const watch = watchSilent(
       env,
@@ -54,9 +61,6 @@ export function askWhileUp<Q extends ReplicaRequest>(
         reject(new ArmatureError('timeout', `${node} seems to be down`, { details: { executed: 'unknown' } }));
       },
     );
-    env
-      .ask(node, request, timeoutMs)
-      .finally(() => watch.cancel())
-      .then(resolve, reject);
+    asking.finally(() => watch.cancel()).then(resolve, reject);
   });
 }

@@ -46,7 +46,6 @@ const DEFAULT_REAP_CYCLE_MS = 3_600_000;
 const EXCHANGE_TIMEOUT_MS = 40_000;
 /** While there is no cluster, or no partition with two replicas. */
 const LOOK_AGAIN_MS = 1_000;
-const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
 
 export class AntiEntropyWorker {
   readonly #options: AntiEntropyOptions;
@@ -232,13 +231,12 @@ export class AntiEntropyWorker {
   }
 
   async #exchange({ initiator, peer, partition, n }: Pair): Promise<ExchangeReply> {
-    const { link, membership, monitor } = this.#participant;
+    const { membership } = this.#participant;
     const request = { kind: 'exchange', ring: membership.view.ringVersion, partition, n, peer, bucket: undefined } as const;
     try {
-      return (await link.request(nodeAddress(initiator) as LinkAddress, request, EXCHANGE_TIMEOUT_MS)) as ExchangeReply;
+      return await this.#participant.delegate(initiator, request, EXCHANGE_TIMEOUT_MS);
     } catch (thrown) {
       const error = toArmatureError(thrown);
-      if (SILENCE.has(error.code)) monitor.failed(initiator, error.code);
       if (error.code === 'stale-ring') await membership.refresh(nodeAddress(initiator)).catch(() => undefined); // gossip goes on
       throw error;
     }

@@ -3,7 +3,6 @@
  * that differ hold back what they differ in. While a member is suspect nothing could be reaped, so nothing is asked.
  */
 import { toArmatureError } from '@armature/kernel';
-import type { LinkAddress } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
 import { nodeAddress, type LastReapPass, type ReapReply } from '@armature/protocol';
 import { NOTHING_REAPED, runReapPass, sharesToReap, type ReapedShare, type ReapTally } from '@armature/repair';
@@ -24,7 +23,6 @@ export interface ReapCycleEnv {
 /** A node ends a run of its own accord after about half of that. */
 const REAP_TIMEOUT_MS = 40_000;
 const LOOK_AGAIN_MS = 1_000;
-const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
 
 export class ReapCycle {
   readonly #env: ReapCycleEnv;
@@ -87,13 +85,13 @@ export class ReapCycle {
 
   async #reap({ partition, n, first }: ReapedShare, start: ReapReply['next']): Promise<ReapReply> {
     await this.#untilAllAreUp();
-    const { link, membership, monitor } = this.#env.participant;
+    const { participant } = this.#env;
+    const { membership } = participant;
     const request = { kind: 'reap', ring: membership.view.ringVersion, partition, n, start, bucket: undefined } as const;
     try {
-      return (await link.request(nodeAddress(first) as LinkAddress, request, REAP_TIMEOUT_MS)) as ReapReply;
+      return await participant.delegate(first, request, REAP_TIMEOUT_MS);
     } catch (thrown) {
       const error = toArmatureError(thrown);
-      if (SILENCE.has(error.code)) monitor.failed(first, error.code);
       if (error.code === 'stale-ring') await membership.refresh(nodeAddress(first)).catch(() => undefined); // gossip goes on
       throw error;
     }

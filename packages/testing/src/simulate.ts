@@ -2,16 +2,17 @@
  * One run from one seed: a cluster under load and faults, then peace, then judgement.
  *
  * The seed draws the cluster (three to five nodes, clocks that are off), the load (one or two workloads, few keys, so that writes conflict), the kinds of faults and their
- * moments. Whatever is written to a disk is looked at: no dot may ever name two versions. When all is healed, every operation must succeed after some seconds, the
+ * moments. Whatever is written to a disk is looked at: no dot may ever name two versions. In some runs only a core of the cluster is healed at first, and
+ * what it holds must become equal although the rest is never heard of. When all is healed, every operation must succeed after some seconds, the
  * replicas must become equal in bounded time, what they then hold must be what the clients' own logs say must be left, to read it must write nothing, and nodes must know what
  * they hold.
  */
-import type { Random } from '@armature/kernel';
+import { parseNodeId, shuffle, unwrap, type NodeId, type Random } from '@armature/kernel';
 import { untilConverged } from './check/convergence.js';
 import { Custody } from './check/custody.js';
 import { DiskWitness } from './check/disk-witness.js';
 import { checkQuietReads } from './check/quiet-reads.js';
-import { DotRegister, heldUnder } from './check/replica-contents.js';
+import { DotRegister, heldUnder, type Agreement } from './check/replica-contents.js';
 import { STEADY } from './check/steady-reads.js';
 import { checkTrees } from './check/trees.js';
 import { SimulatedCluster } from './cluster/simulated-cluster.js';
@@ -48,6 +49,8 @@ export interface SimulationOptions {
   readonly verifyCycleMs?: number;
   /** Whether an anti-entropy worker is there throughout, or only in peace; drawn from the seed by default. */
   readonly worker?: 'throughout' | 'in-peace';
+  /** Whether at first only a part of the cluster is healed, and must do without the rest; drawn from the seed by default. */
+  readonly core?: boolean;
   /** How fast and how many at a time nodes transfer partitions; drawn from the seed by default. */
   readonly transfers?: Pick<NodeOptions, 'transfersAtOnce' | 'transferBytesPerSecond'>;
   readonly load?: LoadWishes;
@@ -106,6 +109,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const random = world.random('run');
   const nodes = drawNodes(random, options.nodes);
   const worker = options.worker ?? (random.int(4) === 0 ? 'in-peace' : 'throughout');
+  const isCore = options.core ?? random.int(4) === 0;
   const cluster = await startCluster(world, nodes, { ...options, worker });
   const dots = new DotRegister();
   const witness = new DiskWitness();
@@ -144,10 +148,22 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const nemesis = new Nemesis(cluster, schedule);
   nemesis.start();
   const ring = ringOf(cluster);
-  const running = load.run();
+  let running = load.run();
   await world.run(world.nowMs + durationMs);
-  await world.until(nemesis.heal());
+  const frozen = new Set(isCore ? shuffle(random, nodes).slice(0, nodes.length >= 5 ? 1 + random.int(2) : 1) : []);
+  const others = [...cluster.connections, ...NEWCOMERS, WORKER].filter((name) => !frozen.has(name as NodeId));
+  await world.until(nemesis.heal([...frozen], others));
   if (worker === 'in-peace') await world.until(cluster.startWorker(WORKER));
+  let core: Agreement | undefined;
+  if (isCore) {
+    await world.run(world.nowMs + PROBATION_MS);
+    load.stop();
+    await world.until(running);
+    await world.run(world.nowMs + FLUSH_MS);
+    core = await untilConverged(cluster, world.nowMs + CONVERGENCE_LIMIT_MS, frozen);
+    running = load.run();
+    await world.until(nemesis.heal());
+  }
   const healedMs = world.nowMs;
   await world.run(healedMs + RECOVERY_MS + PROBATION_MS);
   load.stop();
@@ -160,10 +176,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const convergedMs = world.nowMs;
   const mishaps = new Map([...cluster.members.values()].map(({ name, disk }) => [name, disk.mishaps]));
   const custody = new Custody({ mishaps, ownersChanged: ringOf(cluster) !== ring });
-  const isSteady = schedule.every(({ kind }) => STEADY.has(kind));
+  const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const violations = [
     ...world.problems,
     ...dots.violations,
+    ...(core?.differences ?? []).map((difference) => `core not converged: ${difference}, without ${[...frozen].join(' ')}`),
     ...agreement.differences.map((difference) => `not converged: ${difference}`),
     ...load.judge(agreement.states, { custody, witness, isSteady, repeated: dots.repeated }, healedMs + RECOVERY_MS),
   ];
@@ -187,9 +204,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
 }
 
-function drawNodes(random: Random, wanted: number | undefined): string[] {
+function drawNodes(random: Random, wanted: number | undefined): NodeId[] {
   const drawn = 3 + random.int(3);
-  return Array.from({ length: wanted ?? drawn }, (_, place) => `n${place + 1}`);
+  return Array.from({ length: wanted ?? drawn }, (_, place) => unwrap(parseNodeId(`n${place + 1}`)));
 }
 
 /** Clocks that are up to a second off, and run up to 100 ppm fast or slow. */

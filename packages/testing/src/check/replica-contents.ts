@@ -52,27 +52,40 @@ export interface Agreement {
   readonly states: ReadonlyMap<Address, VersionSet>;
 }
 
-/** Whether all owners of each key hold the same bytes, nobody else holds any, and nobody keeps a hint. Who is no member does not count. */
-export function agreementOf(view: View, contents: ReadonlyMap<NodeId, readonly Held[]>): Agreement {
+const NOBODY: ReadonlySet<NodeId> = new Set();
+
+/**
+ * Whether all owners of each key hold the same bytes, nobody else holds any, and nobody keeps a hint. Who is no member does not count.
+ *
+ * Where some members are `frozen`, cut off for good, the others must be equal among themselves. What waits for a frozen owner may wait: hints and what is kept by those who are
+ * not its owners, and whoever is to become an owner beside one.
+ */
+export function agreementOf(
+  view: View,
+  contents: ReadonlyMap<NodeId, readonly Held[]>,
+  frozen: ReadonlySet<NodeId> = NOBODY,
+): Agreement {
   const differences: string[] = [];
   const holders = new Map<Address, Map<NodeId, Held>>();
   for (const [node, held] of contents) {
-    if (!view.members.has(node)) continue;
+    if (!view.members.has(node) || frozen.has(node)) continue;
     for (const one of held) {
       const of = holders.get(one.address) ?? new Map<NodeId, Held>();
       holders.set(one.address, of);
       if (one.hintFor === undefined) of.set(node, one);
-      else differences.push(`${node} keeps a hint of ${nameOf(one.address)} for ${one.hintFor}`);
+      else if (frozen.size === 0) differences.push(`${node} keeps a hint of ${nameOf(one.address)} for ${one.hintFor}`);
     }
   }
   const states = new Map<Address, VersionSet>();
   for (const [address, of] of holders) {
     const n = view.buckets.get(bucketOfAddress(address))?.n;
     if (n === undefined) continue;
-    const { owners, pending } = view.placement(address, n);
-    if (pending.length > 0) differences.push(`${pending.join(', ')} still to become owner of ${nameOf(address)}`);
+    const { owners: all, pending } = view.placement(address, n);
+    const owners = all.filter((owner) => !frozen.has(owner));
+    const isWhole = owners.length === all.length && !pending.some((node) => frozen.has(node));
+    if (pending.length > 0 && isWhole) differences.push(`${pending.join(', ')} still to become owner of ${nameOf(address)}`);
     for (const node of of.keys()) {
-      if (!owners.includes(node) && !pending.includes(node))
+      if (isWhole && !owners.includes(node) && !pending.includes(node))
         differences.push(`${node} still holds ${nameOf(address)}, which is not its own`);
     }
     const theirs = owners.map((owner) => of.get(owner));

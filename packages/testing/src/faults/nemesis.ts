@@ -49,11 +49,12 @@ export class Nemesis {
     }
   }
 
-  /** Ends everything and brings every node back. To be called when the schedule is over. */
-  async heal(): Promise<void> {
+  /** Ends everything and brings every node back, but for the `frozen`: from now on they are cut off from all `others`. To be called when the schedule is over. */
+  async heal(frozen: readonly string[] = [], others: readonly string[] = []): Promise<void> {
     const { world, network, members } = this.#cluster;
-    world.trace.note('nemesis', 'heals all');
+    world.trace.note('nemesis', frozen.length === 0 ? 'heals all' : `heals all, and freezes ${frozen.join(' ')}`);
     network.healAll();
+    network.partition(frozen, others);
     this.#loss = 0;
     this.#disorder = 0;
     this.#cluster.shapeAsUsual();

@@ -71,8 +71,9 @@ export abstract class SteppingClient {
     this.#thinkMs = thinkMs;
   }
 
-  /** Steps until `stop`. Resolves after the last one. */
+  /** Steps until `stop`. Resolves after the last one; may be called again then. */
   async run(): Promise<void> {
+    this.#stopped = false;
     while (!this.#stopped) {
       await this.world.sleep(this.#thinkMs * 2 * this.random.float());
       await this.step();

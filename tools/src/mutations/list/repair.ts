@@ -1,12 +1,20 @@
 /** Replica synchronisation and reaping: what differs becomes equal, and what is deleted stays so. */
 import type { Mutation } from '../mutation.js';
-import { DELETIONS, MISSED_DELETIONS, TREES } from './runs.js';
+import { DELETIONS, MISSED_DELETIONS, TREES, WITHOUT_SOME } from './runs.js';
 
 const REAP = 'packages/repair/src/reap.ts';
 const REPLICA = 'packages/replica/src/replica.ts';
 const EXCHANGE = 'packages/repair/src/exchange.ts';
 
 export const repair: readonly Mutation[] = [
+  {
+    name: 'silence-holds-up-sweeps',
+    trap: 'a dead node and anti-entropy: every comparison with it is waited for',
+    file: 'packages/coordination/src/participant.ts',
+    find: 'return whileUp(this.coordination, node, asking).catch(',
+    replace: 'void whileUp;\nreturn asking.catch(',
+    run: WITHOUT_SOME,
+  },
   {
     name: 'tree-misses-writes',
     trap: 'a Merkle tree is stale: writes do not change it',

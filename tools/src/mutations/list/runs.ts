@@ -155,6 +155,14 @@ export const TREES: RunOptions = {
   load: { ...REGISTERS, keys: 8, fadeMs: 3_000, thinkMs: 100, blind: 0.5 },
 };
 
+/** Replicas come to differ, and must become equal while some node stays cut off for good. */
+export const WITHOUT_SOME: RunOptions = {
+  ...TREES,
+  core: true,
+  worker: 'throughout',
+  load: { ...TREES.load, fadeMs: 5_000 },
+};
+
 /** Writes that ask for two owners, while owners are away. */
 export const PRIMARIES: RunOptions = {
   ...PARTITIONS,

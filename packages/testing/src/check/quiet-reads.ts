@@ -1,6 +1,6 @@
 /**
- * Reads of what all replicas hold alike cause no writes: no read repair, no hint, nowhere. What nodes write for themselves (membership, actors) and what they drop
- * (reaped tombstones) is no matter of reads.
+ * Reads of what all replicas hold alike cause no writes: no read repair, no hint, nowhere. What nodes write for themselves (membership, actors) is no matter of reads.
+ * To be asked while nothing is reaped: a tombstone that one owner has dropped already and another not yet is repaired by a read.
  */
 import type { World } from '../world/world.js';
 import type { DiskWitness } from './disk-witness.js';

@@ -1,6 +1,6 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
-import { CHANGES, RETURNS, ROUGH_CHANGES } from './runs.js';
+import { CHANGES, REMOVALS, RETURNS, ROUGH_CHANGES, SLOW_CHANGES } from './runs.js';
 
 const FILLER = 'packages/repair/src/filler.ts';
 const OWNERSHIP = 'packages/membership/src/ownership.ts';
@@ -14,7 +14,7 @@ export const membership: readonly Mutation[] = [
     file: FILLER,
     find: 'await copyShare(this.#copying, { partition, n, range: ring.rangeOf(partition), source }, notes);',
     replace: 'void copyShare;',
-    run: CHANGES,
+    run: SLOW_CHANGES,
   },
   {
     name: 'ready-after-one-source',
@@ -31,7 +31,7 @@ export const membership: readonly Mutation[] = [
     find: 'const promoted = pending.filter((one) => one.ready).slice(0, vacancies);\n    const orphaned',
     replace:
       'pending = pending.map((one) => ({ ...one, ready: true }));\n    const promoted = pending.slice(0, vacancies);\n    const orphaned',
-    run: CHANGES,
+    run: SLOW_CHANGES,
   },
   {
     name: 'stale-ready-counts',
@@ -60,7 +60,7 @@ export const membership: readonly Mutation[] = [
     file: PUT,
     find: '...[...plan.owners, ...plan.pending].map((node) => ({ node, hintFor: undefined })),',
     replace: '...plan.owners.map((node) => ({ node, hintFor: undefined })),',
-    run: CHANGES,
+    run: SLOW_CHANGES,
   },
   {
     name: 'relinquish-unverified',
@@ -122,7 +122,7 @@ export const membership: readonly Mutation[] = [
       replace:
         "      if (incoming.length > 1 && record.change.kind === 'remove') continue;\n      const digest = digestOf(record);\n",
     },
-    run: CHANGES,
+    run: REMOVALS,
   },
   {
     name: 'history-by-arrival',

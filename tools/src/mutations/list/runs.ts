@@ -117,12 +117,16 @@ export const MISSED_DELETIONS: RunOptions = {
   faultsLastMs: 18_000,
 };
 
-/** The same, with disks that are put back or wiped, and nodes that are removed and return. */
+/** Keys fade, and are deleted and reaped while a node is out of the cluster that still has them, and then joins again. */
 export const RETURNS: RunOptions = {
-  ...MISSED_DELETIONS,
-  kinds: ['old-copy', 'remove'],
-  faultsEveryMs: 12_000,
-  faultsLastMs: 15_000,
+  kinds: ['remove'],
+  allKinds: true,
+  nodes: 5,
+  durationMs: 70_000,
+  faultsEveryMs: 20_000,
+  faultsLastMs: 28_000,
+  worker: 'throughout',
+  load: { ...REGISTERS, keys: 12, fadeMs: 10_000, thinkMs: 200, deletes: 0.5, blind: 0.1 },
 };
 
 /** Only the membership changes, and nobody is down. */
@@ -132,6 +136,30 @@ export const CHANGES: RunOptions = {
   durationMs: 20_000,
   faultsEveryMs: 2_500,
   load: BUSY,
+};
+
+/** The same, while transfers take seconds and nobody repairs anything; who reads asks one owner, whichever it is. */
+export const SLOW_CHANGES: RunOptions = {
+  ...CHANGES,
+  nodes: 4,
+  worker: 'in-peace',
+  transfers: { transfersAtOnce: 1, transferBytesPerSecond: 1_000 },
+  load: {
+    ...REGISTERS,
+    properties: { n: 3, r: 1, w: 3, durability: 'fsync' },
+    keys: 40,
+    fadeMs: Infinity,
+    thinkMs: 120,
+    deletes: 0.05,
+    blind: 0.3,
+  },
+};
+
+/** Nodes are removed, and return. */
+export const REMOVALS: RunOptions = {
+  ...CHANGES,
+  kinds: ['remove', 'partition'],
+  nodes: 5,
 };
 
 /** The membership changes while messages and nodes are lost. */

@@ -13,7 +13,8 @@ import { sleep, type Clock, type Logger, type Telemetry } from '@armature/runtim
 import { joinEncoded } from '@armature/versioning';
 import { HintAges, newestMs } from './hint-age.js';
 import type { RecordStore } from './record-store.js';
-import { Replica, type HeldPage, type MintRequest, type MintResult, type WriteObserver } from './replica.js';
+import type { MintRequest, MintResult } from './mint-request.js';
+import { Replica, type HeldPage, type WriteObserver } from './replica.js';
 import { StandInActor } from './stand-in-actor.js';
 
 export interface HintSpace {

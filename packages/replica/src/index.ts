@@ -10,6 +10,7 @@ export * from './hint-store.js';
 export * from './key-locks.js';
 export type { RecordStore } from './record-store.js';
 export * from './record.js';
+export type { MintRequest, MintResult, StillValid } from './mint-request.js';
 export * from './replica.js';
 export * from './slice-budget.js';
 export * from './stand-in-actor.js';

@@ -3,7 +3,7 @@ import { ManualClock } from '@armature/runtime';
 import { EMPTY_CONTEXT, counterOf, encodeVersionSet, type OperationId } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
 import { spaceKey } from '@armature/storage';
-import { sealRecord } from './index.js';
+import { openRecord, sealRecord } from './index.js';
 import { BUCKET, LWW, TestNode, addressFor, finish, valuesOf } from './replica.test-support.js';
 
 const open = (options: Partial<Parameters<typeof TestNode.open>[0]> = {}): Promise<TestNode> =>
@@ -352,6 +352,18 @@ describe('damage', () => {
     const page = await finish(node.clock, node.replica.page({ start: '' as never, limit: 10 }));
     expect(page.entries.map(({ address }) => address).sort()).toEqual([addressFor('a'), addressFor('c')].sort());
     expect(page.next).toBeUndefined();
+    expect(node.counted('armature_replica_damaged_records_total')).toBe(1);
+    expect(node.counted('armature_replica_actors_retired_total')).toBe(0);
+  });
+
+  test('what the disk has damaged and memory whole is served, and written anew by the page that finds it', async () => {
+    const node = await open({ cacheBytes: 1_000_000 });
+    const { encoded } = await node.put('a', 'a');
+    await node.damage('a');
+    const page = await finish(node.clock, node.replica.page({ start: '' as never, limit: 10 }));
+    expect(page.entries).toEqual([{ address: addressFor('a'), set: encoded }]);
+    await finish(node.clock, node.store.sync());
+    expect(openRecord(node.disk.get(spaceKey('data', addressFor('a'))) as Uint8Array)).toEqual(encoded);
     expect(node.counted('armature_replica_damaged_records_total')).toBe(1);
     expect(node.counted('armature_replica_actors_retired_total')).toBe(0);
   });

@@ -20,7 +20,7 @@ import {
   type Hlc,
   type NodeId,
 } from '@armature/kernel';
-import type { BucketProperties, Durability, Meta } from '@armature/protocol';
+import type { BucketProperties, Durability } from '@armature/protocol';
 import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import type { RangeQuery } from '@armature/storage';
@@ -39,13 +39,12 @@ import {
   withDot,
   type ActorId,
   type CausalContext,
-  type Dot,
-  type OperationId,
   type VersionSet,
   type VersionVector,
 } from '@armature/versioning';
 import type { Epoch } from './actor-epoch.js';
 import { KeyLocks } from './key-locks.js';
+import { checkStillValid, refused, tooLate, type MintRequest, type MintResult, type StillValid } from './mint-request.js';
 import { DAMAGED, decodeHeld, isAccepted, isDropped, readHeld, type Held, type RecordStore } from './record-store.js';
 import { openRecord, sealRecord } from './record.js';
 
@@ -67,37 +66,6 @@ export interface ReplicaEnv {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly observer?: WriteObserver;
-}
-
-/** A put as the minting replica sees it: checked, its context opened. */
-export interface MintRequest {
-  readonly address: Address;
-  readonly bucket: BucketProperties;
-  readonly context: CausalContext;
-  readonly operation: OperationId;
-  readonly tombstone: boolean;
-  readonly value: Uint8Array;
-  readonly meta: Meta;
-  /** See `StillValid`. */
-  readonly stillValid?: StillValid;
-  /** By the monotonic clock: whoever waited for it has given up by then, and may have repeated it elsewhere. */
-  readonly deadlineMs?: number;
-}
-
-/**
- * Asked in the turn in which the store takes a write: whether what the write was admitted under (the ring) still holds. With an engine that waits, time passes
- * between the two, and whoever asked under a newer ring what is here has been answered without it. On false the write fails with `stale-ring`, and nothing has happened.
- */
-export type StillValid = () => boolean;
-
-export interface MintResult {
-  /** The key's new state, to be merged by the other replicas. */
-  readonly set: VersionSet;
-  /** The event of this put. Undefined where it is the repetition of one that has been superseded: nothing was minted then. */
-  readonly dot: Dot | undefined;
-  readonly encoded: Uint8Array;
-  /** Resolves when the local copy is as durable as the bucket asks; rejects with a storage error. Always handled by the caller. */
-  readonly committed: Promise<void>;
 }
 
 export interface HeldPage {
@@ -209,14 +177,17 @@ export class Replica {
     return drop !== undefined;
   }
 
-  /** A page of what is held in an arc of the ring. Damaged records are left out (and counted): a peer has them whole. */
+  /**
+   * A page of what is held in an arc of the ring. Damaged records are left out (and counted): a peer has them whole. One that memory still has whole is no
+   * damage to anybody who reads, and is written anew.
+   */
   async page(query: RangeQuery): Promise<HeldPage> {
     const page = await this.#env.store.range(query);
     const entries = [];
     for (const { key, value } of page.entries) {
       const address = key as string as Address;
       // A flipped bit in a key makes a key that nobody ever wrote, with a record that is whole: an address says for itself whether it is one.
-      const set = verifyAddress(address).ok ? openRecord(value) : undefined;
+      const set = verifyAddress(address).ok ? (openRecord(value) ?? this.#savedFromMemory(address)) : undefined;
       if (set === undefined) this.#noteDamage(address);
       else entries.push({ address, set });
     }
@@ -333,6 +304,19 @@ export class Replica {
     this.#env.log.error({ bucket: bucketOfAddress(address) }, 'a stored record is damaged; its replicas elsewhere are needed');
   }
 
+  /** What reads still find although the disk has it damaged; written anew. Undefined where they find the damage, too. */
+  #savedFromMemory(address: Address): Uint8Array | undefined {
+    const held = readHeld(this.#env.store, address);
+    if (held instanceof Promise) {
+      held.catch(() => undefined); // not in memory
+      return undefined;
+    }
+    if (held.set === undefined) return undefined;
+    this.#noteDamage(address);
+    this.#write(address, sealRecord(held.set), 'os').catch(() => undefined); // a failed commit is told and dealt with by the store
+    return held.set;
+  }
+
   /** For whoever is about to write over it: with the record, the count of our own writes to its key is lost. */
   #retireForDamage(address: Address): void {
     this.#noteDamage(address);
@@ -355,25 +339,6 @@ export class Replica {
       remedy: 'The other replicas still serve the key and a repair restores it. Check the disk if this repeats.',
     });
   }
-}
-
-function checkStillValid(stillValid: StillValid | undefined): void {
-  if (stillValid === undefined || stillValid()) return;
-  throw new ArmatureError('stale-ring', 'the ring changed while the write waited for the store', {
-    remedy: 'Catch up with the membership, and write to the owners of now.',
-  });
-}
-
-/** Passes on why the store refused. */
-async function refused(committed: Promise<void>): Promise<never> {
-  await committed;
-  throw new ArmatureError('internal', 'the store resolved a write that it does not show');
-}
-
-function tooLate(): ArmatureError {
-  return new ArmatureError('unavailable', 'the time for the write was up before it was begun: nothing was written', {
-    remedy: 'Repeat it with more time.',
-  });
 }
 
 function malformedSet(cause: Error): ArmatureError {

@@ -1,0 +1,56 @@
+/** A put as it comes to the replica that mints it, what comes of it, and when it is not carried out. */
+import { ArmatureError } from '@armature/kernel';
+import type { BucketProperties, Meta } from '@armature/protocol';
+import type { Address } from '@armature/ring';
+import type { CausalContext, Dot, OperationId, VersionSet } from '@armature/versioning';
+
+/** A put as the minting replica sees it: checked, its context opened. */
+export interface MintRequest {
+  readonly address: Address;
+  readonly bucket: BucketProperties;
+  readonly context: CausalContext;
+  readonly operation: OperationId;
+  readonly tombstone: boolean;
+  readonly value: Uint8Array;
+  readonly meta: Meta;
+  /** See `StillValid`. */
+  readonly stillValid?: StillValid;
+  /** By the monotonic clock: whoever waited for it has given up by then, and may have repeated it elsewhere. */
+  readonly deadlineMs?: number;
+}
+
+/**
+ * Asked in the turn in which the store takes a write: whether what the write was admitted under (the ring) still holds. With an engine that waits, time passes
+ * between the two, and whoever asked under a newer ring what is here has been answered without it. On false the write fails with `stale-ring`, and nothing has happened.
+ */
+export type StillValid = () => boolean;
+
+export interface MintResult {
+  /** The key's new state, to be merged by the other replicas. */
+  readonly set: VersionSet;
+  /** The event of this put. Undefined where it is the repetition of one that has been superseded: nothing was minted then. */
+  readonly dot: Dot | undefined;
+  readonly encoded: Uint8Array;
+  /** Resolves when the local copy is as durable as the bucket asks; rejects with a storage error. Always handled by the caller. */
+  readonly committed: Promise<void>;
+}
+
+/** Throws `stale-ring`. */
+export function checkStillValid(stillValid: StillValid | undefined): void {
+  if (stillValid === undefined || stillValid()) return;
+  throw new ArmatureError('stale-ring', 'the ring changed while the write waited for the store', {
+    remedy: 'Catch up with the membership, and write to the owners of now.',
+  });
+}
+
+export function tooLate(): ArmatureError {
+  return new ArmatureError('unavailable', 'the time for the write was up before it was begun: nothing was written', {
+    remedy: 'Repeat it with more time.',
+  });
+}
+
+/** Passes on why the store refused. */
+export async function refused(committed: Promise<void>): Promise<never> {
+  await committed;
+  throw new ArmatureError('internal', 'the store resolved a write that it does not show');
+}

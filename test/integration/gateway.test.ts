@@ -1,49 +1,29 @@
 /**
  * Two sites on real processes, each a NATS cluster, joined by a gateway: zones a and b at one site, c at the other, N = 3. The gateway is cut.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { json, type Client } from '@armature/client';
 import { expectNoDotNamesTwoValues, expectReplicasEqual, startWorkload, takeInventory } from '@armature/tools/audit';
-import { NatsNetwork } from '@armature/tools/nats-network';
-import { ProcessCluster } from '@armature/tools/process-cluster';
+import { PARTITIONS, startZonedCluster, zoneOf, type ZonedCluster } from './zoned-cluster.js';
 
 /** One nats-server in each zone, named like it. */
 const SITES = { east: ['a', 'b'], west: ['c'] };
 const NODES = ['a1', 'b1', 'c1', 'c2'];
 const PATIENT = { timeout: 60_000, interval: 200 };
 
-let directory: string;
-let network: NatsNetwork;
-let cluster: ProcessCluster;
+let zoned: ZonedCluster;
+let network: ZonedCluster['network'];
+let cluster: ZonedCluster['cluster'];
 let east: Client;
 let west: Client;
 
-const zoneOf = (node: string): string => node.charAt(0);
-
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'armature-'));
-  network = await NatsNetwork.start({ directory, sites: SITES });
-  cluster = await ProcessCluster.start({
-    nodes: NODES,
-    routers: [],
-    storage: 'memory',
-    partitionCount: 32,
-    zoneOf,
-    dataDirectory: join(directory, 'cluster'),
-    network: { urlOf: (member) => network.urlOf(zoneOf(member ?? 'a')), stop: () => network.stop() },
-  });
-  east = await cluster.connect({ routing: 'direct', servers: network.urlOf('a') });
-  west = await cluster.connect({ routing: 'direct', servers: network.urlOf('c') });
+  zoned = await startZonedCluster(SITES, NODES);
+  ({ network, cluster } = zoned);
+  east = await zoned.clientIn('a');
+  west = await zoned.clientIn('c');
 });
-afterAll(async () => {
-  await east.close();
-  await west.close();
-  await cluster.stop();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterAll(() => zoned.stop());
 
 test('the gateway is cut: both sites go on, a node joins and a bucket is made; after healing all is one again', async () => {
   expect(await network.links('c')).toEqual({ routes: [], gateways: ['east'] });
@@ -92,7 +72,7 @@ test('the gateway is cut: both sites go on, a node joins and a bucket is made; a
   await east.bucket('made-apart').put('k', 'v');
   expect((await west.bucket('made-apart').get('k'))?.value).toBe('v');
   const { view } = await takeInventory(cluster);
-  for (let partition = 0; partition < 32; partition++) {
+  for (let partition = 0; partition < PARTITIONS; partition++) {
     const { owners } = view.placementOf(partition as never, 3);
     expect(owners.map(zoneOf).sort(), `partition ${partition}`).toEqual(['a', 'b', 'c']);
   }

@@ -1,53 +1,33 @@
 /**
  * Three zones, two nodes and a nats-server in each, N = 3, on real processes: a zone is cut off from the other two, and both sides go on.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { json, type Client } from '@armature/client';
 import { expectNoDotNamesTwoValues, expectReplicasEqual, startWorkload, takeInventory } from '@armature/tools/audit';
-import { NatsNetwork } from '@armature/tools/nats-network';
-import { ProcessCluster } from '@armature/tools/process-cluster';
+import { PARTITIONS, startZonedCluster, zoneOf, type ZonedCluster } from './zoned-cluster.js';
 
 const ZONES = ['a', 'b', 'c'];
 const NODES = ['a1', 'a2', 'b1', 'b2', 'c1', 'c2'];
 const BLIND_KEYS = 20;
 
-let directory: string;
-let network: NatsNetwork;
-let cluster: ProcessCluster;
+let zoned: ZonedCluster;
+let network: ZonedCluster['network'];
+let cluster: ZonedCluster['cluster'];
 /** Of zones a and b, and of zone c. */
 let near: Client;
 let far: Client;
 
-const zoneOf = (node: string): string => node.charAt(0);
-
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'armature-'));
-  network = await NatsNetwork.start({ directory, sites: { home: ZONES } });
-  cluster = await ProcessCluster.start({
-    nodes: NODES,
-    routers: [],
-    storage: 'memory',
-    partitionCount: 32,
-    zoneOf,
-    dataDirectory: join(directory, 'cluster'),
-    network: { urlOf: (member) => network.urlOf(zoneOf(member ?? 'a')), stop: () => network.stop() },
-  });
-  near = await cluster.connect({ routing: 'direct', servers: network.urlOf('a') });
-  far = await cluster.connect({ routing: 'direct', servers: network.urlOf('c') });
+  zoned = await startZonedCluster({ home: ZONES }, NODES);
+  ({ network, cluster } = zoned);
+  near = await zoned.clientIn('a');
+  far = await zoned.clientIn('c');
 });
-afterAll(async () => {
-  await near.close();
-  await far.close();
-  await cluster.stop();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterAll(() => zoned.stop());
 
 test('with as many zones as N, every partition has one owner in each zone', async () => {
   const { view } = await takeInventory(cluster);
-  const zones = Array.from({ length: 32 }, (_, partition) =>
+  const zones = Array.from({ length: PARTITIONS }, (_, partition) =>
     view
       .placementOf(partition as never, 3)
       .owners.map(zoneOf)

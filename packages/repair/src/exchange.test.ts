@@ -45,6 +45,7 @@ function side(name: string, held: ReadonlyMap<Address, Toy>) {
   trees.follow();
   const log = recordingLog();
   const share = new LocalShare({
+    node: node(name),
     trees,
     view: () => view,
     log: log.log,

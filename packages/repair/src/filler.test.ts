@@ -379,6 +379,20 @@ describe('owners that do not answer', () => {
     expect(world.asks.filter(({ to }) => to === node('n2'))).toEqual([]);
   });
 
+  test('one of three removed, and one of the others down: a write that the removed one acknowledged may be on that one only, which is waited for', async () => {
+    const world = new World();
+    world.fill(60, () => [node('n2')]);
+    world.happen({ kind: 'remove', node: node('n1') });
+    world.down.set(node('n2'), 'timeout');
+    world.filler.wake();
+    await world.clock.advance(10_000);
+    expect(world.ready).toEqual([]);
+    world.down.clear();
+    await world.clock.advance(5_000);
+    expect(world.view.pendingFor(NEWCOMER)).toEqual([]);
+    expect(world.own.store.size).toBe(60);
+  });
+
   test('two of three down: not ready, tried again every second, ready once they are back; meanwhile the reason is told', async () => {
     const world = new World();
     world.fill(60);
@@ -440,6 +454,21 @@ describe('owners that do not answer', () => {
         if (world.view.ring!.partitionOf(address) === partition) expect(world.own.store.has(address)).toBe(true);
       }
     }
+  });
+
+  test('what has ceased to be its own in the middle of a copy is not kept when it comes: nobody looks for it any more', async () => {
+    const world = new World();
+    world.fill(300);
+    for (const one of world.owners.values()) one.pageEntries = 3;
+    world.filler.wake();
+    await world.clock.advance(30);
+    const held = world.own.store.size;
+    expect(held).toBeGreaterThan(0);
+    world.happen({ kind: 'leave', node: NEWCOMER });
+    await world.clock.advance(30_000);
+    expect(world.own.store.size).toBe(held);
+    expect(world.ready).toEqual([]);
+    expect(world.ledger.status(0).lastProblem).toBe('');
   });
 
   test('pages that lead nowhere end the copy; it does not go round for ever', async () => {

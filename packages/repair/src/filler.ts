@@ -7,7 +7,7 @@
  * start again, and why it need not begin at the beginning, is told in `share-copy.ts`.
  *
  * A write was acknowledged by W owners; which ones is not known, so all of them are asked, and owners that are down are left out only while those that answer have every
- * such write among them: all but W - 1. (A single request may ask for less than its bucket's W, and then relies on repair.)
+ * such write among them: N - W + 1, or all there are. (A single request may ask for less than its bucket's W, and then relies on repair.)
  *
  * Before it says `ready`, it makes sure of three things: that what it compared is on stable storage; that it knows every bucket its sources know, for
  * `ready` holds for all of them; and that the owners which it copied are still enough of the owners there are.
@@ -21,6 +21,7 @@ import { SliceBudget, type Replica, type TakeSlice } from '@armature/replica';
 import type { LocalShare } from './local-share.js';
 import { PeerFailure, type AskPeer } from './peer-questions.js';
 import { copyShare, type ShareCopyEnv } from './share-copy.js';
+import { isOurs } from './stray-shares.js';
 import type { TransferPace } from './token-bucket.js';
 import type { TransferLedger } from './transfer-ledger.js';
 
@@ -229,12 +230,20 @@ export class Filler {
     }
   }
 
-  /** On stable storage whatever the bucket's durability: `ready` is, and it says that this node holds what it copied. */
+  /**
+   * On stable storage whatever the bucket's durability: `ready` is, and it says that this node holds what it copied. What has ceased to be this node's while it was on its
+   * way is left: it has been looked for what is to be given up, and nobody would look again before the next change.
+   */
   async #keep(address: Address, set: Uint8Array): Promise<void> {
+    const { node, view, replica } = this.#env;
     const name = bucketOfAddress(address);
-    const bucket = this.#env.view().buckets.get(name);
+    const bucket = view().buckets.get(name);
     if (bucket === undefined) throw unknownBucket(name);
-    await this.#env.replica.merge(address, set, bucket, 'fsync');
+    try {
+      await replica.merge(address, set, bucket, 'fsync', () => isOurs(view(), node, address, bucket.n));
+    } catch (thrown) {
+      if (toArmatureError(thrown).code !== 'stale-ring') throw thrown;
+    }
   }
 }
 
@@ -247,7 +256,7 @@ function shortfall(
   failures: readonly string[],
 ): ArmatureError | undefined {
   for (const { n, owners } of groups) {
-    const needed = ownersToCopy(view, n, owners.length);
+    const needed = Math.min(owners.length, ownersToCopy(view, n));
     const enough = owners.filter((owner) => copied.get(n)?.has(owner) === true).length;
     if (enough >= needed) continue;
     return new ArmatureError(
@@ -259,10 +268,13 @@ function shortfall(
   return undefined;
 }
 
-/** So many owners have every write among them that W of them acknowledged, W being the smallest of the buckets with this N. */
-function ownersToCopy(view: View, n: number, owners: number): number {
+/**
+ * So many owners have every write among them that W of N acknowledged, W being the smallest of the buckets with this N. It is so where owners are missing, too: who was
+ * removed, or has lost its store, may have been among the W, and of those who are left fewer have the write.
+ */
+function ownersToCopy(view: View, n: number): number {
   const w = Math.min(n, ...[...view.buckets.values()].filter((bucket) => bucket.n === n).map((bucket) => bucket.w));
-  return Math.max(1, owners - w + 1);
+  return n - w + 1;
 }
 
 /** Another one first for every partition, so that the data comes from all of them and not N times from one. */

@@ -2,7 +2,7 @@
  * What a node holds of a partition, as the synchronisation messages ask for it: hashes of its trees, digests of its keys, the sets
  * themselves, and merging what comes back. A node answers its peers from here, and runs its own exchanges on it.
  */
-import { ArmatureError, toArmatureError, type PartitionId } from '@armature/kernel';
+import { ArmatureError, toArmatureError, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { entryDigest, MAX_DEPTH, nodesAt, type MerkleTree } from '@armature/merkle';
 import type {
@@ -17,12 +17,19 @@ import type {
 } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Logger } from '@armature/runtime';
+import { isOurs } from './stray-shares.js';
 import type { ScanQuery, TreeKeeper } from './tree-keeper.js';
 
 /** The part of a replica that is needed here. */
 export interface SynchronisedReplica {
   read(address: Address): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-  merge(address: Address, incoming: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void>;
+  merge(
+    address: Address,
+    incoming: Uint8Array,
+    bucket: BucketProperties,
+    durability: Durability,
+    stillValid?: () => boolean,
+  ): Promise<void>;
   page(query: ScanQuery): Promise<{
     readonly entries: readonly { readonly address: Address; readonly set: Uint8Array }[];
     readonly next: ScanQuery['start'] | undefined;
@@ -30,6 +37,7 @@ export interface SynchronisedReplica {
 }
 
 export interface LocalShareEnv {
+  readonly node: NodeId;
   readonly trees: Pick<TreeKeeper, 'tree'>;
   readonly replica: SynchronisedReplica;
   readonly view: () => View;
@@ -121,10 +129,12 @@ export class LocalShare {
     }
   }
 
+  /** Not what has ceased to be this node's on the way: it has been looked for what is to be given up, and nobody would look again before the next change. */
   async #merge(address: Address, set: Uint8Array): Promise<void> {
+    const { node, view, replica } = this.#env;
     const name = bucketOfAddress(address);
-    const bucket = this.#env.view().buckets.get(name);
+    const bucket = view().buckets.get(name);
     if (bucket === undefined) throw new ArmatureError('unknown-bucket', `there is no bucket ${name}`);
-    await this.#env.replica.merge(address, set, bucket, bucket.durability);
+    await replica.merge(address, set, bucket, bucket.durability, () => isOurs(view(), node, address, bucket.n));
   }
 }

@@ -7,6 +7,7 @@
 import type { BinaryString, NodeId, PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import type { SliceBudget } from '@armature/replica';
+import type { Address } from '@armature/ring';
 import type { SynchronisedReplica } from './local-share.js';
 import type { TreeKeeper } from './tree-keeper.js';
 
@@ -21,6 +22,11 @@ export function dutyOf(view: View, node: NodeId, partition: PartitionId, n: numb
   const { owners, pending } = view.placementOf(partition, n);
   if (owners.includes(node) || pending.includes(node)) return 'keep';
   return pending.length > 0 || owners.length === 0 ? 'wait' : 'relinquish';
+}
+
+/** Whether the node is to hold the key, now or for the time to come. */
+export function isOurs(view: View, node: NodeId, address: Address, n: number): boolean {
+  return view.ring !== undefined && dutyOf(view, node, view.ring.partitionOf(address), n) === 'keep';
 }
 
 export interface StraySearchEnv {

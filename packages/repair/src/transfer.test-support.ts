@@ -26,7 +26,7 @@ export class ToyNode implements SynchronisedReplica {
   constructor(clock: Clock, view: () => View) {
     this.#clock = clock;
     const trees = { tree: () => Promise.reject(new Error('nobody asks for trees here')) };
-    this.share = new LocalShare({ trees, replica: this, view, log: silentLog });
+    this.share = new LocalShare({ node: 'nobody' as NodeId, trees, replica: this, view, log: silentLog });
   }
 
   async read(address: Address): Promise<Uint8Array | undefined> {
@@ -34,8 +34,15 @@ export class ToyNode implements SynchronisedReplica {
     return this.store.get(address);
   }
 
-  async merge(address: Address, incoming: Uint8Array, _bucket: unknown, durability: string): Promise<void> {
+  async merge(
+    address: Address,
+    incoming: Uint8Array,
+    _bucket: unknown,
+    durability: string,
+    stillValid: () => boolean = () => true,
+  ): Promise<void> {
     await sleep(this.#clock, 1);
+    if (!stillValid()) throw new ArmatureError('stale-ring', 'the ring changed while the write waited for the store');
     if (this.mergeFailure !== undefined) throw new ArmatureError(this.mergeFailure, 'cannot merge');
     this.store.set(address, encoded([...(this.store.get(address) ?? []), ...incoming]));
     this.merged.set(address, (this.merged.get(address) ?? 0) + 1);

@@ -72,7 +72,7 @@ export class Synchronisation {
       log,
       telemetry,
     });
-    this.share = new LocalShare({ trees: this.trees, replica, view, log });
+    this.share = new LocalShare({ node, trees: this.trees, replica, view, log });
     this.#gate = new SourceGate(slice, clock, telemetry);
     this.#reaping = new Reaping({ ...env, isExchanging: (address) => this.#isExchanging(address) });
     const exchanges = (outcome: string): Counter =>

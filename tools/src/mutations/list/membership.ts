@@ -20,8 +20,8 @@ export const membership: readonly Mutation[] = [
     name: 'ready-after-one-source',
     trap: 'ownership flips early: a copy of one owner passes for the whole',
     file: FILLER,
-    find: 'return Math.max(1, owners - w + 1);',
-    replace: 'return Math.max(1, Math.min(1, owners - w + 1));',
+    find: 'return n - w + 1;',
+    replace: 'return Math.min(1, n - w + 1);',
     run: ROUGH_CHANGES,
   },
   {

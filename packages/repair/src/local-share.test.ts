@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { ManualClock, silentLog } from '@armature/runtime';
+import { LocalShare } from './index.js';
+import { addressFor, encoded, ToyNode } from './transfer.test-support.js';
+import { createdWith, joinOf, node, viewAfter } from './view.test-support.js';
+
+const [N1, NEW] = [node('n1'), node('new')];
+const OLD = [N1, node('n2'), node('n3')];
+
+test('what has ceased to be its own while it was on its way is refused, and not kept', async () => {
+  const clock = new ManualClock();
+  const changes = [createdWith(OLD, 16), joinOf(NEW)];
+  let view = viewAfter(changes);
+  const own = new ToyNode(clock, () => view);
+  const share = new LocalShare({
+    ...{ node: NEW, trees: { tree: () => Promise.reject(new Error('no trees here')) }, replica: own },
+    ...{ view: () => view, log: silentLog },
+  });
+  const pending = new Set(view.pendingFor(NEW).map(({ partition }) => partition));
+  const address = Array.from({ length: 100 }, (_, key) => addressFor(key)).find((one) =>
+    pending.has(view.ring!.partitionOf(one)),
+  )!;
+  const entries = [{ address, set: encoded([1]) }];
+  const inTime = share.absorb(entries);
+  await clock.advance(1);
+  expect(await inTime).toEqual({ kind: 'absorb', merged: 1, refused: 0 });
+  own.store.clear();
+  const late = share.absorb(entries);
+  view = viewAfter([...changes, { kind: 'leave', node: NEW }]);
+  await clock.advance(1);
+  expect(await late).toEqual({ kind: 'absorb', merged: 0, refused: 1 });
+  expect(own.store.size).toBe(0);
+});

@@ -16,10 +16,11 @@ import { ArmatureError, toArmatureError, type NodeId, type PartitionId } from '@
 import type { PendingCopy, View } from '@armature/membership';
 import { unknownBucket } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
-import type { Clock, Logger, Timer } from '@armature/runtime';
+import type { Clock, Logger } from '@armature/runtime';
 import { SliceBudget, type Replica, type TakeSlice } from '@armature/replica';
 import type { LocalShare } from './local-share.js';
 import { PeerFailure, type AskPeer } from './peer-questions.js';
+import { Rounds } from './rounds.js';
 import { copyShare, type ShareCopyEnv } from './share-copy.js';
 import { isOurs } from './stray-shares.js';
 import type { TransferPace } from './token-bucket.js';
@@ -71,18 +72,16 @@ export class Filler {
   readonly #copying: ShareCopyEnv;
   /** Copied, and not yet declared. */
   #done: Done[] = [];
+  readonly #rounds: Rounds;
   #filling = false;
-  #running = false;
-  #again = false;
-  #stopped = false;
-  #retry: Timer | undefined;
 
   constructor(env: FillerEnv) {
     this.#env = env;
+    this.#rounds = new Rounds({ clock: env.clock, round: () => this.#round(), retryMs: RETRY_MS });
     this.#copying = {
       ask: env.ask,
       clock: env.clock,
-      isStopped: () => this.#stopped,
+      isStopped: () => this.#rounds.isStopped,
       local: env.local,
       keep: (address, set) => this.#keep(address, set),
       ring: () => env.view().ringVersion,
@@ -94,46 +93,33 @@ export class Filler {
 
   /** Looks whether there is something to fill. Cheap when there is not; call it on every change of the view, and when the store has turned out to be its own. */
   wake(): void {
-    if (this.#stopped) return;
-    if (this.#running) {
-      this.#again = true;
-      return;
-    }
-    this.#retry?.cancel();
-    if (!this.#env.isOwnStore()) return;
-    if (this.#env.view().pendingFor(this.#env.node).length === 0) {
-      this.#filling = false;
-      this.#env.ledger.problem('filling', '');
-      return;
-    }
-    if (!this.#filling) this.#env.ledger.fillBegan();
-    this.#filling = true;
-    this.#running = true;
-    this.#fill().then(
-      () => this.#rest(0),
-      (thrown: unknown) => {
-        if (this.#stopped) return;
-        const error = toArmatureError(thrown);
-        this.#env.ledger.problem('filling', `${error.code}: ${error.message}`);
-        this.#env.log.warn({ err: error }, 'filling was interrupted and goes on in a second');
-        this.#again = true;
-        this.#rest(RETRY_MS);
-      },
-    );
+    this.#rounds.wake();
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#retry?.cancel();
+    this.#rounds.stop();
   }
 
-  #rest(delayMs: number): void {
-    this.#running = false;
-    if (!this.#again) return;
-    this.#again = false;
-    if (this.#stopped) return;
-    if (delayMs === 0) this.wake();
-    else this.#retry = this.#env.clock.after(delayMs, () => this.wake());
+  async #round(): Promise<boolean> {
+    const { isOwnStore, view, node, ledger, log } = this.#env;
+    if (!isOwnStore()) return true;
+    if (view().pendingFor(node).length === 0) {
+      this.#filling = false;
+      ledger.problem('filling', '');
+      return true;
+    }
+    if (!this.#filling) ledger.fillBegan();
+    this.#filling = true;
+    try {
+      await this.#fill();
+      return true;
+    } catch (thrown) {
+      if (this.#rounds.isStopped) return true;
+      const error = toArmatureError(thrown);
+      ledger.problem('filling', `${error.code}: ${error.message}`);
+      log.warn({ err: error }, 'filling was interrupted and goes on in a second');
+      return false;
+    }
   }
 
   /** A round over all pending partitions; one that cannot be copied keeps no other from it. Rejects with the first problem, when all else is done. */
@@ -142,12 +128,12 @@ export class Filler {
     const problems: unknown[] = [];
     this.#done = [];
     const work = async (): Promise<void> => {
-      for (let copy = queue.shift(); copy !== undefined && !this.#stopped; copy = queue.shift()) {
+      for (let copy = queue.shift(); copy !== undefined && !this.#rounds.isStopped; copy = queue.shift()) {
         await this.#fillOne(copy).catch((thrown: unknown) => problems.push(thrown));
       }
     };
     await Promise.all(Array.from({ length: this.#env.atOnce }, work));
-    if (this.#stopped) return; // a copy that was cut short is no copy
+    if (this.#rounds.isStopped) return; // a copy that was cut short is no copy
     await this.#declare();
     if (problems.length > 0) throw problems[0];
     this.#env.ledger.problem('filling', '');
@@ -155,7 +141,7 @@ export class Filler {
 
   async #fillOne(copy: PendingCopy): Promise<void> {
     const copied = await this.#copy(copy);
-    if (this.#stopped) return;
+    if (this.#rounds.isStopped) return;
     const nowMs = this.#env.clock.monotonicMs();
     this.#done.push({ copy, copied, atMs: nowMs });
     const isDue = this.#done.length >= PARTITIONS_PER_RECORD || nowMs - (this.#done[0]?.atMs ?? nowMs) >= DECLARE_AFTER_MS;
@@ -170,13 +156,13 @@ export class Filler {
       const from = new Set<NodeId>();
       copied.set(n, from);
       for (const source of rotated(owners, partition)) {
-        if (this.#stopped) return copied;
+        if (this.#rounds.isStopped) return copied;
         const failure = await this.#copyFrom(partition, n, source);
         if (failure === undefined) from.add(source);
         else failures.push(failure);
       }
     }
-    if (this.#stopped) return copied;
+    if (this.#rounds.isStopped) return copied;
     const problem = shortfall(this.#env.view(), partition, groups, copied, failures);
     if (problem !== undefined) throw problem;
     if (failures.length > 0) this.#env.log.warn({ partition, failures }, 'a partition was copied without some of its owners');
@@ -221,9 +207,9 @@ export class Filler {
       if (now === undefined) continue;
       if (now.change === change && shortfall(view(), partition, now.groups, copied, []) === undefined) {
         byChange.set(change, [...(byChange.get(change) ?? []), partition]);
-      } else this.#again = true;
+      } else this.#rounds.wake();
     }
-    if (this.#stopped) return;
+    if (this.#rounds.isStopped) return;
     for (const [change, partitions] of byChange) {
       await declareReady(change, partitions);
       ledger.filled(partitions.length);

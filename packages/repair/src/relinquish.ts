@@ -17,9 +17,10 @@ import { entryDigest } from '@armature/merkle';
 import type { DigestsReply, ReplyTo, SynchronisationRequest } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { SliceBudget, type Replica, type TakeSlice } from '@armature/replica';
-import type { Clock, Logger, Timer } from '@armature/runtime';
+import type { Clock, Logger } from '@armature/runtime';
 import { MAX_DIGESTS, type LocalShare } from './local-share.js';
 import { askPatiently, PeerFailure, type AskPeer } from './peer-questions.js';
+import { Rounds } from './rounds.js';
 import { dutyOf, findStrays, isStray, type StraySearchEnv } from './stray-shares.js';
 import type { TransferPace } from './token-bucket.js';
 import type { TransferLedger } from './transfer-ledger.js';
@@ -59,42 +60,25 @@ const RETRY_MS = 5_000;
 export class Relinquisher {
   readonly #env: RelinquisherEnv;
   readonly #search: StraySearchEnv;
+  readonly #rounds: Rounds;
   #dropping: Promise<unknown> = Promise.resolve();
   /** Ring version under which the last round found nothing to give up, or gave it all up. */
   #clearUnder: number | undefined;
-  #running = false;
-  #again = false;
-  #stopped = false;
-  #retry: Timer | undefined;
 
   constructor(env: RelinquisherEnv) {
     this.#env = env;
+    this.#rounds = new Rounds({ clock: env.clock, round: () => this.#round(), retryMs: RETRY_MS });
     const { node, trees, replica, slice } = env;
     this.#search = { node, trees, replica, budget: new SliceBudget(slice, 'fill') };
   }
 
   /** Looks for data to give up. Call it at the start, on every change of the view, and when the store has turned out to be its own. */
   wake(): void {
-    if (this.#stopped) return;
-    if (this.#running) {
-      this.#again = true;
-      return;
-    }
-    this.#retry?.cancel();
-    if (!this.#env.isOwnStore()) return;
-    this.#running = true;
-    this.#round().then(
-      (isClear) => this.#rest(isClear, ''),
-      (thrown: unknown) => {
-        const { code, message } = toArmatureError(thrown);
-        this.#rest(false, `${code}: ${message}`);
-      },
-    );
+    this.#rounds.wake();
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#retry?.cancel();
+    this.#rounds.stop();
   }
 
   /** Whether nothing is held here, under the present view, that is others'. */
@@ -107,26 +91,30 @@ export class Relinquisher {
     await this.#dropping;
   }
 
-  #rest(isClear: boolean, problem: string): void {
-    this.#running = false;
-    if (this.#stopped) return;
+  async #round(): Promise<boolean> {
+    if (!this.#env.isOwnStore()) return true;
+    let isClear = false;
+    let problem = '';
+    try {
+      isClear = await this.#giveUpAll();
+    } catch (thrown) {
+      const { code, message } = toArmatureError(thrown);
+      problem = `${code}: ${message}`;
+    }
     if (problem !== '') this.#env.log.info({ problem }, 'data of others stays here for now');
     this.#env.ledger.problem('relinquishing', problem);
-    if (this.#again) {
-      this.#again = false;
-      this.wake();
-    } else if (!isClear) this.#retry = this.#env.clock.after(RETRY_MS, () => this.wake());
+    return isClear;
   }
 
   /** Whether all is given up. Rejects with the first problem, after all else has been tried. */
-  async #round(): Promise<boolean> {
+  async #giveUpAll(): Promise<boolean> {
     const view = this.#env.view();
     const strays = new Map(await findStrays(this.#search, view));
     this.#env.ledger.strays(strays.size);
     const problems: unknown[] = [];
     for (const [partition, ns] of [...strays]) {
       for (const n of ns) {
-        if (this.#stopped || this.#hasTurned(view)) return false;
+        if (this.#rounds.isStopped || this.#hasTurned(view)) return false;
         if (dutyOf(view, this.#env.node, partition, n) !== 'relinquish') continue;
         await this.#relinquish({ view, partition, n, owners: view.placementOf(partition, n).owners }).catch((thrown: unknown) =>
           problems.push(thrown),
@@ -151,7 +139,10 @@ export class Relinquisher {
     if (view.ring === undefined) return;
     const { start, end } = view.ring.rangeOf(partition);
     let dropped = 0;
-    for (let cursor: BinaryString | undefined = start; cursor !== undefined && !this.#stopped && !this.#hasTurned(view);) {
+    for (
+      let cursor: BinaryString | undefined = start;
+      cursor !== undefined && !this.#rounds.isStopped && !this.#hasTurned(view);
+    ) {
       await this.#search.budget.ready();
       const query = { partition, n, bucket: undefined, start: cursor, end, limit: MAX_DIGESTS };
       const ours: DigestsReply = await this.#env.local.digests(query);
@@ -208,7 +199,7 @@ export class Relinquisher {
   async #handOver(view: View, owner: NodeId, entries: Entries): Promise<Address[]> {
     const { local, pace, ledger } = this.#env;
     const merged: Address[] = [];
-    for (let done = 0; done < entries.length && !this.#stopped;) {
+    for (let done = 0; done < entries.length && !this.#rounds.isStopped;) {
       const listed = entries.slice(done, done + HANDED_AT_ONCE);
       const { sets } = await local.sets(listed.map(({ address }) => address));
       const given = sets.flatMap((set, place) => {
@@ -233,7 +224,7 @@ export class Relinquisher {
     for (let done = 0; done < entries.length;) {
       const listed = entries.slice(done, done + HANDED_AT_ONCE);
       const { sets } = await this.#env.local.sets(listed.map(({ address }) => address));
-      if (sets.length === 0 || this.#stopped || this.#hasTurned(view)) return dropped;
+      if (sets.length === 0 || this.#rounds.isStopped || this.#hasTurned(view)) return dropped;
       const drops = sets.map((set, place) => this.#dropOne(listed[place], set));
       const settled = Promise.allSettled(drops);
       this.#dropping = settled;
@@ -254,7 +245,7 @@ export class Relinquisher {
 
   #ask<Q extends SynchronisationRequest>(owner: NodeId, request: Q): Promise<ReplyTo<Q>> {
     const { ask, clock } = this.#env;
-    const patience = { ask, clock, isStopped: () => this.#stopped };
+    const patience = { ask, clock, isStopped: () => this.#rounds.isStopped };
     // Under one view: where the ring has turned, all that was verified is void, and the next round begins anew.
     return askPatiently(
       patience,

@@ -10,8 +10,16 @@ import { fileURLToPath } from 'node:url';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
-import { describeFault, FAULT_KINDS, shrink, simulate, type FaultKind, type SimulationReport } from '@armature/testing';
-import { addUp, describeTotals, NOTHING_SIMULATED, summaryOf, type Totals } from './totals.js';
+import {
+  describeFault,
+  FAULT_KINDS,
+  shrink,
+  simulate,
+  type FaultKind,
+  type SimulationOptions,
+  type SimulationReport,
+} from '@armature/testing';
+import { addUp, describeTotals, NOTHING_SIMULATED, speedOf, summaryOf, type Totals } from './totals.js';
 
 interface Options {
   readonly seeds: number;
@@ -21,15 +29,18 @@ interface Options {
   readonly shrink: boolean;
   readonly duration: number;
   readonly kinds?: readonly FaultKind[];
+  readonly nodes?: number;
   readonly jobs: number;
   readonly json: boolean;
 }
 
+/** What all runs have in common. */
+type Run = Pick<SimulationOptions, 'durationMs' | 'kinds' | 'nodes'>;
+
 /** What a child is told, and what it says of each seed. */
 interface Share {
   readonly seeds: readonly number[];
-  readonly durationMs: number;
-  readonly kinds: readonly FaultKind[] | undefined;
+  readonly run: Run;
 }
 type Word =
   { readonly seed: number; readonly summary: ReturnType<typeof summaryOf> } | { readonly seed: number; readonly threw: string };
@@ -49,17 +60,18 @@ else
     .option('--shrink', 'with --seed, of a run that fails: which of its faults are needed?', false)
     .option('--duration <s>', 'virtual seconds of load and faults in each run', count, 60)
     .option('--kinds <kinds>', `kinds of faults that may occur: ${FAULT_KINDS.join(',')}`, kindsOf)
+    .option('--nodes <n>', 'nodes of each cluster, 3 to 5; drawn from the seed by default', nodesOf)
     .option('--jobs <n>', 'processes', count, availableParallelism())
     .option('--json', 'the report as JSON', false)
     .addHelpText(
       'after',
-      '\nExamples:\n  npm run simulate -- --seeds 1000\n  npm run simulate -- --seed 67 --trace\n  npm run simulate -- --seed 67 --shrink',
+      '\nExamples:\n  npm run simulate -- --seeds 1000\n  npm run simulate -- --seeds 50 --nodes 5 --jobs 1\n  npm run simulate -- --seed 67 --trace\n  npm run simulate -- --seed 67 --shrink',
     )
     .action((options: Options) => (options.seed === undefined ? many(options) : one(options, options.seed)))
     .parseAsync();
 
 async function one(options: Options, seed: number): Promise<void> {
-  const run = { seed, durationMs: options.duration * 1000, ...(options.kinds === undefined ? {} : { kinds: options.kinds }) };
+  const run = { seed, ...runOf(options) };
   const report = await simulate({ ...run, keepTrace: options.trace });
   if (options.trace) console.log(report.trace.join('\n'));
   if (options.json) console.log(JSON.stringify({ ...report, trace: undefined }, undefined, 2));
@@ -98,12 +110,10 @@ async function many(options: Options): Promise<void> {
   };
   const jobs = Math.max(1, Math.min(options.jobs, seeds.length));
   const shares = Array.from({ length: jobs }, (_, job) => seeds.filter((_seed, place) => place % jobs === job));
-  await Promise.all(
-    shares.map((share) => child({ seeds: share, durationMs: options.duration * 1000, kinds: options.kinds }, heard)),
-  );
+  await Promise.all(shares.map((share) => child({ seeds: share, run: runOf(options) }, heard)));
   if (isShown) bar.stop();
   const tookMs = performance.now() - startedMs;
-  if (options.json) console.log(JSON.stringify({ ...totals, tookMs }, undefined, 2));
+  if (options.json) console.log(JSON.stringify({ ...totals, tookMs, speed: speedOf(totals, tookMs, jobs) }, undefined, 2));
   else console.log(describeTotals(totals, tookMs, jobs));
   if (totals.failed.length > 0) process.exitCode = 1;
 }
@@ -120,15 +130,23 @@ function child(share: Share, heard: (word: Word) => void): Promise<void> {
   });
 }
 
-async function work({ seeds, durationMs, kinds }: Share): Promise<void> {
+async function work({ seeds, run }: Share): Promise<void> {
   for (const seed of seeds) {
-    const word: Word = await simulate({ seed, durationMs, ...(kinds === undefined ? {} : { kinds }) }).then(
+    const word: Word = await simulate({ seed, ...run }).then(
       (report) => ({ seed, summary: summaryOf(report) }),
       (thrown: unknown) => ({ seed, threw: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) }),
     );
     process.send?.(word);
   }
   process.disconnect();
+}
+
+function runOf({ duration, kinds, nodes }: Options): Run {
+  return {
+    durationMs: duration * 1000,
+    ...(kinds === undefined ? {} : { kinds }),
+    ...(nodes === undefined ? {} : { nodes }),
+  };
 }
 
 function describe(report: SimulationReport): void {
@@ -151,6 +169,12 @@ function count(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on');
   return value;
+}
+
+function nodesOf(text: string): number {
+  const nodes = count(text);
+  if (nodes < 3 || nodes > 5) throw new InvalidArgumentError('3, 4 or 5');
+  return nodes;
 }
 
 function kindsOf(text: string): readonly FaultKind[] {

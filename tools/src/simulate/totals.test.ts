@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addUp, describeTotals, NOTHING_SIMULATED, summaryOf } from './totals.js';
+import { addUp, describeTotals, NOTHING_SIMULATED, speedOf, summaryOf } from './totals.js';
 
 const report = {
   seed: 5,
@@ -34,5 +34,17 @@ test('runs add up; those with violations and those that threw are failures', () 
     slowestConvergenceMs: 4_000,
   });
   expect(describeTotals(all, 60_000, 2)).toContain('3 seeds, 2 failed: 6 7');
-  expect(describeTotals(all, 60_000, 2)).toContain('1.00 virtual hours in 1.0 min');
+});
+
+test('how fast it was, of all processes together and of one', () => {
+  const all = [5, 6].reduce((totals, seed) => addUp(totals, summaryOf({ ...report, seed, refused: 1 })), NOTHING_SIMULATED);
+  expect(speedOf(all, 30_000, 2)).toEqual({
+    virtualHoursAMinute: 2,
+    seedsAMinute: 4,
+    operationsAMinute: 4 * (100 + 2 + 1 + 90),
+    timesRealTime: 60,
+  });
+  const described = describeTotals(all, 30_000, 2);
+  expect(described).toContain('1.00 virtual hours in 0.5 min on 2 process(es), each 60 times real time');
+  expect(described).toContain('a minute: 2.00 virtual hours, 4 seeds, 772 operations checked');
 });

@@ -133,11 +133,16 @@ function digestOf(record: ChangeRecord): Buffer {
 }
 
 function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_name, one: unknown) =>
-    typeof one === 'object' && one !== null && !Array.isArray(one)
-      ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : one,
-  );
+  return JSON.stringify(withSortedNames(value));
+}
+
+/** Sorting first, and then one plain `stringify`, takes a fraction of the time of one with a replacer. */
+function withSortedNames(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withSortedNames);
+  const sorted = Object.create(null) as Record<string, unknown>; // so that no name means anything, `__proto__` for one
+  for (const name of Object.keys(value).sort()) sorted[name] = withSortedNames((value as Record<string, unknown>)[name]);
+  return sorted;
 }
 
 function mergeSorted(a: readonly Entry[], b: readonly Entry[]): Entry[] {

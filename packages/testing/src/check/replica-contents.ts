@@ -28,8 +28,19 @@ export function contentsOf(image: DiskImage): Held[] {
   return held;
 }
 
+/** What was read of a value before: nobody changes stored bytes in place, and most are looked at several times. */
+const READ = new WeakMap<Uint8Array, { readonly stored: BinaryString; readonly held: Held | undefined }>();
+
 /** What a stored key and value are, if they are a record or a hint, and whole. */
 export function heldUnder(stored: BinaryString, value: Uint8Array): Held | undefined {
+  const known = READ.get(value);
+  if (known?.stored === stored) return known.held;
+  const held = readHeld(stored, value);
+  READ.set(value, { stored, held });
+  return held;
+}
+
+function readHeld(stored: BinaryString, value: Uint8Array): Held | undefined {
   const parsed = parseSpaceKey(stored);
   if (parsed === undefined || parsed.space === 'meta') return undefined;
   const bytes = openRecord(value);
@@ -117,9 +128,10 @@ export class DotRegister {
 
   see({ address, set }: Held, where: string): void {
     this.#lookForDoubles(address, set, where);
+    const name = nameOf(address);
     for (const { dot, version } of set.siblings) {
-      const dotName = `${nameOf(address)} ${dot.actor}:${dot.counter}`;
-      const named = `${version.operation}${version.tombstone ? ' (tombstone)' : ''} ${toHex(version.value).slice(0, 40)}`;
+      const dotName = `${name} ${dot.actor}:${dot.counter}`;
+      const named = `${version.operation}${version.tombstone ? ' (tombstone)' : ''} ${toHex(version.value.subarray(0, 20))}`;
       const before = this.#named.get(dotName);
       if (before === named) continue;
       const dots = this.#dots.get(version.operation) ?? new Set();

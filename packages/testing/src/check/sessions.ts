@@ -34,38 +34,75 @@ export function checkSessions(
   custody: Custody,
   repeated: ReadonlySet<string> = new Set(),
 ): SessionCheck {
-  const puts = new Map<string, Operation[]>();
+  const puts = new Map<string, AcknowledgedPut[]>();
   const deletes = new Map<string, Operation[]>();
   for (const operation of log.operations) {
-    const of = operation.kind === 'put' ? puts : deletes;
-    of.set(operation.key, [...(of.get(operation.key) ?? []), operation]);
+    if (operation.kind === 'delete') listIn(deletes, operation.key).push(operation);
+    else if (operation.receipt !== undefined && operation.endedMs !== undefined)
+      listIn(puts, operation.key).push(acknowledged(operation, operation.endedMs, operation.receipt, bucket, custody));
   }
   const violations: string[] = [];
   let pairs = 0;
   for (const read of log.reads) {
     const answered = primariesOf(read.receipt);
-    const visible = accountedBy(log, read, deletes.get(read.key) ?? []);
-    for (const put of puts.get(read.key) ?? []) {
-      const { receipt, endedMs } = put;
-      if (receipt === undefined || endedMs === undefined || endedMs > read.beganMs) continue;
-      const meeting = primariesOf(receipt).find(
-        (node) => answered.includes(node) && !custody.mayLack(node, put, bucket, read.endedMs),
-      );
+    const where = (): string => `${read.client} at ${seconds(read.beganMs)}, answered by ${answered.join(' ')}`;
+    let visible: ReadonlySet<string> | undefined;
+    for (const { put, endedMs, safeAt, atRiskAt } of puts.get(read.key) ?? []) {
+      if (endedMs > read.beganMs) continue;
+      const meeting =
+        answered.find((node) => safeAt.includes(node)) ??
+        answered.find((node) => atRiskAt.includes(node) && !custody.mayLack(node, put, bucket, read.endedMs));
       if (meeting === undefined) continue;
       pairs++;
-      const where = `${read.client} at ${seconds(read.beganMs)}, answered by ${answered.join(' ')}`;
+      visible ??= accountedBy(log, read, deletes.get(read.key) ?? []);
       if (!visible.has(put.id))
-        violations.push(`not read: ${put.id} in ${put.key}, which ${meeting} had acknowledged, by ${where}`);
+        violations.push(`not read: ${put.id} in ${put.key}, which ${meeting} had acknowledged, by ${where()}`);
+      if (read.values.length === 0) continue;
       const superseded = log.ancestorsOf(put.id, 'sure');
       for (const value of read.values) {
         if (superseded.has(value) && !repeated.has(value))
           violations.push(
-            `read again: ${value} in ${put.key}, though ${meeting} had ${put.id}, which superseded it, by ${where}`,
+            `read again: ${value} in ${put.key}, though ${meeting} had ${put.id}, which superseded it, by ${where()}`,
           );
       }
     }
   }
   return { violations, pairs };
+}
+
+/** A put and the primaries that acknowledged it: there are far more pairs of a put and a read than puts, so what is the same for all reads is asked once. */
+interface AcknowledgedPut {
+  readonly put: Operation;
+  readonly endedMs: number;
+  /** Those that had it to the end of the run; */
+  readonly safeAt: readonly NodeId[];
+  /** and those that may have lost it at some time. */
+  readonly atRiskAt: readonly NodeId[];
+}
+
+function acknowledged(
+  put: Operation,
+  endedMs: number,
+  receipt: Receipt,
+  bucket: LoadedBucket,
+  custody: Custody,
+): AcknowledgedPut {
+  const primaries = primariesOf(receipt);
+  const isAtRisk = (node: NodeId): boolean => custody.mayLack(node, put, bucket, Infinity);
+  return {
+    put,
+    endedMs,
+    safeAt: primaries.filter((node) => !isAtRisk(node)),
+    atRiskAt: primaries.filter(isAtRisk),
+  };
+}
+
+function listIn<T>(lists: Map<string, T[]>, key: string): T[] {
+  const known = lists.get(key);
+  if (known !== undefined) return known;
+  const list: T[] = [];
+  lists.set(key, list);
+  return list;
 }
 
 /** All puts that the read returned, or that are not to be seen any more because of those, or of a delete that may have been seen. */

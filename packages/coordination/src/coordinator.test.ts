@@ -1,4 +1,4 @@
-import { hlcFromMs, utf8Decode, utf8Encode, type BucketName, type NodeId } from '@armature/kernel';
+import { ArmatureError, hlcFromMs, utf8Decode, utf8Encode, type BucketName, type NodeId } from '@armature/kernel';
 import { RING_UNKNOWN, type FetchReply, type WriteReply, type WriteRequest } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
 import {
@@ -10,7 +10,7 @@ import {
   versionVector,
   type ActorId,
 } from '@armature/versioning';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createSealer } from './index.js';
 import {
   BUCKET,
@@ -218,6 +218,29 @@ describe('what comes in is checked', () => {
       remedy: expect.stringContaining('armature') as string,
     });
     await expect(new Client(cluster, undefined).get('k')).rejects.toMatchObject({ code: 'no-cluster' });
+  });
+});
+
+describe('an owner whose store is full', () => {
+  async function openWithFullN1(): Promise<TestCluster> {
+    const cluster = await TestCluster.open();
+    vi.spyOn(cluster.at(N1).replica, 'mint').mockRejectedValue(new ArmatureError('storage-full', 'no space left'));
+    return cluster;
+  }
+
+  test('has another owner mint what came to it by chance', async () => {
+    const cluster = await openWithFullN1();
+    const client = new Client(cluster, N1);
+    const reply = await client.put('k', 'v');
+    expect(reply.receipt.coordinator).not.toBe(N1);
+    expect(await client.values('k')).toEqual(['v']);
+  });
+
+  test('says so to whoever has picked it by its ring, and can pick another', async () => {
+    const cluster = await openWithFullN1();
+    const put = new Client(cluster, N1).put('k', 'v', { ring: cluster.view.ringVersion });
+    await expect(put).rejects.toMatchObject({ code: 'storage-full' });
+    expect(cluster.asksOf('write'), 'it was not passed on').toEqual([]);
   });
 });
 

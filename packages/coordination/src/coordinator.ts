@@ -2,7 +2,7 @@
  * The coordinator: the doors through which coordinated requests enter, the same in a node, a router and a direct client. It checks what comes in against
  * the bucket and the limits, opens and seals contexts, and leads to `get`, `put`, `forwardWrite` and `scan`.
  */
-import { ArmatureError, EMPTY_BYTES, type BucketName, type NodeId } from '@armature/kernel';
+import { ArmatureError, EMPTY_BYTES, toArmatureError, type BucketName, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import {
   RING_UNKNOWN,
@@ -29,7 +29,7 @@ import {
   type OperationId,
 } from '@armature/versioning';
 import { refreshWithin, type CoordinationEnv } from './environment.js';
-import { forwardWrite } from './forward.js';
+import { forwardWrite, mayBeTakenElsewhere } from './forward.js';
 import { get, type GetResult } from './get.js';
 import { put, type MintingEnv } from './put.js';
 import { fetchedSibling, scan } from './scan.js';
@@ -82,7 +82,7 @@ export class Coordinator {
     });
   }
 
-  /** Puts or deletes: minted here when this is one of the key's owners, otherwise by one of them. */
+  /** Puts or deletes: minted here when this is one of the key's owners, otherwise, or where this one's store fails, by one of the others. */
   write(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
     return this.#env.metrics.observed('put', () => this.#write(request, timeoutMs));
   }
@@ -114,13 +114,16 @@ export class Coordinator {
     const verified = verifyAddress(request.address);
     if (!verified.ok) throw verified.error;
     const before = context ?? EMPTY_CONTEXT;
-    const { set, dot, receipt } = await put(minting, {
-      ...request,
-      operation,
-      bucket,
-      context: before,
-      timeoutMs: this.#leftMs(deadlineMs),
+    const putting = put(minting, { ...request, operation, bucket, context: before, timeoutMs: this.#leftMs(deadlineMs) });
+    const done = await putting.catch((thrown: unknown) => {
+      // Nobody has picked this node by its ring: whoever sent the write does not know another, and a full disk here must not keep the key from being written.
+      const error = toArmatureError(thrown);
+      if (request.ring !== RING_UNKNOWN || !mayBeTakenElsewhere(error)) throw error;
+      const failed = new Map([[minting.self, error.code]]);
+      return forwardWrite(this.#env, request, bucket.n, context?.fastest, this.#leftMs(deadlineMs), failed);
     });
+    if ('kind' in done) return done;
+    const { set, dot, receipt } = done;
     this.#env.metrics.tookPart('put', receipt);
     if (!request.options.returnContext) return { kind: 'write', context: EMPTY_BYTES, receipt };
     const after = { ...contextAfter(set, before, dot), fastest: minting.self };

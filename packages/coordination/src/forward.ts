@@ -34,7 +34,7 @@ const ATTEMPT_SHARE = 0.4;
 const MAX_ATTEMPTS = 4;
 
 /**
- * Has one of the key's owners mint and replicate. `n` is the bucket's. Errors: the owner's own (`partial-write`, `invalid-context`, ...);
+ * Has one of the key's owners mint and replicate. `n` is the bucket's; `failed` have been tried already, and minted nothing. Errors: the owner's own (`partial-write`, `invalid-context`, ...);
  * `unknown-outcome` when some node may have taken the write and nobody confirmed it; `unavailable` when none did.
  */
 export async function forwardWrite(
@@ -43,9 +43,10 @@ export async function forwardWrite(
   n: number,
   fastest: NodeId | undefined,
   timeoutMs: number,
+  failed: ReadonlyMap<NodeId, ErrorCode> = new Map(),
 ): Promise<WriteReply> {
   const deadlineMs = env.clock.monotonicMs() + timeoutMs;
-  const tried = new Map<NodeId, ErrorCode>();
+  const tried = new Map(failed);
   let ringRetries = 0;
   let maybeWritten = false;
   while (tried.size < MAX_ATTEMPTS) {
@@ -97,6 +98,11 @@ function untried(
   );
   if (fastest === undefined || !left.includes(fastest) || env.monitor.isSuspect(fastest)) return left;
   return [fastest, ...left.filter((node) => node !== fastest)];
+}
+
+/** Whether a write that one node could not begin, for reasons of its own, is worth bringing to another. */
+export function mayBeTakenElsewhere(error: ArmatureError): boolean {
+  return TRY_ANOTHER.has(error.code) && !mayHaveRun(error);
 }
 
 /** A node's definite answer, after another may have taken the write: it speaks for itself only. */

@@ -18,6 +18,7 @@ import { checkTrees } from './check/trees.js';
 import { SimulatedCluster } from './cluster/simulated-cluster.js';
 import type { NodeOptions } from '@armature/server';
 import { parseSpaceKey } from '@armature/storage';
+import { Conditions } from './faults/conditions.js';
 import { drawSchedule, FAULT_KINDS, type Fault, type FaultKind } from './faults/fault.js';
 import { Nemesis } from './faults/nemesis.js';
 import { Load, type LoadWishes } from './workload/load.js';
@@ -35,9 +36,9 @@ export interface SimulationOptions {
   readonly allKinds?: boolean;
   /** These faults instead of those that the seed draws. */
   readonly schedule?: readonly Fault[];
-  /** Mean time between two faults that the seed draws, virtual ms; two seconds by default. */
+  /** Mean time between two faults that the seed draws, virtual ms; two seconds by default, or twelve in one run of four. */
   readonly faultsEveryMs?: number;
-  /** Mean time that a fault lasts, virtual ms; four seconds by default. */
+  /** Mean time that a fault lasts, virtual ms; four seconds by default, or fifteen where faults are few. */
   readonly faultsLastMs?: number;
   /** Nodes from the beginning, 3 to 5; drawn from the seed by default. */
   readonly nodes?: number;
@@ -86,8 +87,10 @@ export interface SimulationReport {
 }
 
 const DEFAULT_DURATION_MS = 60_000;
-const FAULTS_EVERY_MS = 2_000;
-const FAULTS_LAST_MS = 4_000;
+/** Usually, before the first is over the next one comes. */
+const DENSE = { everyMs: 2_000, lastMs: 4_000 };
+/** So few that everybody has found out, and lives with it. */
+const SPARSE = { everyMs: 12_000, lastMs: 15_000 };
 /** Room for a hint or two: what does not find any is left to replica synchronisation. */
 const SCARCE_HINT_BYTES = 400;
 /** In peace, replicas must have become equal by then. */
@@ -110,7 +113,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const nodes = drawNodes(random, options.nodes);
   const worker = options.worker ?? (random.int(4) === 0 ? 'in-peace' : 'throughout');
   const isCore = options.core ?? random.int(4) === 0;
-  const cluster = await startCluster(world, nodes, { ...options, worker });
+  const hintLimitBytes = options.hintLimitBytes ?? (random.int(4) === 0 ? SCARCE_HINT_BYTES : undefined);
+  const pace = drawPace(random, options);
+  const cluster = await startCluster(world, nodes, { ...options, worker, hintLimitBytes });
   const dots = new DotRegister();
   const witness = new DiskWitness();
   let dropped = 0;
@@ -130,7 +135,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       if (held !== undefined) witness.synced(node, held, world.nowMs);
     }
   };
-  const wishes = { wishes: options.load ?? {}, nodes: nodes.length, clients: CLIENTS };
+  const conditions = new Conditions(cluster, {
+    routed: CLIENTS.slice(-1),
+    roomForHints: (hintLimitBytes ?? Infinity) > SCARCE_HINT_BYTES,
+  });
+  const wishes = { wishes: options.load ?? {}, nodes: nodes.length, clients: CLIENTS, conditions };
   const load = await world.until(Load.prepare(cluster, random.fork('load'), wishes));
   const schedule =
     options.schedule ??
@@ -138,18 +147,19 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       kinds,
       allKinds: options.allKinds,
       durationMs,
-      everyMs: options.faultsEveryMs ?? FAULTS_EVERY_MS,
-      lastMs: options.faultsLastMs ?? FAULTS_LAST_MS,
+      ...pace,
       nodes,
       newcomers: NEWCOMERS,
       processes: [...cluster.connections],
     });
 
-  const nemesis = new Nemesis(cluster, schedule);
+  const nemesis = new Nemesis(cluster, schedule, conditions);
   nemesis.start();
+  conditions.start();
   const ring = ringOf(cluster);
   let running = load.run();
   await world.run(world.nowMs + durationMs);
+  conditions.stop();
   const frozen = new Set(isCore ? shuffle(random, nodes).slice(0, nodes.length >= 5 ? 1 + random.int(2) : 1) : []);
   const others = [...cluster.connections, ...NEWCOMERS, WORKER].filter((name) => !frozen.has(name as NodeId));
   await world.until(nemesis.heal([...frozen], others));
@@ -205,6 +215,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
 }
 
+function drawPace(random: Random, { faultsEveryMs, faultsLastMs }: SimulationOptions): { everyMs: number; lastMs: number } {
+  const drawn = random.int(4) === 0 ? SPARSE : DENSE;
+  return { everyMs: faultsEveryMs ?? drawn.everyMs, lastMs: faultsLastMs ?? drawn.lastMs };
+}
+
 function drawNodes(random: Random, wanted: number | undefined): NodeId[] {
   const drawn = 3 + random.int(3);
   return Array.from({ length: wanted ?? drawn }, (_, place) => unwrap(parseNodeId(`n${place + 1}`)));
@@ -214,16 +229,20 @@ function drawNodes(random: Random, wanted: number | undefined): NodeId[] {
 function startCluster(
   world: World,
   nodes: readonly string[],
-  { reads, verifyCycleMs, hintLimitBytes, worker, transfers }: SimulationOptions,
+  {
+    reads,
+    verifyCycleMs,
+    hintLimitBytes,
+    worker,
+    transfers,
+  }: Omit<SimulationOptions, 'hintLimitBytes'> & { readonly hintLimitBytes: number | undefined },
 ): Promise<SimulatedCluster> {
   const engine = world.random('engine');
   const drawnReads = engine.int(2) === 0 ? 'at-once' : 'waiting';
-  const drawnLimit = engine.int(4) === 0 ? SCARCE_HINT_BYTES : undefined;
-  const limit = hintLimitBytes ?? drawnLimit;
   const drawnTransfers = engine.int(4) === 0 ? SLOW_TRANSFERS : {};
   const nodeOptions = {
     ...(transfers ?? drawnTransfers),
-    ...(limit === undefined ? {} : { hintLimitBytes: limit }),
+    ...(hintLimitBytes === undefined ? {} : { hintLimitBytes }),
     ...(verifyCycleMs === undefined ? {} : { verifyCycleMs }),
   };
   const off = (name: string): Random => world.random(`clock of ${name}`);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ArmatureError } from '@armature/kernel';
+import { ArmatureError, type NodeId } from '@armature/kernel';
 import { World } from '../world/world.js';
 import { Attempts, checkAvailability, unavailableMs, type Attempt } from './availability.js';
 
@@ -26,4 +26,21 @@ test('a request that cannot be granted was answered; every other error is a fail
   await expect(attempts.during('write', 'c', failing('timeout'))).rejects.toThrow('no');
   await attempts.during('read', 'c', Promise.resolve());
   expect(attempts.all.map(({ failure }) => failure)).toEqual([undefined, 'timeout', undefined]);
+});
+
+test('a write that failed although enough nodes were there is a violation at any time; who they are is asked of failed writes only', async () => {
+  const despite = ['n1', 'n2'] as NodeId[];
+  const asked: string[] = [];
+  const attempts = new Attempts(new World({ seed: 1 }), ({ key }) => {
+    asked.push(key);
+    return key === 'possible' ? despite : undefined;
+  });
+  const failing = (): Promise<never> => Promise.reject(new ArmatureError('timeout', 'no'));
+  for (const key of ['possible', 'impossible']) await attempts.during('write', 'c', failing(), key).catch(() => undefined);
+  await attempts.during('write', 'c', Promise.resolve(), 'possible');
+  await attempts.during('read', 'c', failing()).catch(() => undefined);
+  expect(asked).toEqual(['possible', 'impossible']);
+  expect(checkAvailability(attempts.all, Infinity)).toEqual([
+    'unavailable: a write of c at 0.000 s failed (timeout), though n1 n2 had long been well and within reach',
+  ]);
 });

@@ -1,8 +1,11 @@
 /**
  * Whether the cluster was there when it was wanted. Every operation of every client is an attempt, and has an end: it succeeded, or it failed with
  * some code. While nothing has been wrong for some time, no attempt may fail; while something is, how long a client could not write is measured.
+ *
+ * Always writable: while W nodes that are well can be reached, and have been for so long that everybody could find out who is not, a put or a delete that failed is
+ * a violation, whoever the W are (the sloppy quorum; paper, section 4.6). Which nodes these are is asked when an attempt has failed (`faults/conditions.ts`).
  */
-import { toArmatureError, type ErrorCode } from '@armature/kernel';
+import { toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
 import type { World } from '../world/world.js';
 
 export interface Attempt {
@@ -13,7 +16,16 @@ export interface Attempt {
   readonly endedMs: number;
   /** Undefined: it succeeded. */
   readonly failure: ErrorCode | undefined;
+  /** Of a write that failed: nodes that were there all the time and had been enough. */
+  readonly despite?: readonly NodeId[] | undefined;
 }
+
+/** Given a write that has just failed: with which nodes it could have been done. */
+export type Despite = (write: {
+  readonly client: string;
+  readonly key: string;
+  readonly beganMs: number;
+}) => readonly NodeId[] | undefined;
 
 /** Answers of a cluster that is there: to a request that cannot be granted, whoever is asked. */
 const ANSWERS: ReadonlySet<ErrorCode> = new Set(['too-large', 'invalid-context', 'invalid-argument', 'unknown-bucket']);
@@ -21,16 +33,20 @@ const ANSWERS: ReadonlySet<ErrorCode> = new Set(['too-large', 'invalid-context',
 export class Attempts {
   readonly all: Attempt[] = [];
   readonly #world: World;
+  readonly #despite: Despite;
 
-  constructor(world: World) {
+  constructor(world: World, despite: Despite = () => undefined) {
     this.#world = world;
+    this.#despite = despite;
   }
 
-  /** As `doing`; its end is noted. */
-  async during<T>(kind: Attempt['kind'], client: string, doing: Promise<T>): Promise<T> {
+  /** As `doing`; its end is noted. `key`: of what is one write and nothing else. */
+  async during<T>(kind: Attempt['kind'], client: string, doing: Promise<T>, key?: string): Promise<T> {
     const beganMs = this.#world.nowMs;
-    const end = (failure: ErrorCode | undefined): void =>
-      void this.all.push({ kind, client, beganMs, endedMs: this.#world.nowMs, failure });
+    const end = (failure: ErrorCode | undefined): void => {
+      const despite = failure === undefined || key === undefined ? undefined : this.#despite({ client, key, beganMs });
+      this.all.push({ kind, client, beganMs, endedMs: this.#world.nowMs, failure, despite });
+    };
     try {
       const result = await doing;
       end(undefined);
@@ -43,15 +59,14 @@ export class Attempts {
   }
 }
 
-/** Attempts that began when nothing had been wrong any more for long enough, and failed all the same. */
+/** Attempts that failed although nothing had been wrong any more for long enough, or enough nodes were there. */
 export function checkAvailability(attempts: readonly Attempt[], wellSinceMs: number): string[] {
-  return attempts.flatMap(({ kind, client, beganMs, failure }) =>
-    beganMs >= wellSinceMs && failure !== undefined
-      ? [
-          `unavailable: a ${kind} of ${client} at ${seconds(beganMs)} failed (${failure}), though nothing had been wrong since long`,
-        ]
-      : [],
-  );
+  return attempts.flatMap(({ kind, client, beganMs, failure, despite }) => {
+    if (failure === undefined) return [];
+    const what = `unavailable: a ${kind} of ${client} at ${seconds(beganMs)} failed (${failure})`;
+    if (beganMs >= wellSinceMs) return [`${what}, though nothing had been wrong since long`];
+    return despite === undefined ? [] : [`${what}, though ${despite.join(' ')} had long been well and within reach`];
+  });
 }
 
 /**

@@ -75,6 +75,8 @@ const DEFAULT_CYCLE_MS = 20_000;
 /** For a change to be made: its node may be killed meanwhile, and then never says anything. */
 const PROPOSE_LIMIT_MS = 10_000;
 const READY_POLL_MS = 10;
+/** How long the bus server is away. */
+export const BUS_RESTART_MS = 500;
 
 export class SimulatedCluster {
   readonly world: World;
@@ -271,7 +273,7 @@ export class SimulatedCluster {
   restartBus(): void {
     this.world.trace.note('bus', 'restarts');
     this.#broker.stop();
-    this.world.at(this.world.nowMs + 500, () => this.#broker.start());
+    this.world.at(this.world.nowMs + BUS_RESTART_MS, () => this.#broker.start());
   }
 
   /** Until all nodes that run are ready. */

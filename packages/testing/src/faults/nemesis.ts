@@ -3,9 +3,11 @@
  * be killed) is left out, and the trace says so.
  */
 import type { NodeId, Random } from '@armature/kernel';
-import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import { BUS_RESTART_MS, type SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { DiskImage } from '../world/disk.js';
 import { Administrator } from './administrator.js';
+import type { Conditions } from './conditions.js';
+import { Cuts } from './cuts.js';
 import { describeFault, type Fault } from './fault.js';
 import { Supervisor } from './supervisor.js';
 
@@ -15,7 +17,9 @@ const WORST = { delayMs: 2_000, slowness: 500, loss: 0.2, disorder: 0.2, lateMs:
 export class Nemesis {
   readonly #cluster: SimulatedCluster;
   readonly #schedule: readonly Fault[];
+  readonly #conditions: Conditions | undefined;
   readonly #supervisor: Supervisor;
+  readonly #cuts: Cuts;
   readonly #administrator: Administrator;
   readonly #copies = new Map<NodeId, DiskImage>();
   readonly #random: Random;
@@ -23,11 +27,13 @@ export class Nemesis {
   #disorder = 0;
   #lastEndMs = 0;
 
-  constructor(cluster: SimulatedCluster, schedule: readonly Fault[]) {
+  constructor(cluster: SimulatedCluster, schedule: readonly Fault[], conditions?: Conditions) {
     this.#cluster = cluster;
     this.#schedule = schedule;
+    this.#conditions = conditions;
     this.#random = cluster.world.random('bad network');
     this.#supervisor = new Supervisor(cluster);
+    this.#cuts = new Cuts(cluster.network);
     this.#administrator = new Administrator(cluster, this.#supervisor);
   }
 
@@ -44,6 +50,7 @@ export class Nemesis {
       world.at(startedMs + fault.atMs, () => {
         world.trace.note('nemesis', describeFault(fault));
         this.#lastEndMs = Math.max(this.#lastEndMs, world.nowMs + fault.lastMs);
+        this.#conditions?.begins(fault, fault.kind === 'bus-restart' ? BUS_RESTART_MS : fault.lastMs);
         this.#do(fault);
       });
     }
@@ -53,7 +60,7 @@ export class Nemesis {
   async heal(frozen: readonly string[] = [], others: readonly string[] = []): Promise<void> {
     const { world, network, members } = this.#cluster;
     world.trace.note('nemesis', frozen.length === 0 ? 'heals all' : `heals all, and freezes ${frozen.join(' ')}`);
-    network.healAll();
+    this.#cuts.heal();
     network.partition(frozen, others);
     this.#loss = 0;
     this.#disorder = 0;
@@ -62,6 +69,9 @@ export class Nemesis {
       disk.atNextWrite = undefined;
       Object.assign(disk.faults, { full: false, failing: 0, slowness: 1 });
     }
+    // Nobody wakes a process that stands still but the end of its pause.
+    const awakeMs = Math.max(0, ...[...members.values()].map(({ process }) => process?.pausedUntilMs ?? 0));
+    await world.sleep(awakeMs - world.nowMs);
     await this.#administrator.settle();
     await this.#supervisor.settle();
   }
@@ -75,15 +85,11 @@ export class Nemesis {
       case 'partition': {
         const cut = whom.indexOf('');
         const [left, right] = [whom.slice(0, cut), whom.slice(cut + 1)];
-        network.partition(left, right);
-        later(() => {
-          for (const a of left) for (const b of right) network.heal(a, b);
-        });
+        later(this.#cuts.partition(left, right));
         return;
       }
       case 'one-way':
-        network.cutOneWay(first, second);
-        later(() => network.heal(first, second));
+        later(this.#cuts.oneWay(first, second));
         return;
       case 'slow-link':
         network.delay(first, second, degree * WORST.delayMs);

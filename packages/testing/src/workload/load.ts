@@ -2,13 +2,14 @@
  * The load of a run, drawn from the seed: one or two workloads side by side, each with a bucket of its own, of the usual shape or of another; and the clients, in processes
  * of their own, who take part in all of them.
  */
-import { parseBucketName, pick, shuffle, unwrap, utf8Decode, type NodeId, type Random } from '@armature/kernel';
+import { parseBucketName, pick, shuffle, unwrap, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import { utf8, type Client } from '@armature/client';
 import type { BucketProperties } from '@armature/protocol';
-import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
+import { addressOf, bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
 import type { VersionSet } from '@armature/versioning';
 import { Attempts, checkAvailability, unavailableMs } from '../check/availability.js';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import type { Conditions } from '../faults/conditions.js';
 import { carts } from './carts.js';
 import { counters } from './counters.js';
 import { Forger } from './forgery.js';
@@ -43,6 +44,8 @@ export interface LoadOptions {
   readonly nodes: number;
   /** Names of the clients; the last one goes through a router. */
   readonly clients: readonly string[];
+  /** Under which they work. */
+  readonly conditions: Conditions;
 }
 
 const BUCKETS_LIMIT_MS = 60_000;
@@ -137,12 +140,15 @@ function drawWorkload(
   { world, forger }: Pick<WorkloadEnv, 'world' | 'forger'>,
   random: Random,
   kind: WorkloadKind,
-  { nodes, wishes }: LoadOptions,
+  { nodes, wishes, conditions }: LoadOptions,
 ): Workload {
   const drawn = drawShape(random, nodes);
   const resolver = kind === 'last-writes' ? 'last-write-wins' : 'siblings';
   const bucket = { name: unwrap(parseBucketName(kind)), properties: { ...drawn, ...wishes.properties, resolver } as const };
-  const env: WorkloadEnv = { world, bucket, attempts: new Attempts(world), forger };
+  const attempts = new Attempts(world, ({ key, ...write }) =>
+    conditions.replicasFor({ ...write, address: addressOf(bucket.name, utf8Encode(key)), quorum: bucket.properties }),
+  );
+  const env: WorkloadEnv = { world, bucket, attempts, forger };
   const many = 3 + random.int(20);
   const few = pick(random, [1, 2, 4]) as number;
   const drawnFadeMs = random.int(3) === 0 ? 5_000 + random.int(20_000) : Infinity;

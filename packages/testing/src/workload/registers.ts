@@ -101,7 +101,7 @@ export class LoggedRegisters {
     const doing = kind === 'put' ? this.#bucket.put(key, id, options) : this.#bucket.delete(key, options).then(() => undefined);
     let seen: Seen | undefined;
     try {
-      const written = await this.#attempts.during('write', this.#name, doing);
+      const written = await this.#attempts.during('write', this.#name, doing, key);
       operation.outcome = 'acknowledged';
       operation.receipt = written?.receipt;
       if (written !== undefined) seen = { values, own: [...own, id], context: written.context };

@@ -3,6 +3,7 @@
  * them (replica synchronisation, a second check). They are hunted with `--open`, and belong to the others as soon as one is caught.
  */
 import type { Mutation } from '../mutation.js';
+import { availability } from './availability.js';
 import { dots } from './dots.js';
 import { hints } from './hints.js';
 import { membership } from './membership.js';
@@ -29,6 +30,6 @@ const OPEN_NAMES: ReadonlySet<string> = new Set([
   'reap-takes-values',
 ]);
 
-export const MUTATIONS: readonly Mutation[] = [...dots, ...hints, ...membership, ...quorums, ...repair];
+export const MUTATIONS: readonly Mutation[] = [...availability, ...dots, ...hints, ...membership, ...quorums, ...repair];
 export const OPEN: readonly Mutation[] = MUTATIONS.filter(({ name }) => OPEN_NAMES.has(name));
 export const CLOSED: readonly Mutation[] = MUTATIONS.filter(({ name }) => !OPEN_NAMES.has(name));

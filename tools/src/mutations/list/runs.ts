@@ -200,3 +200,21 @@ export const PRIMARIES: RunOptions = {
 
 /** Last write wins, in a network that falls into parts. */
 export const LAST_WRITES: RunOptions = { ...PARTITIONS, load: { ...BUSY, workloads: ['last-writes'] } };
+
+/** Nodes are down, paused, sick or cut off for so long that everybody knows. */
+export const LONG_FAULTS: RunOptions = {
+  kinds: ['partition', 'kill', 'full-disk', 'pause'],
+  durationMs: 60_000,
+  faultsEveryMs: 12_000,
+  faultsLastMs: 15_000,
+  nodes: 5,
+  hintLimitBytes: ROOM_FOR_HINTS,
+  load: { ...BUSY, thinkMs: 300, properties: { ...REGISTERS.properties, w: 3 } },
+};
+
+/** The same, and there is no room for hints. */
+export const LONG_FAULTS_WITHOUT_HINTS: RunOptions = {
+  ...LONG_FAULTS,
+  hintLimitBytes: NO_HINTS,
+  load: { ...BUSY, thinkMs: 300 },
+};

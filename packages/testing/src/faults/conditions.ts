@@ -1,0 +1,162 @@
+/**
+ * Under which conditions clients have worked: what is wrong with whom, and since when that is so. For those who judge afterwards what had to be possible.
+ *
+ * Faults are noted as they begin and end; what they bring about (nodes that are down, not ready yet, paused, or have a sick disk; owners that change) is looked at
+ * every so often, and whenever somebody asks. Where faults overlap, a link is taken for bad until the last of those that concern it is over.
+ */
+import type { NodeId } from '@armature/kernel';
+import type { BucketProperties } from '@armature/protocol';
+import type { Address } from '@armature/ring';
+import type { SimulatedCluster, SimulatedMember } from '../cluster/simulated-cluster.js';
+import type { Fault } from './fault.js';
+
+export interface ConditionsOptions {
+  /** Clients that go through routers. */
+  readonly routed: readonly string[];
+  /** Whether nodes have room for hints: without it, fallbacks cannot stand in for owners. */
+  readonly roomForHints: boolean;
+}
+
+/** A write, and who tried it. */
+export interface WriteWish {
+  readonly client: string;
+  readonly address: Address;
+  readonly quorum: Pick<BucketProperties, 'n' | 'w' | 'pw' | 'dw'>;
+  /** Virtual ms. */
+  readonly beganMs: number;
+}
+
+const LOOK_EVERY_MS = 100;
+/**
+ * For this long nothing must have changed before a write begins: by then everybody has found out who is gone, which takes requests that time out and a second of
+ * pings, and who is back, which takes a probe every five seconds that may itself wait for two.
+ */
+const SETTLED_MS = 8_000;
+/** Faults of everybody's messages. */
+const OF_ALL_LINKS: ReadonlySet<Fault['kind']> = new Set(['loss', 'disorder', 'bus-restart']);
+
+export class Conditions {
+  readonly #cluster: SimulatedCluster;
+  readonly #options: ConditionsOptions;
+  readonly #faults = new Set<Fault>();
+  #signature = '';
+  #sinceMs = 0;
+  #isWatching = false;
+
+  constructor(cluster: SimulatedCluster, options: ConditionsOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+  }
+
+  /** Looks from now on, until `stop`. */
+  start(): void {
+    this.#isWatching = true;
+    const { world } = this.#cluster;
+    const tick = (): void => {
+      if (!this.#isWatching) return;
+      this.#look();
+      world.at(world.nowMs + LOOK_EVERY_MS, tick);
+    };
+    tick();
+  }
+
+  stop(): void {
+    this.#isWatching = false;
+  }
+
+  /** A fault begins, and is over after that much virtual time. */
+  begins(fault: Fault, lastMs: number): void {
+    const { world } = this.#cluster;
+    this.#faults.add(fault);
+    this.#look();
+    world.at(world.nowMs + lastMs, () => {
+      this.#faults.delete(fault);
+      this.#look();
+    });
+  }
+
+  /**
+   * The replicas with which the write could have been done: enough of those that the key's bucket wants, members that were well and could reach one another and whoever
+   * leads the write there, for long before the write and all the time since. Undefined where there were not as many, or where anything has changed meanwhile.
+   */
+  replicasFor({ client, address, quorum, beganMs }: WriteWish): readonly NodeId[] | undefined {
+    this.#look();
+    if (!this.#isWatching || beganMs - SETTLED_MS < this.#sinceMs) return undefined;
+    if ([...this.#faults].some(({ kind }) => OF_ALL_LINKS.has(kind))) return undefined;
+    const [node] = this.#cluster.running;
+    const placement = node?.participant.membership.view.placement(address, quorum.n);
+    if (placement === undefined || placement.pending.length > 0) return undefined;
+    const { owners, fallbacks } = placement;
+    const access = this.#options.routed.includes(client) ? [...this.#cluster.routers.keys()] : [client];
+    if (access.length > 1 || !this.#isLinked(client, access[0] ?? client)) return undefined;
+    const candidates = [...owners, ...(this.#options.roomForHints ? fallbacks : [])].filter((one) => this.#isWell(one));
+    const enough = (some: readonly NodeId[]): boolean =>
+      some.length >= Math.max(quorum.w, quorum.dw) && some.filter((one) => owners.includes(one)).length >= quorum.pw;
+    return this.#circles(candidates, access).find((circle) => enough(circle) && this.#isWhole(circle, access));
+  }
+
+  /** Sets of nodes all of whom reach one another and `access`, the greatest first. */
+  #circles(candidates: readonly NodeId[], access: readonly string[]): NodeId[][] {
+    const reached = candidates.filter((node) => access.every((other) => this.#isLinked(node, other)));
+    let circles: NodeId[][] = [[]];
+    for (const node of reached) {
+      const larger = circles.filter((circle) => circle.every((other) => this.#isLinked(node, other)));
+      circles = [...circles, ...larger.map((circle) => [...circle, node])];
+    }
+    return circles.sort((a, b) => b.length - a.length);
+  }
+
+  /**
+   * Whoever can be reached from `access` reaches the circle, too: the network has fallen into parts, and has no holes. Who is chosen to lead a write and reaches
+   * only some of the others leads it into a partial one, and nothing tells that somebody else would have done better.
+   */
+  #isWhole(circle: readonly NodeId[], access: readonly string[]): boolean {
+    return [...this.#cluster.members.values()].every(
+      ({ name, node }) =>
+        node === undefined ||
+        access.every((other) => this.#isCut(name, other)) ||
+        circle.every((other) => this.#isLinked(name, other)),
+    );
+  }
+
+  #isCut(a: string, b: string): boolean {
+    return [...this.#faults].some(({ kind, whom }) => kind === 'partition' && areParted(whom, a, b));
+  }
+
+  #isLinked(a: string, b: string): boolean {
+    return ![...this.#faults].some(({ kind, whom }) => {
+      if (kind === 'one-way' || kind === 'slow-link') return whom.includes(a) && whom.includes(b);
+      return kind === 'partition' && areParted(whom, a, b);
+    });
+  }
+
+  #isWell(name: NodeId): boolean {
+    const member = this.#cluster.members.get(name);
+    return member !== undefined && this.#stateOf(member) === 'well';
+  }
+
+  #stateOf({ node, process, disk }: SimulatedMember): string {
+    if (node === undefined || process === undefined) return 'down';
+    if (process.pausedUntilMs > this.#cluster.world.nowMs) return 'paused';
+    const { full, failing, slowness } = disk.faults;
+    if (full || failing > 0 || slowness > 1) return 'sick';
+    return node.ready ? 'well' : 'not ready';
+  }
+
+  #look(): void {
+    const { members, running, world } = this.#cluster;
+    const states = [...members.values()].map((member) => `${member.name} ${this.#stateOf(member)}`);
+    const rings = running.map(({ participant }) => participant.membership.view.ringVersion);
+    const signature = [...states, ...rings, ...[...this.#faults].map(({ kind, atMs }) => `${kind} ${atMs}`)].join(',');
+    if (signature === this.#signature) return;
+    this.#signature = signature;
+    this.#sinceMs = world.nowMs;
+  }
+}
+
+/** Those of a partition are named in two groups, with an empty name in between; whoever is not named is in neither. */
+function areParted(whom: readonly string[], a: string, b: string): boolean {
+  const cut = whom.indexOf('');
+  const [first, second] = [whom.indexOf(a), whom.indexOf(b)];
+  return first >= 0 && second >= 0 && first < cut !== second < cut;
+}

@@ -1,0 +1,25 @@
+/** Always writable: while W nodes are there, whichever they are, a write is done. */
+import type { Mutation } from '../mutation.js';
+import { LONG_FAULTS, LONG_FAULTS_WITHOUT_HINTS } from './runs.js';
+
+const PUT = 'packages/coordination/src/put.ts';
+
+export const availability: readonly Mutation[] = [
+  {
+    name: 'quorum-strict',
+    trap: 'the quorum is strict: with too few owners, nobody stands in for those that are gone',
+    file: PUT,
+    find: '({ ...placement, quorum, fallbacks: healthy(env, placement.fallbacks) });',
+    replace: '({ ...placement, quorum, fallbacks: [] });',
+    run: LONG_FAULTS,
+  },
+  {
+    name: 'full-hints-fail-writes',
+    trap: 'hints fail live writes when the backlog is large',
+    file: PUT,
+    find: "          else if (code !== 'stale-ring' || leftMs() <= 0) apply(putFailed(state, node, code));",
+    replace:
+      "          else if (hintFor !== undefined && code === 'overloaded') settle({ ...putFailed(state, node, code), verdict: 'short' });\n          else if (code !== 'stale-ring' || leftMs() <= 0) apply(putFailed(state, node, code));",
+    run: LONG_FAULTS_WITHOUT_HINTS,
+  },
+];

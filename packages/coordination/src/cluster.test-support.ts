@@ -23,17 +23,15 @@ import {
   type Change,
   type ChangeRecord,
   type DigestsRequest,
-  type Durability,
   type Reply,
   type ReplyTo,
   type SetsRequest,
   type SynchronisationRequest,
 } from '@armature/protocol';
 import { LocalShare } from '@armature/repair';
-import { ActorEpoch, HintStore, Replica, type HintSpace, type RecordStore } from '@armature/replica';
+import { ActorEpoch, HintStore, Replica } from '@armature/replica';
 import { addressOf, bucketOfAddress, type Address } from '@armature/ring';
 import { AlarmWheel, ManualClock, memoryTelemetry, noTelemetry, recordingLog, silentLog, sleep } from '@armature/runtime';
-import type { StorageOperation } from '@armature/storage';
 import {
   decodeVersionSet,
   emptyVersionSet,
@@ -53,6 +51,7 @@ import {
   type MintingEnv,
   type ReplicaRequest,
 } from './index.js';
+import { MapHintSpace, MapStore } from './map-store.test-support.js';
 
 export const CLUSTER = 'test' as ClusterName;
 export const BUCKET: BucketProperties = DEFAULT_BUCKET_PROPERTIES;
@@ -120,77 +119,6 @@ export interface Asked {
   readonly request: Carried;
   readonly timeoutMs: number;
   readonly atMs: number;
-}
-
-/** A store of records in a map. Writes are visible at once, and stored `commitMs` later, or not. */
-export class MapStore implements RecordStore {
-  readonly records = new Map<string, Uint8Array>();
-  readonly durabilities: Durability[] = [];
-  commitMs = 0;
-  failure: ErrorCode | undefined;
-  readonly #clock: ManualClock;
-  readonly #failed: () => void;
-
-  constructor(clock: ManualClock, failed: () => void) {
-    this.#clock = clock;
-    this.#failed = failed;
-  }
-
-  read(address: Address): Uint8Array | undefined {
-    return this.records.get(address);
-  }
-
-  write(operations: readonly StorageOperation[], durability: Durability): Promise<void> {
-    const before = new Map(operations.map(({ key }) => [key, this.records.get(key)]));
-    for (const operation of operations) {
-      if (operation.kind === 'put') this.records.set(operation.key, operation.value);
-      else this.records.delete(operation.key);
-    }
-    this.durabilities.push(durability);
-    if (durability === 'buffered') return Promise.resolve(); // when it is flushed, and whether, is no matter here
-    if (this.failure === undefined && this.commitMs === 0) return Promise.resolve();
-    return this.#commit(before);
-  }
-
-  async range(query: { start: string; end?: string | undefined; limit: number }) {
-    const inside = [...this.records]
-      .filter(([key]) => key >= query.start && (query.end === undefined || key < query.end))
-      .sort(([a], [b]) => (a < b ? -1 : 1));
-    const page = inside.slice(0, query.limit).map(([key, value]) => ({ key: key as Address, value }));
-    const last = page.at(-1);
-    return { entries: page, next: last !== undefined && inside.length > page.length ? (`${last.key}\0` as Address) : undefined };
-  }
-
-  async #commit(before: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> {
-    await sleep(this.#clock, this.commitMs);
-    if (this.failure === undefined) return;
-    for (const [key, value] of before) {
-      if (value === undefined) this.records.delete(key);
-      else this.records.set(key, value);
-    }
-    this.#failed();
-    throw new ArmatureError(this.failure, 'the commit failed');
-  }
-}
-
-/** Hints: a map for each owner. */
-class MapHintSpace implements HintSpace {
-  readonly stores = new Map<NodeId, MapStore>();
-  readonly #open: () => MapStore;
-
-  constructor(open: () => MapStore) {
-    this.#open = open;
-  }
-
-  for(owner: NodeId): MapStore {
-    const store = this.stores.get(owner) ?? this.#open();
-    this.stores.set(owner, store);
-    return store;
-  }
-
-  async owners(): Promise<readonly NodeId[]> {
-    return [...this.stores].filter(([, { records }]) => records.size > 0).map(([owner]) => owner);
-  }
 }
 
 export interface TestMember {

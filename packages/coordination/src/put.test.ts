@@ -11,7 +11,6 @@ import {
   N2,
   N3,
   THREE,
-  type MapStore,
   TestCluster,
   addressFor,
   created,
@@ -19,6 +18,7 @@ import {
   node,
   type Delivery,
 } from './cluster.test-support.js';
+import type { MapStore } from './map-store.test-support.js';
 
 const DEFAULTS: WriteOptions = { w: 'default', pw: 'default', dw: 'default', returnContext: false };
 

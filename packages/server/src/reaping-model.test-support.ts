@@ -6,42 +6,27 @@
  * Beside every replica goes the set of writes that it has ever seen. So the model knows, without looking at any clock, which writes have been superseded, and
  * at the end exactly the others must be there: no deleted value has come back, no write after a reaping is lost, and all owners are equal.
  */
+import { ArmatureError, seededRandom, toHex, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
+import type { ClearRequest, DropRequest } from '@armature/protocol';
+import type { Address } from '@armature/ring';
+import { ManualClock } from '@armature/runtime';
+import { contextOf, EMPTY_CONTEXT, join, liveSiblings, type CausalContext, type OperationId } from '@armature/versioning';
 import {
-  ArmatureError,
-  hlcFromMs,
-  seededRandom,
-  toHex,
-  utf8Decode,
-  utf8Encode,
-  type NodeId,
-  type Random,
-} from '@armature/kernel';
-import { foldHistory, History, type View } from '@armature/membership';
-import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type Change, type ClearRequest, type DropRequest } from '@armature/protocol';
-import { Clearing, Reaper } from '@armature/repair';
-import { ActorEpoch, HintStore, Replica, type RecordStore } from '@armature/replica';
-import { addressOf, type Address } from '@armature/ring';
-import { ManualClock, noTelemetry, silentLog } from '@armature/runtime';
-import { MemoryDisk, type StorageOperation } from '@armature/storage';
-import {
-  contextOf,
-  decodeVersionSet,
-  EMPTY_CONTEXT,
-  emptyVersionSet,
-  join,
-  liveSiblings,
-  type CausalContext,
-  type OperationId,
-  type VersionSet,
-} from '@armature/versioning';
+  BUCKET,
+  decoded,
+  KEYS,
+  Member,
+  NODES,
+  placementOf,
+  QUARANTINE_MS,
+  VIEW,
+  type Load,
+  type MemberWorld,
+} from './reaping-member.test-support.js';
 
-export const NODES = ['n1', 'n2', 'n3', 'n4', 'n5'] as NodeId[];
-export const KEYS = ['a', 'b'].map((key) => addressOf(DEFAULT_BUCKET, utf8Encode(key)));
-const BUCKET = DEFAULT_BUCKET_PROPERTIES;
 /** A repair leaves its sender at most this old, a message is on its way at most so long; the quarantine is more than both together. */
 const REPAIR_AGE_MS = 20;
 const TRANSIT_MS = 60;
-export const QUARANTINE_MS = 100;
 
 export type Step =
   | { readonly kind: 'put'; readonly key: number; readonly at: number; readonly context: number; readonly tombstone: boolean }
@@ -54,13 +39,6 @@ export type Step =
   | { readonly kind: 'delete'; readonly key: number; readonly at: number }
   | { readonly kind: 'settle'; readonly key: number; readonly spared: number }
   | { readonly kind: 'advance'; readonly ms: number };
-
-/** A state of a key, and the writes that whoever holds it has seen. */
-interface Load {
-  readonly key: Address;
-  readonly set: Uint8Array;
-  readonly seen: ReadonlySet<string>;
-}
 
 interface Message extends Load {
   readonly to: NodeId;
@@ -75,130 +53,7 @@ interface Operation extends Load {
   readonly kind: 'put' | 'exchange';
 }
 
-const viewOfAll = (): View => {
-  const members = NODES.map((node) => ({ node, weight: 1, zone: 'z' as never }));
-  const create: Change = {
-    ...{
-      kind: 'create',
-      clusterId: 'c1'.repeat(16),
-      cluster: 'test' as never,
-      strategy: 3,
-      partitionCount: 8,
-      targetN: 3,
-      members,
-    },
-  };
-  const merged = History.empty.merge([{ id: '0'.repeat(16), at: hlcFromMs(1_600_000_000_000), by: NODES[0]!, change: create }]);
-  if (!merged.ok) throw merged.error;
-  return foldHistory(merged.value.history);
-};
-const VIEW = viewOfAll();
-export const placementOf = (address: Address) => VIEW.placement(address, BUCKET.n);
-
-function decoded(set: Uint8Array | undefined): VersionSet {
-  const result = set === undefined ? undefined : decodeVersionSet(set);
-  if (result === undefined) return emptyVersionSet;
-  if (!result.ok) throw result.error;
-  return result.value;
-}
-
-function storeOn(disk: MemoryDisk, prefix: string): RecordStore {
-  const under = (address: string): never => `${prefix}${address}` as never;
-  return {
-    read: (address) => disk.get(under(address)),
-    write: (operations: readonly StorageOperation[], durability) => {
-      disk.apply(
-        operations.map((operation) => ({ ...operation, key: under(operation.key) })),
-        durability === 'fsync',
-      );
-      return Promise.resolve();
-    },
-    range(query) {
-      const end = query.end === undefined ? under('\xff'.repeat(40)) : under(query.end);
-      const page = disk.page({ ...query, start: under(query.start), end });
-      const bare = (stored: string): never => stored.slice(prefix.length) as never;
-      const entries = page.entries.map(({ key: stored, value }) => ({ key: bare(stored), value }));
-      return Promise.resolve({ entries, next: page.next === undefined ? undefined : bare(page.next) });
-    },
-  };
-}
-
-class Member {
-  readonly name: NodeId;
-  readonly world: World;
-  readonly disk = new MemoryDisk();
-  /** By what is stored and where: all that was ever written there. Grows only: what was dropped had been superseded. */
-  readonly seen = new Map<string, Set<string>>();
-  up = true;
-  life = 0;
-  epoch!: ActorEpoch;
-  replica!: Replica;
-  hints!: HintStore;
-  clearing!: Clearing;
-  reaper!: Reaper;
-
-  constructor(name: NodeId, world: World) {
-    this.name = name;
-    this.world = world;
-  }
-
-  async open(): Promise<void> {
-    const { disk, name, world } = this;
-    const { clock, random } = world;
-    const life = ++this.life;
-    const parts = { node: name, clock, random, log: silentLog, telemetry: noTelemetry };
-    this.epoch = await ActorEpoch.open({
-      ...parts,
-      store: {
-        load: async () => disk.get('epoch' as never),
-        save: async (value) => disk.apply([{ kind: 'put', key: 'epoch' as never, value }], true),
-      },
-    });
-    this.replica = new Replica({ ...parts, store: storeOn(disk, 'd/'), epoch: this.epoch });
-    const space = (owner: NodeId): RecordStore => storeOn(disk, `h/${owner}/`);
-    const owners = async (): Promise<NodeId[]> =>
-      NODES.filter((owner) => KEYS.some((each) => space(owner).read(each) !== undefined));
-    this.hints = await HintStore.open({ ...parts, space: { for: space, owners }, limitBytes: 1_000_000 });
-    this.clearing = new Clearing({
-      ...{ node: name, view: () => VIEW, replica: this.replica, steadyForMs: () => 1, settleMs: 1 },
-      hinted: (addresses) => this.hints.kept(addresses),
-      isInHand: (address) => world.operations.some((one) => one.node === this && one.life === life && one.key === address),
-      sync: async () => disk.sync(),
-    });
-    const alive = <T>(work: () => Promise<T>): Promise<T> => {
-      if (this.life !== life) throw new ArmatureError('closed', 'this process has ended');
-      return work();
-    };
-    const reaper = {
-      ...{ node: name, view: () => VIEW, clock, isSuspect: () => false, slice: () => Promise.resolve() },
-      clearing: {
-        clear: (request: Pick<ClearRequest, 'entries'>) => alive(() => this.clearing.clear(request)),
-        drop: (request: Pick<DropRequest, 'entries'>) => alive(() => this.clearing.drop(request)),
-      },
-      scan: (query: Parameters<Replica['page']>[0]) => this.replica.page(query),
-      ask: (member: NodeId, request: ClearRequest | DropRequest) => world.carry(member, request) as Promise<never>,
-    };
-    this.reaper = new Reaper(reaper, { quarantineMs: QUARANTINE_MS });
-  }
-
-  async merge({ key: address, set, seen }: Load, hintFor?: NodeId): Promise<void> {
-    if (hintFor === undefined) await this.replica.merge(address, set, BUCKET, 'fsync');
-    else await this.hints.merge(hintFor, address, set, BUCKET, 'fsync');
-    this.saw(address, seen, hintFor);
-  }
-
-  saw(address: Address, seen: Iterable<string>, hintFor?: NodeId): void {
-    const place = `${hintFor ?? ''} ${address}`;
-    this.seen.set(place, new Set([...(this.seen.get(place) ?? []), ...seen]));
-  }
-
-  held(address: Address): Load | undefined {
-    const set = this.replica.read(address) as Uint8Array | undefined;
-    return set === undefined ? undefined : { key: address, set, seen: this.seen.get(` ${address}`) ?? new Set() };
-  }
-}
-
-export class World {
+export class World implements MemberWorld {
   readonly clock = new ManualClock();
   readonly random: Random = seededRandom('reaping');
   readonly members = NODES.map((name) => new Member(name, this));
@@ -226,6 +81,10 @@ export class World {
 
   member(name: NodeId): Member {
     return this.members.find((one) => one.name === name)!;
+  }
+
+  hasInHand(member: Member, life: number, address: Address): boolean {
+    return this.operations.some((one) => one.node === member && one.life === life && one.key === address);
   }
 
   async run(): Promise<void> {

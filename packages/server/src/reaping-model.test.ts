@@ -1,7 +1,8 @@
 /** Reaping in the worlds of `reaping-model.test-support.ts`: the ways in which a deleted value could come back, one by one, and then anything at all. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { KEYS, NODES, placementOf, QUARANTINE_MS, World, type Step } from './reaping-model.test-support.js';
+import { KEYS, NODES, placementOf, QUARANTINE_MS } from './reaping-member.test-support.js';
+import { World, type Step } from './reaping-model.test-support.js';
 
 const { owners, fallbacks } = placementOf(KEYS[0]!);
 const [FIRST, SECOND, THIRD] = owners.map((owner) => NODES.indexOf(owner)) as [number, number, number];

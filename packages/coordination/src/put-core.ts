@@ -6,7 +6,8 @@
  *   replicating --failure--> replicating | short   the quorum cannot be met any more
  *
  * An owner that fails is stood in for by the next fallback, which keeps the version as a hint for it (the sloppy quorum, paper, section 4.6): it counts for W and
- * DW, not for PW. Owners that are known to be down are stood in for at once.
+ * DW, not for PW. Owners that are known to be down are stood in for at once. An owner that has answered after all, and those who stood in for it, count as one: what
+ * they keep for it is given to it and deleted, and then there is one copy.
  *
  * Pending owners (nodes that will own the partition once they hold it) get every write, and count for nothing yet. What a node said is kept by
  * node and judged under whatever plan stands: a ring change in the middle moves nodes in and out of the count, and none counts twice.
@@ -181,27 +182,42 @@ function judged(state: PutState): PutState {
   if (state.verdict !== 'replicating') return state;
   const { plan, standIns } = state;
   const { w, pw, dw } = plan.quorum;
-  const primaries = tally(state, plan.owners);
-  const fallbacks = tally(
+  const primaries = tally(
     state,
-    standIns.map(({ node }) => node),
+    plan.owners.map((owner) => [owner]),
   );
-  const acknowledged = primaries.acknowledged + fallbacks.acknowledged;
-  const durable = primaries.durable + fallbacks.durable;
+  const copies = tally(
+    state,
+    plan.owners.map((owner) => [owner, ...standIns.flatMap((one) => (one.owner === owner ? [one.node] : []))]),
+  );
+  const { acknowledged, durable } = copies;
   if (acknowledged >= w && primaries.acknowledged >= pw && durable >= dw) return { ...state, verdict: 'written' };
-  const silent = primaries.silent + fallbacks.silent;
-  const isReachable = acknowledged + silent >= w && primaries.acknowledged + primaries.silent >= pw && durable + silent >= dw;
+  const isReachable =
+    acknowledged + copies.silent >= w &&
+    primaries.acknowledged + primaries.silent >= pw &&
+    durable + copies.mayBecomeDurable >= dw;
   return isReachable ? state : { ...state, verdict: 'short' };
 }
 
-/** What these nodes have said. */
-function tally(state: PutState, nodes: readonly NodeId[]): { acknowledged: number; durable: number; silent: number } {
-  const count = { acknowledged: 0, durable: 0, silent: 0 };
-  for (const node of nodes) {
-    const outcome = outcomeOf(state, node);
-    if (outcome === undefined) count.silent++;
-    else if (strength(outcome) > 0) count.acknowledged++;
-    if (outcome === 'durable') count.durable++;
+interface Count {
+  acknowledged: number;
+  durable: number;
+  /** Nobody of the group has it, and somebody is yet to answer. */
+  silent: number;
+  /** Nobody of the group has it on stable storage, and somebody is yet to answer. */
+  mayBecomeDurable: number;
+}
+
+/** What these groups have said: each counts once, by the best word in it. */
+function tally(state: PutState, groups: readonly (readonly NodeId[])[]): Count {
+  const count = { acknowledged: 0, durable: 0, silent: 0, mayBecomeDurable: 0 };
+  for (const group of groups) {
+    const isSilent = group.some((node) => !hasAnswered(state, node));
+    const best = Math.max(...group.map((node) => strength(outcomeOf(state, node) ?? 'waiting')));
+    if (best > 0) count.acknowledged++;
+    else if (isSilent) count.silent++;
+    if (best > 1) count.durable++;
+    else if (isSilent) count.mayBecomeDurable++;
   }
   return count;
 }

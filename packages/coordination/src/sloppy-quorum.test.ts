@@ -85,11 +85,30 @@ describe('put core', () => {
     expect(putAbandoned(state)).toEqual([n2]);
   });
 
-  test('an owner that answers after all keeps its stand-in, and both count once', () => {
-    let state = say(startPut(plan({ w: 3 })), n2, 'timeout');
-    for (const who of [n2, n2, n4, n4]) state = say(state, who, 'ok');
+  test('an owner that answers after all keeps its stand-in, and both together count once: what one keeps for the other is deleted when it has it', () => {
+    let state = say(startPut(plan({ w: 2, dw: 2 })), n2, 'timeout');
+    for (const who of [n2, n2, n4, n4]) state = say(state, who, 'durable');
     expect(state.verdict).toBe('replicating');
-    expect(say(state, n1, 'ok').verdict).toBe('written');
+    expect(say(state, n1, 'durable').verdict).toBe('written');
+    for (const who of [n1, n3, n5]) state = say(state, who, 'unreachable');
+    expect(state.verdict, 'one copy is not W=2').toBe('short');
+  });
+
+  test('two stand-ins for one owner, the first of which was slow, count once', () => {
+    let state = say(startPut(plan({ w: 2 })), n2, 'unreachable');
+    state = say(say(state, n4, 'timeout'), n5, 'ok');
+    state = say(state, n4, 'ok');
+    expect(state.verdict).toBe('replicating');
+    expect(say(state, n3, 'ok').verdict).toBe('written');
+  });
+
+  test('a copy of an owner in memory may yet become a durable one at its stand-in', () => {
+    let state = say(startPut(plan({ w: 1, dw: 1 })), n2, 'timeout');
+    for (const who of [n1, n3]) state = say(state, who, 'unreachable');
+    state = say(say(state, n2, 'ok'), n5, 'unreachable');
+    expect(state.verdict).toBe('replicating');
+    expect(say(state, n4, 'durable').verdict).toBe('written');
+    expect(say(state, n4, 'ok').verdict).toBe('short');
   });
 
   test('a stand-in that a new ring makes an owner is asked again as one, and its hint no longer counts', () => {
@@ -126,7 +145,7 @@ describe('put core', () => {
     { weight: 1, arbitrary: anyPlan.map((one) => ({ plan: one })) },
   );
 
-  test('whatever is said: a quorum is distinct nodes of the plan, each in one role, PW of them owners; short only when nobody is left to call in', () => {
+  test('whatever is said: a quorum is distinct owners of the plan, each with those who stand in for it, PW of them owners; short only when nobody is left to call in', () => {
     fc.assert(
       fc.property(anyPlan, fc.subarray(FIVE), fc.array(step, { maxLength: 25 }), (first, down, steps) => {
         let state = startPut(first, down);
@@ -142,9 +161,11 @@ describe('put core', () => {
           const receipt = putReplicas(state);
           expect(receipt.map(({ node: one }) => one).sort()).toEqual([...names].sort());
           const acks = receipt.filter((one) => one.role !== 'pending' && (one.outcome === 'ok' || one.outcome === 'durable'));
-          const durable = acks.filter((one) => one.outcome === 'durable').length;
+          const copyOf = (one: NodeId): NodeId => state.standIns.find(({ node: other }) => other === one)?.owner ?? one;
+          const copies = (of: readonly { node: NodeId }[]): number => new Set(of.map(({ node: one }) => copyOf(one))).size;
+          const durable = acks.filter((one) => one.outcome === 'durable');
           const primaries = acks.filter((one) => one.role === 'primary').length;
-          const isMet = acks.length >= quorum.w && primaries >= quorum.pw && durable >= quorum.dw;
+          const isMet = copies(acks) >= quorum.w && primaries >= quorum.pw && copies(durable) >= quorum.dw;
           if (!wasDecided && state.verdict === 'written') expect(isMet).toBe(true);
           if (!wasDecided && state.verdict === 'replicating') expect(isMet).toBe(false);
           if (!wasDecided && state.verdict === 'short') {
@@ -152,9 +173,9 @@ describe('put core', () => {
             const silent = receipt.filter((one) => one.outcome === 'waiting' && one.role !== 'pending');
             const silentPrimaries = silent.filter((one) => one.role === 'primary').length;
             const couldBeMet =
-              acks.length + silent.length >= quorum.w &&
+              copies([...acks, ...silent]) >= quorum.w &&
               primaries + silentPrimaries >= quorum.pw &&
-              durable + silent.length >= quorum.dw;
+              copies([...durable, ...silent]) >= quorum.dw;
             expect(couldBeMet).toBe(false);
           }
           // Each owner that failed has one stand-in at work, unless nobody is left to call in.

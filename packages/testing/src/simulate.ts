@@ -9,8 +9,10 @@
  */
 import { parseNodeId, shuffle, unwrap, type NodeId, type Random } from '@armature/kernel';
 import { untilConverged } from './check/convergence.js';
+import { Copies, type AcknowledgedWrite } from './check/copies.js';
 import { Custody } from './check/custody.js';
 import { DiskWitness } from './check/disk-witness.js';
+import { Members } from './check/members.js';
 import { checkQuietReads } from './check/quiet-reads.js';
 import { DotRegister, heldUnder, type Agreement } from './check/replica-contents.js';
 import { STEADY } from './check/steady-reads.js';
@@ -22,7 +24,7 @@ import { Conditions } from './faults/conditions.js';
 import { drawSchedule, FAULT_KINDS, type Fault, type FaultKind } from './faults/fault.js';
 import { Nemesis } from './faults/nemesis.js';
 import { Load, type LoadWishes } from './workload/load.js';
-import type { DiskReads } from './world/disk.js';
+import type { DiskReads, Mishap } from './world/disk.js';
 import { World } from './world/world.js';
 
 export interface SimulationOptions {
@@ -139,7 +141,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     routed: CLIENTS.slice(-1),
     roomForHints: (hintLimitBytes ?? Infinity) > SCARCE_HINT_BYTES,
   });
-  const wishes = { wishes: options.load ?? {}, nodes: nodes.length, clients: CLIENTS, conditions };
+  const copies = watchCopies(cluster);
+  const wishes = {
+    wishes: options.load ?? {},
+    nodes: nodes.length,
+    clients: CLIENTS,
+    conditions,
+    acknowledged: (write: AcknowledgedWrite) => copies.acknowledged(write),
+  };
   const load = await world.until(Load.prepare(cluster, random.fork('load'), wishes));
   const schedule =
     options.schedule ??
@@ -184,12 +193,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.run(world.nowMs + FLUSH_MS);
   const agreement = await untilConverged(cluster, world.nowMs + CONVERGENCE_LIMIT_MS);
   const convergedMs = world.nowMs;
-  const mishaps = new Map([...cluster.members.values()].map(({ name, disk }) => [name, disk.mishaps]));
-  const custody = new Custody({ mishaps, ownersChanged: ringOf(cluster) !== ring });
+  const custody = new Custody({ mishaps: mishapsOf(cluster), ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const violations = [
     ...world.problems,
     ...dots.violations,
+    ...copies.violations,
     ...(core?.differences ?? []).map((difference) => `core not converged: ${difference}, without ${[...frozen].join(' ')}`),
     ...agreement.differences.map((difference) => `not converged: ${difference}`),
     ...load.judge(agreement.states, { custody, witness, isSteady, repeated: dots.repeated }, healedMs + RECOVERY_MS),
@@ -256,6 +265,30 @@ function startCluster(
     nodeOptions,
   });
   return world.until(starting);
+}
+
+/** Follows the disks of all nodes, and who is a member. */
+function watchCopies(cluster: SimulatedCluster): Copies {
+  const members = new Members(cluster);
+  const copies = new Copies({
+    nowMs: () => cluster.world.nowMs,
+    mishaps: () => mishapsOf(cluster),
+    members: () => members.now,
+  });
+  cluster.onDiskChange = (node, keys) => {
+    const { disk } = cluster.member(node);
+    if (keys === undefined) copies.replaced(node, disk.image());
+    else
+      copies.changed(
+        node,
+        keys.map((key) => [key, disk.at(key)] as const),
+      );
+  };
+  return copies;
+}
+
+function mishapsOf(cluster: SimulatedCluster): ReadonlyMap<NodeId, readonly Mishap[]> {
+  return new Map([...cluster.members.values()].map(({ name, disk }) => [name, disk.mishaps]));
 }
 
 /** What all nodes that run hold for the ring. Versions are chained: where owners have changed it is another, even if they are the old ones again. */

@@ -17,11 +17,9 @@
  */
 import type { NodeId } from '@armature/kernel';
 import { tookPart, type Durability } from '@armature/protocol';
-import { parseSpaceKey } from '@armature/storage';
-import type { Address } from '@armature/ring';
 import type { Mishap } from '../world/disk.js';
 import type { Operation } from './operation-log.js';
-import { nameOf } from './replica-contents.js';
+import { nameUnder } from './replica-contents.js';
 import type { LoadedBucket } from '../workload/workload.js';
 
 const SURVIVED: Readonly<Record<Durability, ReadonlySet<Mishap['kind']>>> = {
@@ -67,19 +65,23 @@ export class Custody {
   }
 
   #hasSuffered(node: NodeId, name: string, durability: Durability, fromMs: number, untilMs: number): boolean {
-    return (this.#options.mishaps.get(node) ?? []).some(
-      ({ kind, atMs, keys }) =>
-        atMs >= fromMs &&
-        atMs <= untilMs &&
-        !SURVIVED[durability].has(kind) &&
-        (kind !== 'rot' || keys.some((key) => nameOfStored(key) === name)),
-    );
+    return hasSuffered(this.#options.mishaps.get(node) ?? [], name, durability, fromMs, untilMs);
   }
 }
 
-/** "bucket/key" of a record or a hint. */
-function nameOfStored(stored: Mishap['keys'][number]): string | undefined {
-  const parsed = parseSpaceKey(stored);
-  if (parsed === undefined || parsed.space === 'meta') return undefined;
-  return nameOf(parsed.key.slice(parsed.space === 'hints' ? parsed.key.indexOf('/') + 1 : 0) as Address);
+/** Whether a disk may have lost what it had of a key ("bucket/key"), in that time (virtual ms). */
+export function hasSuffered(
+  mishaps: readonly Mishap[],
+  name: string,
+  durability: Durability,
+  fromMs: number,
+  untilMs = Infinity,
+): boolean {
+  return mishaps.some(
+    ({ kind, atMs, keys }) =>
+      atMs >= fromMs &&
+      atMs <= untilMs &&
+      !SURVIVED[durability].has(kind) &&
+      (kind !== 'rot' || keys.some((key) => nameUnder(key) === name)),
+  );
 }

@@ -41,14 +41,25 @@ export function heldUnder(stored: BinaryString, value: Uint8Array): Held | undef
 }
 
 function readHeld(stored: BinaryString, value: Uint8Array): Held | undefined {
-  const parsed = parseSpaceKey(stored);
-  if (parsed === undefined || parsed.space === 'meta') return undefined;
+  const place = placeOf(stored);
+  if (place === undefined) return undefined;
   const bytes = openRecord(value);
   const set = bytes === undefined ? undefined : decodeVersionSet(bytes);
   if (bytes === undefined || set?.ok !== true) return undefined;
+  return { ...place, bytes, set: set.value };
+}
+
+/** "bucket/key" of a record or a hint. */
+export function nameUnder(stored: BinaryString): string | undefined {
+  const place = placeOf(stored);
+  return place === undefined ? undefined : nameOf(place.address);
+}
+
+function placeOf(stored: BinaryString): Pick<Held, 'address' | 'hintFor'> | undefined {
+  const parsed = parseSpaceKey(stored);
+  if (parsed === undefined || parsed.space === 'meta') return undefined;
   const slash = parsed.space === 'hints' ? parsed.key.indexOf('/') : -1;
-  const address = parsed.key.slice(slash + 1) as Address;
-  return { address, hintFor: slash < 0 ? undefined : parsed.key.slice(0, slash), bytes, set: set.value };
+  return { address: parsed.key.slice(slash + 1) as Address, hintFor: slash < 0 ? undefined : parsed.key.slice(0, slash) };
 }
 
 /** Of each bucket and key, "bucket/key". */

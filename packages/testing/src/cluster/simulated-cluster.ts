@@ -10,6 +10,7 @@ import {
   parseZoneName,
   toHex,
   unwrap,
+  type BinaryString,
   type NodeId,
   type Random,
   type ZoneName,
@@ -86,6 +87,8 @@ export class SimulatedCluster {
   onDiskWrite: (node: NodeId, batch: readonly StorageOperation[]) => void = () => undefined;
   /** Told of everything that a disk has made sure of. */
   onDiskSync: (node: NodeId, batch: readonly StorageOperation[]) => void = () => undefined;
+  /** Told of the stored keys under which a disk holds something else now; undefined: perhaps under all. */
+  onDiskChange: (node: NodeId, keys: readonly BinaryString[] | undefined) => void = () => undefined;
   readonly #options: SimulatedClusterOptions;
   readonly #broker: InProcessBroker;
   readonly #server: ServerOptions;
@@ -167,6 +170,7 @@ export class SimulatedCluster {
       const disk = new SimulatedDisk(this.world, name, this.#options.reads);
       disk.onWrite = (batch) => this.onDiskWrite(name, batch);
       disk.onSync = (batch) => this.onDiskSync(name, batch);
+      disk.onChange = (keys) => this.onDiskChange(name, keys);
       member = { name, disk, process: undefined, node: undefined };
       this.members.set(name, member);
     }

@@ -46,6 +46,8 @@ export interface LoadOptions {
   readonly clients: readonly string[];
   /** Under which they work. */
   readonly conditions: Conditions;
+  /** See `WorkloadEnv`. */
+  readonly acknowledged: WorkloadEnv['acknowledged'];
 }
 
 const BUCKETS_LIMIT_MS = 60_000;
@@ -68,7 +70,10 @@ export class Load {
   static async prepare(cluster: SimulatedCluster, random: Random, options: LoadOptions): Promise<Load> {
     const kinds = shuffle(random, options.wishes.workloads ?? WORKLOAD_KINDS).slice(0, 1 + random.int(2));
     const forger = new Forger();
-    const workloads = kinds.map((kind) => drawWorkload({ world: cluster.world, forger }, random.fork(kind), kind, options));
+    const { acknowledged } = options;
+    const workloads = kinds.map((kind) =>
+      drawWorkload({ world: cluster.world, forger, acknowledged }, random.fork(kind), kind, options),
+    );
     const [at] = cluster.running;
     for (const { bucket } of workloads) {
       await cluster.propose(at?.options.node as NodeId, { kind: 'bucket', bucket: bucket.name, properties: bucket.properties });
@@ -137,7 +142,7 @@ export class Load {
 }
 
 function drawWorkload(
-  { world, forger }: Pick<WorkloadEnv, 'world' | 'forger'>,
+  { world, ...shared }: Pick<WorkloadEnv, 'world' | 'forger' | 'acknowledged'>,
   random: Random,
   kind: WorkloadKind,
   { nodes, wishes, conditions }: LoadOptions,
@@ -148,7 +153,7 @@ function drawWorkload(
   const attempts = new Attempts(world, ({ key, ...write }) =>
     conditions.replicasFor({ ...write, address: addressOf(bucket.name, utf8Encode(key)), quorum: bucket.properties }),
   );
-  const env: WorkloadEnv = { world, bucket, attempts, forger };
+  const env: WorkloadEnv = { world, bucket, attempts, ...shared };
   const many = 3 + random.int(20);
   const few = pick(random, [1, 2, 4]) as number;
   const drawnFadeMs = random.int(3) === 0 ? 5_000 + random.int(20_000) : Infinity;

@@ -66,12 +66,13 @@ export class LoggedWorkload implements Workload {
   }
 
   clientOf(name: string, client: Client): SteppingClient {
-    const { world, bucket, attempts, forger } = this.#env;
+    const { world, bucket, attempts, forger, acknowledged } = this.#env;
     const { steps, thinkMs, deletes, blind, forged } = this.#options;
     const random = world.random(`client ${name} of ${bucket.name}`);
     const registers = new LoggedRegisters({
       ...{ world, attempts, name, random, forger },
       log: this.log,
+      acknowledged: ({ id, key, beganMs }) => acknowledged({ bucket, key, operation: id, beganMs }),
       bucket: client.bucket(bucket.name, { codec: utf8 }),
     });
     if (steps === 'recreations') return new RecreationClient(world, random, registers, { keys: this.keys, thinkMs });

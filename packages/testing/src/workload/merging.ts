@@ -3,7 +3,7 @@
  * value is, how values merge and what a step changes is the application's (`sets.ts`, `counters.ts`, `carts.ts`); that no acknowledged change is
  * missing at the end is checked for all of them alike (`check/contributions.ts`).
  */
-import type { Random } from '@armature/kernel';
+import { toHex, type Random } from '@armature/kernel';
 import type { Bucket, Client, Codec } from '@armature/client';
 import { liveSiblings } from '@armature/versioning';
 import { checkContributions, type Contribution, type Slots } from '../check/contributions.js';
@@ -110,9 +110,11 @@ interface MergingClientOptions<T> {
 class MergingClient<T> extends SteppingClient {
   readonly #env: WorkloadEnv;
   readonly #options: MergingClientOptions<T>;
+  readonly #operations: Random;
 
   constructor(env: WorkloadEnv, options: MergingClientOptions<T>) {
     super(env.world, options.random, options.thinkMs);
+    this.#operations = options.random.fork('operations');
     this.#env = env;
     this.#options = options;
   }
@@ -131,13 +133,18 @@ class MergingClient<T> extends SteppingClient {
       contributions.push(contribution);
       return changed.value;
     };
-    const outcome = await this.#env.attempts.during('write', name, bucket.update(key, change, { timeoutMs: TIMEOUT_MS })).then(
+    const operation = toHex(this.#operations.bytes(8));
+    const updating = bucket.update(key, change, { operation, timeoutMs: TIMEOUT_MS });
+    const outcome = await this.#env.attempts.during('write', name, updating).then(
       () => 'acknowledged' as const,
       (thrown: unknown) => outcomeOf(thrown),
     );
     if (contribution === undefined || changed === undefined) return;
     Object.assign(contribution, { outcome, endedMs: this.world.nowMs });
-    if (outcome === 'acknowledged') contributor.acknowledged?.(key, changed);
+    if (outcome === 'acknowledged') {
+      contributor.acknowledged?.(key, changed);
+      this.#env.acknowledged({ bucket: this.#env.bucket, key, operation, beganMs });
+    }
     this.world.trace.note(name, `${changed.slot} at ${changed.rank} into ${key} of ${this.#env.bucket.name}: ${outcome}`);
   }
 }

@@ -5,7 +5,7 @@
 import { toArmatureError, toHex, type Random } from '@armature/kernel';
 import type { Bucket, ReadContext } from '@armature/client';
 import type { Attempts } from '../check/availability.js';
-import { outcomeOf, partialOf, type OperationLog } from '../check/operation-log.js';
+import { outcomeOf, partialOf, type Operation, type OperationLog } from '../check/operation-log.js';
 import type { KeySpace } from './key-space.js';
 import type { World } from '../world/world.js';
 import type { Forger, ForgeryKind } from './forgery.js';
@@ -42,6 +42,7 @@ export class LoggedRegisters {
   readonly #random: Random;
   readonly #bucket: Bucket<string>;
   readonly #forger: Forger;
+  readonly #acknowledged: (operation: Operation) => void;
 
   constructor(env: {
     world: World;
@@ -51,6 +52,7 @@ export class LoggedRegisters {
     random: Random;
     bucket: Bucket<string>;
     forger: Forger;
+    acknowledged: (operation: Operation) => void;
   }) {
     this.#world = env.world;
     this.#log = env.log;
@@ -59,6 +61,7 @@ export class LoggedRegisters {
     this.#random = env.random;
     this.#bucket = env.bucket;
     this.#forger = env.forger;
+    this.#acknowledged = env.acknowledged;
   }
 
   /** Undefined when it failed. */
@@ -111,6 +114,7 @@ export class LoggedRegisters {
       operation.partial = partialOf(thrown);
     }
     operation.endedMs = this.#world.nowMs;
+    if (operation.outcome === 'acknowledged') this.#acknowledged(operation);
     this.#world.trace.note(
       this.#name,
       `${kind} ${key} ${id} over [${forged ?? [...values, ...own].join(' ')}]: ${operation.outcome}`,

@@ -7,6 +7,7 @@ import type { Client } from '@armature/client';
 import { DEFAULT_BUCKET_PROPERTIES, DURABILITIES, type BucketProperties } from '@armature/protocol';
 import type { VersionSet } from '@armature/versioning';
 import type { Attempts } from '../check/availability.js';
+import type { AcknowledgedWrite } from '../check/copies.js';
 import type { Custody } from '../check/custody.js';
 import type { DiskWitness } from '../check/disk-witness.js';
 import type { KeySpace } from './key-space.js';
@@ -24,6 +25,8 @@ export interface WorkloadEnv {
   readonly attempts: Attempts;
   /** One for the whole run. */
   readonly forger: Forger;
+  /** Called when a client has been told. */
+  readonly acknowledged: (write: AcknowledgedWrite) => void;
 }
 
 /** What is known at the end, besides the workload's own log. */

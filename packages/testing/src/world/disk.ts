@@ -59,6 +59,8 @@ export class SimulatedDisk {
   onRead: (key: BinaryString) => void = () => undefined;
   /** Told of everything that is on stable storage from now on. */
   onSync: (batch: readonly StorageOperation[]) => void = () => undefined;
+  /** Told of what was written, when it is there; and of nothing when everything may be another. */
+  onChange: (keys?: readonly BinaryString[]) => void = () => undefined;
   /** Done once, when something begins to be written next: what it is about has left for other nodes by then, and is not safe here yet. */
   atNextWrite: (() => void) | undefined;
   readonly faults: DiskFaults = { full: false, failing: 0, slowness: 1 };
@@ -121,6 +123,7 @@ export class SimulatedDisk {
     this.#unsynced = [];
     const { unsyncedBatches } = this.#memory;
     this.#memory.crash(this.#random.int(unsyncedBatches + 1));
+    this.onChange();
   }
 
   /** The process goes and the machine stays: what was written is there. In good order: what it had still to write as well. */
@@ -133,6 +136,12 @@ export class SimulatedDisk {
   wipe(): void {
     this.suffered('replaced');
     this.#memory = new MemoryDisk();
+    this.onChange();
+  }
+
+  /** What lies under a stored key. */
+  at(key: BinaryString): Uint8Array | undefined {
+    return this.#memory.get(key);
   }
 
   image(): DiskImage {
@@ -142,6 +151,7 @@ export class SimulatedDisk {
   restore(image: DiskImage): void {
     this.suffered('replaced');
     this.#memory.restore(image);
+    this.onChange();
   }
 
   /** Flips one bit of up to `count` records or hints. How many it was. */
@@ -159,6 +169,7 @@ export class SimulatedDisk {
       rotten.push(key);
     }
     this.suffered('rot', rotten);
+    this.onChange(rotten);
     return rotten.length;
   }
 
@@ -195,6 +206,7 @@ export class SimulatedDisk {
     if (fails && this.#random.int(2) === 0) throw injected('storage-failed', 'the simulated disk did not write');
     await engine.write(batch, { sync: false });
     this.#unsynced.push(...batch);
+    this.onChange(batch.map(({ key }) => key));
     if (sync) {
       await after(this.#times.syncMs);
       if (!fails) await this.#sync(engine);

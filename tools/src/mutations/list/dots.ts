@@ -1,6 +1,18 @@
 /** Dots, clocks and the actors that make them: no dot ever names two values, and what is concurrent stays. */
 import type { Mutation } from '../mutation.js';
-import { BRIEF, CRASHES, DELETIONS, DISORDER, FAILING_DISKS, PARTITIONS, PLAIN, ROT, STAND_INS, WAITING } from './runs.js';
+import {
+  BRIEF,
+  CRASHES,
+  DELETIONS,
+  DISORDER,
+  FAILING_DISKS,
+  LATE_HINTS,
+  PARTITIONS,
+  PLAIN,
+  ROT,
+  STAND_INS,
+  WAITING,
+} from './runs.js';
 
 const VERSION_SET = 'packages/versioning/src/version-set.ts';
 const REPLICA = 'packages/replica/src/replica.ts';
@@ -117,6 +129,6 @@ export const dots: readonly Mutation[] = [
     file: REPLICA,
     find: 'if (held.set === undefined || local === undefined || !bytesEqual(held.set, set)) return undefined;',
     replace: 'if (held.set === undefined || local === undefined || bytesEqual === undefined) return undefined;',
-    run: STAND_INS,
+    run: LATE_HINTS,
   },
 ];

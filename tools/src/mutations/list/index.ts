@@ -11,12 +11,7 @@ import { quorums } from './quorums.js';
 import { repair } from './repair.js';
 
 const OPEN_NAMES: ReadonlySet<string> = new Set([
-  'drop-whatever-is-held',
-  'hint-deleted-before-ack',
-  'hints-dropped-at-restart',
-  'hint-for-former-owner-only',
   'hint-of-stranger-discarded',
-  'no-hints-kept',
   'ready-after-one-source',
   'stale-ready-counts',
   'fence-skipped',
@@ -27,7 +22,6 @@ const OPEN_NAMES: ReadonlySet<string> = new Set([
   'reap-asks-owners-only',
   'reap-despite-hints',
   'reap-despite-silence',
-  'reap-takes-values',
 ]);
 
 export const MUTATIONS: readonly Mutation[] = [...availability, ...dots, ...hints, ...membership, ...quorums, ...repair];

@@ -1,6 +1,6 @@
 /** Replica synchronisation and reaping: what differs becomes equal, and what is deleted stays so. */
 import type { Mutation } from '../mutation.js';
-import { DELETIONS, MISSED_DELETIONS, TREES, WITHOUT_SOME } from './runs.js';
+import { DELETIONS, FADING_DELETIONS, MISSED_DELETIONS, TREES, WITHOUT_SOME } from './runs.js';
 
 const REAP = 'packages/repair/src/reap.ts';
 const REPLICA = 'packages/replica/src/replica.ts';
@@ -99,6 +99,6 @@ export const repair: readonly Mutation[] = [
     file: 'packages/versioning/src/version-set.ts',
     find: 'return set.siblings.length > 0 && shownSiblings(set).every(({ version }) => version.tombstone);',
     replace: 'return set.siblings.length > 0 && shownSiblings(set).some(({ version }) => version.tombstone);',
-    run: DELETIONS,
+    run: FADING_DELETIONS,
   },
 ];

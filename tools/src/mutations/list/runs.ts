@@ -218,3 +218,41 @@ export const LONG_FAULTS_WITHOUT_HINTS: RunOptions = {
   hintLimitBytes: NO_HINTS,
   load: { ...BUSY, thinkMs: 300 },
 };
+
+/** What is acknowledged is on three disks, wherever they are: no copy too many. */
+const EVERYWHERE: Load = { ...BUSY, properties: { n: 3, r: 2, w: 3, durability: 'fsync' } };
+
+/**
+ * Clusters that are in parts for long while owners change: copies lie where nobody owns them any more, at former owners and as hints for them, and no worker finds them.
+ */
+export const MOVING_PARTS: RunOptions = {
+  kinds: ['partition', 'weight', 'partition', 'leave', 'join', 'weight'],
+  allKinds: true,
+  nodes: 5,
+  worker: 'in-peace',
+  hintLimitBytes: ROOM_FOR_HINTS,
+  durationMs: 20_000,
+  faultsEveryMs: 800,
+  faultsLastMs: 4_000,
+  load: { ...EVERYWHERE, keys: 8, thinkMs: 100, blind: 0.4, deletes: 0 },
+};
+
+/** Hints go home one by one to owners whose disks are slow, while those who cannot reach these owners add to them. */
+export const LATE_HINTS: RunOptions = {
+  kinds: ['one-way', 'slow-disk', 'one-way', 'slow-link'],
+  allKinds: true,
+  nodes: 5,
+  worker: 'in-peace',
+  hintLimitBytes: ROOM_FOR_HINTS,
+  durationMs: 20_000,
+  faultsEveryMs: 400,
+  faultsLastMs: 3_000,
+  load: { ...EVERYWHERE, keys: 2, thinkMs: 40, blind: 0.4, deletes: 0 },
+};
+
+/** Keys are deleted by those who have not seen all of their values, and then nobody comes back to them. */
+export const FADING_DELETIONS: RunOptions = {
+  kinds: [],
+  durationMs: 50_000,
+  load: { ...REGISTERS, workloads: ['recreations'], keys: 4, fadeMs: 4_000, thinkMs: 300 },
+};

@@ -105,7 +105,7 @@ export async function simulateApplication(options: ApplicationOptions): Promise<
   const schedule =
     options.schedule ??
     drawSchedule(world.random('schedule'), {
-      ...{ kinds, durationMs, everyMs: FAULTS_EVERY_MS, lastMs: FAULTS_LAST_MS },
+      ...{ kinds, durationMs, everyMs: FAULTS_EVERY_MS, lastMs: () => FAULTS_LAST_MS },
       ...{ nodes: NODES, newcomers: NEWCOMERS, processes: [...cluster.connections] },
     });
 

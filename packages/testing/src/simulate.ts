@@ -8,7 +8,7 @@
  * they hold.
  */
 import { parseNodeId, shuffle, unwrap, type NodeId, type Random } from '@armature/kernel';
-import { untilConverged } from './check/convergence.js';
+import { pauseWorkers, untilConverged } from './check/convergence.js';
 import { Copies, type AcknowledgedWrite } from './check/copies.js';
 import { Custody } from './check/custody.js';
 import { DiskWitness } from './check/disk-witness.js';
@@ -40,8 +40,8 @@ export interface SimulationOptions {
   readonly schedule?: readonly Fault[];
   /** Mean time between two faults that the seed draws, virtual ms; two seconds by default, or twelve in one run of four. */
   readonly faultsEveryMs?: number;
-  /** Mean time that a fault lasts, virtual ms; four seconds by default, or fifteen where faults are few. */
-  readonly faultsLastMs?: number;
+  /** Mean time that a fault lasts, virtual ms, of every kind or of these; four seconds by default, or fifteen where faults are few. */
+  readonly faultsLastMs?: number | Readonly<Partial<Record<FaultKind, number>>>;
   /** Nodes from the beginning, 3 to 5; drawn from the seed by default. */
   readonly nodes?: number;
   /** Room for hints at each node, bytes; by default one run in four, drawn from the seed, has hardly any. */
@@ -54,6 +54,8 @@ export interface SimulationOptions {
   readonly worker?: 'throughout' | 'in-peace';
   /** Whether at first only a part of the cluster is healed, and must do without the rest; drawn from the seed by default. */
   readonly core?: boolean;
+  /** For one sweep of the worker, virtual ms; twenty seconds by default. */
+  readonly sweepCycleMs?: number;
   /** How fast and how many at a time nodes transfer partitions; drawn from the seed by default. */
   readonly transfers?: Pick<NodeOptions, 'transfersAtOnce' | 'transferBytesPerSecond'>;
   readonly load?: LoadWishes;
@@ -203,9 +205,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...agreement.differences.map((difference) => `not converged: ${difference}`),
     ...load.judge(agreement.states, { custody, witness, isSteady, repeated: dots.repeated }, healedMs + RECOVERY_MS),
   ];
-  // In this order: trees are looked at with the workers paused, and a read that meets a tombstone between its reaping at two owners repairs it.
-  if (agreement.differences.length === 0)
-    violations.push(...(await checkTrees(cluster)), ...(await checkQuietReads(world, load, witness)));
+  if (agreement.differences.length === 0) {
+    await pauseWorkers(cluster);
+    violations.push(...(await checkQuietReads(world, load, witness)), ...(await checkTrees(cluster)));
+  }
   return {
     seed,
     digest: world.digest,
@@ -224,9 +227,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
 }
 
-function drawPace(random: Random, { faultsEveryMs, faultsLastMs }: SimulationOptions): { everyMs: number; lastMs: number } {
+function drawPace(
+  random: Random,
+  { faultsEveryMs, faultsLastMs }: SimulationOptions,
+): { everyMs: number; lastMs: (kind: FaultKind) => number } {
   const drawn = random.int(4) === 0 ? SPARSE : DENSE;
-  return { everyMs: faultsEveryMs ?? drawn.everyMs, lastMs: faultsLastMs ?? drawn.lastMs };
+  const lastMs = (kind: FaultKind): number =>
+    (typeof faultsLastMs === 'number' ? faultsLastMs : faultsLastMs?.[kind]) ?? drawn.lastMs;
+  return { everyMs: faultsEveryMs ?? drawn.everyMs, lastMs };
 }
 
 function drawNodes(random: Random, wanted: number | undefined): NodeId[] {
@@ -243,6 +251,7 @@ function startCluster(
     verifyCycleMs,
     hintLimitBytes,
     worker,
+    sweepCycleMs,
     transfers,
   }: Omit<SimulationOptions, 'hintLimitBytes'> & { readonly hintLimitBytes: number | undefined },
 ): Promise<SimulatedCluster> {
@@ -259,6 +268,7 @@ function startCluster(
     nodes,
     routers: ['r1'],
     workers: worker === 'throughout' ? [WORKER] : [],
+    ...(sweepCycleMs === undefined ? {} : { cycleMs: sweepCycleMs }),
     skewOf: (name) => (off(name).float() - 0.5) * 2_000,
     rateOf: (name) => 1 + (off(name).fork('rate').float() - 0.5) * 2e-4,
     reads: reads ?? drawnReads,

@@ -26,8 +26,8 @@ export interface Mutation extends Edit {
   readonly name: string;
   /** The known trap that it falls into, or the invariant that it breaks. */
   readonly trap: string;
-  /** Where one bug is kept out twice, the other place. */
-  readonly also?: Edit;
+  /** Where one bug is kept out more than once, the other places. */
+  readonly also?: Edit | readonly Edit[];
   /** Runs in which it shows sooner than in those of every day. */
   readonly run?: RunOptions;
 }
@@ -38,7 +38,7 @@ export type Mutant = Readonly<Record<string, string>>;
 /** The texts of the mutated files, by path. Throws where an edit does not apply. */
 export function mutatedTexts(root: string, { name, also, ...edit }: Mutation): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
-  for (const { file, find, replace } of [edit, ...(also === undefined ? [] : [also])]) {
+  for (const { file, find, replace } of [edit, also ?? []].flat()) {
     const parts = (texts.get(file) ?? readFileSync(join(root, file), 'utf8')).split(find);
     if (parts.length !== 2)
       throw new Error(`mutation ${name}: its text occurs ${parts.length - 1} times in ${file}, not once: ${find}`);

@@ -5,6 +5,8 @@ import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import { agreementOf, contentsOf, type Agreement } from './replica-contents.js';
 
 const LOOK_EVERY_MS = 2_000;
+/** A pass over a share, or an exchange, of the little that is stored here. */
+const SETTLE_MS = 5_000;
 
 /** What stands when all replicas are equal, or at the limit. Lets the world run meanwhile. `frozen`: see `agreementOf`. */
 export async function untilConverged(
@@ -19,6 +21,17 @@ export async function untilConverged(
     if (found.differences.length === 0 || world.nowMs >= limitMs) return found;
     await world.run(world.nowMs + lookEveryMs);
   }
+}
+
+/**
+ * Pauses the workers, and lets what they have begun end. They go on reaping in a cluster at rest, and what comes across that (a read, a look at the disks) finds a
+ * tombstone here and not there for a moment.
+ */
+export async function pauseWorkers(cluster: SimulatedCluster): Promise<void> {
+  const { world } = cluster;
+  const operator = await world.until(cluster.connect('operator'));
+  await world.until(operator.admin.workers('pause'));
+  await world.run(world.nowMs + SETTLE_MS);
 }
 
 /** As things are now, on the disks of all members, those that are down included. */

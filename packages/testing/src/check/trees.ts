@@ -35,20 +35,15 @@ export interface ToldShare {
   readonly holding: Pick<ShareHolding, 'records' | 'bytes'>;
 }
 
-/** What was begun before the workers were paused ends by then. */
-const SETTLE_MS = 5_000;
 const ASK_TIMEOUT_MS = 5_000;
 /** A tree may still be being built. */
 const ATTEMPTS = 10;
 const RETRY_MS = 2_000;
 const NOTHING = { records: 0, bytes: 0 };
 
-/** Of a cluster at rest, whose nodes are all up. Pauses its workers: else tombstones may be reaped between the answer and the look at the disk. */
+/** Of a cluster at rest, whose nodes are all up, and whose workers are paused: else a tombstone may be reaped between the answer and the look at the disk. */
 export async function checkTrees(cluster: SimulatedCluster): Promise<string[]> {
   const { world } = cluster;
-  const operator = await world.until(cluster.connect('operator'));
-  await world.until(operator.admin.workers('pause'));
-  await world.run(world.nowMs + SETTLE_MS);
   const ports = cluster.stranger('auditor');
   const link = LinkEndpoint.open<Request, Reply>(ports.bus, protocolCodec, {
     ...ports,

@@ -13,6 +13,7 @@ import { pick, shuffle, type Random } from '@armature/kernel';
 /** Of the network, of processes, of disks, and of administrators. */
 export const FAULT_KINDS = [
   'partition',
+  'link-cut',
   'one-way',
   'loss',
   'slow-link',
@@ -55,8 +56,8 @@ export interface ScheduleOptions {
   readonly durationMs: number;
   /** Mean time between the beginnings of two faults, ms. */
   readonly everyMs: number;
-  /** Mean time of a fault, ms. */
-  readonly lastMs: number;
+  /** Mean time of a fault of a kind, ms. */
+  readonly lastMs: (kind: FaultKind) => number;
   /** Nodes from the beginning. */
   readonly nodes: readonly string[];
   /** Nodes that may join, in this order. */
@@ -78,7 +79,7 @@ export function drawSchedule(random: Random, options: ScheduleOptions): Fault[] 
     atMs += options.everyMs * 2 * random.float();
     const kind = pick(random, kinds);
     if (atMs >= options.durationMs || kind === undefined) return faults;
-    const lastMs = options.lastMs * 2 * random.float();
+    const lastMs = options.lastMs(kind) * 2 * random.float();
     const whom = whomOf(kind, random, options, frail, newcomers);
     const degree = random.float();
     if (whom !== undefined) faults.push({ kind, atMs, lastMs, whom, degree });
@@ -109,6 +110,8 @@ function whomOf(
       const cut = 1 + random.int(names.length - 1);
       return [...names.slice(0, cut), '', ...names.slice(cut)];
     }
+    case 'link-cut':
+      return shuffle(random, nodes).slice(0, 2);
     case 'one-way':
     case 'slow-link':
       return shuffle(random, processes).slice(0, 2);

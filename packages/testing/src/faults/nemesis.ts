@@ -88,6 +88,11 @@ export class Nemesis {
         later(this.#cuts.partition(left, right));
         return;
       }
+      case 'link-cut':
+        // Two nodes that everybody else can hear, and who can hear everybody else.
+        network.cut(first, second);
+        later(() => network.heal(first, second));
+        return;
       case 'one-way':
         later(this.#cuts.oneWay(first, second));
         return;

@@ -18,10 +18,6 @@ const OPEN_NAMES: ReadonlySet<string> = new Set([
   'relinquish-unverified',
   'leaver-goes-at-once',
   'expired-requests-done',
-  'reap-by-timer',
-  'reap-asks-owners-only',
-  'reap-despite-hints',
-  'reap-despite-silence',
 ]);
 
 export const MUTATIONS: readonly Mutation[] = [...availability, ...dots, ...hints, ...membership, ...quorums, ...repair];

@@ -1,6 +1,6 @@
 /** Replica synchronisation and reaping: what differs becomes equal, and what is deleted stays so. */
 import type { Mutation } from '../mutation.js';
-import { DELETIONS, FADING_DELETIONS, MISSED_DELETIONS, TREES, WITHOUT_SOME } from './runs.js';
+import { DELETIONS, FADING_DELETIONS, MISSED_DELETIONS, STUCK_HINTS, TREES, WITHOUT_SOME } from './runs.js';
 
 const REAP = 'packages/repair/src/reap.ts';
 const REPLICA = 'packages/replica/src/replica.ts';
@@ -61,7 +61,7 @@ export const repair: readonly Mutation[] = [
     file: REAP,
     find: 'const cleared = await this.#cleared(share, candidates, tally);',
     replace: 'const cleared = candidates;',
-    run: MISSED_DELETIONS,
+    run: STUCK_HINTS,
   },
   {
     name: 'reap-asks-owners-only',
@@ -70,7 +70,7 @@ export const repair: readonly Mutation[] = [
     find: 'const others = [...share.view.members.keys()].filter((member) => member !== this.#env.node);',
     replace:
       'const others = share.view.placementOf(share.request.partition, share.request.n).owners.filter((member) => member !== this.#env.node);',
-    run: MISSED_DELETIONS,
+    run: STUCK_HINTS,
   },
   {
     name: 'reap-despite-hints',
@@ -78,7 +78,7 @@ export const repair: readonly Mutation[] = [
     file: 'packages/repair/src/clearing.ts',
     find: "kept.has(address) ? 'hinted' :",
     replace: '',
-    run: MISSED_DELETIONS,
+    run: STUCK_HINTS,
   },
   {
     name: 'reap-despite-silence',
@@ -86,11 +86,18 @@ export const repair: readonly Mutation[] = [
     file: REAP,
     find: 'return replies.length === members.length ? replies : undefined;',
     replace: "tally.blocked = '';\n    return replies;",
-    also: {
-      file: 'packages/server/src/reaping.ts',
-      find: 'isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),',
-      replace: 'isSuspect: () => false,',
-    },
+    also: [
+      {
+        file: 'packages/server/src/reaping.ts',
+        find: 'isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),',
+        replace: 'isSuspect: () => false,',
+      },
+      {
+        file: 'packages/server/src/reap-cycle.ts',
+        find: 'this.#env.isPaused() || [...membership.view.members.keys()].some((node) => monitor.isSuspect(node));',
+        replace: 'this.#env.isPaused();',
+      },
+    ],
     run: MISSED_DELETIONS,
   },
   {

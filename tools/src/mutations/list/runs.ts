@@ -107,14 +107,29 @@ export const DELETIONS: RunOptions = {
   load: { ...REGISTERS, keys: 25, thinkMs: 500, deletes: 0.5, blind: 0.2 },
 };
 
-/** The same, and nodes are away for longer than the quarantine; there is no room for hints. */
+/** Keys are deleted and never touched again, while nodes are away for longer than the quarantine; there is no room for hints. */
 export const MISSED_DELETIONS: RunOptions = {
   ...DELETIONS,
   kinds: ['partition', 'kill'],
   allKinds: true,
+  worker: 'throughout',
+  sweepCycleMs: 5_000,
   hintLimitBytes: NO_HINTS,
-  faultsEveryMs: 15_000,
-  faultsLastMs: 18_000,
+  durationMs: 120_000,
+  faultsEveryMs: 30_000,
+  faultsLastMs: 30_000,
+  load: { ...DELETIONS.load, keys: 10, fadeMs: 5_000, thinkMs: 300 },
+};
+
+/** Pairs of nodes that cannot hear each other for long: what one keeps for the other lies there while the key is deleted, and the tombstone is wanted gone. */
+export const STUCK_HINTS: RunOptions = {
+  ...MISSED_DELETIONS,
+  kinds: ['link-cut', 'kill', 'kill', 'kill', 'kill'],
+  nodes: 5,
+  hintLimitBytes: ROOM_FOR_HINTS,
+  durationMs: 150_000,
+  faultsEveryMs: 6_000,
+  faultsLastMs: { 'link-cut': 50_000, kill: 1_500 },
 };
 
 /** Keys fade, and are deleted and reaped while a node is out of the cluster that still has them, and then joins again. */

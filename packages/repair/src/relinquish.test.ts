@@ -40,6 +40,7 @@ class World {
   luck: ('well' | 'refuses' | 'fails' | 'busy' | 'turns' | 'written')[] = [];
   asks = 0;
   isOwnStore = true;
+  areTreesBuilt = true;
   drops = 0;
   /** What must never happen, and did. */
   readonly broken: string[] = [];
@@ -118,7 +119,8 @@ class World {
     }
   }
 
-  #sizeOf(partition: PartitionId, n: number): { records: number; bytes: number } {
+  #sizeOf(partition: PartitionId, n: number): { records: number; bytes: number } | undefined {
+    if (!this.areTreesBuilt) return undefined;
     const records = [...this.own.store.keys()].filter(
       (address) => this.view.ring!.partitionOf(address) === partition && nOf(address) === n,
     ).length;
@@ -283,7 +285,7 @@ describe('relinquishing', () => {
     expect(partly).toBeGreaterThan(3);
   });
 
-  test('a partition held for one N: the keys of another N in it are given up, its own stay', async () => {
+  describe('a partition held for one N, and keys of another N in it', () => {
     const pair = 'pair' as BucketName;
     const properties = {
       n: 2,
@@ -297,23 +299,44 @@ describe('relinquishing', () => {
       durability: 'fsync',
     } as const;
     const bucket = { kind: 'bucket', bucket: pair, properties } as unknown as Change;
-    const world = new World([CREATED, bucket]);
     const keys = Array.from({ length: 200 }, (_, key) => key);
-    for (const name of ['default', 'pair'] as const) {
-      for (const key of keys) world.own.store.set(addressFor(key, name), encoded([1]));
-    }
-    const isOurs = (key: number, n: number, name: string): boolean =>
-      dutyOf(world.view, SELF, world.view.ring!.partitionOf(addressFor(key, name)), n) === 'keep';
-    await world.settle();
-    expect(world.broken).toEqual([]);
-    expect(world.ledger.status(0).lastProblem).toBe('');
-    for (const [name, n] of [
-      ['default', 3],
-      ['pair', 2],
-    ] as const) {
-      for (const key of keys) expect(world.own.store.has(addressFor(key, name))).toBe(isOurs(key, n, name));
-    }
-    expect(keys.some((key) => isOurs(key, 3, 'default') && !isOurs(key, 2, 'default'))).toBe(true);
+    const start = (): World => {
+      const world = new World([CREATED, bucket]);
+      for (const name of ['default', 'pair'] as const) {
+        for (const key of keys) world.own.store.set(addressFor(key, name), encoded([1]));
+      }
+      return world;
+    };
+    const isOurs = ({ view }: World, key: number, n: number, name: string): boolean =>
+      dutyOf(view, SELF, view.ring!.partitionOf(addressFor(key, name)), n) === 'keep';
+    const expectGivenUp = (world: World): void => {
+      expect(world.broken).toEqual([]);
+      expect(world.ledger.status(0).lastProblem).toBe('');
+      for (const [name, n] of [
+        ['default', 3],
+        ['pair', 2],
+      ] as const) {
+        for (const key of keys) expect(world.own.store.has(addressFor(key, name))).toBe(isOurs(world, key, n, name));
+      }
+      expect(keys.some((key) => isOurs(world, key, 3, 'default') && !isOurs(world, key, 2, 'default'))).toBe(true);
+      expect(world.relinquisher.isClear).toBe(true);
+    };
+
+    test('they are given up, its own stay', async () => {
+      const world = start();
+      await world.settle();
+      expectGivenUp(world);
+    });
+
+    test('also where its hash trees are still to be built, as after a start: it is not clear until they tell', async () => {
+      const world = start();
+      world.areTreesBuilt = false;
+      await world.settle();
+      expect(world.relinquisher.isClear).toBe(false);
+      world.areTreesBuilt = true;
+      await world.clock.advance(120_000);
+      expectGivenUp(world);
+    });
   });
 
   test('a node that is no member gives nothing to anybody: it may hold what has been deleted and reaped since', async () => {

@@ -106,10 +106,11 @@ export class Relinquisher {
     return isClear;
   }
 
-  /** Whether all is given up. Rejects with the first problem, after all else has been tried. */
+  /** Whether all is given up, as far as hash trees that are built can tell. Rejects with the first problem, after all else has been tried. */
   async #giveUpAll(): Promise<boolean> {
     const view = this.#env.view();
-    const strays = new Map(await findStrays(this.#search, view));
+    const found = await findStrays(this.#search, view);
+    const strays = new Map(found.strays);
     this.#env.ledger.strays(strays.size);
     const problems: unknown[] = [];
     for (const [partition, ns] of [...strays]) {
@@ -123,9 +124,10 @@ export class Relinquisher {
       if (!(await isStray(this.#search, view, partition, ns))) strays.delete(partition);
       this.#env.ledger.strays(strays.size);
     }
-    if (strays.size === 0) this.#clearUnder = view.ringVersion;
+    const isClear = strays.size === 0 && found.isAll;
+    if (isClear) this.#clearUnder = view.ringVersion;
     if (problems.length > 0) throw problems[0];
-    return strays.size === 0;
+    return isClear;
   }
 
   #hasTurned(view: View): boolean {

@@ -2,7 +2,8 @@
  * Data in the wrong place: what a node is to do with the keys of a partition and N, and which partitions it holds keys of that it is not to hold.
  *
  * Finding them must be cheap, for it is done after every change of the view. Of a partition that is not this node's for any N, one key tells; a
- * run of such partitions side by side is one question to the store. Where a partition is this node's for one N and not for another, its hash trees know.
+ * run of such partitions side by side is one question to the store. Where a partition is this node's for one N and not for another, its hash trees know, once
+ * they are built: until then, as after every start, the answer is that nobody can tell yet, which is not that there is nothing.
  */
 import type { BinaryString, NodeId, PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -39,19 +40,28 @@ export interface StraySearchEnv {
 /** Partitions of which keys are held for an N that is not this node's, with all those Ns. */
 export type Strays = ReadonlyMap<PartitionId, readonly number[]>;
 
+export interface StraySearch {
+  readonly strays: Strays;
+  /** Whether that is all: of some partitions the hash trees may still have to be built. */
+  readonly isAll: boolean;
+}
+
 /** Rejects with storage errors, and as `TakeSlice` does. */
-export async function findStrays(env: StraySearchEnv, view: View): Promise<Strays> {
+export async function findStrays(env: StraySearchEnv, view: View): Promise<StraySearch> {
   const strays = new Map<PartitionId, readonly number[]>();
+  let isAll = true;
   const { ring } = view;
-  if (ring === undefined) return strays;
+  if (ring === undefined) return { strays, isAll };
   const notOurs = (partition: number): number[] =>
     view.ns.filter((n) => dutyOf(view, env.node, partition as PartitionId, n) !== 'keep');
   for (let index = 0; index < ring.partitionCount;) {
     const partition = index as PartitionId;
     const ns = notOurs(partition);
     if (ns.length < view.ns.length) {
-      const held = ns.filter((n) => (env.trees.sizeOf(partition, n)?.records ?? 0) > 0);
+      const sizes = ns.map((n) => env.trees.sizeOf(partition, n)?.records);
+      const held = ns.filter((_, place) => (sizes[place] ?? 0) > 0);
       if (held.length > 0) strays.set(partition, held);
+      if (sizes.includes(undefined)) isAll = false;
       index++;
       continue;
     }
@@ -63,13 +73,13 @@ export async function findStrays(env: StraySearchEnv, view: View): Promise<Stray
     if (found !== undefined) strays.set(found, [...view.ns]);
     index = (found ?? last) + 1;
   }
-  return strays;
+  return { strays, isAll };
 }
 
-/** Whether keys of a partition are held that are not to be. */
+/** Whether keys of a partition are held that are not to be, or may be, for all that is known. */
 export async function isStray(env: StraySearchEnv, view: View, partition: PartitionId, ns: readonly number[]): Promise<boolean> {
   if (view.ring === undefined) return false;
-  if (ns.length < view.ns.length) return ns.some((n) => (env.trees.sizeOf(partition, n)?.records ?? 0) > 0);
+  if (ns.length < view.ns.length) return ns.some((n) => env.trees.sizeOf(partition, n)?.records !== 0);
   const { start, end } = view.ring.rangeOf(partition);
   return (await firstKey(env, start, end)) !== undefined;
 }

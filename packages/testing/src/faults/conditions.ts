@@ -125,7 +125,7 @@ export class Conditions {
 
   #isLinked(a: string, b: string): boolean {
     return ![...this.#faults].some(({ kind, whom }) => {
-      if (kind === 'one-way' || kind === 'slow-link') return whom.includes(a) && whom.includes(b);
+      if (kind === 'link-cut' || kind === 'one-way' || kind === 'slow-link') return whom.includes(a) && whom.includes(b);
       return kind === 'partition' && areParted(whom, a, b);
     });
   }

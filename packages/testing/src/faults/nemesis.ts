@@ -90,8 +90,7 @@ export class Nemesis {
       }
       case 'link-cut':
         // Two nodes that everybody else can hear, and who can hear everybody else.
-        network.cut(first, second);
-        later(() => network.heal(first, second));
+        later(this.#cuts.partition([first], [second]));
         return;
       case 'one-way':
         later(this.#cuts.oneWay(first, second));

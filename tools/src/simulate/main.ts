@@ -46,6 +46,8 @@ type Word =
   { readonly seed: number; readonly summary: ReturnType<typeof summaryOf> } | { readonly seed: number; readonly threw: string };
 
 const CHILD = '--child';
+/** Nearly all that a run makes is soon forgotten: with more room for it, in MB, collections are a quarter as many and find less to copy. */
+const ROOMY = ['--min-semi-space-size=64', '--max-semi-space-size=64'];
 
 if (process.argv[2] === CHILD) process.once('message', (share: Share) => void work(share));
 else
@@ -120,7 +122,7 @@ async function many(options: Options): Promise<void> {
 
 function child(share: Share, heard: (word: Word) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const spawned = fork(fileURLToPath(import.meta.url), [CHILD], { execArgv: process.execArgv });
+    const spawned = fork(fileURLToPath(import.meta.url), [CHILD], { execArgv: [...process.execArgv, ...ROOMY] });
     spawned.on('message', (word: Word) => heard(word));
     spawned.on('error', reject);
     spawned.on('exit', (code) =>

@@ -7,10 +7,12 @@ import {
   DISORDER,
   FAILING_DISKS,
   LATE_HINTS,
+  LATE_REPEATS,
   PARTITIONS,
   PLAIN,
   ROT,
   STAND_INS,
+  STAND_INS_KILLED,
   WAITING,
 } from './runs.js';
 
@@ -19,6 +21,23 @@ const REPLICA = 'packages/replica/src/replica.ts';
 const EPOCH = 'packages/replica/src/actor-epoch.ts';
 
 export const dots: readonly Mutation[] = [
+  {
+    name: 'ended-operations-forgotten',
+    trap: 'a write that is repeated, and carried out late, brings back what was deleted meanwhile',
+    file: 'packages/versioning/src/superseded.ts',
+    find: 'return list.length > 0 && indexOf(list, hexToU32(operation, 0), hexToU32(operation, 8)) >= 0;',
+    replace: 'return list.length > 0 && indexOf(list, hexToU32(operation, 0), hexToU32(operation, 8)) >= list.length;',
+    run: LATE_REPEATS,
+  },
+  {
+    name: 'clocks-pruned',
+    trap: 'clock pruning makes false concurrency: entries beyond three are dropped',
+    file: VERSION_SET,
+    find: 'const clock = withDot(own === undefined ? known : withNextDot(known, own), dot);',
+    replace:
+      'const full = withDot(own === undefined ? known : withNextDot(known, own), dot);\n  const clock = full.length <= 3 ? full : (full.filter((one) => siblings.some((held) => held.dot.actor === one.actor)) as unknown as VersionVector);',
+    run: STAND_INS_KILLED,
+  },
   {
     name: 'actor-kept-after-crash',
     trap: 'dot reuse: the actor is kept after an unclean stop',

@@ -17,7 +17,6 @@ const OPEN_NAMES: ReadonlySet<string> = new Set([
   'fence-skipped',
   'relinquish-unverified',
   'leaver-goes-at-once',
-  'expired-requests-done',
 ]);
 
 export const MUTATIONS: readonly Mutation[] = [...availability, ...dots, ...hints, ...membership, ...quorums, ...repair];

@@ -1,6 +1,6 @@
 /** Quorums, outcomes and requests: what an answer says is so. */
 import type { Mutation } from '../mutation.js';
-import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, PAUSES, PLAIN } from './runs.js';
+import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, LONG_PAUSES, PLAIN } from './runs.js';
 
 const PUT = 'packages/coordination/src/put-core.ts';
 
@@ -43,7 +43,7 @@ export const quorums: readonly Mutation[] = [
     file: 'packages/bus/src/link-receiver.ts',
     find: 'if (peer.frameAgeMs > timeoutMs + LATE_MS) {',
     replace: 'if (peer.frameAgeMs < 0) {',
-    run: PAUSES,
+    run: LONG_PAUSES,
   },
   {
     name: 'context-unauthenticated',

@@ -271,3 +271,24 @@ export const FADING_DELETIONS: RunOptions = {
   durationMs: 50_000,
   load: { ...REGISTERS, workloads: ['recreations'], keys: 4, fadeMs: 4_000, thinkMs: 300 },
 };
+
+/**
+ * Coordinators stand still, their clients write elsewhere, overwrite that, and turn to other keys; then the coordinator wakes to the write it was given. Not so many
+ * writes of a key end meanwhile that the first of them could be forgotten (decision 0008).
+ */
+export const LATE_REPEATS: RunOptions = {
+  ...PAUSES,
+  durationMs: 30_000,
+  faultsEveryMs: 1_500,
+  faultsLastMs: 3_000,
+  load: { ...REGISTERS, keys: 8, thinkMs: 150, deletes: 0.5, blind: 0, fadeMs: 4_000 },
+};
+
+/** The same, for so long that everybody has given up what waited, and many more writes of its key have ended than are remembered. */
+export const LONG_PAUSES: RunOptions = {
+  ...PAUSES,
+  durationMs: 60_000,
+  faultsEveryMs: 5_000,
+  faultsLastMs: 20_000,
+  load: { ...REGISTERS, keys: 10, thinkMs: 150, deletes: 0.3, blind: 0, fadeMs: 20_000 },
+};

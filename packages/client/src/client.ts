@@ -1,7 +1,7 @@
 /** The client: one connection, its routing, and the buckets and the administration reached through them. */
 import { parseClusterName, toHex, unwrap, type Random } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
-import { Participant, createSealer } from '@armature/coordination';
+import { CLIENT_TURNS, Participant, Turns, createSealer } from '@armature/coordination';
 import { DEFAULT_PREFIX, protocolCodec, subjectsOf } from '@armature/protocol';
 import type { Clock, Logger, Telemetry } from '@armature/runtime';
 import { ArmatureError } from '@armature/kernel';
@@ -9,6 +9,7 @@ import { Admin } from './admin.js';
 import { Bucket, type BucketOptions } from './bucket.js';
 import { utf8 } from './codec.js';
 import { DirectRouting } from './direct-routing.js';
+import { PacedRouting } from './paced-routing.js';
 import { RouterRouting } from './router-routing.js';
 import type { Routing, RoutingKind } from './routing.js';
 
@@ -19,6 +20,11 @@ export interface ClientOptions {
   /** The cluster's secret, for direct clients: they seal contexts themselves. */
   readonly secret?: Uint8Array | string | undefined;
   readonly prefix?: string;
+  /**
+   * Operations under way at a time, 512 by default; what is started beyond that waits its turn, within its own time. More than the default is of use only over long
+   * distances.
+   */
+  readonly operationsAtOnce?: number;
 }
 
 export interface ClientPorts {
@@ -66,6 +72,8 @@ export async function connectOver(ports: ClientPorts, options: ClientOptions): P
   const name = toHex(ports.random.bytes(8));
   const subjects = subjectsOf(prefix, cluster);
   const { bus, clock, random } = ports;
+  const turns = new Turns(clock, { ...CLIENT_TURNS, atOnce: checkedAtOnce(options.operationsAtOnce) });
+  const paced = (routing: Routing): Routing => new PacedRouting(routing, turns);
   if ((options.routing ?? 'router') === 'router') {
     const link = LinkEndpoint.open(bus, protocolCodec, { ...ports, prefix, cluster, address: linkAddress('client', name) });
     const routing = new RouterRouting({ bus, link, subjects, prefix, clock, random });
@@ -74,7 +82,7 @@ export async function connectOver(ports: ClientPorts, options: ClientOptions): P
       await link.drain();
       await bus.drain();
     };
-    return new Client({ routing, admin, ports, close });
+    return new Client({ routing: paced(routing), admin, ports, close });
   }
   const sealer = createSealer(secretBytes(options.secret), cluster);
   const participant = await Participant.open(
@@ -96,7 +104,14 @@ export async function connectOver(ports: ClientPorts, options: ClientOptions): P
     await participant.stop();
     await bus.drain();
   };
-  return new Client({ routing: new DirectRouting(participant, sealer), admin, ports, close });
+  return new Client({ routing: paced(new DirectRouting(participant, sealer)), admin, ports, close });
+}
+
+function checkedAtOnce(wanted = CLIENT_TURNS.atOnce): number {
+  if (Number.isSafeInteger(wanted) && wanted >= 1) return wanted;
+  throw new ArmatureError('invalid-config', `operationsAtOnce is ${wanted}, and must be a whole number from 1 on`, {
+    remedy: 'Leave it out: the default keeps a cluster busy.',
+  });
 }
 
 function secretBytes(secret: Uint8Array | string | undefined): Uint8Array {

@@ -34,6 +34,7 @@ import { get, type GetResult } from './get.js';
 import { put, type MintingEnv } from './put.js';
 import { fetchedSibling, scan } from './scan.js';
 import type { Sealer } from './sealer.js';
+import type { Turns } from './turns.js';
 
 export interface CoordinatorParts {
   readonly env: CoordinationEnv;
@@ -42,16 +43,20 @@ export interface CoordinatorParts {
   readonly replica?: MintingEnv['replica'];
   /** What the node keeps for owners that cannot be reached; comes with `replica`. */
   readonly hints?: Pick<HintStore, 'mint' | 'merge'>;
+  /** For what is coordinated here; undefined where those who call see to it that it is not too much at once. */
+  readonly turns?: Turns;
 }
 
 export class Coordinator {
   readonly #env: CoordinationEnv;
   readonly #sealer: Sealer;
   readonly #minting: MintingEnv | undefined;
+  readonly #turns: Turns | undefined;
 
   constructor(parts: CoordinatorParts) {
     this.#env = parts.env;
     this.#sealer = parts.sealer;
+    this.#turns = parts.turns;
     const { self } = parts.env;
     this.#minting =
       parts.replica === undefined || parts.hints === undefined || self === undefined
@@ -76,7 +81,7 @@ export class Coordinator {
     return metrics.observed('get', async () => {
       const deadlineMs = this.#env.clock.monotonicMs() + timeoutMs;
       const bucket = await this.#bucketOf(request.address, deadlineMs);
-      const result = await get(this.#env, { ...request, bucket, timeoutMs: this.#leftMs(deadlineMs) });
+      const result = await this.#inTurn(deadlineMs, (leftMs) => get(this.#env, { ...request, bucket, timeoutMs: leftMs }));
       metrics.tookPart('get', result.receipt);
       return result;
     });
@@ -108,13 +113,16 @@ export class Coordinator {
         !this.#isOwner(minting.self, request, bucket) &&
         !(await this.#isMeant(minting.self, request, bucket, deadlineMs)))
     ) {
-      return forwardWrite(this.#env, request, bucket.n, context?.fastest, this.#leftMs(deadlineMs));
+      const pass = (leftMs: number): Promise<WriteReply> => forwardWrite(this.#env, request, bucket.n, context?.fastest, leftMs);
+      return minting === undefined ? this.#inTurn(deadlineMs, pass) : pass(this.#leftMs(deadlineMs));
     }
     // The position came from outside, and a wrong one would store the key where nobody looks for it.
     const verified = verifyAddress(request.address);
     if (!verified.ok) throw verified.error;
     const before = context ?? EMPTY_CONTEXT;
-    const putting = put(minting, { ...request, operation, bucket, context: before, timeoutMs: this.#leftMs(deadlineMs) });
+    const putting = this.#inTurn(deadlineMs, (leftMs) =>
+      put(minting, { ...request, operation, bucket, context: before, timeoutMs: leftMs }),
+    );
     const done = await putting.catch((thrown: unknown) => {
       // Nobody has picked this node by its ring: whoever sent the write does not know another, and a full disk here must not keep the key from being written.
       const error = toArmatureError(thrown);
@@ -136,6 +144,11 @@ export class Coordinator {
     const deadlineMs = this.#env.clock.monotonicMs() + timeoutMs;
     await this.#bucketNamed(request.bucket, deadlineMs);
     return this.#env.metrics.observed('scan', () => scan(this.#env, request, this.#leftMs(deadlineMs)));
+  }
+
+  #inTurn<T>(deadlineMs: number, work: (leftMs: number) => Promise<T>): Promise<T> {
+    const leftMs = this.#leftMs(deadlineMs);
+    return this.#turns === undefined ? work(leftMs) : this.#turns.take(leftMs, work);
   }
 
   #isOwner(self: NodeId, request: WriteRequest, bucket: BucketProperties): boolean {

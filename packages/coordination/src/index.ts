@@ -17,3 +17,4 @@ export * from './put.js';
 export * from './quorum.js';
 export * from './scan.js';
 export * from './sealer.js';
+export * from './turns.js';

@@ -6,7 +6,7 @@
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
-import { Coordinator, Participant, createSealer } from '@armature/coordination';
+import { Coordinator, Participant, createSealer, serverTurns } from '@armature/coordination';
 import {
   nodeAddress,
   type NodeStatus,
@@ -33,7 +33,11 @@ export class ArmatureRouter {
     this.#ports = ports;
     this.participant = participant;
     this.#startedAtMs = ports.clock.nowMs();
-    this.#coordinator = new Coordinator({ env: participant.coordination, sealer: createSealer(options.secret, options.cluster) });
+    this.#coordinator = new Coordinator({
+      env: participant.coordination,
+      sealer: createSealer(options.secret, options.cluster),
+      turns: serverTurns(ports.clock, ports.telemetry),
+    });
   }
 
   static async start(options: RouterOptions, ports: ServerPorts): Promise<ArmatureRouter> {

@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { toArmatureError } from '@armature/kernel';
+import { ManualClock, sleep } from '@armature/runtime';
+import { Turns } from './turns.js';
+
+const outcomeOf = (doing: Promise<unknown>): Promise<string> =>
+  doing.then(
+    () => 'done',
+    (thrown: unknown) => toArmatureError(thrown).code,
+  );
+
+test('so many are under way at a time, the others begin in order, and each ends as its work does', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 5 }),
+      fc.array(fc.record({ ms: fc.integer({ min: 1, max: 50 }), fails: fc.boolean() }), { maxLength: 40 }),
+      async (atOnce, works) => {
+        const clock = new ManualClock();
+        const turns = new Turns(clock, { atOnce, waiting: 100 });
+        const begun: number[] = [];
+        let underWay = 0;
+        const outcomes = works.map(({ ms, fails }, place) =>
+          outcomeOf(
+            turns.take(1e9, async () => {
+              begun.push(place);
+              expect(++underWay).toBeLessThanOrEqual(atOnce);
+              await sleep(clock, ms);
+              underWay--;
+              if (fails) throw new Error('on purpose');
+            }),
+          ),
+        );
+        await clock.advance(50 * works.length);
+        expect(await Promise.all(outcomes)).toEqual(works.map(({ fails }) => (fails ? 'internal' : 'done')));
+        expect(begun).toEqual(works.map((_, place) => place));
+        expect([turns.underWay, turns.waiting]).toEqual([0, 0]);
+      },
+    ),
+  );
+});
+
+test('a burst that takes longer than its deadline allows: what can be done is done, the rest has not happened, and says so', async () => {
+  const clock = new ManualClock();
+  const turns = new Turns(clock, { atOnce: 10, waiting: 10_000 });
+  let begun = 0;
+  const work = async (): Promise<void> => {
+    begun++;
+    await sleep(clock, 100);
+  };
+  const outcomes = Array.from({ length: 1_000 }, () => outcomeOf(turns.take(1_000, work)));
+  await clock.advance(2_000);
+  const done = (await Promise.all(outcomes)).filter((outcome) => outcome === 'done').length;
+  expect(done).toBeGreaterThanOrEqual(90);
+  expect(begun, 'nothing was begun that could not be ended in time').toBe(done);
+  expect(await Promise.all(outcomes)).toEqual([...Array(done).fill('done'), ...Array(1_000 - done).fill('overloaded')]);
+  expect(turns.waiting).toBe(0);
+});
+
+test('more than may wait are refused at once, with a pause to make', async () => {
+  const clock = new ManualClock();
+  const turns = new Turns(clock, { atOnce: 1, waiting: 2 });
+  const work = (): Promise<void> => sleep(clock, 10);
+  const [, , , fourth] = Array.from({ length: 4 }, () =>
+    turns.take(1_000, work).catch((thrown: unknown) => toArmatureError(thrown)),
+  );
+  expect(await fourth).toMatchObject({ code: 'overloaded', details: { executed: 'no', retryAfterMs: 50 } });
+  await clock.advance(30);
+  expect(turns.underWay).toBe(0);
+});
+
+test('a turn that comes when little time is left is taken with what is left', async () => {
+  const clock = new ManualClock();
+  const turns = new Turns(clock, { atOnce: 1, waiting: 2 });
+  const first = turns.take(1_000, () => sleep(clock, 700));
+  const left: number[] = [];
+  const second = turns.take(1_000, async (leftMs) => void left.push(leftMs));
+  await clock.advance(700);
+  await Promise.all([first, second]);
+  expect(left).toEqual([300]);
+});

@@ -135,9 +135,9 @@ export class Conditions {
     return member !== undefined && this.#stateOf(member) === 'well';
   }
 
-  #stateOf({ node, process, disk }: SimulatedMember): string {
-    if (node === undefined || process === undefined) return 'down';
-    if (process.pausedUntilMs > this.#cluster.world.nowMs) return 'paused';
+  #stateOf({ node, process: life, disk }: SimulatedMember): string {
+    if (node === undefined || life === undefined) return 'down';
+    if (life.pausedUntilMs > this.#cluster.world.nowMs) return 'paused';
     const { full, failing, slowness } = disk.faults;
     if (full || failing > 0 || slowness > 1) return 'sick';
     return node.ready ? 'well' : 'not ready';

@@ -70,7 +70,7 @@ export class Nemesis {
       Object.assign(disk.faults, { full: false, failing: 0, slowness: 1 });
     }
     // Nobody wakes a process that stands still but the end of its pause.
-    const awakeMs = Math.max(0, ...[...members.values()].map(({ process }) => process?.pausedUntilMs ?? 0));
+    const awakeMs = Math.max(0, ...[...members.values()].map((member) => member.process?.pausedUntilMs ?? 0));
     await world.sleep(awakeMs - world.nowMs);
     await this.#administrator.settle();
     await this.#supervisor.settle();

@@ -135,7 +135,9 @@ export class Conditions {
     return member !== undefined && this.#stateOf(member) === 'well';
   }
 
-  #stateOf({ node, process: life, disk }: SimulatedMember): string {
+  #stateOf(member: SimulatedMember): string {
+    const { node, disk } = member;
+    const life = member.process;
     if (node === undefined || life === undefined) return 'down';
     if (life.pausedUntilMs > this.#cluster.world.nowMs) return 'paused';
     const { full, failing, slowness } = disk.faults;

@@ -15,6 +15,7 @@ import { DiskWitness } from './check/disk-witness.js';
 import { Members } from './check/members.js';
 import { checkQuietReads } from './check/quiet-reads.js';
 import { DotRegister, heldUnder, type Agreement } from './check/replica-contents.js';
+import { WHOLE } from './check/quorum-reads.js';
 import { STEADY } from './check/steady-reads.js';
 import { checkTrees } from './check/trees.js';
 import { SimulatedCluster } from './cluster/simulated-cluster.js';
@@ -197,13 +198,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const convergedMs = world.nowMs;
   const custody = new Custody({ mishaps: mishapsOf(cluster), ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
+  const isWhole = !isCore && schedule.every(({ kind }) => WHOLE.has(kind));
   const violations = [
     ...world.problems,
     ...dots.violations,
     ...copies.violations,
     ...(core?.differences ?? []).map((difference) => `core not converged: ${difference}, without ${[...frozen].join(' ')}`),
     ...agreement.differences.map((difference) => `not converged: ${difference}`),
-    ...load.judge(agreement.states, { custody, witness, isSteady, repeated: dots.repeated }, healedMs + RECOVERY_MS),
+    ...load.judge(agreement.states, { custody, witness, isSteady, isWhole, repeated: dots.repeated }, healedMs + RECOVERY_MS),
   ];
   if (agreement.differences.length === 0) {
     await pauseWorkers(cluster);

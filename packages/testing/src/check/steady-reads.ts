@@ -8,10 +8,10 @@ import type { Operation, OperationLog } from './operation-log.js';
 import { accountedBy } from './sessions.js';
 
 /** What does not keep anybody from answering, and costs nobody any data. */
-export const STEADY: ReadonlySet<FaultKind> = new Set(['join', 'leave', 'weight']);
+export const STEADY: ReadonlySet<FaultKind> = new Set(['join', 'leave', 'waver', 'weight']);
 
 /** Longer than any request is under way: by then all replicas have answered, or were asked again under another ring. */
-const SETTLED_MS = 5_000;
+export const SETTLED_MS = 5_000;
 
 export function checkSteadyReads(log: OperationLog): string[] {
   const deletes = [...log.operations].filter(({ kind }) => kind === 'delete');

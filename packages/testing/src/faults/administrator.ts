@@ -2,22 +2,26 @@
  * The administrator: changes the membership while everything else goes on. A change that is refused is left out, as a person would; one that
  * goes to a node that is just going down is tried at another.
  */
-import { toArmatureError, type NodeId } from '@armature/kernel';
+import { pick, toArmatureError, type NodeId, type Random } from '@armature/kernel';
 import type { Change, MemberSettings } from '@armature/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Supervisor } from './supervisor.js';
 
 const ATTEMPTS = 20;
 const RETRY_MS = 2_000;
+/** At the most. */
+const WAVERS_EVERY_MS = 400;
 
 export class Administrator {
   readonly #cluster: SimulatedCluster;
   readonly #supervisor: Supervisor;
+  readonly #random: Random;
   readonly #work = new Set<Promise<void>>();
 
   constructor(cluster: SimulatedCluster, supervisor: Supervisor) {
     this.#cluster = cluster;
     this.#supervisor = supervisor;
+    this.#random = cluster.world.random('administrator');
   }
 
   get isBusy(): boolean {
@@ -34,6 +38,20 @@ export class Administrator {
 
   leave(name: NodeId): void {
     this.#keep(() => this.#propose({ kind: 'leave', node: name }));
+  }
+
+  /** Nobody is sure about it: the node is told to leave, is called back, is told to leave again, each time at another node, and nobody waits for the last command to be everywhere. */
+  waver(name: NodeId, forMs: number): void {
+    const { world } = this.#cluster;
+    this.#keep(async () => {
+      for (const untilMs = world.nowMs + forMs; world.nowMs < untilMs;) {
+        this.#command({ kind: 'leave', node: name });
+        await world.sleep(this.#random.float() * WAVERS_EVERY_MS);
+        this.#command({ kind: 'join', ...this.#settingsOf(name) });
+        await world.sleep(this.#random.float() * WAVERS_EVERY_MS);
+      }
+      await this.#propose({ kind: 'join', ...this.#settingsOf(name) });
+    });
   }
 
   reweigh(name: NodeId, weight: number): void {
@@ -83,6 +101,19 @@ export class Administrator {
 
   #memberCount(): number {
     return Math.max(0, ...this.#cluster.running.map((node) => node.participant.membership.view.members.size));
+  }
+
+  /** At some node, once, whatever becomes of it. */
+  #command(change: Change): void {
+    const { world } = this.#cluster;
+    const members = this.#cluster.running.filter(({ options, participant }) =>
+      participant.membership.view.members.has(options.node),
+    );
+    const at = pick(this.#random, members);
+    if (at === undefined) return;
+    this.#cluster
+      .propose(at.options.node, change)
+      .catch((thrown: unknown) => world.trace.note('admin', `refused: ${toArmatureError(thrown).message}`));
   }
 
   async #propose(change: Change): Promise<void> {

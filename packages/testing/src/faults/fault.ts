@@ -31,6 +31,7 @@ export const FAULT_KINDS = [
   'old-copy',
   'join',
   'leave',
+  'waver',
   'remove',
   'replace',
   'weight',

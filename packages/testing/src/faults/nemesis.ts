@@ -171,6 +171,9 @@ export class Nemesis {
       case 'leave':
         this.#administrator.leave(name);
         return;
+      case 'waver':
+        this.#administrator.waver(name, lastMs);
+        return;
       case 'remove':
         this.#administrator.remove(name, lastMs);
         return;

@@ -11,6 +11,7 @@ import { checkForgeries } from '../check/forgeries.js';
 import { checkLastWrites } from '../check/last-writes.js';
 import { OperationLog, type Operation } from '../check/operation-log.js';
 import { checkOutcomes } from '../check/outcomes.js';
+import { checkQuorumReads } from '../check/quorum-reads.js';
 import { checkReceipts } from '../check/receipts.js';
 import { checkSessions } from '../check/sessions.js';
 import { checkSteadyReads } from '../check/steady-reads.js';
@@ -79,7 +80,7 @@ export class LoggedWorkload implements Workload {
     return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind, forged });
   }
 
-  judge({ state, custody, witness, isSteady, repeated: seenRepeated }: Evidence): string[] {
+  judge({ state, custody, witness, isSteady, isWhole, repeated: seenRepeated }: Evidence): string[] {
     const { log, bucket } = this;
     const repeated = new Set([...seenRepeated, ...this.#perhapsRepeated()]);
     const { durability, resolver } = bucket.properties;
@@ -91,10 +92,10 @@ export class LoggedWorkload implements Workload {
       present.set(key, new Set(liveSiblings(set).map(({ version }) => utf8Decode(version.value))));
     }
     const receipts = checkReceipts(log, bucket.properties, witness);
-    const steady = isSteady ? checkSteadyReads(log) : [];
+    const reads = [...(isSteady ? checkSteadyReads(log) : []), ...(isWhole ? checkQuorumReads(log, bucket) : [])];
     const sessions = checkSessions(log, bucket, custody, repeated);
     this.sessionPairs = sessions.pairs;
-    return [...outcomes, ...receipts, ...checkFinalState(log, present, mayBeLost), ...sessions.violations, ...steady];
+    return [...outcomes, ...receipts, ...checkFinalState(log, present, mayBeLost), ...sessions.violations, ...reads];
   }
 
   /**

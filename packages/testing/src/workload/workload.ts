@@ -37,6 +37,8 @@ export interface Evidence {
   readonly witness: DiskWitness;
   /** Nothing has failed in the run; at most the membership has changed. */
   readonly isSteady: boolean;
+  /** Whoever runs has heard of everything there is to hear, after a moment. */
+  readonly isWhole: boolean;
   /** Operations that were minted more than once. */
   readonly repeated: ReadonlySet<string>;
 }

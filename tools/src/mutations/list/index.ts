@@ -14,7 +14,6 @@ const OPEN_NAMES: ReadonlySet<string> = new Set([
   'hint-of-stranger-discarded',
   'ready-after-one-source',
   'stale-ready-counts',
-  'fence-skipped',
   'relinquish-unverified',
   'leaver-goes-at-once',
 ]);

@@ -1,6 +1,6 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
-import { CHANGES, MOVING_PARTS, REMOVALS, RETURNS, ROUGH_CHANGES, SLOW_CHANGES } from './runs.js';
+import { CHANGES, MOVING_PARTS, REMOVALS, RETURNS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, WIPES } from './runs.js';
 
 const FILLER = 'packages/repair/src/filler.ts';
 const OWNERSHIP = 'packages/membership/src/ownership.ts';
@@ -39,7 +39,7 @@ export const membership: readonly Mutation[] = [
     file: OWNERSHIP,
     find: 'one.node === node && one.since <= change && !one.ready',
     replace: 'one.node === node && change >= 0 && !one.ready',
-    run: ROUGH_CHANGES,
+    run: SLOW_NEWS,
   },
   {
     name: 'fence-skipped',
@@ -52,7 +52,7 @@ export const membership: readonly Mutation[] = [
       find: 'const isSameRing = (): boolean => membership.view.ringVersion === request.ring;',
       replace: 'const isSameRing = (): boolean => true;',
     },
-    run: CHANGES,
+    run: SLOW_NEWS,
   },
   {
     name: 'pending-not-written',
@@ -92,7 +92,7 @@ export const membership: readonly Mutation[] = [
     file: IDENTITY,
     find: "if (member.actors.some(({ id }) => !this.#env.epoch.has(id))) return 'lost';",
     replace: '',
-    run: RETURNS,
+    run: WIPES,
   },
   {
     name: 'old-stint-data-kept',

@@ -157,6 +157,7 @@ export const CHANGES: RunOptions = {
 export const SLOW_CHANGES: RunOptions = {
   ...CHANGES,
   nodes: 4,
+  core: false,
   worker: 'in-peace',
   transfers: { transfersAtOnce: 1, transferBytesPerSecond: 1_000 },
   load: {
@@ -168,6 +169,28 @@ export const SLOW_CHANGES: RunOptions = {
     deletes: 0.05,
     blind: 0.3,
   },
+};
+
+/** The membership changes, quickly and to and fro, while some links are slow: who is behind one hears of a change when others have long acted on it. */
+export const SLOW_NEWS: RunOptions = {
+  ...SLOW_CHANGES,
+  kinds: ['join', 'leave', 'weight', 'waver', 'slow-link'],
+  durationMs: 15_000,
+  faultsEveryMs: 700,
+  faultsLastMs: 2_500,
+  transfers: {},
+  load: { ...SLOW_CHANGES.load, keys: 30, thinkMs: 80 },
+};
+
+/** Disks are lost, and nobody repairs anything. */
+export const WIPES: RunOptions = {
+  ...SLOW_CHANGES,
+  kinds: ['wipe'],
+  durationMs: 12_000,
+  faultsEveryMs: 4_000,
+  faultsLastMs: 1_000,
+  transfers: {},
+  load: { ...SLOW_CHANGES.load, thinkMs: 80 },
 };
 
 /** Nodes are removed, and return. */

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { workspaceRoot } from '../workspace-root.js';
 import { CLOSED, MUTATIONS, OPEN } from './list/index.js';
@@ -23,6 +25,12 @@ test('each has a name of its own, and says what it stands for', () => {
   expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length);
   expect(CLOSED.length + OPEN.length).toBe(MUTATIONS.length);
   for (const { trap } of MUTATIONS) expect(trap.length).toBeGreaterThan(10);
+});
+
+test('docs/proof.md has every one of them beside the trap that it is for, and no other', () => {
+  const rows = readFileSync(join(ROOT, 'docs/proof.md'), 'utf8').match(/^\|.*\|$/gm) ?? [];
+  const listed = rows.flatMap((row) => [...(row.split('|')[3] ?? '').matchAll(/`([a-z-]+)`/g)].map(([, name]) => name as string));
+  expect(listed.toSorted()).toEqual(MUTATIONS.map(({ name }) => name).toSorted());
 });
 
 test('a text that is gone, or that occurs twice, is an error and no mutation', () => {

@@ -3,6 +3,7 @@
  */
 export * from './check/convergence.js';
 export * from './check/replica-contents.js';
+export * from './cluster/later-release.js';
 export * from './cluster/simulated-cluster.js';
 export * from './world/disk.js';
 export * from './world/process.js';

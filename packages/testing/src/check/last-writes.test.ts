@@ -50,3 +50,18 @@ test('nothing is left only after a delete that is later than all that was acknow
   expect(judge({ d1: 'acknowledged', w2: 'acknowledged' }, undefined)).toEqual(['older']);
   expect(judge({ w1: 'acknowledged', d2: 'acknowledged' }, setOf('w1'))).toEqual(['older']);
 });
+
+test('a write is stamped later than what its writer had read', () => {
+  const log = new OperationLog();
+  const witness = new DiskWitness();
+  for (const [id, seen] of [
+    ['p5', []],
+    ['p4', ['p5']],
+    ['p6', ['p5']],
+  ] as const) {
+    log.begin({ id, key: 'k', kind: 'put', client: 'c', seen, beganMs: 0 }).outcome = 'acknowledged';
+    witness.see('n1' as NodeId, { set: setOf(id) });
+  }
+  const found = checkLastWrites(log, new Map([['k', setOf('p6')]]), witness);
+  expect(found).toEqual(['behind: p4 in k is stamped no later than p5, which its writer had read']);
+});

@@ -4,6 +4,7 @@
  *
  *   several   a key that holds more than one version
  *   invented  a version that nobody wrote, or whose writer was promised that it did not happen
+ *   behind    an acknowledged write that is stamped no later than what its writer had read
  *   older     what is left is older than an acknowledged write; nothing left counts as the latest delete
  */
 import { hlcToMs, type Hlc } from '@armature/kernel';
@@ -37,6 +38,8 @@ export function checkLastWrites(
     const { id, key, outcome } = operation;
     const at = witness.of(id)?.at;
     if (outcome !== 'acknowledged' || at === undefined || mayBeLost(operation)) continue;
+    const ahead = operation.seen.find((read) => (witness.of(read)?.at ?? 0) >= at);
+    if (ahead !== undefined) found.push(`behind: ${id} in ${key} is stamped no later than ${ahead}, which its writer had read`);
     const last = left.get(key);
     if (last === undefined || last < at)
       found.push(`older: ${key} is of ${timeOf(last)}, and ${id}, acknowledged, of ${timeOf(at)}`);

@@ -94,6 +94,7 @@ export class SimulatedCluster {
   readonly #server: ServerOptions;
   readonly #networkRandom: Random;
   readonly #incarnations = new Map<string, number>();
+  readonly #clocks = new Map<string, number>();
   readonly #processes = new Map<string, SimulatedProcess>();
 
   private constructor(world: World, options: SimulatedClusterOptions) {
@@ -251,6 +252,17 @@ export class SimulatedCluster {
     return this.#within(START_LIMIT_MS, connectOver(ports, { ...this.#server, routing }));
   }
 
+  /** The wall clock of a machine jumps, and stays so, whatever processes come and go there. */
+  setClock(name: string, aheadMs: number): void {
+    this.#clocks.set(name, aheadMs);
+    this.#processes.get(name)?.setClock(aheadMs);
+  }
+
+  /** What a wall clock is ahead by, besides what it is off from the beginning, ms. */
+  clockAheadMs(name: string): number {
+    return this.#clocks.get(name) ?? 0;
+  }
+
   /** Of the process of that name, which runs or has run. */
   clockOf(name: string): Clock {
     const life = this.#processes.get(name);
@@ -311,7 +323,7 @@ export class SimulatedCluster {
     const connection = this.#broker.connect(name);
     const life = new SimulatedProcess(
       this.world,
-      { name, connection, skewMs: skewOf?.(name) ?? 0, rate: rateOf?.(name) ?? 1 },
+      { name, connection, skewMs: skewOf?.(name) ?? 0, rate: rateOf?.(name) ?? 1, setAheadMs: this.clockAheadMs(name) },
       incarnation,
     );
     this.#processes.set(name, life);

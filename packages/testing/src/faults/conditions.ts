@@ -136,10 +136,11 @@ export class Conditions {
   }
 
   #stateOf(member: SimulatedMember): string {
-    const { node, disk } = member;
+    const { name, node, disk } = member;
     const life = member.process;
     if (node === undefined || life === undefined) return 'down';
     if (life.pausedUntilMs > this.#cluster.world.nowMs) return 'paused';
+    if (this.#cluster.clockAheadMs(name) !== 0) return 'at another time';
     const { full, failing, slowness } = disk.faults;
     if (full || failing > 0 || slowness > 1) return 'sick';
     return node.ready ? 'well' : 'not ready';

@@ -23,6 +23,8 @@ export const FAULT_KINDS = [
   'power',
   'stop',
   'pause',
+  'clock',
+  'other-version',
   'slow-disk',
   'failing-disk',
   'full-disk',
@@ -116,6 +118,9 @@ function whomOf(
     case 'one-way':
     case 'slow-link':
       return shuffle(random, processes).slice(0, 2);
+    case 'clock':
+      // Of nodes and of clients.
+      return [pick(random, processes) as string];
     case 'loss':
     case 'disorder':
     case 'bus-restart':

@@ -3,6 +3,7 @@
  * be killed) is left out, and the trace says so.
  */
 import type { NodeId, Random } from '@armature/kernel';
+import { laterRelease, VERSION_REFUSAL } from '../cluster/later-release.js';
 import { BUS_RESTART_MS, type SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { DiskImage } from '../world/disk.js';
 import { Administrator } from './administrator.js';
@@ -13,6 +14,19 @@ import { Supervisor } from './supervisor.js';
 
 /** Of `slow-link`, ms; of `slow-disk`, times; of `loss` and `disorder`, share of messages; of `rot`, records. */
 const WORST = { delayMs: 2_000, slowness: 500, loss: 0.2, disorder: 0.2, lateMs: 200, rot: 3 };
+
+/** How far a clock jumps ahead at the most: a version from more than 60 s ahead is refused in last-write-wins buckets, and stays apart for as long. */
+const FARTHEST_AHEAD_MS = 50_000;
+/** And back: a day. */
+const FARTHEST_BACK_MS = 24 * 3_600_000;
+/** Mostly it is much less than that. */
+const RARE = 4;
+const SPEAKS_EVERY_MS = 500;
+
+/** By how much a clock jumps, ms. */
+function jumpOf(degree: number): number {
+  return degree < 0.5 ? degree * 2 * FARTHEST_AHEAD_MS : -((degree * 2 - 1) ** RARE) * FARTHEST_BACK_MS;
+}
 
 export class Nemesis {
   readonly #cluster: SimulatedCluster;
@@ -65,6 +79,7 @@ export class Nemesis {
     this.#loss = 0;
     this.#disorder = 0;
     this.#cluster.shapeAsUsual();
+    for (const { kind, whom } of this.#schedule) if (kind === 'clock') this.#cluster.setClock(whom[0] ?? '', 0);
     for (const { disk } of members.values()) {
       disk.atNextWrite = undefined;
       Object.assign(disk.faults, { full: false, failing: 0, slowness: 1 });
@@ -118,6 +133,10 @@ export class Nemesis {
       case 'bus-restart':
         this.#cluster.restartBus();
         return;
+      case 'clock':
+        this.#cluster.setClock(first, jumpOf(degree));
+        later(() => this.#cluster.setClock(first, 0));
+        return;
       case 'join':
         this.#administrator.join(first as NodeId);
         return;
@@ -139,19 +158,31 @@ export class Nemesis {
         this.#supervisor.takeDown(name, kind, lastMs);
         return;
       case 'wipe':
-        this.#supervisor.takeDown(name, 'power', lastMs, () => disk.wipe());
+        this.#supervisor.takeDown(name, 'power', lastMs, () => {
+          disk.wipe();
+          return undefined;
+        });
         return;
       case 'old-copy': {
         // The first time a copy is taken, the next time it is put back. Never one of a store that was closed cleanly: such a copy passes for the store itself for
         // ten minutes (decisions 0004 and 0006), and no run is as long.
         const copy = this.#copies.get(name);
-        if (copy !== undefined && this.#supervisor.takeDown(name, 'power', lastMs, () => disk.restore(copy)))
+        if (
+          copy !== undefined &&
+          this.#supervisor.takeDown(name, 'power', lastMs, () => {
+            disk.restore(copy);
+            return undefined;
+          })
+        )
           this.#copies.delete(name);
         else if (copy === undefined && this.#supervisor.isUp(name)) this.#copies.set(name, disk.image());
         return;
       }
       case 'pause':
         member.process?.pauseUntil(world.nowMs + lastMs);
+        return;
+      case 'other-version':
+        this.#supervisor.takeDown(name, 'stop', lastMs, () => this.#stepIn(name));
         return;
       case 'slow-disk':
         disk.faults.slowness = 1 + degree * WORST.slowness;
@@ -185,6 +216,30 @@ export class Nemesis {
         this.#administrator.reweigh(name, Math.ceil(degree * 3));
         return;
     }
+  }
+
+  /** A later release runs in the place of the node: whatever it says, it must be told that nobody understands it. The result ends it. */
+  #stepIn(name: NodeId): () => void {
+    const { world } = this.#cluster;
+    const later = laterRelease(this.#cluster, name);
+    const beganMs = world.nowMs;
+    let isOver = false;
+    const speak = (): void => {
+      if (isOver) return;
+      for (const { options } of this.#cluster.running) later.speakTo(options.node);
+      world.at(world.nowMs + SPEAKS_EVERY_MS, speak);
+    };
+    speak();
+    return () => {
+      isOver = true;
+      const [other] = later.answers.filter((answer) => answer !== VERSION_REFUSAL);
+      if (other !== undefined) world.problems.push(`versions: ${name} spoke another version and was answered: ${other}`);
+      // Where nothing else is wrong in the run, everybody hears it, and says so.
+      const isHeard = this.#schedule.every(({ kind }) => kind === 'other-version') && world.nowMs - beganMs > 2 * SPEAKS_EVERY_MS;
+      if (isHeard && later.answers.length === 0)
+        world.problems.push(`versions: ${name} spoke another version and was not refused`);
+      void later.end();
+    };
   }
 
   #reshape(): void {

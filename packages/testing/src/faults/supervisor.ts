@@ -25,14 +25,20 @@ export class Supervisor {
     return !this.#down.has(name) && this.#cluster.member(name).node !== undefined;
   }
 
-  /** False, and nothing is done, while a node is down already. `meanwhile` is done to the disk of the node while nobody has it open. */
-  takeDown(name: NodeId, how: 'kill' | 'power' | 'stop', lastMs: number, meanwhile: () => void = () => undefined): boolean {
+  /** False, and nothing is done, while a node is down already. `meanwhile` is done while nobody has the disk of the node open; what it returns, before the node comes back. */
+  takeDown(
+    name: NodeId,
+    how: 'kill' | 'power' | 'stop',
+    lastMs: number,
+    meanwhile: () => (() => void) | undefined = () => undefined,
+  ): boolean {
     if (this.#down.size > 0 || this.#cluster.member(name).node === undefined) return false;
     this.#down.add(name);
     this.#keep(async () => {
       await this.#end(name, how);
-      meanwhile();
+      const before = meanwhile();
       await this.#cluster.world.sleep(lastMs);
+      before?.();
       await this.bringUp(name);
       this.#down.delete(name);
     });

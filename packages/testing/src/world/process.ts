@@ -23,6 +23,8 @@ export interface ProcessOptions {
   readonly skewMs?: number;
   /** How fast its clocks run: 1.0001 gains 0.1 ms a second. */
   readonly rate?: number;
+  /** What somebody has set its wall clock ahead by, ms. */
+  readonly setAheadMs?: number;
 }
 
 export class SimulatedProcess {
@@ -36,16 +38,18 @@ export class SimulatedProcess {
   readonly #salt: number;
   #alive = true;
   #pausedUntilMs = 0;
+  #setAheadMs: number;
 
   constructor(world: World, options: ProcessOptions, incarnation: number) {
     const { name, connection, skewMs = 0, rate = 1 } = options;
     this.name = name;
     this.#world = world;
+    this.#setAheadMs = options.setAheadMs ?? 0;
     this.#connection = connection;
     this.random = world.random(`process ${name} ${incarnation}`);
     this.#salt = this.random.u32();
     this.clock = {
-      nowMs: () => Math.floor(BEGINNING_MS + skewMs + world.nowMs * rate),
+      nowMs: () => Math.floor(BEGINNING_MS + skewMs + this.#setAheadMs + world.nowMs * rate),
       monotonicMs: () => world.nowMs * rate,
       after: (delayMs, task) => this.#after(Math.max(0, delayMs) / rate, task),
       defer: (task) => void this.#after(0, task),
@@ -65,6 +69,11 @@ export class SimulatedProcess {
   /** Stands still until then: everything that would happen to it waits. */
   pauseUntil(atMs: number): void {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, atMs);
+  }
+
+  /** Its wall clock jumps: from now on it is so much ahead of what it would be, ms. */
+  setClock(aheadMs: number): void {
+    this.#setAheadMs = aheadMs;
   }
 
   /** Ends without a word. */

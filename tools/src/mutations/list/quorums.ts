@@ -1,6 +1,6 @@
 /** Quorums, outcomes and requests: what an answer says is so. */
 import type { Mutation } from '../mutation.js';
-import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, LONG_PAUSES, PLAIN } from './runs.js';
+import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, LONG_PAUSES, PLAIN, CLOCKS, OTHER_VERSIONS } from './runs.js';
 
 const PUT = 'packages/coordination/src/put-core.ts';
 
@@ -60,6 +60,22 @@ export const quorums: readonly Mutation[] = [
     find: 'if (sibling.version.at >= last.version.at) last = sibling;',
     replace: 'if (sibling.version.at < last.version.at) last = sibling;',
     run: LAST_WRITES,
+  },
+  {
+    name: 'clock-not-hybrid',
+    trap: 'last write wins under clock skew: a write is stamped by the wall clock alone',
+    file: 'packages/versioning/src/resolvers.ts',
+    find: 'if (context.at <= known) return ok(hlcTick(known, nowMs));',
+    replace: 'if (context.at <= known || nowMs > 0) return ok(hlcTick(0 as Hlc, nowMs));',
+    run: CLOCKS,
+  },
+  {
+    name: 'versions-mixed',
+    trap: 'frames of another protocol version are read as if they were ours',
+    file: 'packages/bus/src/link-receiver.ts',
+    find: 'if (header.version !== PROTOCOL_VERSION) {',
+    replace: 'if (header.version === PROTOCOL_VERSION + 1) {',
+    run: OTHER_VERSIONS,
   },
   {
     name: 'reads-always-repair',

@@ -315,3 +315,22 @@ export const LONG_PAUSES: RunOptions = {
   faultsLastMs: 20_000,
   load: { ...REGISTERS, keys: 10, thinkMs: 150, deletes: 0.3, blind: 0, fadeMs: 20_000 },
 };
+
+/** Last write wins, and wall clocks jump. */
+export const CLOCKS: RunOptions = {
+  kinds: ['clock'],
+  durationMs: 15_000,
+  allKinds: true,
+  faultsEveryMs: 2_000,
+  load: { ...BUSY, workloads: ['last-writes'] },
+};
+
+/** Nodes come back as a later release, which nobody understands, for a while. */
+export const OTHER_VERSIONS: RunOptions = {
+  kinds: ['other-version'],
+  allKinds: true,
+  durationMs: 30_000,
+  faultsEveryMs: 6_000,
+  faultsLastMs: 6_000,
+  load: BUSY,
+};

@@ -10,6 +10,7 @@ import {
   LATE_REPEATS,
   PARTITIONS,
   PLAIN,
+  REAPED_AND_RESTARTED,
   ROT,
   STAND_INS,
   STAND_INS_KILLED,
@@ -93,6 +94,14 @@ export const dots: readonly Mutation[] = [
     find: 'this.#floor = Math.max(this.#floor, counterOf(clock, this.#actor));',
     replace: 'this.#floor = Math.max(this.#floor, 0);',
     run: DELETIONS,
+  },
+  {
+    name: 'floor-forgotten-at-restart',
+    trap: 'an old tombstone subsumes a re-created key: the floor does not outlive a clean stop',
+    file: 'packages/replica/src/actor-epoch.ts',
+    find: 'epoch.#floor = found.floor;',
+    replace: '',
+    run: REAPED_AND_RESTARTED,
   },
   {
     name: 'put-supersedes-unseen',

@@ -1,6 +1,16 @@
 /** Replica synchronisation and reaping: what differs becomes equal, and what is deleted stays so. */
 import type { Mutation } from '../mutation.js';
-import { DELETIONS, FADING_DELETIONS, MISSED_DELETIONS, STUCK_HINTS, TREES, WITHOUT_SOME } from './runs.js';
+import {
+  DELETIONS,
+  DELETIONS_UNSYNCED,
+  FADING_DELETIONS,
+  MISSED_DELETIONS,
+  ROT_UNREAD,
+  STUCK_HINTS,
+  TREES,
+  TREES_REBUILT,
+  WITHOUT_SOME,
+} from './runs.js';
 
 const REAP = 'packages/repair/src/reap.ts';
 const REPLICA = 'packages/replica/src/replica.ts';
@@ -38,6 +48,22 @@ export const repair: readonly Mutation[] = [
     find: 'observer.dropped(address, before);',
     replace: '',
     run: DELETIONS,
+  },
+  {
+    name: 'tree-built-beside-writes',
+    trap: 'a Merkle tree is stale after a restart: what is written while it is built is not in it',
+    file: 'packages/repair/src/tree-keeper.ts',
+    find: 'plot.build?.wrote(address, n, old, now);',
+    replace: '',
+    run: TREES_REBUILT,
+  },
+  {
+    name: 'damage-ends-scans',
+    trap: 'a corrupt read poisons handoff and exchanges: nobody gets past it',
+    file: REPLICA,
+    find: 'if (set === undefined) this.#noteDamage(address);',
+    replace: "if (set === undefined) throw new ArmatureError('storage-corrupt', 'a record is damaged');",
+    run: ROT_UNREAD,
   },
   {
     name: 'exchange-pulls-nothing',
@@ -99,6 +125,14 @@ export const repair: readonly Mutation[] = [
       },
     ],
     run: MISSED_DELETIONS,
+  },
+  {
+    name: 'reap-clears-unsynced',
+    trap: 'a deleted key comes back: a crash brings back what lay under the tombstone when it was cleared',
+    file: 'packages/repair/src/clearing.ts',
+    find: "if (clearances.includes('clear')) await sync();",
+    replace: '',
+    run: DELETIONS_UNSYNCED,
   },
   {
     name: 'reap-takes-values',

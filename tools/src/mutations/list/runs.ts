@@ -53,6 +53,9 @@ export const ROT: RunOptions = {
   load: { ...REGISTERS, keys: 3, thinkMs: 50, blind: 0.6 },
 };
 
+/** The same, of keys that nobody reads any more. */
+export const ROT_UNREAD: RunOptions = { ...ROT, load: { ...ROT.load, fadeMs: 2_000 } };
+
 /** Clusters fall into parts, again and again, and messages are lost. */
 export const PARTITIONS: RunOptions = {
   kinds: ['partition', 'one-way', 'loss'],
@@ -105,6 +108,29 @@ export const DELETIONS: RunOptions = {
   kinds: [],
   durationMs: 70_000,
   load: { ...REGISTERS, keys: 25, thinkMs: 500, deletes: 0.5, blind: 0.2 },
+};
+
+/** The same, and nodes are stopped and started again: what is written again is minted by one that has reaped it. */
+export const REAPED_AND_RESTARTED: RunOptions = {
+  ...DELETIONS,
+  kinds: ['stop'],
+  allKinds: true,
+  worker: 'throughout',
+  sweepCycleMs: 5_000,
+  faultsEveryMs: 6_000,
+  faultsLastMs: 500,
+};
+
+/** The same, and machines lose their power, with what they were not asked to make safe. */
+export const DELETIONS_UNSYNCED: RunOptions = {
+  ...DELETIONS,
+  kinds: ['power'],
+  allKinds: true,
+  worker: 'throughout',
+  sweepCycleMs: 5_000,
+  faultsEveryMs: 8_000,
+  faultsLastMs: 1_000,
+  load: { ...DELETIONS.load, properties: { ...REGISTERS.properties, durability: 'os' }, keys: 10, fadeMs: 5_000, thinkMs: 300 },
 };
 
 /** Keys are deleted and never touched again, while nodes are away for longer than the quarantine; there is no room for hints. */
@@ -219,6 +245,14 @@ export const TREES: RunOptions = {
   verifyCycleMs: DAY_MS,
   hintLimitBytes: NO_HINTS,
   load: { ...REGISTERS, keys: 8, fadeMs: 3_000, thinkMs: 100, blind: 0.5 },
+};
+
+/** The same, with commits that fail and disks that are slow: trees are built again and again, beside the writes. */
+export const TREES_REBUILT: RunOptions = {
+  ...TREES,
+  kinds: ['failing-disk', 'slow-disk'],
+  faultsEveryMs: 700,
+  load: { ...TREES.load, thinkMs: 30 },
 };
 
 /** Replicas come to differ, and must become equal while some node stays cut off for good. */

@@ -286,6 +286,7 @@ function watchCopies(cluster: SimulatedCluster): Copies {
     nowMs: () => cluster.world.nowMs,
     mishaps: () => mishapsOf(cluster),
     members: () => members.now,
+    isLeaving: (node) => cluster.member(node).node?.participant.membership.view.members.get(node)?.state === 'leaving',
   });
   cluster.onDiskChange = (node, keys) => {
     const { disk } = cluster.member(node);

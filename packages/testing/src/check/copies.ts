@@ -16,6 +16,8 @@
  *   - A write that some reaped tombstone covers is nowhere any more. Reaped, or given up by a former owner, is what was dropped and showed tombstones only.
  *   - Buckets whose replicas answer from memory promise copies in memory.
  *   - A write that never came to a disk by itself, since the next one of the key was committed with it, has no dot that could be known.
+ *   - A node that leaves gives a hint for an owner that is down to another node, which may have a copy already (`replica/hint-delivery.ts`): it need not wait for the
+ *     owner. While that hint is there, it counts beside the other copy on its disk.
  *   - A hint that is a day old goes to the owners that are up, and not to another fallback (`replica/hint-age.ts`). No run is as long.
  *
  * Of the writes of one actor the latest speaks for those before it: its holders have them too, and fewer misfortunes have befallen it.
@@ -53,6 +55,8 @@ export interface CopiesEnv {
   readonly mishaps: () => ReadonlyMap<NodeId, readonly Mishap[]>;
   /** Who is a member now. */
   readonly members: () => ReadonlySet<NodeId>;
+  /** Whether it is about to cease to be one, in good order. */
+  readonly isLeaving: (node: NodeId) => boolean;
 }
 
 /** What lies under one stored key of a disk. */
@@ -63,6 +67,15 @@ interface Lying {
 
 interface Demand extends AcknowledgedWrite {
   readonly endedMs: number;
+  /** Of the copies wanted, those that were put where there was one already. */
+  together: number;
+}
+
+/** Why there may be fewer copies than there were. */
+interface Cause {
+  readonly why: string;
+  /** For whom a hint was dropped by a node that leaves. */
+  readonly leftFor?: string;
 }
 
 /** All that is known of one key of one bucket. */
@@ -94,8 +107,8 @@ export class Copies {
     const dots = key?.dots.get(write.operation);
     if (key === undefined || dots === undefined || (durability !== 'fsync' && durability !== 'os')) return;
     this.look();
-    const demand = { ...write, endedMs: this.#env.nowMs() };
-    if (!this.#isMet(key, demand, 'when the client was told')) return;
+    const demand = { ...write, endedMs: this.#env.nowMs(), together: 0 };
+    if (!this.#isMet(key, demand, { why: 'when the client was told' })) return;
     key.demands = key.demands.filter((earlier) => !isImpliedBy(earlier, demand, key));
     key.demands.push(demand);
   }
@@ -103,7 +116,7 @@ export class Copies {
   /** What lies on a disk under these stored keys now. */
   changed(node: NodeId, stored: Iterable<readonly [BinaryString, Uint8Array | undefined]>): void {
     this.look();
-    const less = new Map<KeyCopies, string>();
+    const less = new Map<KeyCopies, Cause>();
     for (const [at, value] of stored) {
       const name = this.#nameUnder(at);
       if (name === undefined) continue;
@@ -113,9 +126,11 @@ export class Copies {
       if (after === undefined) key.held.get(node)?.delete(at);
       if (before === undefined || (after !== undefined && descends(after.clock, before.clock))) continue;
       if (after === undefined && before.isDeleted) key.reaped = mergeVersionVectors(key.reaped, before.clock);
-      less.set(key, `${node} ${after === undefined ? 'dropped' : 'overwrote'} its ${described(at)}`);
+      const why = `${node} ${after === undefined ? 'dropped' : 'overwrote'} its ${described(at)}`;
+      const owner = this.#env.isLeaving(node) ? hintOwner(at) : undefined;
+      less.set(key, { why, ...(owner === undefined ? {} : { leftFor: owner }) });
     }
-    for (const [key, why] of less) this.#judge(key, why);
+    for (const [key, cause] of less) this.#judge(key, cause);
   }
 
   /** All that lies on a disk now: the power has gone, or it is another disk. */
@@ -133,7 +148,7 @@ export class Copies {
     const gone = [...this.#members].filter((node) => !members.has(node));
     this.#members = members;
     if (gone.length === 0) return;
-    for (const key of this.#keys.values()) this.#judge(key, `${gone.join(', ')} ceased to be a member`);
+    for (const key of this.#keys.values()) this.#judge(key, { why: `${gone.join(', ')} ceased to be a member` });
   }
 
   #key(name: string): KeyCopies {
@@ -163,26 +178,34 @@ export class Copies {
     return lying;
   }
 
-  #judge(key: KeyCopies, why: string): void {
-    key.demands = key.demands.filter((demand) => this.#isMet(key, demand, why));
+  #judge(key: KeyCopies, cause: Cause): void {
+    key.demands = key.demands.filter((demand) => this.#isMet(key, demand, cause));
   }
 
   /** False for what needs no looking at any more: there are too few copies, which is said, or there may be none. */
-  #isMet(key: KeyCopies, { bucket, key: of, operation, beganMs, endedMs }: Demand, why: string): boolean {
+  #isMet(key: KeyCopies, demand: Demand, { why, leftFor }: Cause): boolean {
+    const { bucket, key: of, operation, beganMs, endedMs } = demand;
     const dots = key.dots.get(operation) ?? [];
     if (dots.some((dot) => covers(key.reaped, dot))) return false;
     const { w, durability } = bucket.properties;
-    const holders = [...key.held].filter(
-      ([node, held]) => this.#members.has(node) && [...held.values()].some(({ clock }) => dots.some((dot) => covers(clock, dot))),
+    const copies = [...key.held].flatMap(([node, held]) =>
+      this.#members.has(node)
+        ? [...held].flatMap(([at, { clock }]) => (dots.some((dot) => covers(clock, dot)) ? [{ node, at }] : []))
+        : [],
     );
-    if (holders.length >= w) return true;
+    const disks = new Set(copies.map(({ node }) => node)).size;
+    if (disks >= w) return true;
     const name = `${bucket.name}/${of}`;
     const lost = [...this.#env.mishaps().values()].filter((mishaps) => hasSuffered(mishaps, name, durability, beganMs)).length;
-    if (holders.length >= w - lost) return true;
+    if (disks >= w - lost - demand.together) return true;
+    const heirs = leftFor === undefined ? [] : copies.filter(({ at }) => hintOwner(at) === leftFor);
+    if (heirs.some((heir) => copies.some((other) => other.node === heir.node && other.at !== heir.at))) demand.together++;
+    const wanted = w - lost - demand.together;
+    if (disks >= wanted) return true;
     const at = `${seconds(this.#env.nowMs())}, ${why}`;
-    const where = holders.map(([node, held]) => `${node} (${[...held.keys()].map(described).join(', ')})`).join(', ');
+    const where = copies.map((copy) => `${copy.node} (${described(copy.at)})`).join(', ');
     this.violations.push(
-      `too few copies: ${operation} in ${name}, acknowledged at ${seconds(endedMs)}: at ${at}, and it is on ${where || 'no disk'}; ${w - lost} wanted`,
+      `too few copies: ${operation} in ${name}, acknowledged at ${seconds(endedMs)}: at ${at}, and it is on ${where || 'no disk'}; ${wanted} wanted`,
     );
     return false;
   }
@@ -201,8 +224,13 @@ function isImpliedBy(earlier: Demand, later: Demand, { dots }: KeyCopies): boole
 }
 
 function described(stored: BinaryString): string {
+  const owner = hintOwner(stored);
+  return owner === undefined ? 'record' : `hint for ${owner}`;
+}
+
+function hintOwner(stored: BinaryString): string | undefined {
   const parsed = parseSpaceKey(stored);
-  return parsed?.space === 'hints' ? `hint for ${parsed.key.slice(0, parsed.key.indexOf('/'))}` : 'record';
+  return parsed?.space === 'hints' ? parsed.key.slice(0, parsed.key.indexOf('/')) : undefined;
 }
 
 function seconds(ms: number): string {

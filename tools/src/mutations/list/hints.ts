@@ -1,6 +1,6 @@
 /** Hinted handoff, and disks: what was acknowledged is kept until it is home. */
 import type { Mutation } from '../mutation.js';
-import { CRASHES, FAILING_DISKS, MOVING_PARTS, PARTITIONS, ROT, STAND_INS, STAND_INS_KILLED } from './runs.js';
+import { CRASHES, FAILING_DISKS, STRAY_HINTS, PARTITIONS, ROT, STAND_INS, STAND_INS_KILLED } from './runs.js';
 
 const DELIVERY = 'packages/replica/src/hint-delivery.ts';
 const HINTS = 'packages/replica/src/hint-store.ts';
@@ -38,7 +38,7 @@ export const hints: readonly Mutation[] = [
     file: DELIVERY,
     find: 'const home = owners.includes(owner) || pending.includes(owner) ? [owner] : owners;',
     replace: 'const home = [owner];',
-    run: MOVING_PARTS,
+    run: STRAY_HINTS,
   },
   {
     name: 'hint-of-stranger-discarded',
@@ -46,7 +46,7 @@ export const hints: readonly Mutation[] = [
     file: DELIVERY,
     find: 'const targets = [...home, ...pending.filter((node) => !home.includes(node))];',
     replace: 'const targets = home.filter((node) => node === owner);',
-    run: MOVING_PARTS,
+    run: STRAY_HINTS,
   },
   {
     name: 'no-hints-kept',

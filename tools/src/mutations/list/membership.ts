@@ -1,6 +1,6 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
-import { CHANGES, MOVING_PARTS, REMOVALS, RETURNS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, WIPES } from './runs.js';
+import { CHANGES, STRAYS, REMOVALS, RETURNS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, WIPES } from './runs.js';
 
 const FILLER = 'packages/repair/src/filler.ts';
 const OWNERSHIP = 'packages/membership/src/ownership.ts';
@@ -68,7 +68,7 @@ export const membership: readonly Mutation[] = [
     file: 'packages/repair/src/relinquish.ts',
     find: 'const verified = await Promise.all(scope.owners.map((owner) => this.#verify(scope, owner, entries, range)));',
     replace: 'const verified = scope.owners.map(() => new Set(entries.map(({ address }) => address)));\n    void range;',
-    run: MOVING_PARTS,
+    run: STRAYS,
   },
   {
     name: 'relinquish-never',
@@ -84,7 +84,7 @@ export const membership: readonly Mutation[] = [
     file: 'packages/server/src/node-parts.ts',
     find: 'if (!transfers.isClear) return false;\n      if (await hints.isEmpty()) return true;',
     replace: 'if (transfers !== undefined) return true;\n      if (await hints.isEmpty()) return true;',
-    run: MOVING_PARTS,
+    run: STRAYS,
   },
   {
     name: 'lost-store-unnoticed',

@@ -295,19 +295,24 @@ export const LONG_FAULTS_WITHOUT_HINTS: RunOptions = {
 const EVERYWHERE: Load = { ...BUSY, properties: { n: 3, r: 2, w: 3, durability: 'fsync' } };
 
 /**
- * Clusters that are in parts for long while owners change: copies lie where nobody owns them any more, at former owners and as hints for them, and no worker finds them.
+ * Owners change while nodes are down or cannot reach each other: copies lie where nobody owns them any more, at former owners and as hints for them. Keys fade, and no worker
+ * finds what nobody reads.
  */
-export const MOVING_PARTS: RunOptions = {
-  kinds: ['partition', 'weight', 'partition', 'leave', 'join', 'weight'],
+export const STRAYS: RunOptions = {
+  kinds: ['kill', 'one-way', 'weight', 'weight', 'leave', 'join'],
   allKinds: true,
   nodes: 5,
   worker: 'in-peace',
   hintLimitBytes: ROOM_FOR_HINTS,
-  durationMs: 20_000,
-  faultsEveryMs: 800,
-  faultsLastMs: 4_000,
-  load: { ...EVERYWHERE, keys: 8, thinkMs: 100, blind: 0.4, deletes: 0 },
+  transfers: {},
+  durationMs: 30_000,
+  faultsEveryMs: 500,
+  faultsLastMs: 2_500,
+  load: { ...EVERYWHERE, keys: 12, fadeMs: 4_000, thinkMs: 100, blind: 0.5, deletes: 0 },
 };
+
+/** The same, in a cluster that falls into parts, and loses nodes for good. */
+export const STRAY_HINTS: RunOptions = { ...STRAYS, kinds: ['partition', 'weight', 'weight', 'remove'], faultsEveryMs: 800 };
 
 /** Hints go home one by one to owners whose disks are slow, while those who cannot reach these owners add to them. */
 export const LATE_HINTS: RunOptions = {

@@ -59,3 +59,11 @@ test('rot costs the keys that it befell', () => {
   expect(custodyOf({ n1: [rotten('k')] }).mayBeLost(keptBy(['n1']), bucketOf({}))).toBe(true);
   expect(custodyOf({ n1: [rotten('other')] }).mayBeLost(keptBy(['n1']), bucketOf({}))).toBe(false);
 });
+
+test('with a node that has suffered rot, reads that want all N records are not asked for, and others are', () => {
+  const custody = custodyOf({ n1: [mishap('rot')], n2: [mishap('power')] });
+  expect(custody.mayBeUnreadable(bucketOf({ n: 1, r: 1 }))).toBe(true);
+  expect(custody.mayBeUnreadable(bucketOf({ n: 3, r: 3 }))).toBe(true);
+  expect(custody.mayBeUnreadable(bucketOf({ n: 3, r: 2 }))).toBe(false);
+  expect(custodyOf({ n1: [mishap('power')] }).mayBeUnreadable(bucketOf({ n: 1, r: 1 }))).toBe(false);
+});

@@ -64,6 +64,12 @@ export class Custody {
     return this.#options.ownersChanged && this.mayBeLost(write, bucket, untilMs);
   }
 
+  /** Whether rot may have left some key of the bucket with fewer whole records than a read wants: then it cannot be read before it is written again. */
+  mayBeUnreadable({ properties: { n, r } }: LoadedBucket): boolean {
+    const rotten = [...this.#options.mishaps.values()].filter((mishaps) => mishaps.some(({ kind }) => kind === 'rot'));
+    return n - rotten.length < r;
+  }
+
   #hasSuffered(node: NodeId, name: string, durability: Durability, fromMs: number, untilMs: number): boolean {
     return hasSuffered(this.#options.mishaps.get(node) ?? [], name, durability, fromMs, untilMs);
   }

@@ -125,7 +125,9 @@ export class Load {
       const state = new Map<string, VersionSet>();
       for (const [address, set] of states)
         if (bucketOfAddress(address) === name) state.set(utf8Decode(keyOfAddress(address)), set);
-      const found = [...workload.judge({ ...evidence, state }), ...checkAvailability(workload.attempts.all, wellSinceMs)];
+      const { all } = workload.attempts;
+      const attempts = evidence.custody.mayBeUnreadable(workload.bucket) ? all.filter(({ kind }) => kind === 'write') : all;
+      const found = [...workload.judge({ ...evidence, state }), ...checkAvailability(attempts, wellSinceMs)];
       return found.map((violation) => `${name}: ${violation}`);
     });
   }

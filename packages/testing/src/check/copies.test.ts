@@ -200,6 +200,19 @@ test('a deleted value may be nowhere once its tombstone is reaped; one that the 
   expect(beside.copies.violations).toHaveLength(1);
 });
 
+test('a tombstone that is lost, or goes home as a hint, is not reaped', () => {
+  for (const lose of ['power', 'hint'] as const) {
+    const { copies, write, told } = kept();
+    const tombstone = holding([[DELETE, dot(A, 2), true]]);
+    write('n1', record, tombstone);
+    write('n2', hintFor('n3'), tombstone);
+    told(DELETE);
+    if (lose === 'power') copies.replaced('n1' as NodeId, new Map());
+    else write('n2', hintFor('n3'));
+    expect(copies.violations, lose).toHaveLength(1);
+  }
+});
+
 test('a delete is kept as a put is, until it is reaped', () => {
   const { copies, write, told } = kept();
   const tombstone = holding([[DELETE, dot(A, 2), true]]);

@@ -13,7 +13,7 @@
  * What does not count, or is not claimed:
  *
  *   - Each node that has suffered since the write began what the bucket's durability does not survive (`custody.ts`) is one copy less.
- *   - A write that some reaped tombstone covers is nowhere any more. Reaped, or given up by a former owner, is what was dropped and showed tombstones only.
+ *   - A write that some reaped tombstone covers is nowhere any more. Reaped, or given up by a former owner, is a record that was dropped and showed tombstones only.
  *   - Buckets whose replicas answer from memory promise copies in memory.
  *   - A write that never came to a disk by itself, since the next one of the key was committed with it, has no dot that could be known.
  *   - A node that leaves gives a hint for an owner that is down to another node, which may have a copy already (`replica/hint-delivery.ts`): it need not wait for the
@@ -115,6 +115,11 @@ export class Copies {
 
   /** What lies on a disk under these stored keys now. */
   changed(node: NodeId, stored: Iterable<readonly [BinaryString, Uint8Array | undefined]>): void {
+    this.#take(node, stored, true);
+  }
+
+  /** `byItself`: what is not there any more the node has dropped. */
+  #take(node: NodeId, stored: Iterable<readonly [BinaryString, Uint8Array | undefined]>, byItself: boolean): void {
     this.look();
     const less = new Map<KeyCopies, Cause>();
     for (const [at, value] of stored) {
@@ -125,8 +130,10 @@ export class Copies {
       const after = value === undefined ? undefined : this.#lie(key, node, at, value);
       if (after === undefined) key.held.get(node)?.delete(at);
       if (before === undefined || (after !== undefined && descends(after.clock, before.clock))) continue;
-      if (after === undefined && before.isDeleted) key.reaped = mergeVersionVectors(key.reaped, before.clock);
-      const why = `${node} ${after === undefined ? 'dropped' : 'overwrote'} its ${described(at)}`;
+      const isDropped = byItself && value === undefined;
+      if (isDropped && before.isDeleted && hintOwner(at) === undefined)
+        key.reaped = mergeVersionVectors(key.reaped, before.clock);
+      const why = `${node} ${isDropped ? 'dropped' : after === undefined ? 'lost' : 'overwrote'} its ${described(at)}`;
       const owner = this.#env.isLeaving(node) ? hintOwner(at) : undefined;
       less.set(key, { why, ...(owner === undefined ? {} : { leftFor: owner }) });
     }
@@ -139,7 +146,7 @@ export class Copies {
     for (const key of this.#keys.values()) {
       for (const at of key.held.get(node)?.keys() ?? []) if (!image.has(at)) gone.set(at, undefined);
     }
-    this.changed(node, [...gone, ...image]);
+    this.#take(node, [...gone, ...image], false);
   }
 
   /** Who is a member may have changed. */

@@ -20,8 +20,8 @@ class World {
   readonly telemetry = memoryTelemetry();
   readonly changes: Change[] = [created, joined];
   view = viewAfter(this.changes);
-  readonly own = new ToyNode(this.clock, () => this.view);
-  readonly owners = new Map(OLD.map((one) => [one, new ToyNode(this.clock, () => this.view)]));
+  readonly own = new ToyNode(this.clock, () => this.view, NEWCOMER);
+  readonly owners = new Map(OLD.map((one) => [one, new ToyNode(this.clock, () => this.view, one)]));
   readonly down = new Map<NodeId, ErrorCode>();
   readonly suspects = new Set<NodeId>();
   readonly asks: Asked[] = [];
@@ -456,20 +456,23 @@ describe('owners that do not answer', () => {
     }
   });
 
-  test('what has ceased to be its own in the middle of a copy is not kept when it comes: nobody looks for it any more', async () => {
-    const world = new World();
-    world.fill(300);
-    for (const one of world.owners.values()) one.pageEntries = 3;
-    world.filler.wake();
-    await world.clock.advance(30);
-    const held = world.own.store.size;
-    expect(held).toBeGreaterThan(0);
-    world.happen({ kind: 'leave', node: NEWCOMER });
-    await world.clock.advance(30_000);
-    expect(world.own.store.size).toBe(held);
-    expect(world.ready).toEqual([]);
-    expect(world.ledger.status(0).lastProblem).toBe('');
-  });
+  test.each(['leave', 'remove'] as const)(
+    '%s: what has ceased to be its own in the middle of a copy is not kept when it comes',
+    async (kind) => {
+      const world = new World();
+      world.fill(300);
+      for (const one of world.owners.values()) one.pageEntries = 3;
+      world.filler.wake();
+      await world.clock.advance(30);
+      const held = world.own.store.size;
+      expect(held).toBeGreaterThan(0);
+      world.happen({ kind, node: NEWCOMER });
+      await world.clock.advance(30_000);
+      expect(world.own.store.size).toBe(held);
+      expect(world.ready).toEqual([]);
+      expect(world.ledger.status(0).lastProblem).toBe('');
+    },
+  );
 
   test('pages that lead nowhere end the copy; it does not go round for ever', async () => {
     const world = new World();

@@ -11,7 +11,7 @@ test('what has ceased to be its own while it was on its way is refused, and not 
   const clock = new ManualClock();
   const changes = [createdWith(OLD, 16), joinOf(NEW)];
   let view = viewAfter(changes);
-  const own = new ToyNode(clock, () => view);
+  const own = new ToyNode(clock, () => view, NEW);
   const share = new LocalShare({
     ...{ node: NEW, trees: { tree: () => Promise.reject(new Error('no trees here')) }, replica: own },
     ...{ view: () => view, log: silentLog },

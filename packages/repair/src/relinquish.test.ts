@@ -50,8 +50,8 @@ class World {
   constructor(changes: readonly Change[] = LEFT) {
     this.changes = [...changes];
     this.view = viewAfter(this.changes);
-    this.own = new ToyNode(this.clock, () => this.view);
-    this.others = new Map(NAMES.slice(1).map((one) => [one, new ToyNode(this.clock, () => this.view)]));
+    this.own = new ToyNode(this.clock, () => this.view, NAMES[0]!);
+    this.others = new Map(NAMES.slice(1).map((one) => [one, new ToyNode(this.clock, () => this.view, one)]));
     this.ledger = new TransferLedger(this.clock, this.telemetry, () => 0);
     this.relinquisher = new Relinquisher({
       node: SELF,
@@ -241,7 +241,7 @@ describe('relinquishing', () => {
   test('while a new owner is still copying nothing is given up, and it is when the partition has flipped', async () => {
     const joining = [...LEFT, joinOf(node('n6'))];
     const world = new World(joining);
-    world.others.set(node('n6'), new ToyNode(world.clock, () => world.view));
+    world.others.set(node('n6'), new ToyNode(world.clock, () => world.view, node('n6')));
     const moving = Array.from({ length: 60 }, (_, key) => key).filter(
       (key) => world.view.placementOf(world.view.ring!.partitionOf(addressFor(key)), 3).pending.length > 0,
     );

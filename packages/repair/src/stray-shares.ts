@@ -27,7 +27,9 @@ export function dutyOf(view: View, node: NodeId, partition: PartitionId, n: numb
 
 /** Whether the node is to hold the key, now or for the time to come. */
 export function isOurs(view: View, node: NodeId, address: Address, n: number): boolean {
-  return view.ring !== undefined && dutyOf(view, node, view.ring.partitionOf(address), n) === 'keep';
+  if (view.ring === undefined) return false;
+  const { owners, pending } = view.placement(address, n);
+  return owners.includes(node) || pending.includes(node);
 }
 
 export interface StraySearchEnv {

@@ -23,10 +23,10 @@ export class ToyNode implements SynchronisedReplica {
   pageEntries = 1_000;
   readonly #clock: Clock;
 
-  constructor(clock: Clock, view: () => View) {
+  constructor(clock: Clock, view: () => View, node: NodeId) {
     this.#clock = clock;
     const trees = { tree: () => Promise.reject(new Error('nobody asks for trees here')) };
-    this.share = new LocalShare({ node: 'nobody' as NodeId, trees, replica: this, view, log: silentLog });
+    this.share = new LocalShare({ node, trees, replica: this, view, log: silentLog });
   }
 
   async read(address: Address): Promise<Uint8Array | undefined> {

@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
-import { ArmatureError } from '@armature/kernel';
+import type { LinkAddress } from '@armature/bus';
+import { ArmatureError, parseBucketName, unwrap } from '@armature/kernel';
 import type { NodeId, PartitionId } from '@armature/kernel';
-import type { ExchangeReply } from '@armature/protocol';
+import { DEFAULT_BUCKET_PROPERTIES, nodeAddress, type ExchangeReply } from '@armature/protocol';
 import { Trio } from './synchronisation.test-support.js';
 
 let trio: Trio;
@@ -140,4 +141,18 @@ test('writes go on during sweeps: what is acknowledged is on all three in the en
   expectEqual();
   expect(await trio.sweep()).toMatchObject({ differing: 0 });
   expect(trio.telemetry.value('armature_repair_tree_mismatches_total')).toBe(0);
+});
+
+test('what a node says it holds is on stable storage: whoever has found it there may drop his own', async () => {
+  trio = await Trio.start();
+  const bucket = unwrap(parseBucketName('loose'));
+  const { membership, link } = trio.node('n1').participant;
+  await membership.propose({ kind: 'bucket', bucket, properties: { ...DEFAULT_BUCKET_PROPERTIES, durability: 'os' } });
+  await trio.client.bucket('loose').put('k', 'v', { w: 3 });
+  expect(trio.disk('n2').unsyncedBatches).toBeGreaterThan(0);
+  const { start } = membership.view.ring!.rangeOf(0 as PartitionId);
+  const share = { partition: 0 as PartitionId, n: 3, bucket: undefined, start, end: undefined, limit: 10 };
+  const question = { kind: 'digests', ring: membership.view.ringVersion, ...share } as const;
+  expect(await link.request(nodeAddress('n2' as NodeId) as LinkAddress, question, 20_000)).toMatchObject({ entries: [{}] });
+  expect(trio.disk('n2').unsyncedBatches).toBe(0);
 });

@@ -7,6 +7,8 @@ import { ArmatureError, toArmatureError, unreachable, type NodeId } from '@armat
 import type { LinkAddress, LinkSender } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
 import {
+  type DigestsReply,
+  type DigestsRequest,
   nodeAddress,
   type ExchangeReply,
   type ExchangeRequest,
@@ -130,7 +132,7 @@ export class Synchronisation {
       case 'digests':
         return this.#served(
           fence,
-          () => this.share.digests(request),
+          () => this.#digestsKept(request),
           ({ entries }) => entries.length,
         );
       case 'sets':
@@ -154,6 +156,13 @@ export class Synchronisation {
       default:
         return unreachable(request);
     }
+  }
+
+  /** On stable storage: whoever finds here what he holds may drop his own for that. */
+  async #digestsKept(request: DigestsRequest): Promise<DigestsReply> {
+    const reply = await this.share.digests(request);
+    if (reply.entries.length > 0) await this.#env.store.sync();
+    return reply;
   }
 
   /** The wait for a slice comes before the fence, which must hold for what is then read. */

@@ -10,7 +10,7 @@ import { membership } from './membership.js';
 import { quorums } from './quorums.js';
 import { repair } from './repair.js';
 
-const OPEN_NAMES: ReadonlySet<string> = new Set(['ready-after-one-source', 'stale-ready-counts']);
+const OPEN_NAMES: ReadonlySet<string> = new Set(['stale-ready-counts']);
 
 export const MUTATIONS: readonly Mutation[] = [...availability, ...dots, ...hints, ...membership, ...quorums, ...repair];
 export const OPEN: readonly Mutation[] = MUTATIONS.filter(({ name }) => OPEN_NAMES.has(name));

@@ -1,6 +1,6 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
-import { CHANGES, STRAYS, REMOVALS, RETURNS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, WIPES } from './runs.js';
+import { ABSENT_OWNERS, CHANGES, REMOVALS, RETURNS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, STRAYS, WIPES } from './runs.js';
 
 const FILLER = 'packages/repair/src/filler.ts';
 const OWNERSHIP = 'packages/membership/src/ownership.ts';
@@ -22,7 +22,7 @@ export const membership: readonly Mutation[] = [
     file: FILLER,
     find: 'return n - w + 1;',
     replace: 'return Math.min(1, n - w + 1);',
-    run: ROUGH_CHANGES,
+    run: ABSENT_OWNERS,
   },
   {
     name: 'pending-is-owner',

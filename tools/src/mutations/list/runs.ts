@@ -219,6 +219,28 @@ export const WIPES: RunOptions = {
   load: { ...SLOW_CHANGES.load, thinkMs: 80 },
 };
 
+/** The membership changes while one owner of two is down, of whom one is enough to acknowledge a write, and there is no room for hints. */
+export const ABSENT_OWNERS: RunOptions = {
+  kinds: ['kill', 'join', 'leave', 'weight'],
+  allKinds: true,
+  durationMs: 15_000,
+  faultsEveryMs: 700,
+  faultsLastMs: 2_500,
+  nodes: 4,
+  core: false,
+  worker: 'in-peace',
+  hintLimitBytes: NO_HINTS,
+  load: {
+    ...REGISTERS,
+    properties: { n: 2, r: 2, w: 1, durability: 'fsync' },
+    keys: 400,
+    fadeMs: Infinity,
+    thinkMs: 40,
+    deletes: 0,
+    blind: 0.6,
+  },
+};
+
 /** Nodes are removed, and return. */
 export const REMOVALS: RunOptions = {
   ...CHANGES,

@@ -209,7 +209,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   ];
   if (agreement.differences.length === 0) {
     await pauseWorkers(cluster);
-    violations.push(...(await checkQuietReads(world, load, witness)), ...(await checkTrees(cluster)));
+    violations.push(...(await checkQuietReads(world, () => load.readAll(custody), witness)), ...(await checkTrees(cluster)));
   }
   return {
     seed,

@@ -36,3 +36,17 @@ test('who comes back is a member again, whatever those know who have not heard o
   other.learns({ n1: 'c', n2: 'j' });
   expect(members.now.has('n2' as never)).toBe(true);
 });
+
+test('who had been called back before it was said to have left has never left, though some heard of it late', () => {
+  const [one, other] = [knowing({ n1: 'c', n2: 'c' }), knowing({ n1: 'c', n2: 'c' })];
+  const members = membersAmong([one, other]);
+  expect(members.now.has('n2' as never)).toBe(true);
+  one.learns({ n1: 'c' });
+  expect(members.now.has('n2' as never)).toBe(false);
+  one.learns({ n1: 'c', n2: 'c' });
+  expect(members.now.has('n2' as never)).toBe(true);
+  other.learns({ n1: 'c' });
+  expect(members.now.has('n2' as never), 'one still counts it').toBe(true);
+  one.learns({ n1: 'c' });
+  expect(members.now.has('n2' as never)).toBe(false);
+});

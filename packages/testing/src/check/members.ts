@@ -1,6 +1,7 @@
 /**
  * Who is a member, by all that the nodes which run know together: nobody may have heard it all. A membership begins with a record and is over with another; whoever has seen it
- * over knows more than those who still count it.
+ * over knows more than those who still count it; unless it turns out that somebody had called the node back before: history has an order of its own, whenever it is heard
+ * of. Of such a membership, it is over when nobody counts it any more.
  */
 import type { NodeId } from '@armature/kernel';
 import type { Member, View } from '@armature/membership';
@@ -13,6 +14,8 @@ export class Members {
   /** All memberships that anybody has seen begin, and those that anybody has seen end. */
   readonly #begun = new Map<string, NodeId>();
   readonly #over = new Set<string>();
+  /** Those that had been seen to end, and had not. */
+  readonly #revived = new Set<string>();
   #now: ReadonlySet<NodeId> = new Set();
 
   constructor(cluster: Pick<SimulatedCluster, 'running'>) {
@@ -30,10 +33,20 @@ export class Members {
       isNew = true;
       for (const [name, { stint }] of before?.members ?? [])
         if (view.members.get(name)?.stint !== stint) this.#over.add(membership(name, stint));
-      for (const [name, { stint }] of view.members) this.#begun.set(membership(name, stint), name);
+      for (const [name, { stint }] of view.members) {
+        const one = membership(name, stint);
+        this.#begun.set(one, name);
+        if (before !== undefined && before.members.get(name)?.stint !== stint && this.#over.has(one)) this.#revived.add(one);
+      }
     }
-    if (isNew) this.#now = new Set([...this.#begun].flatMap(([one, name]) => (this.#over.has(one) ? [] : [name])));
+    if (isNew) this.#now = new Set([...this.#begun].flatMap(([one, name]) => (this.#isOver(one) ? [] : [name])));
     return this.#now;
+  }
+
+  #isOver(one: string): boolean {
+    if (!this.#revived.has(one)) return this.#over.has(one);
+    const views = this.#cluster.running.map(({ participant }) => participant.membership.view);
+    return !views.some(({ members }) => [...members].some(([name, { stint }]) => membership(name, stint) === one));
   }
 }
 

@@ -5,7 +5,7 @@ import { checkQuietReads } from './quiet-reads.js';
 test('reads after convergence write nothing: one record that is written while they go on, or soon after, is a violation', async () => {
   const world = new World({ seed: 1 });
   const witness = { puts: 7 };
-  const quiet = { readAll: () => Promise.resolve() };
+  const quiet = (): Promise<void> => Promise.resolve();
   expect(await checkQuietReads(world, quiet, witness)).toEqual([]);
   world.at(world.nowMs + 1_000, () => witness.puts++);
   expect(await checkQuietReads(world, quiet, witness)).toEqual([
@@ -14,6 +14,6 @@ test('reads after convergence write nothing: one record that is written while th
 });
 
 test('a read that fails after convergence is a violation', async () => {
-  const failing = { readAll: () => Promise.reject(new Error('no answer')) };
+  const failing = (): Promise<void> => Promise.reject(new Error('no answer'));
   expect(await checkQuietReads(new World({ seed: 1 }), failing, { puts: 0 })).toHaveLength(1);
 });

@@ -11,12 +11,12 @@ const AFTERMATH_MS = 3_000;
 
 export async function checkQuietReads(
   world: World,
-  load: { readAll(): Promise<void> },
+  readAll: () => Promise<void>,
   witness: Pick<DiskWitness, 'puts'>,
 ): Promise<string[]> {
   const before = witness.puts;
   try {
-    for (let round = 0; round < ROUNDS; round++) await world.until(load.readAll());
+    for (let round = 0; round < ROUNDS; round++) await world.until(readAll());
   } catch (thrown) {
     return [`unavailable: a read after convergence failed: ${String(thrown)}`];
   }

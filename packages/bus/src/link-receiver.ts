@@ -36,10 +36,10 @@ export interface ReceiverEnvironment<Request, Reply> {
 }
 
 /**
- * How much later than its time limit a request may be carried out. Where everything takes long because there is too much of it, what is a little late is
- * mostly wanted still (a repetition of a write finds it done); to drop that as well would leave nothing done at all.
+ * How much later than its time limit a request may be carried out: where everything takes long because there is too much of it, what is a little late is
+ * mostly wanted still (a repetition of a write finds it done). Not much later: whoever has given up has written elsewhere, and others have written over that.
  */
-const LATE_MS = 5_000;
+const LATE_MS = 1_000;
 
 /** Frames refused for the same reason from the same address are logged once, up to this many pairs. */
 const MAX_LOGGED_REFUSALS = 256;

@@ -67,3 +67,14 @@ test('the own put that a write followed may stay beside it, or be gone', () => {
   expect(judge(log, 'a b')).toEqual([]);
   expect(judge(log, 'a')).toEqual(['lost: b in k,']);
 });
+
+test('a write that was minted twice may show again once more versions have ended than a set remembers, and no sooner', () => {
+  const judged = (writes: number, repeated: readonly string[]): string[] => {
+    const chain = Array.from({ length: writes }, (_, i) => [`p${i}`, 'put', i === 0 ? '' : `p${i - 1}`, 'acknowledged'] as const);
+    const state = new Map([['k', new Set(['p0', `p${writes - 1}`])]]);
+    return checkFinalState(logOf(chain), state, undefined, new Set(repeated));
+  };
+  expect(judged(16, ['p0'])).toHaveLength(1);
+  expect(judged(17, ['p0'])).toEqual([]);
+  expect(judged(17, [])).toHaveLength(1);
+});

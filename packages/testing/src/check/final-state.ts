@@ -5,20 +5,35 @@
  *   returned   a value that is there although an acknowledged write, or another value that is there, supersedes it: overwritten or deleted
  *   invented   a value that nobody wrote, or whose writer was promised that it did not happen
  *
+ * A write that was minted twice, since somebody repeated it without knowing that it had been done, may show again when so many versions of its key have ended since that the
+ * set has forgotten it (decision 0008 says how many). Nothing is lost by that, and no more is promised.
+ *
  * Together with equality of the replicas, this says that the final siblings are exactly the causal frontier of what took place.
  */
+import { MAX_SUPERSEDED } from '@armature/versioning';
 import type { Operation, OperationLog } from './operation-log.js';
 
 /** Of each key, the operations whose values are there at the end. */
 export type FinalState = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** `mayBeLost`: acknowledged operations that the bucket did not promise to keep through what has happened since (see `Custody`). */
+/**
+ * `mayBeLost`: acknowledged operations that the bucket did not promise to keep through what has happened since (see `Custody`). `repeated`: operations that were minted
+ * more than once.
+ */
 export function checkFinalState(
   log: OperationLog,
   state: FinalState,
   mayBeLost: (operation: Operation) => boolean = () => false,
+  repeated: ReadonlySet<string> = new Set(),
 ): string[] {
-  return [...inventions(log, state), ...losses(log, state, mayBeLost), ...returns(log, state, mayBeLost)];
+  const returned = returns(log, state, mayBeLost).filter(({ id }) => !repeated.has(id) || !mayBeForgotten(log, id));
+  return [
+    ...inventions(log, state),
+    ...losses(log, state, mayBeLost),
+    ...returned.map(
+      ({ key, id, by }) => `returned: ${key} holds ${id}, which ${by} has superseded (a ${log.get(by)?.kind ?? ''})`,
+    ),
+  ];
 }
 
 function inventions(log: OperationLog, state: FinalState): string[] {
@@ -51,8 +66,8 @@ function losses(log: OperationLog, state: FinalState, mayBeLost: (operation: Ope
   return found;
 }
 
-function returns(log: OperationLog, state: FinalState, mayBeLost: (operation: Operation) => boolean): string[] {
-  const found: string[] = [];
+function returns(log: OperationLog, state: FinalState, mayBeLost: (operation: Operation) => boolean): Return[] {
+  const found: Return[] = [];
   const supersededBy = new Map<string, string>();
   for (const operation of log.operations) {
     const { id, outcome, key } = operation;
@@ -63,8 +78,21 @@ function returns(log: OperationLog, state: FinalState, mayBeLost: (operation: Op
   for (const [key, present] of state) {
     for (const id of present) {
       const by = supersededBy.get(id);
-      if (by !== undefined) found.push(`returned: ${key} holds ${id}, which ${by} has superseded (a ${log.get(by)?.kind ?? ''})`);
+      if (by !== undefined) found.push({ key, id, by });
     }
   }
   return found;
+}
+
+interface Return {
+  readonly key: string;
+  readonly id: string;
+  readonly by: string;
+}
+
+/** Whether more versions of its key may have ended since it was written than a set remembers. */
+function mayBeForgotten(log: OperationLog, id: string): boolean {
+  const { key, beganMs } = log.get(id) as Operation;
+  const since = [...log.operations].filter((one) => one.key === key && one.beganMs >= beganMs && one.outcome !== 'refused');
+  return since.length > MAX_SUPERSEDED;
 }

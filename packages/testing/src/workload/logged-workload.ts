@@ -95,7 +95,7 @@ export class LoggedWorkload implements Workload {
     const reads = [...(isSteady ? checkSteadyReads(log) : []), ...(isWhole ? checkQuorumReads(log, bucket) : [])];
     const sessions = checkSessions(log, bucket, custody, repeated);
     this.sessionPairs = sessions.pairs;
-    return [...outcomes, ...receipts, ...checkFinalState(log, present, mayBeLost), ...sessions.violations, ...reads];
+    return [...outcomes, ...receipts, ...checkFinalState(log, present, mayBeLost, repeated), ...sessions.violations, ...reads];
   }
 
   /**

@@ -122,7 +122,7 @@ describe('frames: malformed input', () => {
     const lastMs = 1_000_000;
     await publish(frame((w) => requestRecord(w, 1, 'in time'), { sentMs: lastMs }));
     await publish(frame((w) => requestRecord(w, 2, 'waited'), { sentMs: lastMs - 3 * SECOND }));
-    await publish(frame((w) => requestRecord(w, 3, 'a little late'), { sentMs: lastMs - SECOND + 500 }));
+    await publish(frame((w) => requestRecord(w, 3, 'a little late'), { sentMs: lastMs - (SECOND + 500) }));
     expect(handled).toEqual(['in time', 'a little late']);
     expect(b.stats.expired).toBe(1);
   });

@@ -130,7 +130,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       if (operation.kind === 'delete' && parseSpaceKey(operation.key)?.space === 'data') dropped++;
       const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
       if (held === undefined) continue;
-      dots.see(held, `${node} after ${(world.nowMs / 1000).toFixed(1)} s`);
+      dots.see(held, `${node} after ${(world.nowMs / 1000).toFixed(1)} s`, world.nowMs);
       witness.see(node, held);
     }
   };
@@ -205,7 +205,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...copies.violations,
     ...(core?.differences ?? []).map((difference) => `core not converged: ${difference}, without ${[...frozen].join(' ')}`),
     ...agreement.differences.map((difference) => `not converged: ${difference}`),
-    ...load.judge(agreement.states, { custody, witness, isSteady, isWhole, repeated: dots.repeated }, healedMs + RECOVERY_MS),
+    ...load.judge(agreement.states, { custody, witness, isSteady, isWhole, dots }, healedMs + RECOVERY_MS),
   ];
   if (agreement.differences.length === 0) {
     await pauseWorkers(cluster);

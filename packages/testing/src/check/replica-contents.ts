@@ -125,6 +125,7 @@ export function agreementOf(
 export class DotRegister {
   readonly #named = new Map<string, string>();
   readonly #dots = new Map<string, Set<string>>();
+  readonly #mintedMs = new Map<string, number>();
   readonly #violations: string[] = [];
   readonly #noted = new Set<string>();
 
@@ -137,7 +138,12 @@ export class DotRegister {
     return this.#violations;
   }
 
-  see({ address, set }: Held, where: string): void {
+  /** When a dot of the operation was seen for the first time, the latest of them if there were several, virtual ms; undefined: none was. */
+  mintedMs(operation: string): number | undefined {
+    return this.#mintedMs.get(operation);
+  }
+
+  see({ address, set }: Held, where: string, nowMs = 0): void {
     this.#lookForDoubles(address, set, where);
     const name = nameOf(address);
     for (const { dot, version } of set.siblings) {
@@ -147,8 +153,10 @@ export class DotRegister {
       if (before === named) continue;
       const dots = this.#dots.get(version.operation) ?? new Set();
       this.#dots.set(version.operation, dots.add(dotName));
-      if (before === undefined) this.#named.set(dotName, named);
-      else this.#violations.push(`dot ${dotName} names ${before} and, at ${where}, ${named}`);
+      if (before === undefined) {
+        this.#named.set(dotName, named);
+        this.#mintedMs.set(version.operation, nowMs);
+      } else this.#violations.push(`dot ${dotName} names ${before} and, at ${where}, ${named}`);
     }
   }
 

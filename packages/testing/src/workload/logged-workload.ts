@@ -9,6 +9,7 @@ import { liveSiblings } from '@armature/versioning';
 import { checkFinalState } from '../check/final-state.js';
 import { checkForgeries } from '../check/forgeries.js';
 import { checkLastWrites } from '../check/last-writes.js';
+import { checkLateMints } from '../check/late-mints.js';
 import { OperationLog, type Operation } from '../check/operation-log.js';
 import { checkOutcomes } from '../check/outcomes.js';
 import { checkQuorumReads } from '../check/quorum-reads.js';
@@ -80,12 +81,16 @@ export class LoggedWorkload implements Workload {
     return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind, forged });
   }
 
-  judge({ state, custody, witness, isSteady, isWhole, repeated: seenRepeated }: Evidence): string[] {
+  judge({ state, custody, witness, isSteady, isWhole, dots }: Evidence): string[] {
     const { log, bucket } = this;
-    const repeated = new Set([...seenRepeated, ...this.#perhapsRepeated()]);
+    const repeated = new Set([...dots.repeated, ...this.#perhapsRepeated()]);
     const { durability, resolver } = bucket.properties;
     const mayBeLost = (operation: Operation): boolean => custody.mayBeLost(operation, bucket);
-    const outcomes = [...checkForgeries(log, witness), ...checkOutcomes(log, witness, durability)];
+    const outcomes = [
+      ...checkForgeries(log, witness),
+      ...checkOutcomes(log, witness, durability),
+      ...checkLateMints(log, dots, durability),
+    ];
     if (resolver === 'last-write-wins') return [...outcomes, ...checkLastWrites(log, state, witness, mayBeLost)];
     const present = new Map<string, Set<string>>();
     for (const [key, set] of state) {

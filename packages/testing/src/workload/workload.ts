@@ -10,6 +10,7 @@ import type { Attempts } from '../check/availability.js';
 import type { AcknowledgedWrite } from '../check/copies.js';
 import type { Custody } from '../check/custody.js';
 import type { DiskWitness } from '../check/disk-witness.js';
+import type { DotRegister } from '../check/replica-contents.js';
 import type { KeySpace } from './key-space.js';
 import type { World } from '../world/world.js';
 import type { Forger } from './forgery.js';
@@ -39,8 +40,8 @@ export interface Evidence {
   readonly isSteady: boolean;
   /** Whoever runs has heard of everything there is to hear, after a moment. */
   readonly isWhole: boolean;
-  /** Operations that were minted more than once. */
-  readonly repeated: ReadonlySet<string>;
+  /** Which operations were minted more than once, and when. */
+  readonly dots: Pick<DotRegister, 'repeated' | 'mintedMs'>;
 }
 
 export interface Tally {

@@ -58,14 +58,24 @@ export function runCommand(command, args, options = {}) {
   });
 }
 
+/** Children that are to end with us. @type {Set<import('node:child_process').ChildProcess>} */
+const mortal = new Set();
+
 /**
  * A child with a process group of its own would outlive us; when we end by accident, it is asked to end too.
  * @param {import('node:child_process').ChildProcess} child
  */
 export function terminateAtExit(child) {
-  const terminate = () => signalGroup(child.pid, 'SIGTERM');
-  process.once('exit', terminate);
-  child.once('exit', () => process.off('exit', terminate));
+  if (mortal.size === 0) process.on('exit', terminateMortals);
+  mortal.add(child);
+  child.once('exit', () => {
+    mortal.delete(child);
+    if (mortal.size === 0) process.off('exit', terminateMortals);
+  });
+}
+
+function terminateMortals() {
+  for (const { pid } of mortal) signalGroup(pid, 'SIGTERM');
 }
 
 /**

@@ -12,5 +12,6 @@ export * from './world/world.js';
 export * from './merge-laws.js';
 export * from './simulate-application.js';
 export * from './simulate.js';
+export type * from './simulation-options.js';
 export * from './faults/fault.js';
 export * from './faults/shrink.js';

@@ -1,0 +1,60 @@
+/** Everybody who follows what comes to the disks of a cluster, and what goes from them, as it happens. */
+import type { NodeId } from '@armature/kernel';
+import { parseSpaceKey } from '@armature/storage';
+import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import type { Mishap } from '../world/disk.js';
+import { Copies } from './copies.js';
+import { DiskWitness } from './disk-witness.js';
+import { Members } from './members.js';
+import { DotRegister, heldUnder } from './replica-contents.js';
+
+export class DiskObservers {
+  readonly dots = new DotRegister();
+  readonly witness = new DiskWitness();
+  readonly copies: Copies;
+  /** Records that nodes have dropped so far. */
+  dropped = 0;
+  readonly #cluster: SimulatedCluster;
+
+  constructor(cluster: SimulatedCluster) {
+    this.#cluster = cluster;
+    const { world } = cluster;
+    const members = new Members(cluster);
+    this.copies = new Copies({
+      nowMs: () => world.nowMs,
+      mishaps: () => this.mishaps,
+      members: () => members.now,
+      isLeaving: (node) => cluster.member(node).node?.participant.membership.view.members.get(node)?.state === 'leaving',
+    });
+    cluster.onDiskWrite = (node, batch) => {
+      this.witness.count(batch);
+      for (const operation of batch) {
+        if (operation.kind === 'delete' && parseSpaceKey(operation.key)?.space === 'data') this.dropped++;
+        const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
+        if (held === undefined) continue;
+        this.dots.see(held, `${node} after ${(world.nowMs / 1000).toFixed(1)} s`, world.nowMs);
+        this.witness.see(node, held);
+      }
+    };
+    cluster.onDiskSync = (node, batch) => {
+      for (const operation of batch) {
+        const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
+        if (held !== undefined) this.witness.synced(node, held, world.nowMs);
+      }
+    };
+    cluster.onDiskChange = (node, keys) => {
+      const { disk } = cluster.member(node);
+      if (keys === undefined) this.copies.replaced(node, disk.image());
+      else
+        this.copies.changed(
+          node,
+          keys.map((key) => [key, disk.at(key)] as const),
+        );
+    };
+  }
+
+  /** All that has befallen each disk so far. */
+  get mishaps(): ReadonlyMap<NodeId, readonly Mishap[]> {
+    return new Map([...this.#cluster.members.values()].map(({ name, disk }) => [name, disk.mishaps]));
+  }
+}

@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { workspaceRoot } from '../workspace-root.js';
 import { hunt, type Catch } from './hunt.js';
-import { CLOSED, MUTATIONS, OPEN } from './list/index.js';
+import { MUTATIONS } from './list/index.js';
 import { mutantOf, type Mutation, type RunOptions } from './mutation.js';
 import { headLine, kindOf, lineOf, soundLine } from './table.js';
 
@@ -18,7 +18,6 @@ interface Options {
   readonly jobs: number;
   readonly duration: number;
   readonly sound: boolean;
-  readonly open: boolean;
   readonly json: boolean;
 }
 
@@ -39,18 +38,17 @@ await new Command('simulate:mutations')
     30,
   )
   .option('--jobs <n>', 'processes', count, availableParallelism())
-  .option('--open', 'those that no run has been seen to find yet', false)
   .option('--no-sound', 'do not run the sound code on the same seeds')
   .option('--json', 'the results as JSON', false)
   .addHelpText('after', `\nMutations:\n${MUTATIONS.map(({ name, trap }) => `  ${name}: ${trap}`).join('\n')}`)
   .action(main)
   .parseAsync();
 
-async function main({ only, seeds, from, jobs, duration, sound, open, json }: Options): Promise<void> {
+async function main({ only, seeds, from, jobs, duration, sound, json }: Options): Promise<void> {
   const root = workspaceRoot(import.meta.dirname);
   const stranger = only?.find((name) => !MUTATIONS.some((mutation) => mutation.name === name));
   if (stranger !== undefined) throw new InvalidArgumentError(`there is no mutation ${stranger}`);
-  const chosen = only === undefined ? (open ? OPEN : CLOSED) : MUTATIONS.filter(({ name }) => only.includes(name));
+  const chosen = MUTATIONS.filter(({ name }) => only?.includes(name) ?? true);
   for (const mutation of chosen) mutantOf(root, mutation); // one that does not apply ends it at once
   const say = (line: string): void => {
     if (!json) console.log(line);

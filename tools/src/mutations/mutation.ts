@@ -12,7 +12,7 @@ import type { SimulationOptions } from '@armature/testing';
 import { MARK } from './loaded-mutant.js';
 
 /** What of a run the seed does not draw. */
-export type RunOptions = Omit<SimulationOptions, 'seed' | 'keepTrace' | 'schedule'>;
+export type RunOptions = Omit<SimulationOptions, 'seed' | 'keepTrace'>;
 
 export interface Edit {
   /** From the workspace's root. */

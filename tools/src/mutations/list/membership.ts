@@ -1,5 +1,6 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
+import { UNHEARD_READINESS } from './directed-runs.js';
 import { ABSENT_OWNERS, CHANGES, REMOVALS, RETURNS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, STRAYS, WIPES } from './runs.js';
 
 const FILLER = 'packages/repair/src/filler.ts';
@@ -39,7 +40,7 @@ export const membership: readonly Mutation[] = [
     file: OWNERSHIP,
     find: 'one.node === node && one.since <= change && !one.ready',
     replace: 'one.node === node && change >= 0 && !one.ready',
-    run: SLOW_NEWS,
+    run: UNHEARD_READINESS,
   },
   {
     name: 'fence-skipped',

@@ -47,7 +47,7 @@ describe('membership that changes under load and faults', () => {
     'pause',
   ] as const;
   test.each([101, 102, 103, 104])('seed %i: nothing is lost, nothing returns, and nobody keeps what is others’', async (seed) => {
-    const { violations, acknowledged, schedule } = await simulate({ seed, kinds });
+    const { violations, acknowledged, schedule } = await simulate({ seed, kinds, faultsEveryMs: 2_000, faultsLastMs: 4_000 });
     expect(violations).toEqual([]);
     expect(acknowledged).toBeGreaterThan(50);
     expect(schedule.length).toBeGreaterThan(5);

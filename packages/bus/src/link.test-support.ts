@@ -1,5 +1,5 @@
 import { seededRandom, type ArmatureError, type ByteReader, type ByteWriter } from '@armature/kernel';
-import { ManualClock, memoryTelemetry, recordingLog } from '@armature/runtime';
+import { ManualClock, memoryTelemetry, recordingLog, type Clock } from '@armature/runtime';
 import { InProcessBroker, linkAddress, LinkEndpoint, type LinkAddress, type LinkCodec, type LinkLimits } from './index.js';
 
 /** Messages of these tests: bytes, with an encoder that can be told to fail. */
@@ -50,12 +50,12 @@ export class LinkBench {
     return this.#recorded.entries.map((entry) => `${entry.level}: ${entry.message}`);
   }
 
-  open(name: string, limits: Partial<LinkLimits> = {}, cluster = 'c'): NoteEndpoint {
+  open(name: string, limits: Partial<LinkLimits> = {}, cluster = 'c', clock: Clock = this.clock): NoteEndpoint {
     return LinkEndpoint.open(this.broker.connect(name), noteCodec, {
       prefix: 't',
       cluster,
       address: at(name),
-      clock: this.clock,
+      clock,
       random: this.random,
       log: this.#recorded.log,
       telemetry: this.telemetry,

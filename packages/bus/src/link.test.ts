@@ -209,6 +209,31 @@ describe('link: errors of the link', () => {
     expect(bench.clock.pending).toBe(0);
   });
 
+  test('after a pause of this process, answers that came meanwhile count, and what is still silent has timed out', async () => {
+    const bench = new LinkBench();
+    let stoodStillMs = 0;
+    const stalling = {
+      nowMs: () => bench.clock.nowMs() + stoodStillMs,
+      monotonicMs: () => bench.clock.monotonicMs() + stoodStillMs,
+      after: (delayMs: number, task: () => void) => bench.clock.after(delayMs, task),
+      defer: (task: () => void) => bench.clock.defer(task),
+    };
+    const [a, b] = [bench.open('a', {}, 'c', stalling), bench.open('b')];
+    // The order of things after a pause: timers first, and what has waited to be read a moment after them.
+    b.serve((message) =>
+      textOf(message) === 'silence'
+        ? new Promise(() => {})
+        : new Promise((resolve) => void bench.clock.after(303, () => resolve(message))),
+    );
+    const [answered, silent] = [watch(a.request(at('b'), note('x'), 300)), watch(a.request(at('b'), note('silence'), 300))];
+    await bench.clock.advance(100);
+    stoodStillMs = 2 * SECOND;
+    await bench.clock.advance(220);
+    expect(textOf(answered.value as Note)).toBe('x');
+    expect(silent.code).toBe('timeout');
+    expect(a.stats).toMatchObject({ timeouts: 1, pending: 0 });
+  });
+
   test('steady traffic needs few timers: one per timeout, not one per request', async () => {
     const bench = new LinkBench();
     const [a, b] = [bench.open('a'), bench.open('b')];

@@ -41,6 +41,8 @@ export interface LinkOptions {
 
 /** Deadlines are looked at no more often than this. A request may wait that much longer than it asked. */
 const TICK_MS = 10;
+/** A look at the deadlines that comes so late tells that this process stood still: what has come meanwhile waits behind it. */
+const STOOD_STILL_MS = 50;
 /** Longest timeout that a request can carry: 24 days, a little less than what a timer takes. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1000;
 
@@ -59,6 +61,8 @@ export class LinkEndpoint<Request, Reply> {
   #toFlush: Outbox[] = [];
   #timer: Timer | undefined;
   #timerDueMs = Infinity;
+  /** Whether a late look at the deadlines was put off, for what has come meanwhile to be read. */
+  #isPutOff = false;
   #frames = 0;
   #pending = 0;
   #state: 'open' | 'draining' | 'closed' = 'open';
@@ -321,10 +325,17 @@ export class LinkEndpoint<Request, Reply> {
     this.#timer = this.#clock.after(Math.ceil(wakeMs - nowMs), () => this.#sweep());
   }
 
+  /** After a pause every deadline is past, and the answers have yet to be read: timers come first. So they get one more tick, once. */
   #sweep(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const lateMs = nowMs - this.#timerDueMs;
     this.#timer = undefined;
     this.#timerDueMs = Infinity;
-    const nowMs = this.#clock.monotonicMs();
+    this.#isPutOff = !this.#isPutOff && lateMs > STOOD_STILL_MS;
+    if (this.#isPutOff) {
+      this.#wakeAt(nowMs);
+      return;
+    }
     let nextMs = Infinity;
     for (const peer of this.#peers.all()) {
       const expired = peer.pending.takeExpired(nowMs);

@@ -41,8 +41,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const run = drawRun(random, options);
   const { nodes, worker, isCore } = run;
   const cluster = await startCluster(world, run, options);
-  const disks = new DiskObservers(cluster);
   const conditions = new Conditions(cluster, { routed: CLIENTS.slice(-1), roomForHints: run.roomForHints });
+  const disks = new DiskObservers(cluster, conditions);
   const preparing = Load.prepare(cluster, random.fork('load'), {
     wishes: options.load ?? {},
     nodes: nodes.length,
@@ -91,7 +91,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const isConverged = differences.length === 0;
   const convergedAfterMs = isConverged ? world.nowMs - endedMs : undefined;
 
-  const { dots, witness, copies } = disks;
+  const { dots, witness, copies, suspicion } = disks;
   const custody = new Custody({ mishaps: disks.mishaps, ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const isWhole = !isCore && schedule.every(({ kind }) => WHOLE.has(kind));
@@ -99,6 +99,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...world.problems,
     ...dots.violations,
     ...copies.violations,
+    ...suspicion.violations,
     ...differences.map((difference) => `not converged: ${difference}`),
     ...load.judge(states, { custody, witness, isSteady, isWhole, dots }, healedMs + RECOVERY_MS),
   );

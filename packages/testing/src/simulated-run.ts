@@ -52,7 +52,7 @@ export function drawRun(random: Random, options: SimulationOptions): DrawnRun {
 
 /** Clocks are up to a second off, and run up to 100 ppm fast or slow. */
 export function startCluster(world: World, run: DrawnRun, options: SimulationOptions): Promise<SimulatedCluster> {
-  const { reads, verifyCycleMs, sweepCycleMs, transfers, skewsMs } = options;
+  const { reads, verifyCycleMs, sweepCycleMs, transfers, skewsMs, latencyMs } = options;
   const engine = world.random('engine');
   const drawnReads = engine.int(2) === 0 ? 'at-once' : 'waiting';
   const drawnTransfers = engine.int(4) === 0 ? SLOW_TRANSFERS : {};
@@ -70,6 +70,7 @@ export function startCluster(world: World, run: DrawnRun, options: SimulationOpt
     skewOf: (name) => skewsMs?.[name] ?? (off(name).float() - 0.5) * 2_000,
     rateOf: (name) => 1 + (off(name).fork('rate').float() - 0.5) * 2e-4,
     reads: reads ?? drawnReads,
+    ...(latencyMs === undefined ? {} : { latencyMs }),
     nodeOptions,
   });
   return world.until(starting);

@@ -37,6 +37,8 @@ export interface SimulationOptions {
   readonly sweepCycleMs?: number;
   /** How fast and how many at a time nodes transfer partitions; drawn from the seed by default. */
   readonly transfers?: Pick<NodeOptions, 'transfersAtOnce' | 'transferBytesPerSecond'>;
+  /** Mean time of a message, virtual ms; a fraction of one by default. */
+  readonly latencyMs?: number;
   readonly load?: LoadWishes;
 }
 

@@ -1,22 +1,25 @@
-/** Everybody who follows what comes to the disks of a cluster, and what goes from them, as it happens. */
+/** Everybody who follows what comes to the disks of a cluster, and what goes from them, as it happens; and whom its processes take for failed. */
 import type { NodeId } from '@armature/kernel';
 import { parseSpaceKey } from '@armature/storage';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import type { Conditions } from '../faults/conditions.js';
 import type { Mishap } from '../world/disk.js';
 import { Copies } from './copies.js';
 import { DiskWitness } from './disk-witness.js';
 import { Members } from './members.js';
 import { DotRegister, heldUnder } from './replica-contents.js';
+import { Suspicion } from './suspicion.js';
 
 export class DiskObservers {
   readonly dots = new DotRegister();
   readonly witness = new DiskWitness();
   readonly copies: Copies;
+  readonly suspicion: Suspicion;
   /** Records that nodes have dropped so far. */
   dropped = 0;
   readonly #cluster: SimulatedCluster;
 
-  constructor(cluster: SimulatedCluster) {
+  constructor(cluster: SimulatedCluster, conditions: Conditions) {
     this.#cluster = cluster;
     const { world } = cluster;
     const members = new Members(cluster);
@@ -26,6 +29,8 @@ export class DiskObservers {
       members: () => members.now,
       isLeaving: (node) => cluster.member(node).node?.participant.membership.view.members.get(node)?.state === 'leaving',
     });
+    this.suspicion = new Suspicion(cluster, conditions);
+    cluster.onTransition = (observer, transition) => this.suspicion.noted(observer, transition);
     cluster.onDiskWrite = (node, batch) => {
       this.witness.count(batch);
       for (const operation of batch) {
@@ -44,12 +49,16 @@ export class DiskObservers {
     };
     cluster.onDiskChange = (node, keys) => {
       const { disk } = cluster.member(node);
-      if (keys === undefined) this.copies.replaced(node, disk.image());
-      else
-        this.copies.changed(
-          node,
-          keys.map((key) => [key, disk.at(key)] as const),
-        );
+      if (keys === undefined) {
+        this.copies.replaced(node, disk.image());
+        this.suspicion.replaced(node, disk.image());
+        return;
+      }
+      this.copies.changed(
+        node,
+        keys.map((key) => [key, disk.at(key)] as const),
+      );
+      this.suspicion.changed(node, keys, disk);
     };
   }
 

@@ -18,6 +18,7 @@ import {
 import { InProcessBroker, type InProcessNetwork, type Passage } from '@armature/bus';
 import { connectOver, type Client, type RoutingKind } from '@armature/client';
 import type { Change, ChangeRecord, ClusterStrategy } from '@armature/protocol';
+import type { Transition } from '@armature/membership';
 import { noTelemetry, type Clock } from '@armature/runtime';
 import {
   AntiEntropyWorker,
@@ -61,6 +62,8 @@ export interface SimulatedMember {
   /** Undefined while it is down. */
   process: SimulatedProcess | undefined;
   node: ArmatureNode | undefined;
+  /** It was told to end, and has begun to. */
+  isStopping: boolean;
 }
 
 const GOSSIP_INTERVAL_MS = 1_000;
@@ -89,6 +92,8 @@ export class SimulatedCluster {
   onDiskSync: (node: NodeId, batch: readonly StorageOperation[]) => void = () => undefined;
   /** Told of the stored keys under which a disk holds something else now; undefined: perhaps under all. */
   onDiskChange: (node: NodeId, keys: readonly BinaryString[] | undefined) => void = () => undefined;
+  /** Told of every peer that a node or a router begins to take for failed, or ceases to. */
+  onTransition: (observer: string, transition: Transition) => void = () => undefined;
   readonly #options: SimulatedClusterOptions;
   readonly #broker: InProcessBroker;
   readonly #server: ServerOptions;
@@ -172,7 +177,7 @@ export class SimulatedCluster {
       disk.onWrite = (batch) => this.onDiskWrite(name, batch);
       disk.onSync = (batch) => this.onDiskSync(name, batch);
       disk.onChange = (keys) => this.onDiskChange(name, keys);
-      member = { name, disk, process: undefined, node: undefined };
+      member = { name, disk, process: undefined, node: undefined, isStopping: false };
       this.members.set(name, member);
     }
     return member;
@@ -199,6 +204,7 @@ export class SimulatedCluster {
         ports,
       ),
     );
+    member.node.participant.monitor.onTransition((transition) => this.onTransition(name, transition));
     return member.node;
   }
 
@@ -208,6 +214,7 @@ export class SimulatedCluster {
     const { node } = member;
     if (node === undefined) return;
     this.world.trace.note(name, 'is stopped');
+    member.isStopping = true;
     const ended = await this.#within(limitMs, node.stop()).then(
       () => 'in good order' as const,
       () => 'killed' as const,
@@ -235,6 +242,7 @@ export class SimulatedCluster {
   async startRouter(name: string): Promise<ArmatureRouter> {
     const ports = this.#ports(this.#process(name));
     const router = await this.#within(START_LIMIT_MS, ArmatureRouter.start({ ...this.#server, name }, ports));
+    router.participant.monitor.onTransition((transition) => this.onTransition(name, transition));
     this.routers.set(name, router);
     return router;
   }
@@ -314,6 +322,7 @@ export class SimulatedCluster {
     member.process?.kill();
     member.process = undefined;
     member.node = undefined;
+    member.isStopping = false;
   }
 
   #process(name: string): SimulatedProcess {

@@ -39,6 +39,12 @@ export class Conditions {
   readonly #cluster: SimulatedCluster;
   readonly #options: ConditionsOptions;
   readonly #faults = new Set<Fault>();
+  /** Those that are over, and when, virtual ms. */
+  readonly #past: { readonly fault: Fault; readonly endedMs: number }[] = [];
+  /** When each member was last seen not to be well, virtual ms. */
+  readonly #unwellMs = new Map<NodeId, number>();
+  #rings = '';
+  #ringsSinceMs = 0;
   #signature = '';
   #sinceMs = 0;
   #isWatching = false;
@@ -71,8 +77,28 @@ export class Conditions {
     this.#look();
     world.at(world.nowMs + lastMs, () => {
       this.#faults.delete(fault);
+      this.#past.push({ fault, endedMs: world.nowMs });
       this.#look();
     });
+  }
+
+  /** Since when the member has been up, ready, awake and without trouble of its disk, virtual ms; `Infinity`: it is not, or nobody looks. */
+  wellSinceMs(node: NodeId): number {
+    this.#look();
+    return this.#isWatching && this.#isWell(node) ? (this.#unwellMs.get(node) ?? 0) : Infinity;
+  }
+
+  /** Since when messages between the two have come as usual, both ways, virtual ms; `Infinity`: they do not. */
+  linkedSinceMs(a: string, b: string): number {
+    const isBad = (fault: Fault): boolean => OF_ALL_LINKS.has(fault.kind) || isBetween(fault, a, b);
+    if ([...this.#faults].some(isBad)) return Infinity;
+    return Math.max(0, ...this.#past.filter(({ fault }) => isBad(fault)).map(({ endedMs }) => endedMs));
+  }
+
+  /** Since when the nodes that run have had the rings that they have, virtual ms. */
+  get ringsSinceMs(): number {
+    this.#look();
+    return this.#ringsSinceMs;
   }
 
   /**
@@ -124,10 +150,7 @@ export class Conditions {
   }
 
   #isLinked(a: string, b: string): boolean {
-    return ![...this.#faults].some(({ kind, whom }) => {
-      if (kind === 'link-cut' || kind === 'one-way' || kind === 'slow-link') return whom.includes(a) && whom.includes(b);
-      return kind === 'partition' && areParted(whom, a, b);
-    });
+    return ![...this.#faults].some((fault) => isBetween(fault, a, b));
   }
 
   #isWell(name: NodeId): boolean {
@@ -136,9 +159,10 @@ export class Conditions {
   }
 
   #stateOf(member: SimulatedMember): string {
-    const { name, node, disk } = member;
+    const { name, node, disk, isStopping } = member;
     const life = member.process;
     if (node === undefined || life === undefined) return 'down';
+    if (isStopping) return 'stopping';
     if (life.pausedUntilMs > this.#cluster.world.nowMs) return 'paused';
     if (this.#cluster.clockAheadMs(name) !== 0) return 'at another time';
     const { full, failing, slowness } = disk.faults;
@@ -148,13 +172,26 @@ export class Conditions {
 
   #look(): void {
     const { members, running, world } = this.#cluster;
-    const states = [...members.values()].map((member) => `${member.name} ${this.#stateOf(member)}`);
+    const states = [...members.values()].map((member) => {
+      const state = this.#stateOf(member);
+      if (state !== 'well') this.#unwellMs.set(member.name, world.nowMs);
+      return `${member.name} ${state}`;
+    });
     const rings = running.map(({ participant }) => participant.membership.view.ringVersion);
+    const ofAll = [...new Set(rings)].sort().join(' ');
+    if (ofAll !== this.#rings) this.#ringsSinceMs = world.nowMs;
+    this.#rings = ofAll;
     const signature = [...states, ...rings, ...[...this.#faults].map(({ kind, atMs }) => `${kind} ${atMs}`)].join(',');
     if (signature === this.#signature) return;
     this.#signature = signature;
     this.#sinceMs = world.nowMs;
   }
+}
+
+/** Whether it is a fault of the link between these two. */
+function isBetween({ kind, whom }: Fault, a: string, b: string): boolean {
+  if (kind === 'link-cut' || kind === 'one-way' || kind === 'slow-link') return whom.includes(a) && whom.includes(b);
+  return kind === 'partition' && areParted(whom, a, b);
 }
 
 /** Those of a partition are named in two groups, with an empty name in between; whoever is not named is in neither. */

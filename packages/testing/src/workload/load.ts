@@ -34,6 +34,8 @@ export interface LoadWishes {
   readonly fadeMs?: number;
   /** Mean time between two steps of one client, virtual ms. */
   readonly thinkMs?: number;
+  /** Steps of one client at a time; one by default. */
+  readonly atOnce?: number;
   /** Of the steps of registers, the share that deletes, and that writes without having read. */
   readonly deletes?: number;
   readonly blind?: number;
@@ -84,7 +86,11 @@ export class Load {
     for (const [place, name] of options.clients.entries())
       connections.push(await cluster.connect(name, place === options.clients.length - 1 ? 'router' : 'direct'));
     const clients = workloads.flatMap((workload) =>
-      connections.map((connection, place) => workload.clientOf(options.clients[place] as string, connection)),
+      connections.flatMap((connection, place) =>
+        Array.from({ length: options.wishes.atOnce ?? 1 }, (_, hand) =>
+          workload.clientOf(options.clients[place] as string, connection, hand),
+        ),
+      ),
     );
     return new Load(workloads, connections, clients);
   }

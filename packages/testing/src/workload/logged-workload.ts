@@ -19,7 +19,7 @@ import { checkSteadyReads } from '../check/steady-reads.js';
 import { RecreationClient } from './recreations.js';
 import { LoggedRegisters, RegisterClient } from './registers.js';
 import { KeySpace, type KeySpaceOptions } from './key-space.js';
-import { type Evidence, type SteppingClient, type Tally, type Workload, type WorkloadEnv } from './workload.js';
+import { streamOf, type Evidence, type SteppingClient, type Tally, type Workload, type WorkloadEnv } from './workload.js';
 
 /** No write that goes well takes as long. */
 const LONG_MS = 100;
@@ -67,10 +67,10 @@ export class LoggedWorkload implements Workload {
     };
   }
 
-  clientOf(name: string, client: Client): SteppingClient {
+  clientOf(name: string, client: Client, hand: number): SteppingClient {
     const { world, bucket, attempts, forger, acknowledged } = this.#env;
     const { steps, thinkMs, deletes, blind, forged } = this.#options;
-    const random = world.random(`client ${name} of ${bucket.name}`);
+    const random = world.random(streamOf(name, hand, bucket.name));
     const registers = new LoggedRegisters({
       ...{ world, attempts, name, random, forger },
       log: this.log,

@@ -10,7 +10,7 @@ import { checkContributions, type Contribution, type Slots } from '../check/cont
 import { outcomeOf } from '../check/operation-log.js';
 import type { World } from '../world/world.js';
 import { KeySpace, type KeySpaceOptions } from './key-space.js';
-import { SteppingClient, type Evidence, type Tally, type Workload, type WorkloadEnv } from './workload.js';
+import { SteppingClient, streamOf, type Evidence, type Tally, type Workload, type WorkloadEnv } from './workload.js';
 
 /** A value with one thing changed in it, and what that is. */
 export interface Changed<T> {
@@ -69,16 +69,16 @@ export class MergingWorkload<T> implements Workload {
     return { acknowledged: count('acknowledged'), unknown: count('unknown'), refused: count('refused'), reads: 0 };
   }
 
-  clientOf(name: string, client: Client): SteppingClient {
+  clientOf(name: string, client: Client, hand: number): SteppingClient {
     const { codec, merge } = this.#application;
     const { world, bucket } = this.#env;
-    const random = world.random(`client ${name} of ${bucket.name}`);
+    const random = world.random(streamOf(name, hand, bucket.name));
     return new MergingClient(this.#env, {
       name,
       random,
       thinkMs: this.#options.thinkMs,
       bucket: client.bucket(bucket.name, { codec, merge }),
-      contributor: this.#application.contributor(name, world, random),
+      contributor: this.#application.contributor(hand === 0 ? name : `${name}-${hand}`, world, random),
       keys: this.keys,
       contributions: this.#contributions,
     });

@@ -58,8 +58,8 @@ export interface Workload {
   readonly tally: Tally;
   /** Claims about reads that `judge` has checked. */
   readonly sessionPairs: number;
-  /** What one client does. */
-  clientOf(name: string, client: Client): SteppingClient;
+  /** What one client does, or one of the things that it does at a time: the first is 0. */
+  clientOf(name: string, client: Client, hand: number): SteppingClient;
   /** What must not be. */
   judge(evidence: Evidence): string[];
 }
@@ -91,6 +91,11 @@ export abstract class SteppingClient {
   }
 
   protected abstract step(): Promise<void>;
+}
+
+/** The stream of randomness of one hand of a client. */
+export function streamOf(name: string, hand: number, bucket: BucketName): string {
+  return `client ${name}${hand === 0 ? '' : `, hand ${hand}`} of ${bucket}`;
 }
 
 /** The usual bucket, or one of another shape that `nodes` nodes can serve. */

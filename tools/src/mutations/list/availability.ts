@@ -1,5 +1,6 @@
 /** Always writable: while W nodes are there, whichever they are, a write is done. */
 import type { Mutation } from '../mutation.js';
+import { BUSY_PAUSES } from './busy-pauses.js';
 import { LONG_FAULTS, LONG_FAULTS_WITHOUT_HINTS } from './runs.js';
 
 const PUT = 'packages/coordination/src/put.ts';
@@ -21,5 +22,22 @@ export const availability: readonly Mutation[] = [
     replace:
       "          else if (hintFor !== undefined && code === 'overloaded') settle({ ...putFailed(state, node, code), verdict: 'short' });\n          else if (code !== 'stale-ring' || leftMs() <= 0) apply(putFailed(state, node, code));",
     run: LONG_FAULTS_WITHOUT_HINTS,
+  },
+  {
+    name: 'deadlines-before-answers',
+    trap: 'a node that stood still gives up what has been answered meanwhile, and keeps hints for owners that have it',
+    file: 'packages/bus/src/link.ts',
+    find: 'lateMs > STOOD_STILL_MS;',
+    replace: 'lateMs > Infinity;',
+    run: BUSY_PAUSES,
+  },
+  {
+    name: 'pause-unnoticed',
+    trap: 'a node that stood still takes everybody else for dead when it wakes',
+    file: 'packages/coordination/src/pause-watch.ts',
+    find: 'if (pausedMs < PAUSE_MS) return;\n    this.#timer.cancel();',
+    replace: 'if (pausedMs < Infinity) return;\n    this.#timer.cancel();',
+    also: { file: 'packages/bus/src/link.ts', find: 'lateMs > STOOD_STILL_MS;', replace: 'lateMs > Infinity;' },
+    run: BUSY_PAUSES,
   },
 ];

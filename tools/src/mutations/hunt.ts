@@ -57,6 +57,7 @@ function words(root: string, task: Task, mutant: string | undefined, signal: Abo
       cwd: root,
       execArgv: ['--conditions=@armature/source', '--import', 'tsx', '--import', loader],
       env: { ...process.env, [MUTANT_FILE]: mutant },
+      serialization: 'advanced', // what is told may be infinite
       ...(signal === undefined ? {} : { signal }),
     });
     let last: Word | undefined;

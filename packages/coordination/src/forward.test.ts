@@ -55,6 +55,16 @@ describe('forward', () => {
     expect(writesTo(cluster)).toEqual([N1, N1, N1]);
   });
 
+  test('a fallback that answered the read before all others takes no write while an owner is up', async () => {
+    const n4 = node('n4');
+    const cluster = await TestCluster.open({ changes: [created([...THREE, n4])], nodes: [...THREE, n4] });
+    const write = writeOf(cluster);
+    const { owners, fallbacks } = cluster.view.placement(write.address, BUCKET.n);
+    const reply = await forward(cluster, fallbacks[0], 1_000, write);
+    expect(owners).toContain(reply.receipt.coordinator);
+    expect(owners).toEqual(expect.arrayContaining(writesTo(cluster)));
+  });
+
   test.each<ErrorCode>([
     'unreachable',
     'overloaded',

@@ -82,7 +82,7 @@ export async function forwardWrite(
 }
 
 /**
- * Whom to try, in order: the context's replica, the other owners that are up, fastest first, then fallbacks, which mint in the absence of all owners, and at last the owners
+ * Whom to try, in order: the context's replica if it is an owner, the other owners that are up, fastest first, then fallbacks, which mint in the absence of all owners, and at last the owners
  * that seem down. Whoever failed is not asked twice.
  */
 function untried(
@@ -96,7 +96,8 @@ function untried(
   const left = [...ordered.filter(isUp), ...fallbacks.filter(isUp), ...ordered.filter((node) => !isUp(node))].filter(
     (node) => !tried.has(node),
   );
-  if (fastest === undefined || !left.includes(fastest) || env.monitor.isSuspect(fastest)) return left;
+  // A fallback may have been the fastest to answer a read; it mints only where no owner can.
+  if (fastest === undefined || !owners.includes(fastest) || tried.has(fastest) || !isUp(fastest)) return left;
   return [fastest, ...left.filter((node) => node !== fastest)];
 }
 

@@ -104,7 +104,11 @@ export function agreementOf(
     if (n === undefined) continue;
     const { owners: all, pending } = view.placement(address, n);
     const owners = all.filter((owner) => !frozen.has(owner));
-    const isWhole = owners.length === all.length && !pending.some((node) => frozen.has(node));
+    // A node is ready for a partition as a whole, for the buckets of every N.
+    const isWhole = view.ns.every((other) => {
+      const { owners: these, pending: those } = view.placement(address, other);
+      return ![...these, ...those].some((node) => frozen.has(node));
+    });
     if (pending.length > 0 && isWhole) differences.push(`${pending.join(', ')} still to become owner of ${nameOf(address)}`);
     for (const node of of.keys()) {
       if (isWhole && !owners.includes(node) && !pending.includes(node))

@@ -18,7 +18,7 @@ function viewOf(pending: Readonly<Record<string, number>> = {}, leaving: readonl
       names.map((name) => [
         node(name),
         {
-          ...{ node: node(name), weight: 1, zone: 'z' as ZoneName, stint: 'x', actors: [], loss: undefined },
+          ...{ node: node(name), weight: 1, zone: 'z' as ZoneName, stint: 'x', alsoBegunBy: [], actors: [], loss: undefined },
           state: leaving.includes(name) ? 'leaving' : 'member',
         },
       ]),

@@ -36,6 +36,11 @@ export interface Member extends MemberSettings {
   /** Id of the `create`, `join` or `replace` that began this membership. A node that is called back while it leaves goes on with the same one. */
   readonly stint: string;
   /**
+   * Ids of the later commands that would have begun it, had it not been there already; the last few. A record that is heard of late may come before the one that seemed to
+   * begin a membership: it is the same membership all the same.
+   */
+  readonly alsoBegunBy: readonly string[];
+  /**
    * The actors that the node said, in this stint and since its last loss, that its store mints under: oldest first, the last few. The store that was here
    * last has had them all.
    */
@@ -63,6 +68,7 @@ type ChangeOf<K extends Change['kind']> = Extract<Change, { kind: K }>;
 
 /** A copy put back may have stated an actor of its own before it met the one it should have had; more than a few such in a row there are not. */
 const MAX_ACTORS = 4;
+const MAX_BEGINNINGS = 16;
 
 export class Fold {
   cluster: Cluster | undefined;
@@ -173,9 +179,11 @@ export class Fold {
 
   #join(id: string, { node, weight, zone }: ChangeOf<'join'>): void {
     const member = this.members.get(node);
+    if (member !== undefined) this.#noteBeginning(member, id);
     if (member?.state === 'member' || this.ring === undefined) return;
     const settings = { node, weight, zone };
-    this.members.set(node, member === undefined ? newMember(settings, id) : { ...member, ...settings, state: 'member' });
+    const known = this.members.get(node);
+    this.members.set(node, known === undefined ? newMember(settings, id) : { ...known, ...settings, state: 'member' });
     this.#turn(id, ringJoin(this.ring, { node, weight, zone }));
   }
 
@@ -203,11 +211,17 @@ export class Fold {
   /** The successor must be a stranger: a member has a share already, and one that is leaving is called back by a join. */
   #replace(id: string, { node, by, dead }: ChangeOf<'replace'>): void {
     const member = this.members.get(node);
-    if (member?.state !== 'member' || this.members.has(by.node) || this.ring === undefined) return;
+    const successor = this.members.get(by.node);
+    if (successor !== undefined) this.#noteBeginning(successor, id);
+    if (member?.state !== 'member' || successor !== undefined || this.ring === undefined) return;
     if (dead) this.members.delete(node);
     else this.members.set(node, { ...member, state: 'leaving' });
     this.members.set(by.node, newMember(by, id));
     this.#turn(id, ringReplace(this.ring, node, by), dead ? node : undefined);
+  }
+
+  #noteBeginning(member: Member, id: string): void {
+    this.members.set(member.node, { ...member, alsoBegunBy: [...member.alsoBegunBy, id].slice(-MAX_BEGINNINGS) });
   }
 
   #reweigh(id: string, { node, weight }: ChangeOf<'weight'>): void {
@@ -282,7 +296,7 @@ export class Fold {
 }
 
 function newMember(settings: MemberSettings, stint: string): Member {
-  return { ...settings, state: 'member', stint, actors: [], loss: undefined };
+  return { ...settings, state: 'member', stint, alsoBegunBy: [], actors: [], loss: undefined };
 }
 
 function targetsOf(ring: Ring, n: number): NodeList[] {

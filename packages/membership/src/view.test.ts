@@ -284,11 +284,22 @@ describe('view: changes of the ring', () => {
     expect(foldHistory(historyOf(tale.records)).pendingFor(n5)).toEqual(copies);
   });
 
+  test('a join of a member changes nothing but the ring version, and is kept as another beginning of the same membership', () => {
+    const tale = new Tale(change.create([n1, n2, n3]));
+    const said = (): object => ({ ...(says(tale.view) as object), version: 0, fingerprint: '', members: [] });
+    const before = said();
+    const members = new Map(tale.view.members);
+    tale.add(change.join(n1, 7));
+    expect(said()).toEqual(before);
+    const [, again] = tale.records;
+    members.set(n1, { ...members.get(n1)!, alsoBegunBy: [again!.id] });
+    expect(tale.view.members).toEqual(members);
+  });
+
   test('commands without an object change nothing but the ring version', () => {
     const tale = new Tale(change.create([n1, n2, n3]));
     const before = { ...(says(tale.view) as object), version: 0, fingerprint: '' };
     for (const one of [
-      change.join(n1, 7),
       change.leave(n5),
       change.remove(n5),
       change.weight(n5, 2),

@@ -353,4 +353,27 @@ describe('another stint', () => {
     expect(world.identity.isSettled).toBe(true);
     expect(world.discards).toEqual([]);
   });
+
+  test('that the membership was begun by an earlier record than the one it was told of first: the same stint, and nothing is discarded', async () => {
+    const world = await World.running();
+    world.happen({ kind: 'remove', node: n1 });
+    const earlier = world.happen(join);
+    world.records.pop();
+    await world.clock.advance(1_000);
+    world.happen({ kind: 'weight', node: 'n2' as NodeId, weight: 2 });
+    const later = world.happen(join);
+    world.hear();
+    await world.settle();
+    expect(world.disk.tenure).toEqual({ stint: later.id, loss: undefined });
+    const actor = world.epoch.current;
+    world.discards.length = 0;
+    // A command that had failed at a node whose disk was failing, and was given once more: the node has started again, and finds the record on its disk.
+    world.records.push({ ...earlier, id: 'f'.repeat(16) });
+    world.hear();
+    await world.settle();
+    expect(world.member?.stint).toBe('f'.repeat(16));
+    expect(world.identity.isSettled).toBe(true);
+    expect(world.discards).toEqual([]);
+    expect(world.epoch.current).toBe(actor);
+  });
 });

@@ -164,7 +164,7 @@ export class StoreIdentity {
   #compare(member: Member | undefined): StoreStanding {
     if (member === undefined) return 'stranger';
     if (member.actors.some(({ id }) => !this.#env.epoch.has(id))) return 'lost';
-    if (this.#tenure?.stint !== member.stint || this.#tenure.loss !== member.loss) return 'foreign';
+    if (this.#tenure === undefined || !isOfStint(this.#tenure, member) || this.#tenure.loss !== member.loss) return 'foreign';
     return this.#confirmed ? 'settled' : 'unconfirmed';
   }
 
@@ -211,9 +211,10 @@ export class StoreIdentity {
   }
 
   /** Begins a new tenure with what may be kept of the old one. */
-  async #begin({ stint, loss }: Member): Promise<void> {
+  async #begin(member: Member): Promise<void> {
+    const { stint, loss } = member;
     const { epoch, tenures, discard, log } = this.#env;
-    const isNewStint = this.#tenure !== undefined && this.#tenure.stint !== stint;
+    const isNewStint = this.#tenure !== undefined && !isOfStint(this.#tenure, member);
     // What it minted in another stint is none of this one's: a copy of that store may be anywhere.
     if (isNewStint) {
       epoch.retire('this node is a member anew');
@@ -252,4 +253,9 @@ function describe(standing: StoreStanding): string {
     default:
       return standing;
   }
+}
+
+/** Whether the store was last used in the present stint, by whichever record that seemed to have begun. */
+function isOfStint({ stint }: Tenure, member: Member): boolean {
+  return stint === member.stint || member.alsoBegunBy.includes(stint);
 }

@@ -99,7 +99,7 @@ export const membership: readonly Mutation[] = [
     name: 'old-stint-data-kept',
     trap: 'a removed node brings its old data back when it joins again',
     file: IDENTITY,
-    find: "if (this.#tenure?.stint !== member.stint || this.#tenure.loss !== member.loss) return 'foreign';",
+    find: "if (this.#tenure === undefined || !isOfStint(this.#tenure, member) || this.#tenure.loss !== member.loss) return 'foreign';",
     replace: '',
     run: RETURNS,
   },

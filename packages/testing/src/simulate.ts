@@ -33,6 +33,8 @@ const RECOVERY_MS = 15_000;
 const PROBATION_MS = 10_000;
 /** What is only in memory is on disk after this. */
 const FLUSH_MS = 5_000;
+/** By then everybody has heard from everybody. */
+const ACQUAINTED_MS = 5_000;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const { seed, keepTrace = false, durationMs = DEFAULT_DURATION_MS, kinds = FAULT_KINDS } = options;
@@ -95,13 +97,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const custody = new Custody({ mishaps: disks.mishaps, ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const isWhole = !isCore && schedule.every(({ kind }) => WHOLE.has(kind));
+  const isAcquainted = schedule.every(({ kind, atMs }) => kind !== 'pause' || atMs > ACQUAINTED_MS);
   violations.push(
     ...world.problems,
     ...dots.violations,
     ...copies.violations,
     ...suspicion.violations,
     ...differences.map((difference) => `not converged: ${difference}`),
-    ...load.judge(states, { custody, witness, isSteady, isWhole, dots }, healedMs + RECOVERY_MS),
+    ...load.judge(states, { custody, witness, isSteady, isWhole, isAcquainted, dots }, healedMs + RECOVERY_MS),
   );
   if (isConverged) {
     await pauseWorkers(cluster);

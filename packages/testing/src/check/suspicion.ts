@@ -5,7 +5,8 @@
  * The claims, of a member that has been up, ready, awake, and without trouble of its disk, for so long that whatever was asked of it before is over:
  *
  *   no node and no router whose link to it has been as usual for as long begins to suspect it
- *   no hint for it comes to any disk, if the links of all processes to it have been so, and the ring has stayed
+ *   no hint for it comes to any disk, if the links of all processes to it have been so, the ring has stayed, and all others but the keeper are well: else it may be slow,
+ *   not to answer but to lead a write that waits for them, and somebody else is asked to lead it
  *
  * Of whoever suspects it, nothing is asked: it may have just started, have trouble of its own, or have slept. What it thinks at one moment was brought about before that, so
  * what becomes of the member afterwards does not matter. A hint that lies there already may grow, and one that a crash brings back is not new.
@@ -21,6 +22,8 @@ import type { DiskImage, SimulatedDisk } from '../world/disk.js';
 
 /** Virtual ms. Longer than any request of coordination waits (`REPAIR_TIMEOUT_MS`), than the row of timeouts that makes a suspect, and than a suspect goes without a probe. */
 const SETTLED_MS = 15_000;
+/** No write is led for longer. */
+const LED_MS = 3_000;
 
 export class Suspicion {
   readonly #suspicions: string[] = [];
@@ -78,7 +81,7 @@ export class Suspicion {
     const { connections } = this.#cluster;
     const links = [...connections].map((name) => this.#conditions.linkedSinceMs(name, owner));
     const sinceMs = Math.max(this.#conditions.wellSinceMs(owner), this.#conditions.ringsSinceMs, ...links);
-    if (!this.#isLongAgo(sinceMs)) return;
+    if (!this.#isLongAgo(sinceMs) || !this.#areOthersWell(keeper)) return;
     const awake = [...connections].flatMap((name) => {
       const since = this.#awakeSince(name);
       return since === undefined ? [] : `${name} awake since ${since}`;
@@ -86,6 +89,12 @@ export class Suspicion {
     this.#needless.push(
       `needless hint: at ${this.#now} ${keeper} keeps a hint for ${owner}, which has been well and in reach of everybody since ${seconds(sinceMs)} (${awake.join(', ') || 'nobody has slept'})`,
     );
+  }
+
+  #areOthersWell(keeper: NodeId): boolean {
+    const { world, members } = this.#cluster;
+    const others = [...members.keys()].filter((name) => name !== keeper);
+    return others.every((name) => world.nowMs - this.#conditions.wellSinceMs(name) > LED_MS);
   }
 
   #isLongAgo(sinceMs: number): boolean {

@@ -81,7 +81,7 @@ export class LoggedWorkload implements Workload {
     return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind, forged });
   }
 
-  judge({ state, custody, witness, isSteady, isWhole, dots }: Evidence): string[] {
+  judge({ state, custody, witness, isSteady, isWhole, isAcquainted, dots }: Evidence): string[] {
     const { log, bucket } = this;
     const repeated = new Set([...dots.repeated, ...this.#perhapsRepeated()]);
     const { durability, resolver } = bucket.properties;
@@ -89,7 +89,7 @@ export class LoggedWorkload implements Workload {
     const outcomes = [
       ...checkForgeries(log, witness),
       ...checkOutcomes(log, witness, durability),
-      ...checkLateMints(log, dots, durability),
+      ...(isAcquainted ? checkLateMints(log, dots, durability) : []),
     ];
     if (resolver === 'last-write-wins') return [...outcomes, ...checkLastWrites(log, state, witness, mayBeLost)];
     const present = new Map<string, Set<string>>();

@@ -1,5 +1,5 @@
 /** Routing in turns: of all that an application starts, so much is under way at a time (`turns.ts`). */
-import { Turns } from '@armature/coordination';
+import type { Turns } from '@armature/coordination';
 import type { FetchOptions, ScanReply, WriteReply } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { ClientScan, ClientWrite, Fetched, Routing, RoutingKind } from './routing.js';

@@ -53,7 +53,9 @@ test('a burst that takes longer than its deadline allows: what can be done is do
   const done = (await Promise.all(outcomes)).filter((outcome) => outcome === 'done').length;
   expect(done).toBeGreaterThanOrEqual(90);
   expect(begun, 'nothing was begun that could not be ended in time').toBe(done);
-  expect(await Promise.all(outcomes)).toEqual([...Array(done).fill('done'), ...Array(1_000 - done).fill('overloaded')]);
+  const first = (await Promise.all(outcomes)).slice(0, done);
+  expect(new Set(first)).toEqual(new Set(['done']));
+  expect(new Set((await Promise.all(outcomes)).slice(done))).toEqual(new Set(['overloaded']));
   expect(turns.waiting).toBe(0);
 });
 

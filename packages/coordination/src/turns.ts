@@ -80,7 +80,7 @@ export class Turns {
     return new Promise<T>((resolve, reject) => {
       const deadlineMs = this.#clock.monotonicMs() + timeoutMs;
       const one: Waiting = {
-        begin: (leftMs) => this.#begin(work(leftMs)).then(resolve, reject),
+        begin: (leftMs) => void this.#begin(work(leftMs)).then(resolve, reject),
         refuse: (why) => reject(this.#refused(why)),
         deadlineMs,
         timer: this.#clock.after(timeoutMs, () => {

@@ -182,14 +182,8 @@ function judged(state: PutState): PutState {
   if (state.verdict !== 'replicating') return state;
   const { plan, standIns } = state;
   const { w, pw, dw } = plan.quorum;
-  const primaries = tally(
-    state,
-    plan.owners.map((owner) => [owner]),
-  );
-  const copies = tally(
-    state,
-    plan.owners.map((owner) => [owner, ...standIns.flatMap((one) => (one.owner === owner ? [one.node] : []))]),
-  );
+  const primaries = tally(state, plan.owners, NOBODY);
+  const copies = standIns.length === 0 ? primaries : tally(state, plan.owners, standIns);
   const { acknowledged, durable } = copies;
   if (acknowledged >= w && primaries.acknowledged >= pw && durable >= dw) return { ...state, verdict: 'written' };
   const isReachable =
@@ -208,12 +202,19 @@ interface Count {
   mayBecomeDurable: number;
 }
 
-/** What these groups have said: each counts once, by the best word in it. */
-function tally(state: PutState, groups: readonly (readonly NodeId[])[]): Count {
+const NOBODY: readonly StandIn[] = [];
+
+/** What these owners have said, each together with those who stand in for it: it counts once, by the best word of them. On the path of every acknowledgement. */
+function tally(state: PutState, owners: readonly NodeId[], standIns: readonly StandIn[]): Count {
   const count = { acknowledged: 0, durable: 0, silent: 0, mayBecomeDurable: 0 };
-  for (const group of groups) {
-    const isSilent = group.some((node) => !hasAnswered(state, node));
-    const best = Math.max(...group.map((node) => strength(outcomeOf(state, node) ?? 'waiting')));
+  for (const owner of owners) {
+    let isSilent = !hasAnswered(state, owner);
+    let best = strength(outcomeOf(state, owner) ?? 'waiting');
+    for (const { node, owner: absent } of standIns) {
+      if (absent !== owner) continue;
+      isSilent ||= !hasAnswered(state, node);
+      best = Math.max(best, strength(outcomeOf(state, node) ?? 'waiting'));
+    }
     if (best > 0) count.acknowledged++;
     else if (isSilent) count.silent++;
     if (best > 1) count.durable++;

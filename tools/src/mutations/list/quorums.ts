@@ -9,8 +9,8 @@ export const quorums: readonly Mutation[] = [
     name: 'w-counts-pending',
     trap: 'a new owner counts before it is one: W is met by pending owners',
     file: PUT,
-    find: 'plan.owners.map((owner) => [owner, ...standIns',
-    replace: '[...plan.owners, ...plan.pending].map((owner) => [owner, ...standIns',
+    find: 'const copies = standIns.length === 0 ? primaries : tally(state, plan.owners, standIns);',
+    replace: 'const copies = tally(state, [...plan.owners, ...plan.pending], standIns);',
     run: CHANGES,
   },
   {

@@ -172,7 +172,7 @@ function drawWorkload(
   const few = pick(random, [1, 2, 4]) as number;
   const drawnFadeMs = random.int(3) === 0 ? 5_000 + random.int(20_000) : Infinity;
   const common = {
-    thinkMs: wishes.thinkMs ?? 100 + random.int(800),
+    thinkMs: wishes.thinkMs ?? 150 + random.int(1_050),
     fadeMs: wishes.fadeMs ?? drawnFadeMs,
     deletes: wishes.deletes ?? 0.1,
     blind: wishes.blind ?? 0.15,

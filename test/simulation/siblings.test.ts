@@ -33,6 +33,26 @@ scenario('09: 100 updates, coordinated by all owners in turn, leave one value an
   }
 });
 
+scenario('09: a coordinator that has had 1,060 actors: its key is read, written and deleted as ever', async (stage) => {
+  const { key, owners } = stage.cast();
+  const [a] = owners;
+  let { context } = await stage.put(key, 'first', { at: a });
+  for (let i = 0; i < 1_060; i++) {
+    stage.crash(a);
+    await stage.start(a);
+    ({ context } = await stage.put(key, `v${i}`, { at: a, context }));
+  }
+  expect(stage.setOn(a, key)?.clock).toHaveLength(1_061);
+  for (const at of [undefined, ...owners]) {
+    expect(await stage.get(key, { r: 3, ...(at === undefined ? {} : { at }) })).toEqual(['v1059']);
+    await stage.put(key, 'v1059', { context: await stage.contextOf(key), ...(at === undefined ? {} : { at }) });
+  }
+  await stage.untilEqual();
+  expect(stage.held(a, key)).toEqual(['v1059']);
+  await stage.delete(key);
+  expect(await stage.get(key, { r: 3 })).toEqual([]);
+});
+
 scenario(
   '10: whatever contexts writers have, current, old or none, every read returns what a model of sets of events says',
   async (stage) => {

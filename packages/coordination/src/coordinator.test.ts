@@ -9,6 +9,7 @@ import {
   versionSet,
   versionVector,
   type ActorId,
+  type Version,
 } from '@armature/versioning';
 import { describe, expect, test, vi } from 'vitest';
 import { createSealer } from './index.js';
@@ -284,22 +285,29 @@ describe('a node that does not own the key', () => {
   });
 });
 
-test('a write after which the clock has more actors than a context may name was done: it is answered, without a context', async () => {
+test('a key whose clock has more actors than a context may name is read, written and deleted like any other', async () => {
   const cluster = await TestCluster.open();
   const client = new Client(cluster, N1);
-  const actors = Array.from({ length: MAX_CONTEXT_ENTRIES }, (_, i) => ({
+  const actors = Array.from({ length: MAX_CONTEXT_ENTRIES + 100 }, (_, i) => ({
     actor: i.toString(16).padStart(16, '0') as ActorId,
     counter: 1,
   }));
-  const version = valueVersion({ value: utf8Encode('old'), at: hlcFromMs(1_000), operation: cluster.operation() });
-  const crowd = encodeVersionSet(versionSet(versionVector(actors), [{ dot: actors[0]!, version }]));
+  const version = (text: string): Version =>
+    valueVersion({ value: utf8Encode(text), at: hlcFromMs(1_000), operation: cluster.operation() });
+  // The last actor in the order of the clock is one that matters.
+  const siblings = [actors[0]!, actors.at(-1)!].map((dot, i) => ({ dot, version: version(`old ${i}`) }));
+  const crowd = encodeVersionSet(versionSet(versionVector(actors), siblings));
   for (const one of THREE) await cluster.finish(cluster.at(one).replica.merge(addressFor('k'), crowd, BUCKET, 'os'));
-  const { context } = await client.get('k');
-  expect(context.length).toBeGreaterThan(MAX_CONTEXT_ENTRIES);
-  const written = await client.put('k', 'new', { context });
-  expect(written.context).toEqual(NONE);
-  expect(written.receipt.replicas.filter(({ outcome }) => outcome === 'durable').length).toBeGreaterThanOrEqual(2);
+
+  const read = await client.get('k');
+  expect(read.siblings).toHaveLength(2);
+  const written = await client.put('k', 'new', { context: read.context });
   expect(cluster.values(N1, 'k')).toEqual(['new']);
+  await client.put('k', 'newer', { context: written.context });
+  expect(cluster.values(N1, 'k')).toEqual(['newer']);
+  const { context } = await client.get('k');
+  await client.put('k', '', { context, tombstone: true });
+  expect(cluster.values(N1, 'k')).toEqual(['(deleted)']);
 });
 
 test('an unknown bucket, and nobody tells of the membership: the request ends at its deadline', async () => {

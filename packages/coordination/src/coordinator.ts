@@ -19,7 +19,6 @@ import type { HintStore } from '@armature/replica';
 import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
 import {
   EMPTY_CONTEXT,
-  MAX_CONTEXT_ENTRIES,
   checkMeta,
   contextAfter,
   contextOf,
@@ -135,9 +134,7 @@ export class Coordinator {
     this.#env.metrics.tookPart('put', receipt);
     if (!request.options.returnContext) return { kind: 'write', context: EMPTY_BYTES, receipt };
     const after = { ...contextAfter(set, before, dot), fastest: minting.self };
-    // More actors than a context may name: the write has been done all the same, and must not be told to have failed.
-    const sealed = after.clock.length > MAX_CONTEXT_ENTRIES ? EMPTY_BYTES : this.#sealer.seal(after, request.address);
-    return { kind: 'write', context: sealed, receipt };
+    return { kind: 'write', context: this.#sealer.seal(after, request.address), receipt };
   }
 
   async scan(request: ScanRequest, timeoutMs: number): Promise<ScanReply> {

@@ -235,6 +235,41 @@ describe('retiring', () => {
   );
 });
 
+describe('the pace', () => {
+  /** Retires each actor after it has lasted for so long, and counts those that are taken in a time. */
+  const takenIn = async (durationMs: number, lastingMs: number): Promise<number> => {
+    const world = new World();
+    const epoch = await world.open();
+    let taken = 0;
+    for (const endMs = world.clock.monotonicMs() + durationMs; world.clock.monotonicMs() < endMs;) {
+      if (epoch.current !== undefined) taken++;
+      epoch.retire('a commit failed');
+      await world.clock.advance(Math.max(1, lastingMs));
+    }
+    return taken;
+  };
+
+  test('a disk at the brink takes an actor a minute in the long run, not one with each failure', async () => {
+    expect(await takenIn(3_600_000, 100)).toBeLessThan(80);
+  });
+
+  test('retirements that are far apart are not held up', async () => {
+    expect(await takenIn(24 * 3_600_000, 20 * 60_000)).toBe(72);
+  });
+
+  test('while it waits it says so, and for how long; then it takes a fresh one without being asked', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    for (let i = 0; i < 4; i++) {
+      await epoch.renewed();
+      epoch.retire('a commit failed');
+    }
+    await expect(epoch.renewed()).rejects.toMatchObject({ code: 'unavailable', details: { waitMs: 1_000 } });
+    await world.clock.advance(1_000);
+    expect(epoch.current).toBeDefined();
+  });
+});
+
 describe('closing', () => {
   test('without an actor nothing is vouched for: the next start takes a fresh one', async () => {
     const world = new World();

@@ -16,7 +16,8 @@
  * The document also names the actors that this store has had. The membership history tells which actor a node said last that its store mints under; a
  * store that never had that one is not the store that was here last (`docs/decisions/0006-lost-stores.md`).
  *
- * The price is one clock entry per unclean stop or long rest, in the keys written in that epoch.
+ * The price is one clock entry per unclean stop or long rest, in the keys written in that epoch. A store that retires one actor after the other waits before it
+ * takes the next (renewal-pace.ts).
  *
  * What a store *drops*, because others have it or because it is a tombstone that nobody needs any more, it has not forgotten: the count of its own events in
  * what it dropped is kept as the *floor*. A key that is created again gets counters above it, so that no dot of its former life names another value; and
@@ -26,6 +27,7 @@
 import { ArmatureError, toArmatureError, utf8Decode, utf8Encode, type Random } from '@armature/kernel';
 import type { Clock, Counter, Logger, Telemetry, Timer } from '@armature/runtime';
 import { counterOf, mintActorId, parseActorId, type ActorId, type VersionVector } from '@armature/versioning';
+import { RenewalPace } from './renewal-pace.js';
 
 /** Where the epoch is kept: a small document that is on stable storage when `save` resolves. */
 export interface EpochStore {
@@ -86,6 +88,7 @@ export class ActorEpoch implements Epoch {
   #floor = 0;
   #had: readonly ActorId[] = [];
   #recorded: readonly ActorId[] = [];
+  readonly #pace = new RenewalPace();
   #saving: Promise<void> | undefined;
   #retry: Timer | undefined;
   #closed = false;
@@ -153,17 +156,20 @@ export class ActorEpoch implements Epoch {
     this.#env.log.warn({ retired: this.#actor, reason }, 'retiring the actor');
     this.#retired.add();
     this.#actor = undefined;
+    this.#pace.retired(this.#env.clock.monotonicMs());
     this.#renewInBackground();
   }
 
   /**
-   * The current actor once there is one. Rejects with the storage error when it cannot be made durable (the next call tries again), and with
-   * `closed` after `close`.
+   * The current actor once there is one. Rejects with the storage error when it cannot be made durable (the next call tries again), with
+   * `unavailable` while too many have been retired in a row, and with `closed` after `close`.
    */
   async renewed(): Promise<ActorId> {
     for (let attempt = 0; attempt < MAX_RENEWALS; attempt++) {
       if (this.#closed) throw new ArmatureError('closed', 'the replica is closed', { remedy: 'Write to another node.' });
       if (this.#actor !== undefined) return this.#actor;
+      const waitMs = this.#pace.waitMs(this.#env.clock.monotonicMs());
+      if (waitMs > 0) throw tooManyRetired(waitMs);
       this.#saving ??= this.#takeFresh().finally(() => (this.#saving = undefined));
       await this.#saving;
     }
@@ -190,7 +196,8 @@ export class ActorEpoch implements Epoch {
     this.renewed().catch(() => {
       if (this.#closed) return;
       this.#retry?.cancel();
-      this.#retry = this.#env.clock.after(RENEWAL_RETRY_MS, () => this.#renewInBackground());
+      const waitMs = this.#pace.waitMs(this.#env.clock.monotonicMs());
+      this.#retry = this.#env.clock.after(waitMs > 0 ? waitMs : RENEWAL_RETRY_MS, () => this.#renewInBackground());
     });
   }
 
@@ -201,6 +208,7 @@ export class ActorEpoch implements Epoch {
     await this.#save(actor, undefined);
     if (this.#closed) return;
     this.#actor = actor;
+    this.#pace.taken(this.#env.clock.monotonicMs());
     this.#env.log.info({ actor }, 'minting under a fresh actor');
   }
 
@@ -208,6 +216,14 @@ export class ActorEpoch implements Epoch {
     const document = { actor, closedAtMs, floor: this.#floor, had: this.#had, recorded: this.#recorded };
     return this.#env.store.save(formatDocument(document));
   }
+}
+
+function tooManyRetired(waitMs: number): ArmatureError {
+  return new ArmatureError('unavailable', 'this node takes no fresh actor yet: it has retired several in a row', {
+    remedy:
+      'Other replicas take the writes meanwhile. See the log for what retires the actors; mostly it is a disk that is full or fails.',
+    details: { waitMs: Math.ceil(waitMs) },
+  });
 }
 
 /** A document that cannot be read is as good as none. */

@@ -36,8 +36,8 @@ import {
   type Result,
 } from '@armature/kernel';
 import { readHlc, readVersionVector, writeHlc, writeVersionVector } from './clock-codec.js';
-import type { CausalContext } from './version-set.js';
-import { versionVector } from './version-vector.js';
+import { MAX_CONTEXT_ENTRIES, type CausalContext } from './version-set.js';
+import { partOfVector, versionVector } from './version-vector.js';
 
 /** The cluster's key for contexts: a function, not bytes, so that logging or serialising it shows nothing. */
 export interface ContextKey {
@@ -57,8 +57,6 @@ export interface ContextBinding {
   readonly address: BinaryString;
 }
 
-/** Actors in a context. A key has one per replica and store epoch, so this is thousands of disk losses away. */
-export const MAX_CONTEXT_ENTRIES = 1024;
 /** Longest context accepted: 1,024 entries of at most 16 bytes take half of it. */
 export const MAX_CONTEXT_BYTES = 32 * 1024;
 
@@ -75,17 +73,15 @@ export function deriveContextKey(secret: Uint8Array | string, cluster: ClusterNa
   return { mac: (message) => createHmac('sha256', key).update(message).digest().subarray(0, MAC_BYTES) };
 }
 
-/** The bytes for the user. Throws `too-large` for a clock of more than `MAX_CONTEXT_ENTRIES` actors. */
+/**
+ * The bytes for the user. Of a clock with more than `MAX_CONTEXT_ENTRIES` actors only so many are named, whichever they are: `contextOf` and `contextAfter`
+ * know which of them matter, and return clocks that are no longer than that.
+ */
 export function sealContext(contents: ContextContents, key: ContextKey, binding: ContextBinding): Uint8Array {
-  if (contents.clock.length > MAX_CONTEXT_ENTRIES) {
-    throw new ArmatureError('too-large', `the key's clock names ${contents.clock.length} actors (limit ${MAX_CONTEXT_ENTRIES})`, {
-      remedy: 'Find out why replicas of this key keep losing their stores; then copy the value to another key.',
-    });
-  }
   const writer = bindingWriter(binding);
   const start = writer.length;
   writer.u8(FORMAT).u32(0);
-  writeVersionVector(writer, contents.clock);
+  writeVersionVector(writer, partOfVector(contents.clock, MAX_CONTEXT_ENTRIES, []));
   writeVersionVector(writer, versionVector(contents.own === undefined ? [] : [contents.own]));
   writeHlc(writer, contents.at);
   writer.text(contents.fastest ?? '');

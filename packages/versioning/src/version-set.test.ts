@@ -1,7 +1,7 @@
-import { AssertionError, hlcFromMs, type Hlc } from '@armature/kernel';
+import { AssertionError, HLC_ZERO, hlcFromMs, type Hlc } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ActorId } from './actor.js';
+import type { ActorId, Dot } from './actor.js';
 import { ACTORS, actor, operation, set, vector } from './arbitrary.test-support.js';
 import { encodeVersionSet } from './codec.js';
 import {
@@ -16,6 +16,7 @@ import { MAX_SUPERSEDED, NONE_SUPERSEDED, countSuperseded, isSuperseded, superse
 import { tombstoneVersion, valueVersion, type Version } from './version.js';
 import {
   EMPTY_CONTEXT,
+  MAX_CONTEXT_ENTRIES,
   checkSiblingCap,
   contextAfter,
   contextOf,
@@ -37,7 +38,7 @@ import {
   type CausalContext,
   type VersionSet,
 } from './version-set.js';
-import { EMPTY_VECTOR, counterOf, covers, descends, versionVector } from './version-vector.js';
+import { EMPTY_VECTOR, counterOf, covers, descends, versionVector, withDot } from './version-vector.js';
 
 const [a, b, c] = ACTORS as [ActorId, ActorId, ActorId];
 const written = (n: number, at = 1000 + n): Version =>
@@ -428,5 +429,41 @@ describe('the context after a put', () => {
         });
       }),
     );
+  });
+});
+
+describe('the context of a set with more actors than a context may name', () => {
+  const crowd = Array.from({ length: MAX_CONTEXT_ENTRIES + 50 }, (_, i) => ({
+    actor: (i + 1).toString(16).padStart(16, '0') as ActorId,
+    counter: 2,
+  }));
+  const clock = versionVector(crowd);
+  const held = [crowd[3], crowd[700], crowd.at(-1)].map((dot, n) => ({ dot: dot as Dot, version: written(n) }));
+  const read = versionSet(clock, held);
+
+  it('names as many as it may, and supersedes every sibling that was read', () => {
+    const context = contextOf(read);
+    expect(context.clock).toHaveLength(MAX_CONTEXT_ENTRIES);
+    expect(descends(clock, context.clock)).toBe(true);
+    expect(values(mint(read, a, context.clock, written(9)).set)).toEqual([9]);
+  });
+
+  it('a replica that lags shows what was superseded before, until it is joined with one that was read', () => {
+    const context = contextOf(read);
+    const left = crowd.find(({ actor }) => counterOf(context.clock, actor) === 0) as Dot;
+    const lagging = versionSet(versionVector([left]), [{ dot: left, version: written(5) }]);
+    const minted = mint(lagging, a, context.clock, written(9)).set;
+    expect(values(minted)).toEqual([5, 9]);
+    expect(values(join(minted, read))).toEqual([9]);
+  });
+
+  it('after a put beside unread siblings it names the put itself, and covers none of them', () => {
+    const before = { clock: contextOf(versionSet(clock, [])).clock, at: HLC_ZERO };
+    const unread = { dot: { actor: 'f'.repeat(16) as ActorId, counter: 1 }, version: written(6) };
+    const local = versionSet(withDot(clock, unread.dot), [unread]);
+    const minted = mint(local, a, before.clock, written(9));
+    const after = contextAfter(minted.set, before, minted.dot);
+    expect(after.clock.length).toBeLessThanOrEqual(MAX_CONTEXT_ENTRIES);
+    expect(values(mint(minted.set, b, after.clock, written(10), { own: after.own }).set)).toEqual([6, 10]);
   });
 });

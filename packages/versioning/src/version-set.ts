@@ -40,6 +40,7 @@ import {
   counterOf,
   covers,
   mergeVersionVectors,
+  partOfVector,
   withDot,
   withNextDot,
   type VersionVector,
@@ -83,6 +84,9 @@ export const EMPTY_CONTEXT: CausalContext = Object.freeze({ clock: EMPTY_VECTOR,
 
 /** Siblings a put may leave before it is refused: enough for any honest conflict, few enough to read at once. */
 export const DEFAULT_MAX_SIBLINGS = 100;
+
+/** Actors that a context names at most. A key has one per replica and store epoch, so it takes a crash loop to reach this. */
+export const MAX_CONTEXT_ENTRIES = 1024;
 
 /** A set from parts, canonically ordered. Asserts that dots are distinct and covered by the clock. */
 export function versionSet(
@@ -226,7 +230,7 @@ export function contextAfter(set: VersionSet, context: CausalContext, dot: Dot |
   if (dot === undefined) return context;
   if (set.siblings.length === 1) return contextOf(set);
   const before = context.own === undefined ? context.clock : withNextDot(context.clock, context.own);
-  const clock = withNextDot(before, dot);
+  const clock = contextClock(withNextDot(before, dot), [{ dot }, ...set.siblings]);
   const written = set.siblings.find((sibling) => compareDots(sibling.dot, dot) === 0);
   const at = written === undefined || written.version.at < context.at ? context.at : written.version.at;
   return covers(clock, dot) ? { clock, at } : { clock, own: dot, at };
@@ -284,7 +288,30 @@ export function liveSiblings(set: VersionSet): readonly Sibling[] {
  * sibling its holder never saw makes the holder's next put destroy that sibling unread.
  */
 export function contextOf(set: VersionSet): CausalContext {
-  return { clock: set.clock, at: latestTimestamp(set) };
+  return { clock: contextClock(set.clock, set.siblings), at: latestTimestamp(set) };
+}
+
+/**
+ * As much of a reader's clock as a context may name (`MAX_CONTEXT_ENTRIES`), the entries of these siblings' actors before all others.
+ *
+ * Leaving entries out is safe. A put supersedes what its context covers, so with fewer entries it supersedes less, and never anything that
+ * was not read. It still supersedes every sibling that was read, because the entries of their actors come first.
+ *
+ * What is left out are events that the siblings themselves have superseded. The replicas that answered the read count those events in their own
+ * clocks, and keep them there when the put is merged into what they hold. A replica that lags may hold one of these events as a sibling. It then shows that old
+ * version beside the new one until it is joined with a replica that answered the read. A read of both, a repair or an exchange does that.
+ *
+ * A context that leaves out the entry of the minting actor can not show that the actor's store has forgotten events (`isAmnesiac`). Another
+ * replica's set still shows it.
+ */
+function contextClock(clock: VersionVector, siblings: readonly Pick<Sibling, 'dot'>[]): VersionVector {
+  return clock.length <= MAX_CONTEXT_ENTRIES
+    ? clock
+    : partOfVector(
+        clock,
+        MAX_CONTEXT_ENTRIES,
+        siblings.map(({ dot }) => dot),
+      );
 }
 
 /** The greatest timestamp among the siblings; zero for none. */

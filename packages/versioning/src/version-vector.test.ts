@@ -11,6 +11,7 @@ import {
   descends,
   incrementVersionVector,
   mergeVersionVectors,
+  partOfVector,
   versionVector,
   withDot,
   type VersionVector,
@@ -72,6 +73,20 @@ describe('version vectors are sets of events', () => {
         expect(counterOf(next, who)).toBe(counterOf(a, who) + 1);
         expect(events(next).size).toBe(events(a).size + 1);
         expect(compareVersionVectors(next, a)).toBe('after');
+      }),
+    );
+  });
+
+  it('a part covers nothing that the whole does not, is as long as it may be, and has the entries asked for before others', () => {
+    fc.assert(
+      fc.property(vector, fc.nat(5), fc.array(dot, { maxLength: 3 }), (whole, limit, first) => {
+        const part = partOfVector(whole, limit, first);
+        expect(descends(whole, part)).toBe(true);
+        expect(part.every((entry) => whole.includes(entry))).toBe(true);
+        const wanted = [...new Set(first.map(({ actor }) => actor))].slice(0, limit).filter((one) => counterOf(whole, one) > 0);
+        if (whole.length <= limit) expect(part).toBe(whole);
+        else expect(part.length).toBeLessThanOrEqual(limit);
+        for (const one of wanted) expect(counterOf(part, one)).toBe(counterOf(whole, one));
       }),
     );
   });

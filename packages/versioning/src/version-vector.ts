@@ -100,3 +100,15 @@ export function withNextDot(vector: VersionVector, dot: Dot): VersionVector {
 export function incrementVersionVector(vector: VersionVector, actor: ActorId): VersionVector {
   return withDot(vector, { actor, counter: counterOf(vector, actor) + 1 });
 }
+
+/**
+ * At most `limit` entries of the vector: those of the actors of `first` before all others. The vector itself where it is no longer than that.
+ * It covers nothing that the vector does not cover.
+ */
+export function partOfVector(vector: VersionVector, limit: number, first: readonly Dot[]): VersionVector {
+  if (vector.length <= limit) return vector;
+  const wanted = new Set<ActorId>();
+  for (const { actor } of first) if (wanted.size < limit) wanted.add(actor);
+  let others = limit - wanted.size;
+  return vector.filter(({ actor }) => wanted.has(actor) || others-- > 0) as readonly Dot[] as VersionVector;
+}

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   readonly terminal?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** What the system says the arguments are; nothing by default. */
+  readonly rawArguments?: readonly Uint8Array[];
   readonly interrupt?: AbortSignal;
   /** Called with what goes to standard output, as it goes. */
   readonly onOut?: (text: string) => void;
@@ -36,6 +38,7 @@ export function runnerOver(connect: (options: ConnectOptions) => Promise<Client>
       stdout: stdout.stream,
       stderr: stderr.stream,
       env: options.env ?? { ARMATURE_SECRET: 'sixteen bytes, or more' },
+      rawArguments: () => options.rawArguments,
       clock: systemClock,
       connect,
       catchInterrupt: () => options.interrupt ?? new AbortController().signal,

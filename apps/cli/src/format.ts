@@ -2,7 +2,7 @@
  * Figures and bytes as people read them. Keys and values are any bytes and may come from anybody: nothing is shown on a
  * terminal before it is known to be plain text, or escaped.
  */
-import { toBase64Url, utf8Encode } from '@armature/kernel';
+import { exactUtf8Decode, toBase64Url, utf8Encode } from '@armature/kernel';
 import Table from 'cli-table3';
 import type { Session } from './session.js';
 
@@ -59,20 +59,9 @@ export function tableText(session: Session, headings: readonly string[], rows: r
     .join('\n');
 }
 
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** The text that the bytes are the UTF-8 of; undefined for all others. */
-export function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return strictUtf8.decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Bytes as a field of a JSON document: `{ [name]: text }`, or `{ [name + 'Base64']: ... }` where they are no text. */
 export function bytesField(name: string, bytes: Uint8Array): Readonly<Record<string, string>> {
-  const text = textOf(bytes);
+  const text = exactUtf8Decode(bytes);
   return text === undefined ? { [`${name}Base64`]: toBase64Url(bytes) } : { [name]: text };
 }
 
@@ -83,7 +72,7 @@ export function isPlainLine(text: string): boolean {
 
 /** A key for the eye: itself where it is plain text, else escaped, in double quotes. */
 export function keyText(key: Uint8Array): string {
-  const text = textOf(key);
+  const text = exactUtf8Decode(key);
   if (text !== undefined && isPlainLine(text)) return text;
   const escaped = [...(text === undefined ? key : utf8Encode(text))].map((byte) =>
     byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c

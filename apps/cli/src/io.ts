@@ -15,6 +15,8 @@ export interface CliIo {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly env: Environment;
+  /** The arguments as bytes, in their order; undefined where the system does not tell. */
+  readonly rawArguments: () => readonly Uint8Array[] | undefined;
   readonly clock: Clock;
   readonly connect: (options: ConnectOptions) => Promise<Client>;
   /**

@@ -5,6 +5,7 @@
 import { connect } from '@armature/client';
 import { EXIT } from '@armature/process';
 import { systemClock } from '@armature/runtime';
+import { rawArguments } from './raw-arguments.js';
 import { runCli } from './run-cli.js';
 
 const interruption = new AbortController();
@@ -24,11 +25,13 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-process.exitCode = await runCli(process.argv.slice(2), {
+const args = process.argv.slice(2);
+process.exitCode = await runCli(args, {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
+  rawArguments: () => rawArguments(args.length),
   clock: systemClock,
   connect,
   catchInterrupt() {

@@ -1,5 +1,5 @@
 /** What users type, checked where it enters: keys, quorums, properties, lists. All throw `invalid-argument` with the way out. */
-import { ArmatureError, fromBase64, unwrap, utf8Encode } from '@armature/kernel';
+import { ArmatureError, exactUtf8Encode, fromBase64, unwrap } from '@armature/kernel';
 import { parseQuorumWord, type QuorumWord } from '@armature/protocol';
 
 export function invalid(message: string, remedy: string): ArmatureError {
@@ -8,10 +8,17 @@ export function invalid(message: string, remedy: string): ArmatureError {
 
 /** A key as typed: text, or base64 of any bytes. */
 export function parseKey(text: string, isBase64: boolean): Uint8Array {
-  if (!isBase64) return utf8Encode(text);
+  if (!isBase64) return bytesOfText(text, 'the key', 'Give it as base64, with --base64-key.');
   const bytes = fromBase64(text);
   if (bytes === undefined)
     throw invalid(`the key ${JSON.stringify(text.slice(0, 80))} is not base64`, 'Encode it as base64 or base64url.');
+  return bytes;
+}
+
+/** Text as UTF-8; refused where it has none. */
+export function bytesOfText(text: string, what: string, remedy: string): Uint8Array {
+  const bytes = exactUtf8Encode(text);
+  if (bytes === undefined) throw invalid(`${what} holds half a surrogate pair, which UTF-8 cannot express`, remedy);
   return bytes;
 }
 

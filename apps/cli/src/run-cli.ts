@@ -5,6 +5,7 @@ import { CommanderError } from 'commander';
 import { voiceOf, type Commands } from './command.js';
 import { writeOut, type CliIo } from './io.js';
 import { makeProgram } from './program.js';
+import { checkArguments } from './raw-arguments.js';
 import { tellError, type Voice } from './session.js';
 
 /** `args` without the program's own name. Does not reject. */
@@ -16,6 +17,8 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCo
     writeOut: (text) => (printed += text),
     writeErr: (text) => (complaint += text),
   });
+  // Once the options are read, so that a refusal is told in the form that was asked for, and before anything is done.
+  program.hook('preAction', () => checkArguments(args, io.rawArguments));
   try {
     await program.parseAsync(args, { from: 'user' });
     return commands.exitCode;

@@ -14,6 +14,7 @@ function everyCommand(): string[][] {
     stdout: stream,
     stderr: stream,
     env: {},
+    rawArguments: () => undefined,
     clock: systemClock,
     connect: () => Promise.reject(new Error('no')),
     catchInterrupt: () => new AbortController().signal,

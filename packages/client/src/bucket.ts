@@ -4,19 +4,16 @@
  * Concurrent writes are never dropped: `get` returns all of them, and the bucket's merge function makes one of them. `update` is the loop that
  * most applications want: read, merge, change, write with the context of the read.
  */
-import { toHex, unwrap, utf8Encode, parseBucketName, type BinaryString, type BucketName, type Random } from '@armature/kernel';
-import { checkedAddress } from '@armature/coordination';
+import { toHex, unwrap, parseBucketName, type BinaryString, type BucketName, type Random } from '@armature/kernel';
 import type { FetchedSibling, Meta, QuorumWord, Receipt, ScanReply, WriteOptions } from '@armature/protocol';
-import { keyOfAddress, type Address } from '@armature/ring';
+import { keyOfAddress } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
 import { applying, type Codec } from './codec.js';
 import { Entry, type Sibling } from './entry.js';
+import { addressOfKey, metaWith, type Key } from './key.js';
 import { ReadContext } from './read-context.js';
 import { retrying } from './retry.js';
-import type { ClientScan, Routing } from './routing.js';
-
-/** Text keys are stored as UTF-8. */
-export type Key = string | Uint8Array;
+import type { ClientScan, Fetched, Routing } from './routing.js';
 
 export interface BucketOptions<T> {
   readonly codec: Codec<T>;
@@ -93,11 +90,7 @@ export class Bucket<T> {
 
   /** `get`, with the context even where there is no value: for writers that replace whatever is there. */
   async read(key: Key, options: ReadOptions = {}): Promise<Reading<T>> {
-    const address = this.#address(key);
-    const quorum = { r: options.r ?? 'default', pr: options.pr ?? 'default' } as const;
-    const fetched = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) =>
-      this.#env.routing.fetch(address, quorum, leftMs),
-    );
+    const fetched = await this.#fetch(key, options);
     const { receipt } = fetched;
     if (fetched.siblings.length === 0) return { entry: undefined, context: undefined, receipt };
     const live = fetched.siblings.filter(({ tombstone }) => !tombstone).map((sibling) => this.#decode(sibling));
@@ -108,7 +101,7 @@ export class Bucket<T> {
   /** Writes a value. With the context of a read it replaces what that read returned; without, it becomes a sibling of what is there. */
   put(key: Key, value: T, options: PutOptions = {}): Promise<Written> {
     const { codec } = this.#options;
-    const meta: Meta = Object.entries({ 'content-type': codec.contentType, ...options.meta });
+    const meta = metaWith(codec.contentType, options.meta);
     return this.#write(key, { tombstone: false, value: applying('the codec', () => codec.encode(value)), meta }, options);
   }
 
@@ -119,8 +112,9 @@ export class Bucket<T> {
   async delete(key: Key, options: PutOptions = {}): Promise<boolean> {
     let { context } = options;
     if (context === undefined) {
-      const found = await this.read(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
-      if (found.entry === undefined) return false;
+      // Not decoded: what no codec understands can be deleted too.
+      const found = await this.#fetch(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
+      if (found.siblings.every(({ tombstone }) => tombstone)) return false;
       context = found.context;
     }
     await this.#write(key, { tombstone: true, value: new Uint8Array(0), meta: [] }, { ...options, context });
@@ -159,6 +153,12 @@ export class Bucket<T> {
     for await (const { key } of this.#scan(false)) yield key;
   }
 
+  #fetch(key: Key, options: ReadOptions): Promise<Fetched> {
+    const address = addressOfKey(this.name, key);
+    const quorum = { r: options.r ?? 'default', pr: options.pr ?? 'default' } as const;
+    return retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) => this.#env.routing.fetch(address, quorum, leftMs));
+  }
+
   async *#scan(withValues: boolean): AsyncGenerator<{ key: Uint8Array; siblings: readonly FetchedSibling[] }> {
     let cursor: BinaryString | undefined = '' as BinaryString;
     while (cursor !== undefined) {
@@ -179,7 +179,7 @@ export class Bucket<T> {
       returnContext: true,
     };
     const operation = options.operation ?? toHex(this.#env.random.bytes(8));
-    const write = { ...version, address: this.#address(key), context: options.context, operation, options: quorum };
+    const write = { ...version, address: addressOfKey(this.name, key), context: options.context, operation, options: quorum };
     const reply = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) =>
       this.#env.routing.write(write, leftMs),
     );
@@ -189,10 +189,6 @@ export class Bucket<T> {
   #decode(sibling: FetchedSibling): Sibling<T> {
     const value = applying('the codec', () => this.#options.codec.decode(sibling.value));
     return { value, writtenAt: new Date(sibling.at / 1024), meta: sibling.meta };
-  }
-
-  #address(key: Key): Address {
-    return unwrap(checkedAddress(this.name, typeof key === 'string' ? utf8Encode(key) : key));
   }
 
   #timeoutMs(own: number | undefined): number {

@@ -1,5 +1,5 @@
 /** Codecs: between the application's values and the opaque bytes that Armature stores (paper, section 2.3: "binary objects (blobs)"). */
-import { ArmatureError, utf8Decode, utf8Encode } from '@armature/kernel';
+import { ArmatureError, exactUtf8Decode, exactUtf8Encode } from '@armature/kernel';
 
 export interface Codec<T> {
   encode(value: T): Uint8Array;
@@ -16,7 +16,8 @@ export const bytes: Codec<Uint8Array> = {
   contentType: 'application/octet-stream',
 };
 
-export const utf8: Codec<string> = { encode: utf8Encode, decode: utf8Decode, contentType: 'text/plain; charset=utf-8' };
+/** Text as UTF-8. Throws for text that has none (half a surrogate pair) and for bytes that are none, so that no value changes on its way. */
+export const utf8: Codec<string> = { encode: encodeText, decode: decodeText, contentType: 'text/plain; charset=utf-8' };
 
 /**
  * JSON. `validate` turns what was parsed into a `T` or throws; without it values are what somebody once stored, whatever its
@@ -27,14 +28,26 @@ export function json<T>(validate?: (input: unknown) => T): Codec<T> {
     encode(value) {
       const text = JSON.stringify(value) as string | undefined;
       if (text === undefined) throw new TypeError('the value has no JSON form');
-      return utf8Encode(text);
+      return encodeText(text);
     },
     decode(stored) {
-      const parsed: unknown = JSON.parse(utf8Decode(stored));
+      const parsed: unknown = JSON.parse(decodeText(stored));
       return validate === undefined ? (parsed as T) : validate(parsed);
     },
     contentType: 'application/json',
   };
+}
+
+function encodeText(text: string): Uint8Array {
+  const encoded = exactUtf8Encode(text);
+  if (encoded === undefined) throw new TypeError('the text holds half a surrogate pair, which UTF-8 cannot express');
+  return encoded;
+}
+
+function decodeText(stored: Uint8Array): string {
+  const text = exactUtf8Decode(stored);
+  if (text === undefined) throw new TypeError('the stored bytes are not UTF-8; read them with the codec `bytes`');
+  return text;
 }
 
 /** Runs a piece of the application, and names it in the error if it throws. */

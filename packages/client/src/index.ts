@@ -3,6 +3,7 @@
  */
 export * from './admin.js';
 export * from './bucket.js';
+export type { Key } from './key.js';
 export { checkUnchanged, type Committed, type CostedPlan, type PlannedAgainst } from './change-plan.js';
 export * from './client.js';
 export * from './codec.js';

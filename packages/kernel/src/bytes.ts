@@ -11,6 +11,9 @@ export type BinaryString = Brand<string, 'BinaryString'>;
 
 export const EMPTY_BYTES = new Uint8Array(0);
 
+/** U+FFFD, which decoders put in the place of bytes that are no UTF-8. */
+export const REPLACEMENT = '\ufffd';
+
 /** A Buffer over the same memory: Buffer's methods are native, and V8 inlines them. No copy. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -24,6 +27,7 @@ export function fromBinaryString(text: BinaryString): Uint8Array {
   return Buffer.from(text, 'latin1');
 }
 
+/** Text to UTF-8; half a surrogate pair becomes U+FFFD. */
 export function utf8Encode(text: string): Uint8Array {
   return Buffer.from(text, 'utf8');
 }
@@ -31,6 +35,21 @@ export function utf8Encode(text: string): Uint8Array {
 /** UTF-8 to text; malformed sequences become U+FFFD. */
 export function utf8Decode(bytes: Uint8Array): string {
   return asBuffer(bytes).toString('utf8');
+}
+
+/**
+ * The UTF-8 of a text, or undefined where it has none: half a surrogate pair. For keys and values, which must not change on their way:
+ * two texts must never become the same bytes.
+ */
+export function exactUtf8Encode(text: string): Uint8Array | undefined {
+  return text.isWellFormed() ? utf8Encode(text) : undefined;
+}
+
+/** The text that the bytes are the UTF-8 of, a byte order mark included; undefined for bytes that are no UTF-8. */
+export function exactUtf8Decode(bytes: Uint8Array): string | undefined {
+  const text = utf8Decode(bytes);
+  // Only a text with U+FFFD in it can have come from malformed bytes, or from the UTF-8 of that very character.
+  return !text.includes(REPLACEMENT) || bytesEqual(utf8Encode(text), bytes) ? text : undefined;
 }
 
 export function toHex(bytes: Uint8Array): string {

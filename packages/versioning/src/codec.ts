@@ -16,7 +16,7 @@
  *
  * Decoding is total: bounds are checked before reading, counts before allocating, and the only failure is a `DecodeError`.
  */
-import { ByteReader, ByteWriter, DecodeError, EMPTY_BYTES, bytesEqual, err, ok, utf8Encode, type Result } from '@armature/kernel';
+import { ByteReader, ByteWriter, DecodeError, EMPTY_BYTES, err, exactUtf8Decode, ok, type Result } from '@armature/kernel';
 import type { Dot } from './actor.js';
 import { readCounter, readHlc, readVersionVector, writeHlc, writeId, writeVersionVector } from './clock-codec.js';
 import { NONE_SUPERSEDED, readSuperseded, writeSuperseded } from './superseded.js';
@@ -137,8 +137,7 @@ function readMeta(reader: ByteReader): VersionMeta {
 
 /** Text that is exactly its UTF-8: a malformed sequence would decode to U+FFFD and encode to other bytes. */
 function readText(reader: ByteReader): string {
-  const bytes = reader.blob();
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
-  if (!bytesEqual(utf8Encode(text), bytes)) throw new DecodeError('metadata is not UTF-8');
+  const text = exactUtf8Decode(reader.blob());
+  if (text === undefined) throw new DecodeError('metadata is not UTF-8');
   return text;
 }

@@ -36,9 +36,9 @@ export function defineExport(commands: Commands, program: Command): void {
     summary: 'write the records of a bucket to a file',
     details:
       'To standard output without a file, or with "-". JSON lines carry everything: bytes, metadata, concurrent values; import\n' +
-      'reads them back as they were. CSV has the columns key and value, and takes text only: records that do not fit are\n' +
-      'left out and counted, and the exit code is 1. It is a listing, not a snapshot: what is written meanwhile may or may\n' +
-      'not be in it.',
+      'reads them back as they were. CSV has the columns key and value, and no place for types. Records that do not fit\n' +
+      '(bytes, metadata, several values) are left out and counted, and the exit code is 1. It is a listing, not a\n' +
+      'snapshot: what is written meanwhile may or may not be in it.',
     options: [formatOption(), option('--limit <count>', 'stop after this many', integerBetween('--limit', 1, 1e12))],
     examples: ['export default backup.jsonl', 'export default | gzip > backup.jsonl.gz', 'export people people.csv'],
     run: (session, [bucket, file], options) => exportBucket(session, bucket, file ?? '-', options),

@@ -3,12 +3,12 @@
  * must not be handed a list, so they are shown on standard error, and the exit code says so.
  */
 import type { Entry, Sibling } from '@armature/client';
-import { ArmatureError } from '@armature/kernel';
+import { ArmatureError, exactUtf8Decode } from '@armature/kernel';
 import { EXIT } from '@armature/process';
 import type { QuorumWord } from '@armature/protocol';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
-import { bytesField, isPlainLine, keyText, sizeText, tableText, textOf } from '../format.js';
+import { bytesField, isPlainLine, keyText, sizeText, tableText } from '../format.js';
 import { writeOut } from '../io.js';
 import { tellNotFound } from '../not-found.js';
 import { integerBetween } from '../parse.js';
@@ -109,7 +109,7 @@ function siblingsText(session: Session, key: Uint8Array, entry: Values): string 
 }
 
 function preview(value: Uint8Array): string {
-  const text = textOf(value);
+  const text = exactUtf8Decode(value);
   if (text === undefined || !isPlainLine(text)) return '(not plain text)';
   return text.length > PREVIEW_CHARS ? `${text.slice(0, PREVIEW_CHARS - 1)}…` : text;
 }

@@ -36,7 +36,8 @@ export function defineImport(commands: Commands, program: Command): void {
     summary: 'write the records of a file ("-": standard input)',
     details:
       'JSON lines, {"key": "...", "value": ...} each: a text value is stored as text, any other as JSON; keyBase64,\n' +
-      'valueBase64, meta and values (several, concurrent) as export writes them. Or CSV with a header.\n\n' +
+      'valueBase64, meta and values (several, concurrent) as export writes them. Or CSV with a header. The file is UTF-8; a\n' +
+      'record that is not is a failure, as keys in another encoding would become one.\n\n' +
       'Each key is read first and replaced, so importing twice changes nothing. --blind saves that read for a first load;\n' +
       'keys that do exist then get siblings. Records that cannot be written are listed, with the reason, in a file that\n' +
       'can be imported in turn; the exit code is then 1. The import gives up after --max-failures, or when the cluster has\n' +

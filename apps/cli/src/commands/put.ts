@@ -5,14 +5,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { ReadContext, type Codec } from '@armature/client';
-import { ArmatureError, toArmatureError, toHex, utf8Encode } from '@armature/kernel';
+import { ArmatureError, toArmatureError, toHex } from '@armature/kernel';
 import { MAX_VALUE_BYTES } from '@armature/protocol';
 import { systemRandom } from '@armature/runtime';
 import type { Command } from 'commander';
 import { define, option, repeated, type Commands } from '../command.js';
 import { bytesField, plural, sizeText } from '../format.js';
 import type { InputStream } from '../io.js';
-import { invalid, pair } from '../parse.js';
+import { bytesOfText, invalid, pair } from '../parse.js';
 import { tellReceipt } from '../receipt.js';
 import type { Session } from '../session.js';
 import {
@@ -118,7 +118,7 @@ export function rawAs(contentType: string): Codec<Uint8Array> {
 async function valueOf(session: Session, given: string | undefined, file: string | undefined): Promise<Uint8Array> {
   if (given !== undefined) {
     if (file !== undefined) throw invalid('there are two values: the argument and --file', 'Give one of them.');
-    return utf8Encode(given);
+    return bytesOfText(given, 'the value', 'Give it with --file, or through standard input.');
   }
   if (file === undefined || file === '-') {
     if (session.io.stdin.isTTY === true) await session.note('reading the value from the terminal; Ctrl-D ends it');

@@ -7,12 +7,16 @@
  *   {"key": "a", "value": "text", "meta": {"content-type": "..."}}    with metadata
  *   {"key": "a", "values": [{"value": "x"}, {"value": "y"}]}          concurrent values
  *
+ * Keys, values and metadata arrive as they are, or the line is refused: one that is no UTF-8, or whose text has no UTF-8 (half a surrogate pair,
+ * which JSON can escape), would otherwise be stored as another text, and different keys as one.
+ *
  * Other fields are passed over, so that a list of failures can be imported again.
  */
-import { fromBase64, toBase64Url, utf8Encode } from '@armature/kernel';
-import { textOf } from '../format.js';
+import { exactUtf8Decode, exactUtf8Encode, fromBase64, toBase64Url } from '@armature/kernel';
 import { linesOf } from './lines.js';
 import { BINARY_TYPE, JSON_TYPE, TEXT_TYPE, type ReadRecord, type KeyRecord, type RecordValue } from './record.js';
+
+const NOT_UTF8 = 'it is not UTF-8: convert the file, or write what is no text as keyBase64 and valueBase64';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -20,6 +24,8 @@ type Json = Readonly<Record<string, unknown>>;
 export function parseRecord(text: string): KeyRecord {
   const line = objectOf(parseJson(text), 'the line');
   const key = bytesOf(line, 'key', 'the line');
+  if (line['values'] !== undefined && (line['value'] ?? line['valueBase64']) !== undefined)
+    throw new Error('it has both "values" and a value of its own');
   if (key === undefined) throw new Error('it has neither "key" nor "keyBase64"');
   if (line['values'] === undefined) return { key: key.bytes, values: [valueOf(line, 'the line')] };
   if (!Array.isArray(line['values']) || line['values'].length === 0) throw new Error('"values" is not a list of at least one');
@@ -30,19 +36,21 @@ export function parseRecord(text: string): KeyRecord {
 export function formatRecord({ key, values }: KeyRecord): string {
   const [only] = values;
   const shown = values.length === 1 && only !== undefined ? fieldsOf(only) : { values: values.map(fieldsOf) };
-  const text = textOf(key);
+  const text = exactUtf8Decode(key);
   return JSON.stringify({ ...(text === undefined ? { keyBase64: toBase64Url(key) } : { key: text }), ...shown });
 }
 
 /** Blank lines are nothing. */
 export async function* readJsonLines(chunks: AsyncIterable<Uint8Array | string>): AsyncGenerator<ReadRecord> {
   let number = 0;
-  for await (const { text, offsetBytes } of linesOf(chunks)) {
+  for await (const { bytes: source, offsetBytes } of linesOf(chunks)) {
     number++;
-    const source = number === 1 ? text.replace(/^\uFEFF/, '') : text;
-    if (source.trim() === '') continue;
+    const text = exactUtf8Decode(source);
+    if (text?.trim() === '') continue;
     try {
-      yield { line: number, offsetBytes, record: parseRecord(source), problem: undefined, source };
+      if (text === undefined) throw new Error(NOT_UTF8);
+      const record = parseRecord(number === 1 ? text.replace(/^\uFEFF/, '') : text);
+      yield { line: number, offsetBytes, record, problem: undefined, source };
     } catch (thrown) {
       yield { line: number, offsetBytes, record: undefined, problem: (thrown as Error).message, source };
     }
@@ -71,6 +79,7 @@ function valueOf(holder: Json, where: string): RecordValue {
 /** `name` as text or JSON, or `nameBase64` as bytes. Numbers are fine as values, but ambiguous as keys. */
 function bytesOf(holder: Json, name: 'key' | 'value', where: string): { bytes: Uint8Array; type: string } | undefined {
   const encoded = holder[`${name}Base64`];
+  if (encoded !== undefined && holder[name] !== undefined) throw new Error(`${where} has both "${name}" and "${name}Base64"`);
   if (encoded !== undefined) {
     const bytes = typeof encoded === 'string' ? fromBase64(encoded) : undefined;
     if (bytes === undefined) throw new Error(`${where}: "${name}Base64" is not base64`);
@@ -78,20 +87,30 @@ function bytesOf(holder: Json, name: 'key' | 'value', where: string): { bytes: U
   }
   const plain = holder[name];
   if (plain === undefined) return undefined;
-  if (typeof plain === 'string') return { bytes: utf8Encode(plain), type: TEXT_TYPE };
+  if (typeof plain === 'string')
+    return { bytes: encodeText(plain, `${where}: "${name}"`, `write it as "${name}Base64"`), type: TEXT_TYPE };
   if (name === 'key') throw new Error('"key" is not text; write numbers in quotes');
-  return { bytes: utf8Encode(JSON.stringify(plain)), type: JSON_TYPE };
+  return { bytes: encodeText(JSON.stringify(plain), `${where}: "${name}"`, 'correct it'), type: JSON_TYPE };
+}
+
+function encodeText(text: string, what: string, remedy: string): Uint8Array {
+  const bytes = exactUtf8Encode(text);
+  if (bytes === undefined) throw new Error(`${what} holds half a surrogate pair, which UTF-8 cannot express; ${remedy}`);
+  return bytes;
 }
 
 function metaOf(input: unknown, where: string): Readonly<Record<string, string>> {
   if (input === undefined) return {};
   const meta = objectOf(input, `${where}: "meta"`);
-  if (Object.values(meta).every((value) => typeof value === 'string')) return meta as Readonly<Record<string, string>>;
-  throw new Error(`${where}: "meta" has a value that is not text`);
+  for (const [name, value] of Object.entries(meta)) {
+    if (typeof value !== 'string') throw new Error(`${where}: "meta" has a value that is not text`);
+    encodeText(name + value, `${where}: "meta"`, 'correct it');
+  }
+  return meta as Readonly<Record<string, string>>;
 }
 
 function fieldsOf({ bytes, meta }: RecordValue): Json {
-  const text = textOf(bytes);
+  const text = exactUtf8Decode(bytes);
   const type = text === undefined ? BINARY_TYPE : TEXT_TYPE;
   const { 'content-type': contentType, ...rest } = meta;
   // The type that import would assume need not be said.

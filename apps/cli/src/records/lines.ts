@@ -3,7 +3,7 @@ import { ArmatureError } from '@armature/kernel';
 import { MAX_VALUE_BYTES } from '@armature/protocol';
 
 export interface Line {
-  readonly text: string;
+  readonly bytes: Uint8Array;
   /** Bytes of input up to and including this line. */
   readonly offsetBytes: number;
 }
@@ -12,18 +12,18 @@ export interface Line {
 export const MAX_LINE_BYTES = Math.ceil((MAX_VALUE_BYTES * 4) / 3) + 1024 * 1024;
 
 const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 
 /** Without line ends (LF or CRLF). The last line needs none. Throws `invalid-argument` for a line that is too long. */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array | string>, maxLineBytes = MAX_LINE_BYTES): AsyncGenerator<Line> {
   let held: Buffer[] = [];
   let heldBytes = 0;
   let offsetBytes = 0;
-  const take = (tail: Buffer): string => {
+  const take = (tail: Buffer): Uint8Array => {
     const whole = held.length === 0 ? tail : Buffer.concat([...held, tail]);
     held = [];
     heldBytes = 0;
-    const text = whole.toString('utf8');
-    return text.endsWith('\r') ? text.slice(0, -1) : text;
+    return whole.at(-1) === CARRIAGE_RETURN ? whole.subarray(0, -1) : whole;
   };
   for await (const chunk of chunks) {
     const bytes =
@@ -31,7 +31,7 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array | string>, maxLi
     let start = 0;
     for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, start)) {
       offsetBytes += end + 1 - start + heldBytes;
-      yield { text: take(bytes.subarray(start, end)), offsetBytes };
+      yield { bytes: take(bytes.subarray(start, end)), offsetBytes };
       start = end + 1;
     }
     const rest = bytes.subarray(start);
@@ -46,6 +46,6 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array | string>, maxLi
   }
   if (heldBytes > 0) {
     offsetBytes += heldBytes;
-    yield { text: take(Buffer.alloc(0)), offsetBytes };
+    yield { bytes: take(Buffer.alloc(0)), offsetBytes };
   }
 }

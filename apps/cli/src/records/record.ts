@@ -23,8 +23,8 @@ export interface ReadRecord {
   readonly record: KeyRecord | undefined;
   /** Why there is no record. */
   readonly problem: string | undefined;
-  /** The input's own words, for the list of failures. */
-  readonly source: string;
+  /** The input's own bytes, for the list of failures. */
+  readonly source: Uint8Array;
 }
 
 export const JSON_TYPE = 'application/json';

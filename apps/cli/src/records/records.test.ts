@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { utf8Encode } from '@armature/kernel';
+import { utf8Decode, utf8Encode } from '@armature/kernel';
 import { formatCsvRecord, readCsv, CSV_HEADER } from './csv.js';
 import { formatRecord, parseRecord, readJsonLines } from './jsonl.js';
 import { linesOf } from './lines.js';
@@ -49,9 +49,9 @@ describe('lines', () => {
         fc.array(fc.string().map((text) => text.replaceAll(/[\r\n]/g, ' '))),
         fc.array(fc.nat(500)),
         async (texts, cuts) => {
-          const bytes = utf8Encode(texts.map((text) => `${text}\n`).join(''));
-          const lines = await all(linesOf(chunksOf(bytes, cuts)));
-          expect(lines.map(({ text }) => text)).toEqual(texts);
+          const input = utf8Encode(texts.map((text) => `${text}\n`).join(''));
+          const lines = await all(linesOf(chunksOf(input, cuts)));
+          expect(lines.map(({ bytes }) => utf8Decode(bytes))).toEqual(texts);
           let offset = 0;
           expect(lines.map(({ offsetBytes }) => offsetBytes)).toEqual(
             texts.map((text) => (offset += Buffer.byteLength(text) + 1)),
@@ -62,7 +62,7 @@ describe('lines', () => {
   });
 
   test('the last line needs no end, and CRLF is one', async () => {
-    expect((await all(linesOf(one('a\r\n\nb')))).map(({ text }) => text)).toEqual(['a', '', 'b']);
+    expect((await all(linesOf(one('a\r\n\nb')))).map(({ bytes }) => utf8Decode(bytes))).toEqual(['a', '', 'b']);
   });
 
   test('a line without end is refused before it fills the memory', async () => {
@@ -102,7 +102,41 @@ describe('JSON lines', () => {
       [7, '"values" is not a list of at least'],
       [8, 'the line is not a JSON object'],
     ]);
-    expect(read[1]?.source).toBe('nope');
+    expect(utf8Decode(read[1]?.source ?? utf8Encode(''))).toBe('nope');
+  });
+
+  test('a line that is no UTF-8, in whatever part, is a problem, and its bytes are kept', async () => {
+    const lines = [
+      '{"key":"x\xe9","value":"1"}',
+      '{"key":"x\xe8","value":"1"}',
+      '{"key":"y","value":"gr\xfc"}',
+      '{"key":"z","value":1}',
+    ];
+    const read = await all(readJsonLines(chunksOf(Buffer.from(lines.join('\n'), 'latin1'), [5, 30])));
+    expect(read.map(({ problem }) => problem?.slice(0, 15))).toEqual([...Array<string>(3).fill('it is not UTF-8'), undefined]);
+    expect(Buffer.from(read[0]!.source).toString('latin1')).toBe(lines[0]);
+  });
+
+  test('what UTF-8 cannot express is refused: in keys, values and metadata', () => {
+    for (const line of [
+      '{"key":"\\ud800","value":"x"}',
+      '{"key":"k","value":"\\udc00"}',
+      '{"key":"k","value":"x","meta":{"\\ud800":"y"}}',
+      '{"key":"k","value":"x","meta":{"a":"\\ud800"}}',
+    ])
+      expect(() => parseRecord(line), line).toThrow('half a surrogate pair');
+    // As JSON it has a form in UTF-8: the escape.
+    expect(utf8Decode(parseRecord('{"key":"k","value":["\\ud800"]}').values[0]!.bytes)).toBe('["\\ud800"]');
+    expect(parseRecord('{"key":"\ufffd","value":"x"}').key).toEqual(utf8Encode('\ufffd'));
+  });
+
+  test('a key or value that is said twice is refused', () => {
+    for (const line of [
+      '{"key":"a","keyBase64":"YQ","value":"x"}',
+      '{"key":"a","value":"x","valueBase64":"eA"}',
+      '{"key":"a","value":"x","values":[{"value":"y"}]}',
+    ])
+      expect(() => parseRecord(line), line).toThrow('both');
   });
 
   test('any line is a record or a problem, never a crash', async () => {
@@ -144,6 +178,23 @@ describe('CSV', () => {
     expect(texts(read.filter(({ problem }) => problem === undefined))).toEqual([['3', 'Cy']]);
   });
 
+  test('records that are not UTF-8 are problems, the rest is read; a header that is not is refused', async () => {
+    const latin1 = Buffer.from('id,name\nx\xe9,1\nx\xe8,2\ny,gr\xfc\nz,3\n', 'latin1');
+    const read = await all(readCsv(chunksOf(latin1, []), { key: 'id', value: 'name' }));
+    expect(read.map(({ line, problem }) => [line, problem?.slice(0, 15)])).toEqual([
+      [2, 'it is not UTF-8'],
+      [3, 'it is not UTF-8'],
+      [4, 'it is not UTF-8'],
+      [5, undefined],
+    ]);
+    const header = Buffer.from('id,gr\xf6\xdfe\n1,2\n', 'latin1');
+    await expect(all(readCsv(chunksOf(header, []), { key: 'id', value: undefined }))).rejects.toMatchObject({
+      message: 'the header of the file is not UTF-8',
+    });
+    // The character itself is text like any other.
+    expect(texts(await all(readCsv(one('id,name\n\ufffd,1\n'), { key: 'id', value: 'name' })))).toEqual([['\ufffd', '1']]);
+  });
+
   test('a header without the column is refused, naming those there are', async () => {
     await expect(all(readCsv(one('a,b\n1,2\n'), { key: 'id', value: undefined }))).rejects.toMatchObject({
       code: 'invalid-argument',
@@ -167,6 +218,9 @@ describe('CSV', () => {
       ),
     );
     const bytes = Uint8Array.of(0xff);
+    expect(formatCsvRecord({ key: utf8Encode('k'), values: [{ bytes: utf8Encode('v'), meta: { a: 'b' } }] })).toEqual({
+      problem: 'it has metadata',
+    });
     const plain = { bytes: utf8Encode('v'), meta: {} };
     expect(formatCsvRecord({ key: bytes, values: [plain] })).toHaveProperty('problem');
     expect(formatCsvRecord({ key: utf8Encode('k'), values: [{ bytes, meta: {} }] })).toHaveProperty('problem');

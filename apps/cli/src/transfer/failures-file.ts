@@ -1,8 +1,10 @@
 /**
  * The list of failures of an import: one JSON line for each record that was not written, with the reason. Where the input could be
- * read, the line is itself a record, so the list can be imported again once the reason is gone. Made at the first failure.
+ * read, the line is itself a record, so the list can be imported again once the reason is gone; where it could not, the line holds it as `source`, or as
+ * `sourceBase64` where it is no UTF-8. Made at the first failure.
  */
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { bytesField } from '../format.js';
 import { writeOut } from '../io.js';
 import { formatRecord } from '../records/jsonl.js';
 import type { ReadRecord } from '../records/record.js';
@@ -27,7 +29,7 @@ export class FailuresFile {
   }
 
   async add(read: ReadRecord, failure: Failure): Promise<void> {
-    const own = read.record === undefined ? { source: read.source } : (JSON.parse(formatRecord(read.record)) as object);
+    const own = read.record === undefined ? bytesField('source', read.source) : (JSON.parse(formatRecord(read.record)) as object);
     await this.#write(`${JSON.stringify({ ...own, line: read.line, error: failure })}\n`);
   }
 

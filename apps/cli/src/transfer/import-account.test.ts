@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ReadRecord } from '../records/record.js';
 import { ImportAccount } from './import-account.js';
 
-const read: ReadRecord = { line: 1, offsetBytes: 10, record: undefined, problem: 'none', source: '' };
+const read: ReadRecord = { line: 1, offsetBytes: 10, record: undefined, problem: 'none', source: new Uint8Array(0) };
 
 test('gives up at the failure that is one too many, whatever their kind', () => {
   const account = new ImportAccount({ maxFailures: 3, maxRefusedInARow: 100 });

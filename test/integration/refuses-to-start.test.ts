@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -79,6 +80,40 @@ test("another node's data directory: says whose it is", async () => {
   ];
   expectRefusal(await run('node', '--name', 'n1', '--data', directory, ...elsewhere), new RegExp(cluster.cluster));
   await cluster.restart('n1');
+});
+
+test('a log of the database that cannot be read, or has lost what was synced: names the file, and leaves it as it is', async () => {
+  const client = await cluster.connect({ routing: 'direct' });
+  for (let i = 0; i < 10; i++) await client.bucket('default').put(`k${i}`, `v${i}`, { w: 1 });
+  await client.close();
+  await cluster.terminate('n1');
+  const database = join(cluster.directory, 'n1', 'level');
+  const log = join(database, readdirSync(database).find((name) => name.endsWith('.log')) as string);
+  const content = readFileSync(log);
+  const start = (): Promise<Ended> => run('node', '--name', 'n1', '--data', join(cluster.directory, 'n1'), ...online());
+
+  rmSync(log);
+  mkdirSync(log);
+  const unreadable = await start();
+  expectRefusal(unreadable, /storage-failed/);
+  expect(unreadable.output).toContain(log);
+  rmdirSync(log);
+
+  expectRefusal(await start(), /lacks its log/);
+
+  const damaged = Buffer.from(content);
+  damaged[100] = (damaged[100] as number) ^ 1;
+  writeFileSync(log, damaged);
+  const corrupt = await start();
+  expectRefusal(corrupt, /storage-corrupt/);
+  expect(corrupt.output).toContain(log);
+  expect(readFileSync(log)).toEqual(damaged);
+
+  writeFileSync(log, content);
+  await cluster.restart('n1');
+  const again = await cluster.connect({ routing: 'direct' });
+  for (let i = 0; i < 10; i++) expect((await again.bucket('default').get(`k${i}`, { r: 1 }))?.value).toBe(`v${i}`);
+  await again.close();
 });
 
 test('a missing or short secret, and a flag that makes no sense: names the setting', async () => {

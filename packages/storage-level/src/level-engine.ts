@@ -37,7 +37,8 @@ import {
   type WriteOptions,
 } from '@armature/storage';
 import { databasePath, foreignFiles, inspectDirectory, stampDirectory, syncDirectory } from './data-directory.js';
-import { corruptError, isDamage, levelError } from './level-errors.js';
+import { MARK_KEY } from './durability-mark.js';
+import { corruptError, isDamage, isMissing, levelError } from './level-errors.js';
 import { LevelHandle, type Database } from './level-handle.js';
 import { seal, unseal } from './sealed-value.js';
 
@@ -52,6 +53,9 @@ export interface LevelEngineOptions {
 }
 
 const MIB = 1024 * 1024;
+
+/** The smallest key that anything is stored under. */
+const FIRST_KEY = '\0' as BinaryString;
 
 /** What one visit to the thread pool may bring back of a range. */
 const SCAN_CHUNK_BYTES = MIB;
@@ -87,6 +91,8 @@ class LevelEngine implements Engine {
   readonly #handle: LevelHandle;
   /** Writes go one after the other: nothing is appended behind a record that failed, and the store groups them anyway. */
   #lastWrite: Promise<unknown> = Promise.resolve();
+  /** Whether all that was written is on stable storage, which the next batch says (`durability-mark.ts`). */
+  #isDurable = false;
 
   constructor(directory: string, handle: LevelHandle) {
     this.#directory = directory;
@@ -121,7 +127,8 @@ class LevelEngine implements Engine {
    * disk. Every log is synced; one that vanishes meanwhile has become a table, which LevelDB syncs itself.
    */
   async sync(): Promise<void> {
-    await this.#lastWrite;
+    const lastWrite = this.#lastWrite;
+    await lastWrite;
     await this.#handle.use('read', async () => {
       const path = databasePath(this.#directory);
       for (const name of await readdir(path)) {
@@ -129,6 +136,7 @@ class LevelEngine implements Engine {
       }
       await syncDirectory(path);
     });
+    if (lastWrite === this.#lastWrite) this.#isDurable = true;
   }
 
   async sizeBytes(): Promise<number> {
@@ -157,11 +165,15 @@ class LevelEngine implements Engine {
   async #write(batch: readonly StorageOperation[], options: WriteOptions): Promise<void> {
     await this.#handle.use('write', async (database) => {
       const chained = database.batch();
+      if (this.#isDurable) chained.del(MARK_KEY);
+      this.#isDurable = false;
       for (const operation of batch) {
         if (operation.kind === 'put') chained.put(toBytes(operation.key), seal(operation.value));
         else chained.del(toBytes(operation.key));
       }
       await chained.write(options);
+      // LevelDB is not told of an empty batch.
+      this.#isDurable = options.sync && batch.length > 0;
     });
   }
 
@@ -182,7 +194,8 @@ class LevelEngine implements Engine {
   async #pageInSteps(database: Database, query: RangeQuery, step: number): Promise<RangePage> {
     const limitBytes = query.limitBytes ?? Infinity;
     const iterator = database.iterator({
-      gte: toBytes(query.start),
+      // The empty key is the mark's.
+      gte: toBytes(query.start === '' ? FIRST_KEY : query.start),
       ...(query.end === undefined ? {} : { lt: toBytes(query.end) }),
       limit: query.limit,
       highWaterMarkBytes: Math.min(limitBytes, SCAN_CHUNK_BYTES),
@@ -245,5 +258,5 @@ async function sizeOf(path: string): Promise<number> {
 
 /** LevelDB removes files while we look at its directory. */
 function ignoreMissing(thrown: unknown): undefined {
-  if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT')) throw thrown;
+  if (!isMissing(thrown)) throw thrown;
 }

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { closedError } from '@armature/storage';
 import { Level } from 'level';
 import { databasePath } from './data-directory.js';
+import { checkDatabase } from './database-check.js';
 import { fullError, levelError } from './level-errors.js';
 
 export type Database = Level<Uint8Array, Uint8Array>;
@@ -54,6 +55,8 @@ export class LevelHandle {
   }
 
   static async open(options: LevelHandleOptions): Promise<LevelHandle> {
+    await checkDatabase(databasePath(options.directory));
+    // Made only now: a new database opens itself at the end of the turn.
     const handle = new LevelHandle(options);
     await handle.#open();
     return handle;
@@ -120,6 +123,7 @@ export class LevelHandle {
       this.#state = 'reopening';
       await this.#idle();
       await this.#database.close();
+      await checkDatabase(databasePath(directory));
       await this.#open();
       this.#state = 'open';
     } catch (thrown) {

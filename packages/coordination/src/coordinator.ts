@@ -20,6 +20,7 @@ import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
 import {
   EMPTY_CONTEXT,
   checkMeta,
+  compareVersionVectors,
   contextAfter,
   contextOf,
   distinctSiblings,
@@ -84,6 +85,13 @@ export class Coordinator {
       metrics.tookPart('get', result.receipt);
       return result;
     });
+  }
+
+  /** Whether a key had the same siblings at the two gets that returned these contexts of it. Throws `invalid-context`. */
+  isSameState(address: Address, one: Uint8Array, other: Uint8Array): boolean {
+    const a = this.#open({ address, context: one });
+    const b = this.#open({ address, context: other });
+    return compareVersionVectors(a.clock, b.clock) === 'equal' && a.own === undefined && b.own === undefined;
   }
 
   /** Puts or deletes: minted here when this is one of the key's owners, otherwise, or where this one's store fails, by one of the others. */
@@ -166,7 +174,7 @@ export class Coordinator {
     });
   }
 
-  #open(request: WriteRequest): ContextContents {
+  #open(request: Pick<WriteRequest, 'context' | 'address'>): ContextContents {
     const opened = this.#sealer.open(request.context, request.address);
     if (!opened.ok) throw opened.error;
     return opened.value;

@@ -64,6 +64,151 @@ test('siblings come as a JSON document, and a put with their context makes one o
   expect(text(await request('get.default.sib'))).toBe('both');
 });
 
+test('a delete without a context deletes what is there, siblings too, and says how many; of nothing there is nothing to delete', async () => {
+  await request('put.default.gone', 'one');
+  await request('put.default.gone', 'two');
+  const deleted = await request('delete.default.gone');
+  expect(header(deleted, 'Nats-Service-Error-Code')).toBeUndefined();
+  expect(header(deleted, 'Armature-Siblings')).toBe('2');
+  expect(header(deleted, 'Armature-Replicas')).toMatch(/primary/);
+  expect(header(await request('get.default.gone'), 'Armature-Deleted')).toBe('true');
+  for (const [key, isDeleted] of [
+    ['gone', 'true'],
+    ['never-there', undefined],
+  ] as const) {
+    const again = await request(`delete.default.${key}`);
+    expect(header(again, 'Armature-Error')).toBe('not-found');
+    expect(header(again, 'Armature-Deleted')).toBe(isDeleted);
+  }
+});
+
+test('a delete with a context deletes what that has seen, and no more', async () => {
+  await request('put.default.half', 'seen');
+  const context = header(await request('get.default.half'), 'Armature-Context') ?? '';
+  await request('put.default.half', 'unseen');
+  await request('delete.default.half', '', { 'Armature-Context': context });
+  expect(text(await request('get.default.half'))).toBe('unseen');
+});
+
+test('siblings too large for one message: context, sizes, each by its number; a put with the context replaces them', async () => {
+  await request('put.default.big', 'x'.repeat(600_000));
+  await request('put.default.big', 'y'.repeat(600_001));
+  const all = await request('get.default.big');
+  expect(header(all, 'Armature-Error')).toBe('too-large');
+  expect(header(all, 'Armature-Siblings')).toBe('2');
+  expect((header(all, 'Armature-Sibling-Sizes') ?? '').split(',').sort()).toEqual(['600000', '600001']);
+  const context = { 'Armature-Context': header(all, 'Armature-Context') ?? '' };
+  const values: string[] = [];
+  for (const sibling of ['1', '2']) {
+    const one = await request('get.default.big', '', { ...context, 'Armature-Sibling': sibling });
+    expect(header(one, 'Armature-Siblings')).toBe('2');
+    values.push(text(one).slice(0, 1) + String(one.payload.length));
+  }
+  expect(values.sort()).toEqual(['x600000', 'y600001']);
+  expect(header(await request('get.default.big', '', { 'Armature-Sibling': '3' }), 'Armature-Error')).toBe('invalid-argument');
+  await request('put.default.big', 'both', context);
+  expect(text(await request('get.default.big'))).toBe('both');
+});
+
+test('siblings one by one are those of one state: changed meanwhile, the reader is told', async () => {
+  await request('put.default.moving', 'one');
+  await request('put.default.moving', 'two');
+  const context = header(await request('get.default.moving'), 'Armature-Context') ?? '';
+  const second = { 'Armature-Sibling': '2', 'Armature-Context': context };
+  expect(header(await request('get.default.moving', '', second), 'Armature-Error')).toBeUndefined();
+  await request('put.default.moving', 'three');
+  expect(header(await request('get.default.moving', '', second), 'Armature-Error')).toBe('invalid-context');
+});
+
+test('a single value above max_payload: too-large names limit and library, and its context replaces or deletes it', async () => {
+  for (const end of ['put', 'delete']) {
+    await cluster.client
+      .bucket('default')
+      .put('huge', 'x'.repeat(1_100_000), { context: (await cluster.client.bucket('default').read('huge')).context });
+    const got = await request('get.default.huge');
+    expect(header(got, 'Armature-Error')).toBe('too-large');
+    expect(header(got, 'Nats-Service-Error')).toContain('1048576');
+    expect(header(got, 'Armature-Remedy')).toContain('@armature/client');
+    expect(header(got, 'Armature-Sibling-Sizes')).toMatch(/^11000\d\d$/);
+    await request(`${end}.default.huge`, 'small', { 'Armature-Context': header(got, 'Armature-Context') ?? '' });
+    const after = await request('get.default.huge');
+    expect(header(after, 'Armature-Error') ?? text(after)).toBe(end === 'put' ? 'small' : 'not-found');
+  }
+  expect(header(await request('delete.default.huge'), 'Armature-Error')).toBe('not-found');
+});
+
+test('headers count in any case', async () => {
+  await request('put.default.case', 'one');
+  const context = header(await request('get.default.case'), 'Armature-Context') ?? '';
+  await request('put.default.case', 'two', {
+    'ARMATURE-context': context,
+    'armature-w': 'all',
+    'content-TYPE': 'a/b',
+    'ARMATURE-META-X': 'y',
+  });
+  const got = await request('get', '', { 'armature-key': 'case', 'armature-BUCKET': 'default' });
+  expect([text(got), header(got, 'Content-Type'), header(got, 'Armature-Meta-x')]).toEqual(['two', 'a/b', 'y']);
+  expect(header(await request('put.default.case', 'x', { 'armature-w': '99' }), 'Armature-Error')).toBe('invalid-argument');
+});
+
+test('metadata that another door wrote is read here, and what is read here can be written back', async () => {
+  const bucket = cluster.client.bucket('default');
+  const meta = { 'camera model': 'x', größe: '1', 'a:b': '100%', lines: 'a\r\nb', ' Name ': ' v ', 'content-type': 'text/x\ny' };
+  await bucket.put('meta', 'v', { meta });
+  const got = await request('get.default.meta');
+  expect(text(got)).toContain('v');
+  const sent = [...(got.headers ?? [])].filter(([name]) => /^(armature-meta-|content-type)/i.test(name));
+  await request(
+    'put.default.copy',
+    text(got),
+    Object.fromEntries(sent.map(([name, values]) => [name.toUpperCase(), values[0] ?? ''])),
+  );
+  const [copy] = (await bucket.get('copy'))!.siblings;
+  expect(Object.fromEntries(copy!.meta)).toEqual(meta);
+});
+
+const REPLACED = '\ufffd';
+test.each<[string, string, Record<string, string>, string]>([
+  ['an unknown header', 'put.default.k', { 'Armature-Wx': '3' }, 'Did you mean Armature-W?'],
+  ['a header misspelt', 'put.default.k', { 'Armature-Contxt': 'x' }, 'Did you mean Armature-Context?'],
+  ['a header that says nothing to the verb', 'get.default.k', { 'Armature-DW': '1' }, 'put, delete'],
+  ['metadata of a get', 'get.default.k', { 'Armature-Meta-x': '1' }, 'Leave the header out.'],
+  ['a header in two spellings', 'put.default.k', { 'Armature-W': '1', 'armature-w': '1' }, 'Give it once'],
+  ['the type twice', 'put.default.k', { 'Content-Type': 'a', 'Armature-Meta-Content-Type': 'b' }, 'Give it once'],
+  ['another bucket than the subject', 'get.default.k', { 'Armature-Bucket': 'payments' }, 'Name it once'],
+  [
+    'another bucket, no key in the subject',
+    'get.default',
+    { 'Armature-Bucket': 'payments', 'Armature-Key': 'k' },
+    'Name it once',
+  ],
+  ['another key than the subject', 'put.default.a', { 'Armature-Key': 'b' }, 'Name it once'],
+  ['another key in base64', 'delete.default.a', { 'Armature-Key-Base64': 'Yg' }, 'Name it once'],
+  ['the key twice', 'put', { 'Armature-Key': 'k1', 'Armature-Key-Base64': 'azI=' }, 'Give one of them.'],
+  ['a subject that is no UTF-8', `put.default.caf${REPLACED}`, {}, 'Armature-Key-Base64'],
+  ['a key header that is no UTF-8', 'put', { 'Armature-Key': `caf${REPLACED}` }, 'Armature-Key-Base64'],
+  ['metadata that is no UTF-8', 'put.default.k', { 'Armature-Meta-x': REPLACED }, 'Escape it'],
+  ['a sibling that is no number', 'get.default.k', { 'Armature-Sibling': '0' }, 'counted from 1'],
+  ['a context without a sibling', 'get.default.k', { 'Armature-Context': 'AAAA' }, 'which sibling'],
+])('%s: invalid-argument, with a remedy', async (_what, subject, headers, remedy) => {
+  const answer = await request(subject, 'v', headers);
+  expect(header(answer, 'Nats-Service-Error-Code')).toBe('400');
+  expect(header(answer, 'Armature-Error')).toBe('invalid-argument');
+  expect(header(answer, 'Armature-Remedy')).toContain(remedy);
+});
+
+test('the same bucket and key in subject and headers are no contradiction', async () => {
+  await request('put.default.same', 'v');
+  expect(text(await request('get.default.same', '', { 'Armature-Bucket': 'default', 'Armature-Key': 'same' }))).toBe('v');
+});
+
+test('keys that are no subject tokens have the header', async () => {
+  for (const key of ['a..b', '.a', 'a.', 'with blank']) {
+    await request('put', key, { 'Armature-Key': key });
+    expect(text(await request('get.default', '', { 'Armature-Key': key }))).toBe(key);
+  }
+});
+
 test.each([
   ['an unknown bucket', 'get.nowhere.k', {}, '404', 'unknown-bucket'],
   ['a key never written', 'get.default.never', {}, '404', 'not-found'],

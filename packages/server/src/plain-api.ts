@@ -6,57 +6,27 @@
  *   nats request armature.local.api.get.default.greeting ''
  *
  * Bucket and key stand in the subject, or in headers when they are not subject tokens. Contexts and quorums are headers, values are payloads. Routers
- * share the requests as one queue group.
+ * share the requests as one queue group. What a request says is read in plain-request.ts, and what is answered is made in plain-answer.ts.
  */
-import {
-  ArmatureError,
-  EMPTY_BYTES,
-  fromBase64,
-  toArmatureError,
-  toBase64Url,
-  toHex,
-  utf8Encode,
-  type Random,
-} from '@armature/kernel';
-import {
-  headerValue,
-  headersOf,
-  serviceErrorHeaders,
-  type Bus,
-  type BusEndpoint,
-  type BusMessage,
-  type RunningService,
-} from '@armature/bus';
-import { checkedAddress, type Coordinator } from '@armature/coordination';
-import {
-  RING_UNKNOWN,
-  parseQuorumWord,
-  subjectsOf,
-  type FetchReply,
-  type Meta,
-  type QuorumWord,
-  type WriteReply,
-} from '@armature/protocol';
-import type { Address } from '@armature/ring';
-import type { Clock } from '@armature/runtime';
-import { statusOfError } from './plain-api-status.js';
+import { ArmatureError, EMPTY_BYTES, toArmatureError, toHex, type Random } from '@armature/kernel';
+import type { Bus, BusEndpoint, BusMessage, RunningService } from '@armature/bus';
+import type { Coordinator } from '@armature/coordination';
+import { RING_UNKNOWN, subjectsOf, type FetchReply, type WriteReply } from '@armature/protocol';
+import type { Clock, Logger } from '@armature/runtime';
+import { answerError, answerFetched, answerNotFound, answerWritten, liveOf } from './plain-answer.js';
+import type { Verb } from './plain-headers.js';
+import { metaOfHeaders } from './plain-meta.js';
+import { operationOf, quorumOf, readRequest, type PlainRequest } from './plain-request.js';
 import { SERVER_VERSION, type ServerOptions } from './server-options.js';
 
 export interface PlainApiParts {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Logger;
   readonly coordinator: Coordinator;
   readonly options: ServerOptions;
 }
-
-/** NATS requests of the command line wait 5 s; an answer that says "timeout" must be there before. */
-const DEFAULT_TIMEOUT_MS = 4_000;
-const MAX_TIMEOUT_MS = 60_000;
-const META_PREFIX = 'armature-meta-';
-const SIBLINGS_TYPE = 'application/vnd.armature.siblings+json';
-
-type Verb = 'get' | 'put' | 'delete';
 
 export function servePlainApi(parts: PlainApiParts): Promise<RunningService> {
   const subjects = subjectsOf(parts.options.prefix, parts.options.cluster);
@@ -76,166 +46,98 @@ export function servePlainApi(parts: PlainApiParts): Promise<RunningService> {
   });
 }
 
+/** Never rejects: an answer that cannot be sent is logged, and its requester hears nothing. */
 async function answer(parts: PlainApiParts, verb: Verb, root: string, message: BusMessage): Promise<void> {
   try {
-    const address = addressOfMessage(root, message);
-    const timeoutMs = timeoutOf(message);
-    if (verb === 'get') {
-      const options = { r: quorum(message, 'R'), pr: quorum(message, 'PR') };
-      respondFetched(parts, message, await parts.coordinator.fetch({ kind: 'fetch', address, options }, timeoutMs));
-    } else {
-      respondWritten(message, await write(parts, verb === 'delete', address, message, timeoutMs));
-    }
+    await carryOut(parts, readRequest(verb, root, message), message);
   } catch (thrown) {
-    respondError(message, toArmatureError(thrown));
+    try {
+      answerError(message, toArmatureError(thrown));
+    } catch (unsent) {
+      parts.log.warn({ err: toArmatureError(unsent) }, 'a plain request could not be answered');
+    }
   }
 }
 
-function write(
-  parts: PlainApiParts,
-  tombstone: boolean,
-  address: Address,
-  message: BusMessage,
-  timeoutMs: number,
-): Promise<WriteReply> {
+async function carryOut(parts: PlainApiParts, request: PlainRequest, message: BusMessage): Promise<void> {
+  switch (request.verb) {
+    case 'get': {
+      const reply = await readFrom(parts, request, request.timeoutMs);
+      checkUnchanged(parts, request, reply);
+      answerFetched(message, reply, request.sibling, parts.bus.maxPayloadBytes);
+      return;
+    }
+    case 'put':
+      answerWritten(message, await write(parts, request, request.context, request.timeoutMs));
+      return;
+    case 'delete':
+      await remove(parts, request, message);
+  }
+}
+
+/**
+ * Deletes what the context has seen, or, without one, what is there now: a delete that has seen nothing would be a tombstone beside the value, and delete
+ * nothing. A write that is concurrent with the delete survives it.
+ */
+async function remove(parts: PlainApiParts, request: PlainRequest, message: BusMessage): Promise<void> {
+  if (request.context.length > 0) {
+    answerWritten(message, await write(parts, request, request.context, request.timeoutMs));
+    return;
+  }
+  const deadlineMs = parts.clock.monotonicMs() + request.timeoutMs;
+  const found = await readFrom(parts, request, request.timeoutMs / 2).catch((thrown: unknown) => {
+    throw withoutRead(toArmatureError(thrown));
+  });
+  const values = liveOf(found).length;
+  if (values === 0) {
+    answerNotFound(message, found);
+    return;
+  }
+  const leftMs = Math.max(1, deadlineMs - parts.clock.monotonicMs());
+  answerWritten(message, await write(parts, request, found.context, leftMs), values);
+}
+
+function readFrom(parts: PlainApiParts, { address, headers }: PlainRequest, timeoutMs: number): Promise<FetchReply> {
+  const options = { r: quorumOf(headers, 'R'), pr: quorumOf(headers, 'PR') };
+  return parts.coordinator.fetch({ kind: 'fetch', address, options }, timeoutMs);
+}
+
+function write(parts: PlainApiParts, request: PlainRequest, context: Uint8Array, timeoutMs: number): Promise<WriteReply> {
+  const { verb, address, headers, payload } = request;
+  const tombstone = verb === 'delete';
   return parts.coordinator.write(
     {
       kind: 'write',
       ring: RING_UNKNOWN,
       address,
-      context: contextOf(message),
-      operation: operationOf(message) ?? toHex(parts.random.bytes(8)),
+      context,
+      operation: operationOf(headers) ?? toHex(parts.random.bytes(8)),
       tombstone,
-      value: tombstone ? EMPTY_BYTES : message.payload,
-      meta: tombstone ? [] : metaOf(message),
-      options: { w: quorum(message, 'W'), pw: quorum(message, 'PW'), dw: quorum(message, 'DW'), returnContext: true },
+      value: tombstone ? EMPTY_BYTES : payload,
+      meta: metaOfHeaders(headers.meta),
+      options: { w: quorumOf(headers, 'W'), pw: quorumOf(headers, 'PW'), dw: quorumOf(headers, 'DW'), returnContext: true },
     },
     timeoutMs,
   );
 }
 
-function respondFetched(parts: PlainApiParts, message: BusMessage, reply: FetchReply): void {
-  const live = reply.siblings.filter(({ tombstone }) => !tombstone);
-  const context: Record<string, string> = reply.context.length === 0 ? {} : { 'Armature-Context': toBase64Url(reply.context) };
-  const [only] = live;
-  if (only === undefined) {
-    const deleted: Record<string, string> = reply.siblings.length > 0 ? { 'Armature-Deleted': 'true' } : {};
-    const headers = new Map([
-      ...serviceErrorHeaders(404, 'not found'),
-      ...headersOf({ 'Armature-Error': 'not-found', ...deleted, ...context }),
-    ]);
-    message.respond(EMPTY_BYTES, { headers });
-    return;
-  }
-  const headers: Record<string, string> = { 'Armature-Siblings': String(live.length), ...context };
-  if (live.length === 1) {
-    for (const [name, value] of only.meta) headers[name === 'content-type' ? 'Content-Type' : `Armature-Meta-${name}`] = value;
-    respondBounded(parts, message, only.value, headers);
-    return;
-  }
-  const document = live.map((sibling) => ({
-    value: Buffer.from(sibling.value).toString('base64'),
-    timestamp: new Date(sibling.at / 1024).toISOString(),
-    meta: Object.fromEntries(sibling.meta),
-  }));
-  respondBounded(parts, message, utf8Encode(JSON.stringify({ siblings: document })), {
-    ...headers,
-    'Content-Type': SIBLINGS_TYPE,
+/**
+ * Siblings that are fetched one by one must be those of one state: whoever puts with a context destroys what it covers, and must have seen all of that. So a
+ * reader who names the context of its first answer is told when the key has changed since.
+ */
+function checkUnchanged(parts: PlainApiParts, { address, context }: PlainRequest, reply: FetchReply): void {
+  if (context.length === 0 || reply.context.length === 0) return;
+  if (parts.coordinator.isSameState(address, context, reply.context)) return;
+  throw new ArmatureError('invalid-context', 'the key has changed since the get that returned this context', {
+    remedy: 'Get the key without Armature-Sibling, and begin again with the siblings and the context of that answer.',
   });
 }
 
-function respondWritten(message: BusMessage, reply: WriteReply): void {
-  const replicas = reply.receipt.replicas.map(({ node, role, outcome }) => `${node}=${role}:${outcome}`).join(',');
-  message.respond(EMPTY_BYTES, {
-    headers: headersOf({ 'Armature-Context': toBase64Url(reply.context), 'Armature-Replicas': replicas }),
+function withoutRead(error: ArmatureError): ArmatureError {
+  if (error.code !== 'unavailable' && error.code !== 'timeout') return error;
+  return new ArmatureError('unavailable', `the key could not be read before the delete: ${error.message}`, {
+    remedy: 'Nothing was deleted. Repeat later, or send the Armature-Context of an earlier get: then nothing is read.',
+    cause: error,
+    details: error.details,
   });
-}
-
-/** Plain messages are not split, so what a link can carry may be too much here. */
-function respondBounded(parts: PlainApiParts, message: BusMessage, payload: Uint8Array, headers: Record<string, string>): void {
-  const encoded = headersOf(headers);
-  const headerBytes = Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + value.length + 4, 16);
-  if (payload.length + headerBytes <= parts.bus.maxPayloadBytes) message.respond(payload, { headers: encoded });
-  else {
-    const remedy = 'Read it with @armature/client, which splits large values, or raise max_payload of the NATS server.';
-    respondError(
-      message,
-      new ArmatureError('too-large', `the answer of ${payload.length} bytes exceeds the bus's ${parts.bus.maxPayloadBytes}`, {
-        remedy,
-      }),
-    );
-  }
-}
-
-function respondError(message: BusMessage, error: ArmatureError): void {
-  const headers = new Map([
-    ...serviceErrorHeaders(statusOfError(error.code), error.message),
-    ...headersOf({ 'Armature-Error': error.code, ...(error.remedy === undefined ? {} : { 'Armature-Remedy': error.remedy }) }),
-  ]);
-  message.respond(EMPTY_BYTES, { headers });
-}
-
-function addressOfMessage(root: string, message: BusMessage): Address {
-  const tokens = message.subject.length > root.length ? message.subject.slice(root.length + 1).split('.') : [];
-  const bucket = headerValue(message.headers, 'Armature-Bucket') ?? tokens.shift() ?? 'default';
-  const address = checkedAddress(bucket, keyOf(message, tokens));
-  if (!address.ok) throw address.error;
-  return address.value;
-}
-
-/** The key's header, or what is left of the subject: dots in it are part of the key. */
-function keyOf(message: BusMessage, tokens: readonly string[]): Uint8Array {
-  const encoded = headerValue(message.headers, 'Armature-Key-Base64');
-  if (encoded === undefined) return utf8Encode(headerValue(message.headers, 'Armature-Key') ?? tokens.join('.'));
-  const key = fromBase64(encoded);
-  if (key === undefined) throw invalid('Armature-Key-Base64 is not base64', 'Encode the key as base64 or base64url.');
-  return key;
-}
-
-function contextOf(message: BusMessage): Uint8Array {
-  const text = headerValue(message.headers, 'Armature-Context');
-  if (text === undefined || text === '') return EMPTY_BYTES;
-  const context = fromBase64(text);
-  if (context !== undefined) return context;
-  throw new ArmatureError('invalid-context', 'Armature-Context is not base64', {
-    remedy: 'Send the header back exactly as a get returned it.',
-  });
-}
-
-function operationOf(message: BusMessage): string | undefined {
-  const text = headerValue(message.headers, 'Armature-Operation');
-  if (text === undefined || /^[0-9a-f]{16}$/.test(text)) return text;
-  throw invalid(
-    'Armature-Operation is not an operation id',
-    'Give 16 lower-case hex digits, random, the same for each repetition of one write.',
-  );
-}
-
-function metaOf(message: BusMessage): Meta {
-  const meta: [string, string][] = [];
-  for (const [name, values] of message.headers ?? []) {
-    const lower = name.toLowerCase();
-    if (lower === 'content-type') meta.push(['content-type', values[0] ?? '']);
-    else if (lower.startsWith(META_PREFIX)) meta.push([lower.slice(META_PREFIX.length), values[0] ?? '']);
-  }
-  return meta;
-}
-
-function quorum(message: BusMessage, name: 'R' | 'PR' | 'W' | 'PW' | 'DW'): QuorumWord {
-  const text = headerValue(message.headers, `Armature-${name}`);
-  if (text === undefined) return 'default';
-  const word = parseQuorumWord(name.toLowerCase(), text);
-  if (!word.ok) throw word.error;
-  return word.value;
-}
-
-function timeoutOf(message: BusMessage): number {
-  const text = headerValue(message.headers, 'Armature-Timeout-Ms');
-  if (text === undefined) return DEFAULT_TIMEOUT_MS;
-  if (/^\d{1,6}$/.test(text) && Number(text) > 0) return Math.min(Number(text), MAX_TIMEOUT_MS);
-  throw invalid(`Armature-Timeout-Ms is ${JSON.stringify(text.slice(0, 40))}`, `Give milliseconds from 1 to ${MAX_TIMEOUT_MS}.`);
-}
-
-function invalid(message: string, remedy: string): ArmatureError {
-  return new ArmatureError('invalid-argument', message, { remedy });
 }

@@ -55,6 +55,7 @@ export class ArmatureRouter {
         bus: ports.bus,
         clock: ports.clock,
         random: ports.random,
+        log: ports.log,
         coordinator: router.#coordinator,
         options,
       }),

@@ -50,6 +50,14 @@ describe('versions', () => {
     expect(checkMeta([['smile', '😀']]).ok).toBe(true);
   });
 
+  it('metadata in which a name stands twice is refused', () => {
+    const twice: VersionMeta = [
+      ['a', '1'],
+      ['a', '2'],
+    ];
+    expect(checkMeta(twice)).toMatchObject({ ok: false, error: { code: 'invalid-argument' } });
+  });
+
   it('two claims to one dot are ordered by time, then operation, whatever the values', () => {
     const early = valueVersion({ value: utf8Encode('z'), at, operation: operation(9) });
     const late = valueVersion({ value: utf8Encode('a'), at: hlcFromMs(1001), operation: operation(1) });

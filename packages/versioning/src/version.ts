@@ -70,7 +70,7 @@ export function metaSizeBytes(meta: VersionMeta): number {
   return sizeBytes;
 }
 
-/** User metadata within bounds and representable in UTF-8. Errors: `too-large`, `invalid-argument`. */
+/** User metadata within bounds, representable in UTF-8, and each name once, as most who read it look it up by name. Errors: `too-large`, `invalid-argument`. */
 export function checkMeta(meta: VersionMeta): Result<VersionMeta, ArmatureError> {
   if (meta.length > MAX_META_ENTRIES || metaSizeBytes(meta) > MAX_META_BYTES) {
     return err(
@@ -83,6 +83,13 @@ export function checkMeta(meta: VersionMeta): Result<VersionMeta, ArmatureError>
     return err(
       new ArmatureError('invalid-argument', 'metadata holds half a surrogate pair, which UTF-8 cannot express', {
         remedy: 'Pass well-formed text; put raw bytes into the value.',
+      }),
+    );
+  }
+  if (meta.length > 1 && new Set(meta.map(([name]) => name)).size < meta.length) {
+    return err(
+      new ArmatureError('invalid-argument', 'two entries of the metadata have one name', {
+        remedy: 'Give each name once, with one text.',
       }),
     );
   }

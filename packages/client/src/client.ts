@@ -2,7 +2,7 @@
 import { parseClusterName, toHex, unwrap, type Random } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
 import { CLIENT_TURNS, Participant, Turns, createSealer } from '@armature/coordination';
-import { DEFAULT_PREFIX, protocolCodec, subjectsOf } from '@armature/protocol';
+import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, protocolCodec, subjectsOf } from '@armature/protocol';
 import type { Clock, Logger, Telemetry } from '@armature/runtime';
 import { ArmatureError } from '@armature/kernel';
 import { Admin } from './admin.js';
@@ -75,7 +75,10 @@ export async function connectOver(ports: ClientPorts, options: ClientOptions): P
   const turns = new Turns(clock, { ...CLIENT_TURNS, atOnce: checkedAtOnce(options.operationsAtOnce) });
   const paced = (routing: Routing): Routing => new PacedRouting(routing, turns);
   if ((options.routing ?? 'router') === 'router') {
-    const link = LinkEndpoint.open(bus, protocolCodec, { ...ports, prefix, cluster, address: linkAddress('client', name) });
+    const link = LinkEndpoint.open(bus, protocolCodec, {
+      ...{ ...ports, prefix, cluster, address: linkAddress('client', name) },
+      limits: { messageBytes: MAX_MESSAGE_BYTES },
+    });
     const routing = new RouterRouting({ bus, link, subjects, prefix, clock, random });
     const admin = new Admin({ ...ports, link, subjects, prefix });
     const close = async (): Promise<void> => {

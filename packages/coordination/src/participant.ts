@@ -17,6 +17,7 @@ import {
 } from '@armature/bus';
 import { FailureMonitor, Membership, type HistoryStore } from '@armature/membership';
 import {
+  MAX_MESSAGE_BYTES,
   nodeAddress,
   protocolCodec,
   subjectsOf,
@@ -45,6 +46,8 @@ export interface ParticipantOptions {
   readonly seeds: readonly LinkAddress[];
   /** Every second for nodes and routers, every ten for clients (paper, 4.8.1 and 6.4). */
   readonly gossipIntervalMs: number;
+  /** Largest message of the link; `MAX_MESSAGE_BYTES` by default. */
+  readonly messageBytes?: number;
 }
 
 export interface ParticipantPorts {
@@ -131,6 +134,7 @@ export class Participant {
       random,
       log,
       telemetry,
+      limits: { messageBytes: options.messageBytes ?? MAX_MESSAGE_BYTES },
     });
     const subjects = subjectsOf(options.prefix, options.cluster);
     const ask = async <Q extends Request>(peer: string, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> =>

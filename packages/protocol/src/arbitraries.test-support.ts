@@ -22,7 +22,7 @@ import {
   MAX_N,
   MAX_PARTITIONS,
   MAX_RECORD_AT,
-  MAX_VALUE_BYTES,
+  largestValueBytes,
   type BucketProperties,
   type Change,
   type ChangeRecord,
@@ -86,7 +86,7 @@ export const bucketProperties: fc.Arbitrary<BucketProperties> = fc.integer({ min
     dw: fc.integer({ min: 0, max: n }),
     resolver: fc.constantFrom('siblings', 'last-write-wins'),
     durability: fc.constantFrom('fsync', 'os', 'memory', 'buffered'),
-    maxValueBytes: fc.integer({ min: 1, max: MAX_VALUE_BYTES }),
+    maxValueBytes: fc.integer({ min: 1, max: largestValueBytes(n) }),
     maxSiblings: fc.integer({ min: 1, max: 10_000 }),
   }),
 );

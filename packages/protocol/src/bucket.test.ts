@@ -4,6 +4,7 @@ import { bucketProperties } from './arbitraries.test-support.js';
 import {
   BUCKET_PROPERTY_NAMES,
   DEFAULT_BUCKET_PROPERTIES,
+  largestValueBytes,
   MAX_VALUE_BYTES,
   parseBucketProperties,
   unknownBucket,
@@ -72,6 +73,19 @@ describe('bucket properties', () => {
   test('an update changes what it names and keeps the rest', () => {
     const base = { ...DEFAULT_BUCKET_PROPERTIES, n: 5, r: 3, w: 3 };
     expect(parseBucketProperties({ w: 5 }, base)).toEqual({ ok: true, value: { ...base, w: 5 } });
+  });
+
+  test('values larger than so many replicas allow: refused, and the error names the largest', () => {
+    const largestBytes = largestValueBytes(3);
+    expect(parseBucketProperties({ maxValueBytes: largestBytes }).ok).toBe(true);
+    const refused = parseBucketProperties({ maxValueBytes: largestBytes + 1 });
+    expect(refused).toMatchObject({ ok: false, error: { code: 'invalid-argument' } });
+    if (!refused.ok) expect(refused.error.message).toContain(String(largestBytes));
+  });
+
+  test('so many replicas that the default is too large for them: the largest that they allow', () => {
+    const parsed = parseBucketProperties({ n: 32, maxSiblings: 5 });
+    expect(parsed).toMatchObject({ ok: true, value: { maxValueBytes: largestValueBytes(32) } });
   });
 
   test('an unknown bucket: the remedy repeats only a name that could be typed', () => {

@@ -3,6 +3,7 @@
  * service tunes N, R, W"). They are spread with membership, so every coordinator and replica judges by the same ones.
  */
 import { ArmatureError, err, ok, parseBucketName, type BucketName, type Result } from '@armature/kernel';
+import { largestValueBytes, MAX_VALUE_BYTES } from './limits.js';
 import { MAX_N } from './quorum-word.js';
 
 /** What makes concurrent versions one again at the store: nothing (the application merges), or the latest timestamp. */
@@ -35,7 +36,7 @@ export interface BucketProperties {
   readonly dw: number;
   readonly resolver: ResolverName;
   readonly durability: Durability;
-  /** Largest value, in bytes. */
+  /** Largest value, in bytes; at most `largestValueBytes(n)`. */
   readonly maxValueBytes: number;
   /** Writes that would leave more siblings than this are refused: the application has stopped merging. */
   readonly maxSiblings: number;
@@ -56,9 +57,6 @@ export const DEFAULT_BUCKET_PROPERTIES: BucketProperties = {
   maxValueBytes: 4 * 1024 * 1024,
   maxSiblings: 100,
 };
-
-/** 50 MB, Riak's hard limit too: beyond it one value starves its neighbours of the link. */
-export const MAX_VALUE_BYTES = 50 * 1024 * 1024;
 
 type Check = (value: unknown) => string | undefined;
 
@@ -88,7 +86,10 @@ const CHECKS: { readonly [K in keyof BucketProperties]: Check } = {
 
 export const BUCKET_PROPERTY_NAMES = Object.keys(CHECKS) as readonly (keyof BucketProperties)[];
 
-/** Properties from untrusted input, missing ones from `base`. Says which property is wrong and why. */
+/**
+ * Properties from untrusted input, missing ones from `base`. Says which property is wrong and why. Where the input gives no `maxValueBytes`, and so many
+ * replicas allow less than `base` does, it is the largest that they allow.
+ */
 export function parseBucketProperties(
   input: Readonly<Record<string, unknown>>,
   base: BucketProperties = DEFAULT_BUCKET_PROPERTIES,
@@ -103,7 +104,10 @@ export function parseBucketProperties(
   for (const name of ['r', 'w', 'pr', 'pw', 'dw'] as const) {
     if (merged[name] > merged.n) return refuse(name, `is ${merged[name]}, more than the bucket's n=${merged.n} replicas`);
   }
-  return ok(merged);
+  const largestBytes = largestValueBytes(merged.n);
+  if (merged.maxValueBytes <= largestBytes) return ok(merged);
+  if (input['maxValueBytes'] === undefined) return ok({ ...merged, maxValueBytes: largestBytes });
+  return refuse('maxValueBytes', `is ${merged.maxValueBytes}, and the largest for n=${merged.n} is ${largestBytes}`);
 }
 
 /** Names a bucket that is not there, and how to make it. */

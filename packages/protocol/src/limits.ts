@@ -1,4 +1,9 @@
-/** How large a cluster may be described. Beyond these a record is refused by every process alike. */
+/**
+ * How large a cluster may be described, and how large what it stores. Beyond these a record of the history, or a put, is refused by every process alike.
+ *
+ * What is stored must always fit into one message, or it could be neither read nor repaired nor moved. Every replica may add to a key while it cannot
+ * hear of the others, so the room of a message is divided: see `maxSetBytes` and decision 0009.
+ */
 import { hlcFromMs } from '@armature/kernel';
 
 /** Largest Q: 2^16 partitions serve a few hundred nodes at 100+ partitions each; more only costs metadata. */
@@ -14,3 +19,40 @@ export const MAX_WEIGHT = 100;
  * clock's range would leave no room for another; a fixed bound, and not one relative to some clock, so that all processes agree.
  */
 export const MAX_RECORD_AT = hlcFromMs(Date.UTC(2200, 0, 1));
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Largest message that two processes of a cluster exchange, in bytes. */
+export const MAX_MESSAGE_BYTES = 128 * MIB;
+
+/** What comes with values in a message, a version set or a version: clocks, contexts, receipts, and up to 8 KiB of metadata for each version. */
+const OVERHEAD_BYTES = 64 * KIB;
+
+/**
+ * Largest encoded version set that a put may leave in a bucket of `n` replicas, in bytes; 21 MiB for three. So n replicas that cannot hear of one another make
+ * half a message together. The other half is for what the rule does not see: fallbacks that mint beside the n owners, and key after key that is resolved
+ * on one side of a cut while it grows on the other.
+ */
+export function maxSetBytes(n: number, messageBytes = MAX_MESSAGE_BYTES): number {
+  return Math.floor(messageBytes / 2 / n);
+}
+
+/** No bucket takes larger values, whatever its N: a node works at one value for some ms for each MiB, and does nothing else meanwhile. */
+export const MAX_VALUE_BYTES = 16 * MIB;
+
+/** Largest `maxValueBytes` of a bucket of `n` replicas: two values of that size fit into one set, so that two writers at once never hinder one another. */
+export function largestValueBytes(n: number): number {
+  return Math.min(MAX_VALUE_BYTES, Math.floor(maxSetBytes(n) / 2) - OVERHEAD_BYTES);
+}
+
+/**
+ * The rate that a connection is trusted to have at least, in bytes per second. A message is given the time that it takes at this rate in addition to
+ * what an answer to a small one may take; a large set would never arrive over a slow connection otherwise, however often it is sent.
+ */
+const SLOWEST_BYTES_PER_SECOND = MIB;
+
+/** The time to grant to a message of that size beyond what a small one gets, in ms. */
+export function transferTimeMs(sizeBytes: number): number {
+  return (sizeBytes * 1_000) / SLOWEST_BYTES_PER_SECOND;
+}

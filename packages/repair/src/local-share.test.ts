@@ -7,6 +7,27 @@ import { createdWith, joinOf, node, viewAfter } from './view.test-support.js';
 const [N1, NEW] = [node('n1'), node('new')];
 const OLD = [N1, node('n2'), node('n3')];
 
+test('an answer with several sets is cut by bytes; a set that is larger alone is an answer of its own', async () => {
+  const clock = new ManualClock();
+  const view = viewAfter([createdWith(OLD, 16)]);
+  const own = new ToyNode(clock, () => view, N1);
+  const share = new LocalShare({
+    ...{ node: N1, trees: { tree: () => Promise.reject(new Error('no trees here')) }, replica: own },
+    ...{ view: () => view, log: silentLog, messageBytes: 4_000 },
+  });
+  const addresses = [0, 1, 2, 3, 4].map((key) => addressFor(key));
+  for (const [place, sizeBytes] of [400, 600, 1, 3_000, 5].entries()) own.store.set(addresses[place]!, new Uint8Array(sizeBytes));
+  const answer = async (from: number): Promise<readonly (number | undefined)[]> => {
+    const asked = share.sets(addresses.slice(from));
+    await clock.advance(10);
+    return (await asked).sets.map((set) => set?.length);
+  };
+  expect(await answer(0)).toEqual([400, 600]);
+  expect(await answer(2)).toEqual([1]);
+  expect(await answer(3)).toEqual([3_000]);
+  expect(await answer(4)).toEqual([5]);
+});
+
 test('what has ceased to be its own while it was on its way is refused, and not kept', async () => {
   const clock = new ManualClock();
   const changes = [createdWith(OLD, 16), joinOf(NEW)];

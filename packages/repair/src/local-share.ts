@@ -5,15 +5,16 @@
 import { ArmatureError, toArmatureError, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { entryDigest, MAX_DEPTH, nodesAt, type MerkleTree } from '@armature/merkle';
-import type {
-  AbsorbReply,
-  BucketProperties,
-  DigestsReply,
-  DigestsRequest,
-  Durability,
-  SetsReply,
-  TreeReply,
-  TreeRequest,
+import {
+  MAX_MESSAGE_BYTES,
+  type AbsorbReply,
+  type BucketProperties,
+  type DigestsReply,
+  type DigestsRequest,
+  type Durability,
+  type SetsReply,
+  type TreeReply,
+  type TreeRequest,
 } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Logger } from '@armature/runtime';
@@ -42,6 +43,8 @@ export interface LocalShareEnv {
   readonly replica: SynchronisedReplica;
   readonly view: () => View;
   readonly log: Logger;
+  /** Largest message of a link; `MAX_MESSAGE_BYTES` by default. */
+  readonly messageBytes?: number | undefined;
 }
 
 /** How long a question waits for a tree that is being built: well below the time after which the asker takes us for dead. */
@@ -50,14 +53,19 @@ const MAX_INDICES = 1_024;
 export const MAX_DIGESTS = 1_000;
 /** Read from the store for one page of digests. */
 const DIGESTS_PAGE_BYTES = 4 * 1024 * 1024;
-/** Of sets in one answer; at least one set is always in it. */
+/** Of sets in one answer, where messages are not smaller. A larger set is an answer of its own: what fits into a message fits into an answer. */
 const MAX_SETS_BYTES = 1024 * 1024;
+/** Share of the largest message that an answer with several sets may take. */
+const ANSWER_SHARE = 0.25;
 
 export class LocalShare {
   readonly #env: LocalShareEnv;
+  /** Of sets in one answer. */
+  readonly #answerBytes: number;
 
   constructor(env: LocalShareEnv) {
     this.#env = env;
+    this.#answerBytes = Math.min(MAX_SETS_BYTES, (env.messageBytes ?? MAX_MESSAGE_BYTES) * ANSWER_SHARE);
   }
 
   /** Errors: `overloaded` while the tree is being built. */
@@ -95,14 +103,14 @@ export class LocalShare {
     return { kind: 'digests', entries, next: page.next };
   }
 
-  /** As many as fit into an answer, in the order asked for. A damaged record counts as nothing held. */
+  /** As many as fit into an answer, at least one, in the order asked for. A damaged record counts as nothing held. */
   async sets(addresses: readonly Address[]): Promise<SetsReply> {
     const sets: (Uint8Array | undefined)[] = [];
     let sizeBytes = 0;
     for (const address of addresses) {
-      if (sizeBytes >= MAX_SETS_BYTES) break;
       const set = await this.#read(address);
       sizeBytes += set?.length ?? 0;
+      if (sets.length > 0 && sizeBytes > this.#answerBytes) break;
       sets.push(set);
     }
     return { kind: 'sets', sets };

@@ -33,6 +33,8 @@ export interface HintStoreEnv {
   readonly telemetry: Telemetry;
   /** Bound of all hints together. */
   readonly limitBytes: number;
+  /** See `ReplicaEnv`. */
+  readonly messageBytes?: number;
   /** Whether hints may be taken now: not by a node that is about to go, for nobody would look for them there. Default: always. */
   readonly isTaking?: () => boolean;
 }
@@ -220,7 +222,7 @@ export class HintStore {
   #shelf(owner: NodeId): Shelf {
     let shelf = this.#shelves.get(owner);
     if (shelf === undefined) {
-      const { node, space, clock, random, log, telemetry } = this.#env;
+      const { node, space, clock, random, log, telemetry, messageBytes } = this.#env;
       const actor = new StandInActor(random);
       const observer = this.#observer;
       const parts = {
@@ -231,6 +233,7 @@ export class HintStore {
         log: log.child({ hintsFor: owner }),
         telemetry,
         observer,
+        ...(messageBytes === undefined ? {} : { messageBytes }),
       };
       shelf = { replica: new Replica(parts), actor };
       this.#shelves.set(owner, shelf);

@@ -107,6 +107,7 @@ export interface TestNodeOptions {
   readonly isSlowToRead?: boolean;
   readonly cacheBytes?: number;
   readonly overlayLimitBytes?: number;
+  readonly messageBytes?: number;
 }
 
 export class TestNode {
@@ -120,7 +121,10 @@ export class TestNode {
   readonly telemetry: ReturnType<typeof memoryTelemetry>;
   readonly log: ReturnType<typeof recordingLog>;
 
-  private constructor(parts: Pick<TestNode, 'clock' | 'disk' | 'random' | 'store' | 'epoch' | 'plan' | 'telemetry' | 'log'>) {
+  private constructor(
+    parts: Pick<TestNode, 'clock' | 'disk' | 'random' | 'store' | 'epoch' | 'plan' | 'telemetry' | 'log'>,
+    { messageBytes }: TestNodeOptions,
+  ) {
     this.clock = parts.clock;
     this.disk = parts.disk;
     this.random = parts.random;
@@ -137,6 +141,7 @@ export class TestNode {
       clock,
       log: parts.log.log,
       telemetry,
+      ...(messageBytes === undefined ? {} : { messageBytes }),
     });
     store.onCommitFailure(() => {
       epoch.retire('a commit failed');
@@ -163,7 +168,7 @@ export class TestNode {
     const telemetry = memoryTelemetry();
     const log = recordingLog();
     const epoch = await finish(clock, ActorEpoch.open({ store: epochStoreOn(store), clock, random, log: log.log, telemetry }));
-    return new TestNode({ clock, disk, random, store, epoch, plan, telemetry, log });
+    return new TestNode({ clock, disk, random, store, epoch, plan, telemetry, log }, options);
   }
 
   /** As a node stops: what is in hand is done, then the mark, then the store. */

@@ -398,6 +398,34 @@ describe('limits', () => {
     expect((await node.put('k', 'own', { bucket, operation })).dot!.counter).toBe(1);
   });
 
+  /** Of a bucket of three replicas, a set may have 1,000 bytes: room for two of these. */
+  const MESSAGE_BYTES = 6_000;
+  const value = (letter: string): string => letter.repeat(400);
+
+  test('a put that would leave too many bytes is refused and leaves no trace; one that merges is taken', async () => {
+    const node = await open({ messageBytes: MESSAGE_BYTES });
+    for (const letter of ['a', 'b']) await node.put('k', value(letter));
+    const refused = node.put('k', value('c'));
+    await expect(refused).rejects.toMatchObject({ code: 'too-large', details: { siblings: 3, maxSetBytes: 1_000 } });
+    expect(await node.values('k')).toEqual([value('a'), value('b')]);
+    await node.put('k', value('c'), { context: await node.contextOf('k') });
+    expect(await node.values('k')).toEqual([value('c')]);
+  });
+
+  test('a key that merges have made too large: a put that leaves less is taken, one that adds is not; a delete always is', async () => {
+    const node = await open({ messageBytes: MESSAGE_BYTES });
+    const merge = async (name: string): Promise<void> =>
+      node.merge('k', (await (await other(node, name)).put('k', value(name))).encoded);
+    for (const name of ['a', 'b', 'c']) await merge(name);
+    const seen = await node.contextOf('k');
+    for (const name of ['d', 'e', 'f', 'g']) await merge(name);
+    await expect(node.put('k', value('h'))).rejects.toMatchObject({ code: 'too-large', details: { siblings: 8 } });
+    await node.put('k', value('h'), { context: seen });
+    expect(await node.values('k')).toHaveLength(5);
+    await node.put('k', '', { context: await node.contextOf('k'), tombstone: true });
+    expect(await node.values('k')).toEqual(['(deleted)']);
+  });
+
   test('bytes that are no version set are refused, and what is held stays', async () => {
     const node = await open();
     await node.put('k', 'one');

@@ -10,22 +10,13 @@
  * commit then fail, peers may know a dot that this store has forgotten. That is what actor epochs are for: a failed commit retires the actor, and
  * the forgotten dot stays the only one of its name.
  */
-import {
-  ArmatureError,
-  HLC_ZERO,
-  bytesEqual,
-  ok,
-  toArmatureError,
-  type BinaryString,
-  type Hlc,
-  type NodeId,
-} from '@armature/kernel';
-import type { BucketProperties, Durability } from '@armature/protocol';
+import { ArmatureError, HLC_ZERO, bytesEqual, toArmatureError, type BinaryString, type Hlc, type NodeId } from '@armature/kernel';
+import { maxSetBytes, type BucketProperties, type Durability } from '@armature/protocol';
 import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import type { RangeQuery } from '@armature/storage';
 import {
-  checkSiblingCap,
+  checkGrowth,
   emptyVersionSet,
   encodeVersionSet,
   isAmnesiac,
@@ -66,6 +57,8 @@ export interface ReplicaEnv {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly observer?: WriteObserver;
+  /** Largest message of a link; `MAX_MESSAGE_BYTES` by default. It bounds what puts may make of a key (see `maxSetBytes`). */
+  readonly messageBytes?: number;
 }
 
 export interface HeldPage {
@@ -135,7 +128,7 @@ export class Replica {
 
   /**
    * Makes the version of a put and stores it. Resolves as soon as the dot exists and the store has accepted it; see `MintResult.committed` for when it
-   * is stored. Nothing was minted when it rejects. Errors: `too-large` (sibling cap), `invalid-argument` (timestamps too far ahead), `stale-ring`, `unavailable` (past its deadline), `overloaded`
+   * is stored. Nothing was minted when it rejects. Errors: `too-large` (the key has too many siblings, or too many bytes of them), `invalid-argument` (timestamps too far ahead), `stale-ring`, `unavailable` (past its deadline), `overloaded`
    * and other storage errors, among them the one that keeps a fresh actor from being saved.
    */
   async mint(request: MintRequest): Promise<MintResult> {
@@ -254,10 +247,9 @@ export class Replica {
       : valueVersion({ value, at: at.value, operation, meta });
     const minted = mint(local, actor, context.clock, version, { own: context.own, floor: this.#env.epoch.floor });
     const set = resolve(bucket.resolver, minted.set);
-    // A repetition adds nothing, and must not be told that there is no room for what is there already.
-    const capped = minted.set === local ? ok(set) : checkSiblingCap(set, bucket.maxSiblings);
-    if (!capped.ok) throw capped.error;
     const encoded = encodeVersionSet(set);
+    // A repetition adds nothing, and must not be told that there is no room for what is there already.
+    if (minted.set !== local) this.#checkRoom(local, held, set, encoded, bucket);
     const record = sealRecord(encoded);
     const committed = this.#write(request.address, record, bucket.durability);
     // A dot that the store has not taken in must not leave this node: the next put of the key would make the same one.
@@ -266,6 +258,18 @@ export class Replica {
     this.#clock = at.value;
     this.#mints.add();
     return { set, dot: minted.dot, encoded, committed };
+  }
+
+  /** Throws `too-large` where the set of a key grows beyond what its bucket allows. */
+  #checkRoom(local: VersionSet, held: Held, set: VersionSet, encoded: Uint8Array, bucket: BucketProperties): void {
+    const maxBytes = maxSetBytes(bucket.n, this.#env.messageBytes);
+    if (set.siblings.length <= bucket.maxSiblings && encoded.length <= maxBytes) return;
+    const refusal = checkGrowth(
+      { siblings: local.siblings.length, sizeBytes: held.set?.length ?? 0 },
+      { siblings: set.siblings.length, sizeBytes: encoded.length },
+      { maxSiblings: bucket.maxSiblings, maxSetBytes: maxBytes },
+    );
+    if (refusal !== undefined) throw refusal;
   }
 
   /** The actor, unless the context shows that this store has forgotten some of its events. */

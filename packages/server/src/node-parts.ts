@@ -76,6 +76,7 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts): Pro
     log,
     telemetry,
     limitBytes: options.hintLimitBytes ?? DEFAULT_HINT_LIMIT_BYTES,
+    ...messageLimit(options),
     // Nobody would look for a hint on a node that is no member, and none may come to one that has been found without any.
     isTaking: () => parts.identity.isSettled && parts.departure.phase !== 'clearing',
   });
@@ -122,6 +123,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     clock,
     log,
     telemetry,
+    ...messageLimit(options),
     observer: {
       wrote: (address, before, after) => synchronisation.observer.wrote(address, before, after),
       dropped: (address, before) => synchronisation.observer.dropped(address, before),
@@ -138,6 +140,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     reapQuarantineMs: options.reapQuarantineMs,
     slice,
     verifyCycleMs: options.verifyCycleMs,
+    messageBytes: options.messageBytes,
     clock,
     log,
     telemetry,
@@ -211,6 +214,10 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     transfers,
     departure,
   };
+}
+
+function messageLimit({ messageBytes }: NodeOptions): Pick<NodeOptions, 'messageBytes'> {
+  return messageBytes === undefined ? {} : { messageBytes };
 }
 
 /** As `Replica.mint`, by a store that is the node's own; foreground, from taking the put on until it is stored here. */

@@ -19,6 +19,8 @@ export interface ServerOptions {
   readonly gossipIntervalMs: number;
   /** How long a stop may wait for requests in hand and for the bus, ms; 5,000 by default. The store is closed after that. */
   readonly leaveMs?: number;
+  /** Largest message that is sent or taken, in bytes; `MAX_MESSAGE_BYTES` by default. The same in all nodes and routers: what a key may hold follows from it. */
+  readonly messageBytes?: number;
 }
 
 export const DEFAULT_LEAVE_MS = 5_000;

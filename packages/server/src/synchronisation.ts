@@ -36,6 +36,8 @@ export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' |
   readonly slice: TakeSlice;
   /** See `TreeKeeperEnv`. */
   readonly verifyCycleMs?: number | undefined;
+  /** See `ServerOptions`. */
+  readonly messageBytes?: number | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -74,7 +76,7 @@ export class Synchronisation {
       log,
       telemetry,
     });
-    this.share = new LocalShare({ node, trees: this.trees, replica, view, log });
+    this.share = new LocalShare({ node, trees: this.trees, replica, view, log, messageBytes: env.messageBytes });
     this.#gate = new SourceGate(slice, clock, telemetry);
     this.#reaping = new Reaping({ ...env, isExchanging: (address) => this.#isExchanging(address) });
     const exchanges = (outcome: string): Counter =>

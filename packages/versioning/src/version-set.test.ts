@@ -17,7 +17,7 @@ import { tombstoneVersion, valueVersion, type Version } from './version.js';
 import {
   EMPTY_CONTEXT,
   MAX_CONTEXT_ENTRIES,
-  checkSiblingCap,
+  checkGrowth,
   contextAfter,
   contextOf,
   countSiblings,
@@ -209,15 +209,29 @@ describe('reading a set', () => {
     expect(values(collapsing(x, collapsing(y, z)))).toEqual([1, 2]);
   });
 
-  it('the sibling cap refuses with a remedy above the cap, not at it', () => {
-    const three = [a, b, c].reduce(
-      (all, who, n) => join(all, mint(emptyVersionSet, who, EMPTY_VECTOR, written(n)).set),
-      emptyVersionSet,
-    );
-    expect(checkSiblingCap(three, 3)).toEqual({ ok: true, value: three });
-    const refused = checkSiblingCap(three, 2);
-    expect(refused).toMatchObject({ ok: false, error: { code: 'too-large', details: { siblings: 3, maxSiblings: 2 } } });
-    if (!refused.ok) expect(refused.error.remedy).toContain('merge');
+  describe('what a put may make of a key', () => {
+    const limits = { maxSiblings: 3, maxSetBytes: 100 };
+    const before = { siblings: 3, sizeBytes: 100 };
+
+    it('up to the limits: is taken; above either: is refused, with numbers and a way out', () => {
+      expect(checkGrowth(before, { siblings: 3, sizeBytes: 100 }, limits)).toBeUndefined();
+      for (const after of [
+        { siblings: 4, sizeBytes: 50 },
+        { siblings: 2, sizeBytes: 101 },
+      ]) {
+        const refused = checkGrowth(before, after, limits);
+        expect(refused).toMatchObject({ code: 'too-large', details: { ...after, ...limits } });
+        expect(refused?.remedy).toContain('merge');
+      }
+    });
+
+    it('whatever leaves fewer versions, or fewer bytes, than there were is taken, however far above the limits it still is', () => {
+      const crowded = { siblings: 300, sizeBytes: 10_000 };
+      expect(checkGrowth(crowded, { siblings: 299, sizeBytes: 9_999 }, limits)).toBeUndefined();
+      expect(checkGrowth(crowded, { siblings: 299, sizeBytes: 10_000 }, limits)?.code).toBe('too-large');
+      expect(checkGrowth(crowded, { siblings: 300, sizeBytes: 9_999 }, limits)?.code).toBe('too-large');
+      expect(checkGrowth({ siblings: 9, sizeBytes: 90 }, { siblings: 2, sizeBytes: 120 }, limits)?.code).toBe('too-large');
+    });
   });
 
   it('the size estimate is never below the encoded size, nor far above it', () => {

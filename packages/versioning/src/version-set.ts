@@ -22,7 +22,7 @@
  * with the siblings they belong to. From (2), the siblings at any replica are exactly the causal frontier of the events it has
  * seen: a function of the clock alone. The tests hold the code against a model of causal histories to this.
  */
-import { ArmatureError, HLC_ZERO, assert, err, ok, type Hlc, type Result } from '@armature/kernel';
+import { ArmatureError, HLC_ZERO, assert, type Hlc } from '@armature/kernel';
 import { compareDots, type ActorId, type Dot } from './actor.js';
 import {
   NONE_SUPERSEDED,
@@ -81,9 +81,6 @@ export const emptyVersionSet: VersionSet = Object.freeze({
 
 /** The context of somebody who has read nothing. */
 export const EMPTY_CONTEXT: CausalContext = Object.freeze({ clock: EMPTY_VECTOR, at: HLC_ZERO });
-
-/** Siblings a put may leave before it is refused: enough for any honest conflict, few enough to read at once. */
-export const DEFAULT_MAX_SIBLINGS = 100;
 
 /** Actors that a context names at most. A key has one per replica and store epoch, so it takes a crash loop to reach this. */
 export const MAX_CONTEXT_ENTRIES = 1024;
@@ -331,18 +328,37 @@ export function countSiblings(set: VersionSet): number {
   return set.siblings.length;
 }
 
+/** How large the set of a key may grow by puts. */
+export interface SetLimits {
+  readonly maxSiblings: number;
+  /** Of the encoded set. */
+  readonly maxSetBytes: number;
+}
+
+/** What of a set is limited. */
+export interface SetSize {
+  readonly siblings: number;
+  /** Encoded. */
+  readonly sizeBytes: number;
+}
+
 /**
- * Refuses a set with more than `maxSiblings` siblings. Only a put asks (before its result is stored): a merge that refused
- * would lose data that is written already, and part the replicas. Error: `too-large`.
+ * Refuses what a put would make of a key, `after`, where it exceeds a limit and is not less than what the put found, `before`: a put that resolves or deletes
+ * always works, however large the key has become. Only a put asks, before anything is stored: a merge that refused would lose data that is written already, and part the replicas.
+ * Error: `too-large`.
  */
-export function checkSiblingCap(set: VersionSet, maxSiblings: number = DEFAULT_MAX_SIBLINGS): Result<VersionSet, ArmatureError> {
-  if (set.siblings.length <= maxSiblings) return ok(set);
-  return err(
-    new ArmatureError('too-large', `the key would have ${set.siblings.length} concurrent versions (limit ${maxSiblings})`, {
-      remedy: 'Read the key, merge its versions, and put the result with the context of that read.',
-      details: { siblings: set.siblings.length, maxSiblings },
-    }),
-  );
+export function checkGrowth(before: SetSize, after: SetSize, { maxSiblings, maxSetBytes }: SetLimits): ArmatureError | undefined {
+  const { siblings, sizeBytes } = after;
+  const hasTooMany = siblings > maxSiblings && siblings >= before.siblings;
+  const isTooLarge = sizeBytes > maxSetBytes && sizeBytes >= before.sizeBytes;
+  if (!hasTooMany && !isTooLarge) return undefined;
+  const what = hasTooMany
+    ? `the key would have ${siblings} concurrent versions (limit ${maxSiblings})`
+    : `the concurrent versions of the key would take ${sizeBytes} bytes together (limit ${maxSetBytes})`;
+  return new ArmatureError('too-large', `${what}: merge them first`, {
+    remedy: 'Read the key, merge its versions, and put the result with the context of that read; or delete the key.',
+    details: { siblings, maxSiblings, sizeBytes, maxSetBytes },
+  });
 }
 
 const CLOCK_ENTRY_BYTES = 16;

@@ -96,7 +96,12 @@ test('no dead tools: every file is a command, is run by one, or is imported by o
   );
   const tests = filesUnder('test', (path) => path.endsWith('.ts')).map(readSource);
   const doors = [...commands, ...tests, ...toolFiles.filter(({ path }) => path.endsWith('.test.ts'))].map(({ path }) => path);
-  const alive = reachable([...doors, ...programs], [...toolFiles, ...tests]);
+  // Tests of the whole enter by the package's doors, `@armature/tools/<name>`.
+  const entered = tests
+    .flatMap(({ imports }) => imports)
+    .filter((specifier) => specifier.startsWith('@armature/tools/'))
+    .map((specifier) => `${specifier.replace('@armature/tools/', 'tools/src/')}.ts`);
+  const alive = reachable([...doors, ...programs, ...entered], [...toolFiles, ...tests]);
   const findings = toolFiles
     .filter(({ path }) => !alive.has(path))
     .map(({ path }) => `${path} is run by no command in tools/*.mjs`);

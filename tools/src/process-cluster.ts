@@ -41,6 +41,8 @@ export interface ProcessClusterOptions {
   readonly create?: boolean;
   /** More flags for every node. */
   readonly nodeFlags?: readonly string[];
+  /** More flags for one node; they win over those for every node. */
+  readonly flagsOf?: (node: string) => readonly string[];
   /** More flags for every anti-entropy worker. */
   readonly workerFlags?: readonly string[];
   /** V8 flags for every node, e.g. `--cpu-prof`. */
@@ -180,6 +182,7 @@ export class ProcessCluster {
             '--data',
             join(this.directory, name),
             ...(this.#options.nodeFlags ?? []),
+            ...(this.#options.flagsOf?.(name) ?? []),
           ]
         : role === 'anti-entropy'
           ? ['--cycle', WORKER_CYCLE, ...(this.#options.workerFlags ?? [])]

@@ -25,7 +25,7 @@ async function startNode(config: NodeConfig, options: NodeOptions, ports: Servic
   return { readiness: () => ({ ready: node.ready, notes: node.notes }), stop: () => node.stop() };
 }
 
-function openEngine(config: NodeConfig, { log }: ServicePorts): Promise<Engine> {
+function openEngine(config: NodeConfig, { fail, log }: ServicePorts): Promise<Engine> {
   const identity = { cluster: config.cluster, node: config.name };
   switch (config.storage) {
     case 'level': {
@@ -39,6 +39,7 @@ function openEngine(config: NodeConfig, { log }: ServicePorts): Promise<Engine> 
         prefix: `${config.prefix}:${config.cluster}:${config.name}`,
         identity,
         unsyncedServer: config.redisUnsynced,
+        onLost: fail,
         log,
       });
     case 'memory':

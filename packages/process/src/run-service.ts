@@ -9,7 +9,7 @@ import { connectNatsBus } from '@armature/bus-nats';
 import { ArmatureError, type Random } from '@armature/kernel';
 import { repeat, systemClock, systemRandom, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { KNOWN_SETTINGS, type connectionSettings, type serviceSettings } from './catalogue.js';
-import { EXIT } from './exit-codes.js';
+import { EXIT, exitCodeOf } from './exit-codes.js';
 import { startHealthServer, type Readiness } from './health-server.js';
 import { Lifecycle } from './lifecycle.js';
 import { natsServerOptions } from './nats-connection.js';
@@ -29,6 +29,8 @@ export interface ServicePorts {
   readonly random: Random;
   readonly log: Logger;
   readonly telemetry: Telemetry;
+  /** Ends the process in good order, with the exit code of the error: for what only a new process can mend. */
+  readonly fail: (error: ArmatureError) => void;
 }
 
 /** A node or router that runs. */
@@ -113,7 +115,12 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
       void lifecycle.stop('the bus is gone', EXIT.unavailable);
     });
 
-    const started = await start({ bus, clock, random: systemRandom(), log, telemetry: metrics.telemetry });
+    const fail = (error: ArmatureError): void => {
+      if (lifecycle.stopping) return;
+      log.error({ err: error }, 'this process cannot go on, and ends so that a new one is started');
+      void lifecycle.stop(error.message, exitCodeOf(error.code));
+    };
+    const started = await start({ bus, clock, random: systemRandom(), log, telemetry: metrics.telemetry, fail });
     service = started;
     lifecycle.add(spec.role, () => started.stop());
     lifecycle.add('readiness log', logReadiness(clock, log, readiness));

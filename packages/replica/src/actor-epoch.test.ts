@@ -1,5 +1,6 @@
 import { ArmatureError, seededRandom, utf8Decode, utf8Encode, type ErrorCode } from '@armature/kernel';
 import { ManualClock, noTelemetry, recordingLog } from '@armature/runtime';
+import type { StorageLoss } from '@armature/storage';
 import { EMPTY_VECTOR, withDot, type ActorId, type VersionVector } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
 import { ActorEpoch, MAX_REST_MS, type EpochStore } from './index.js';
@@ -38,9 +39,10 @@ class World {
     this.clock = clock;
   }
 
-  open(): Promise<ActorEpoch> {
+  open(loss?: StorageLoss): Promise<ActorEpoch> {
     return ActorEpoch.open({
       store: this.store,
+      loss,
       clock: this.clock,
       random: this.random,
       log: this.log.log,
@@ -374,6 +376,24 @@ describe('the actors that a store has had', () => {
     const later = (await world.open()).current!;
     world.store.document = copy;
     expect((await world.open()).has(later)).toBe(false);
+  });
+
+  test('are forgotten by a store that lacks what it had acknowledged, closed cleanly or not; that is on record before it counts as told', async () => {
+    const world = new World();
+    const first = await world.open();
+    const before = first.current!;
+    await first.recorded([before]);
+    await first.close();
+    let documentWhenTold: Uint8Array | undefined;
+    const recorded = (): Promise<void> => {
+      documentWhenTold = world.store.document;
+      return Promise.resolve();
+    };
+    const epoch = await world.open({ reason: 'a replica that lagged took over', recorded });
+    expect(epoch.current).not.toBe(before);
+    expect([epoch.has(before), epoch.has(epoch.current!)]).toEqual([false, true]);
+    expect(documentWhenTold).toBe(world.store.document);
+    expect((await world.open()).has(before)).toBe(false);
   });
 
   test('are bounded, but the one that was recorded is never forgotten', async () => {

@@ -13,6 +13,9 @@
  * Why a recent one: a copy of a cleanly closed store carries the mark too. Put back after the original has gone on, it would mint the original's
  * dots again, and nothing in it could tell. Restarts take minutes; backups are older.
  *
+ * An engine may know, when it is opened, that its store lacks writes that it had acknowledged (`StorageLoss`). Then the document forgets all
+ * actors that the store has had, so that the node finds the store lost (below), and takes a fresh one.
+ *
  * The document also names the actors that this store has had. The membership history tells which actor a node said last that its store mints under; a
  * store that never had that one is not the store that was here last (`docs/decisions/0006-lost-stores.md`).
  *
@@ -26,6 +29,7 @@
  */
 import { ArmatureError, toArmatureError, utf8Decode, utf8Encode, type Random } from '@armature/kernel';
 import type { Clock, Counter, Logger, Telemetry, Timer } from '@armature/runtime';
+import type { StorageLoss } from '@armature/storage';
 import { counterOf, mintActorId, parseActorId, type ActorId, type VersionVector } from '@armature/versioning';
 import { RenewalPace } from './renewal-pace.js';
 
@@ -51,6 +55,8 @@ export interface Epoch {
 
 export interface ActorEpochEnv {
   readonly store: EpochStore;
+  /** What the engine found missing when it was opened. */
+  readonly loss?: StorageLoss | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -104,6 +110,12 @@ export class ActorEpoch implements Epoch {
   /** Takes up the store's actor or a fresh one. Errors: the store's own. */
   static async open(env: ActorEpochEnv): Promise<ActorEpoch> {
     const epoch = new ActorEpoch(env);
+    if (env.loss !== undefined) {
+      env.log.warn({ reason: env.loss.reason }, 'the store lacks writes that it had acknowledged: taking a fresh actor');
+      await epoch.#takeFresh();
+      await env.loss.recorded();
+      return epoch;
+    }
     const found = parseDocument(await loaded(env.store));
     epoch.#had = found?.had ?? [];
     epoch.#recorded = found?.recorded ?? [];

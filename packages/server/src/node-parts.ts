@@ -63,7 +63,7 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts): Pro
     ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
     ...(options.bufferFlushMs === undefined ? {} : { bufferFlushMs: options.bufferFlushMs }),
   });
-  const epoch = await ActorEpoch.open({ store: epochStoreOn(store), clock, random, log, telemetry });
+  const epoch = await ActorEpoch.open({ store: epochStoreOn(store), loss: engine.loss, clock, random, log, telemetry });
   const participant = await Participant.open(
     { ...options, role: 'node', name: options.node },
     { bus: ports.bus, clock, random, log, telemetry, historyStore: historyStoreOn(store, log) },

@@ -6,6 +6,7 @@ import type { Engine } from '@armature/storage';
 export function observedEngine(engine: Engine, foreground: ForegroundWatch): Engine {
   return {
     name: engine.name,
+    loss: engine.loss,
     get: (key) => (foreground.isReadDue() ? foreground.read(() => engine.get(key)) : engine.get(key)),
     getMany: (keys) => engine.getMany(keys),
     write: (batch, options) => engine.write(batch, options),

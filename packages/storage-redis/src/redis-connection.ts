@@ -2,10 +2,10 @@
  * One connection to Redis, and what has to hold before a command may use it.
  *
  * ioredis reconnects by itself, with pauses up to two seconds. What it cannot know is whether the server that came back is
- * the one that went: restarted without its last writes it would let this node go on as if nothing had happened, and mint
- * dots it has used before. So each time the connection returns, commands stay refused until the lease has been renewed
- * under the same fence; and if the server is another process than before and does not sync every write, the engine is lost
- * for good: the node must open anew, with a new epoch.
+ * the one that went. Restarted without its last writes, it would let this node go on as if nothing had happened, and mint
+ * dots that it has used before. So each time the connection returns, commands stay refused until the lease has been renewed:
+ * the script that does it refuses where the data is not what this engine last wrote (scripts.ts). Then the engine is lost for
+ * good, and the node must open anew, with a new epoch.
  */
 import { ArmatureError } from '@armature/kernel';
 import type { Logger } from '@armature/runtime';
@@ -14,14 +14,23 @@ import { Command, Redis } from 'ioredis';
 import { redisError } from './redis-errors.js';
 import type { Script } from './scripts.js';
 
-/** What of the server's configuration matters to us; undefined where CONFIG is not permitted. */
+/** What of the server's configuration matters to us. */
 export interface ServerFacts {
-  /** Changes when the server process does. */
-  readonly runId: string;
-  /** Every write is on stable storage before it is answered. */
+  /** Every write is on stable storage before it is answered, also while the server rewrites its log. False where CONFIG is not permitted. */
   readonly syncsAlways: boolean;
+  /** Undefined where CONFIG is not permitted. */
   readonly evictionPolicy: string | undefined;
 }
+
+/** What a server must be configured with for `syncsAlways`. With `no-appendfsync-on-rewrite yes` it skips syncs, sometimes for minutes, and does not say so. */
+const SYNCS_ALWAYS: ReadonlyMap<string, string> = new Map([
+  ['appendonly', 'yes'],
+  ['appendfsync', 'always'],
+  ['no-appendfsync-on-rewrite', 'no'],
+]);
+
+/** The same for people. */
+export const SYNC_SETTINGS = [...SYNCS_ALWAYS].map((pair) => pair.join(' ')).join(', ');
 
 type Argument = string | number | Buffer;
 
@@ -30,6 +39,8 @@ export interface RedisConnectionOptions {
   /** Longest wait for one answer, and for a connection, ms. */
   readonly timeoutMs: number;
   readonly log: Logger;
+  /** Called once, when this process can use the server no more. */
+  readonly onLost: (error: ArmatureError) => void;
 }
 
 /** Pauses between attempts to reconnect, ms. */
@@ -40,13 +51,16 @@ export class RedisConnection {
   readonly where: string;
   readonly #redis: Redis;
   readonly #log: Logger;
+  readonly #onLost: (error: ArmatureError) => void;
   #state: 'opening' | 'up' | 'away' | 'closed' = 'opening';
   #lost: ArmatureError | undefined;
   #lastError: unknown;
+  #isConfigDenied = false;
   #onReturn: () => Promise<void> = async () => undefined;
 
   constructor(options: RedisConnectionOptions, prefix: string) {
     this.#log = options.log;
+    this.#onLost = options.onLost;
     this.where = `${describeUrl(options.url)} prefix ${prefix}`;
     this.#redis = new Redis(options.url, {
       lazyConnect: true,
@@ -87,6 +101,7 @@ export class RedisConnection {
   lose(error: ArmatureError): void {
     if (this.#lost !== undefined || this.#state === 'closed') return;
     this.#lost = error;
+    this.#onLost(error);
     this.#log.error(
       { code: error.code, error: error.message, remedy: error.remedy },
       'the Redis storage is lost to this process',
@@ -130,11 +145,9 @@ export class RedisConnection {
   }
 
   async facts(): Promise<ServerFacts> {
-    const info = String(await this.sendAnyway('INFO', ['server']));
     const config = await this.#config();
     return {
-      runId: /^run_id:(\w+)/m.exec(info)?.[1] ?? '',
-      syncsAlways: config.get('appendonly') === 'yes' && config.get('appendfsync') === 'always',
+      syncsAlways: [...SYNCS_ALWAYS].every(([name, value]) => config.get(name) === value),
       evictionPolicy: config.get('maxmemory-policy'),
     };
   }
@@ -147,12 +160,14 @@ export class RedisConnection {
   /** Managed services forbid CONFIG: then nothing is known, and nothing is assumed. */
   async #config(): Promise<Map<string, string>> {
     try {
-      const reply = await this.sendAnyway('CONFIG', ['GET', 'appendonly', 'appendfsync', 'maxmemory-policy']);
+      const reply = await this.sendAnyway('CONFIG', ['GET', ...SYNCS_ALWAYS.keys(), 'maxmemory-policy']);
       const flat = (reply as Buffer[]).map(String);
       return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? ''] as const] : [])));
     } catch (thrown) {
       if (!(thrown instanceof ArmatureError && /NOPERM|unknown command/i.test(thrown.message))) throw thrown;
-      this.#log.warn({ where: this.where }, 'CONFIG is not permitted, so that how durable this Redis is cannot be checked');
+      if (!this.#isConfigDenied)
+        this.#log.warn({ where: this.where }, 'CONFIG is not permitted, so that how durable this Redis is cannot be checked');
+      this.#isConfigDenied = true;
       return new Map();
     }
   }

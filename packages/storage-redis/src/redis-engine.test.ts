@@ -1,3 +1,5 @@
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { BinaryString } from '@armature/kernel';
 import { recordingLog, systemClock } from '@armature/runtime';
@@ -6,7 +8,7 @@ import { engineConformance } from '@armature/storage/conformance';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openRedisEngine, type RedisEngineOptions } from './index.js';
-import { redisMissing, startRedisServer, type RedisServer } from './redis-server.test-support.js';
+import { redisMissing, startRedisServer, SYNC_ALWAYS, type RedisServer } from './redis-server.test-support.js';
 
 const key = (text: string): BinaryString => text as BinaryString;
 const containing = (part: string): unknown => expect.stringContaining(part);
@@ -188,7 +190,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
       ['never', ['--appendonly', 'no']],
     ])('a server that syncs %s: synced writes are refused, others taken, unless its durability is accepted', async (_, args) => {
       const own = await ownServer(args);
-      const engine = await openAt('p', { url: own.url });
+      const engine = await openAt('p', { url: own.url, leaseMs: 300 });
       const refused = { code: 'storage-failed', remedy: containing('appendfsync always') };
       await expect(engine.write([put('a', '1')], { sync: true })).rejects.toMatchObject(refused);
       await expect(engine.sync()).rejects.toMatchObject(refused);
@@ -198,6 +200,20 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
       const accepting = await openAt('p', { url: own.url, unsyncedServer: 'accept' });
       await accepting.write([put('a', '3')], { sync: true });
       await accepting.sync();
+    });
+
+    test('a server that skips syncs while it rewrites its log: refused, also when it is told to while it runs', async () => {
+      const own = await ownServer([...SYNC_ALWAYS, '--no-appendfsync-on-rewrite', 'yes']);
+      const refused = { code: 'storage-failed', remedy: containing('no-appendfsync-on-rewrite no') };
+      const { log, entries } = recordingLog();
+      const engine = await openAt('p', { url: own.url, leaseMs: 300, log });
+      const write = (): Promise<void> => engine.write([put('a', '1')], { sync: true });
+      await expect(write()).rejects.toMatchObject(refused);
+      await admin((redis) => redis.config('SET', 'no-appendfsync-on-rewrite', 'no'), own);
+      await eventually(write);
+      await admin((redis) => redis.config('SET', 'no-appendfsync-on-rewrite', 'yes'), own);
+      await eventually(() => expect(write()).rejects.toMatchObject(refused));
+      expect(entries.map(({ level }) => level)).toEqual(['warn', 'info', 'warn']);
     });
 
     test('a server that evicts data is refused', async () => {
@@ -226,7 +242,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
   describe('a server that goes away', () => {
     test('and comes back with everything: commands fail at once meanwhile, and then work again', async () => {
       const own = await ownServer(['--appendonly', 'yes', '--appendfsync', 'always']);
-      const engine = await openAt('p', { url: own.url });
+      const engine = await openAt('p', { url: own.url, leaseMs: 300 });
       await engine.write([put('a', '1')], { sync: true });
       await own.kill();
       await eventually(() => expect(engine.get(key('a'))).rejects.toMatchObject({ code: 'storage-failed' }));
@@ -240,7 +256,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
 
     test('the store over it keeps what it acknowledged from memory, and stores it afterwards', async () => {
       const own = await ownServer(['--appendonly', 'yes', '--appendfsync', 'always']);
-      const engine = await openAt('p', { url: own.url });
+      const engine = await openAt('p', { url: own.url, leaseMs: 300 });
       const store = new Store({ engine, clock: systemClock });
       await store.write([put('a', '1')], 'fsync');
       await own.kill();
@@ -253,24 +269,83 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
       await store.close();
     });
 
-    test('and comes back perhaps without its last writes: lost to this process', async () => {
-      const own = await ownServer(['--appendonly', 'yes', '--appendfsync', 'everysec']);
-      const engine = await openAt('p', { url: own.url, unsyncedServer: 'accept' });
-      await engine.write([put('a', '1')], { sync: true });
-      await pause(1_200); // so that the fence itself is in the log
-      await own.kill();
-      await own.start();
-      await eventually(() =>
-        expect(engine.get(key('a'))).rejects.toMatchObject({
-          message: containing('may have lost acknowledged writes'),
-        }),
-      );
-      await expect(engine.write([put('a', '2')], { sync: false })).rejects.toMatchObject({ code: 'storage-failed' });
+    describe('and comes back in an older state', () => {
+      const behind = { code: 'storage-corrupt', message: containing('lacks writes that it has acknowledged') };
+
+      /** Writes, keeps a copy of the server's log, goes on, and has the server start again from the copy. */
+      async function goBack(own: RedisServer, engine: Engine, goOn: () => Promise<unknown>): Promise<void> {
+        const kept = join(own.directory, 'kept');
+        await engine.write([put('a', '1')], { sync: false });
+        await own.kill();
+        cpSync(join(own.directory, 'appendonlydir'), kept, { recursive: true });
+        await own.start();
+        await goOn();
+        await own.kill();
+        rmSync(join(own.directory, 'appendonlydir'), { recursive: true });
+        cpSync(kept, join(own.directory, 'appendonlydir'), { recursive: true });
+        await own.start();
+      }
+
+      test('lost to this process, whoever started it is told once, and the next opening reports it until it is recorded', async () => {
+        const own = await ownServer(SYNC_ALWAYS);
+        const lost: string[] = [];
+        const engine = await openAt('p', { url: own.url, leaseMs: 300, onLost: ({ code }) => lost.push(code) });
+        await goBack(own, engine, () => eventually(() => engine.write([put('b', '1')], { sync: true })));
+        await eventually(() => expect(engine.get(key('a'))).rejects.toMatchObject(behind));
+        await expect(engine.write([put('a', '2')], { sync: true })).rejects.toMatchObject(behind);
+        expect(lost).toEqual(['storage-corrupt']);
+        await engine.close();
+        await (await reopened(own)).close();
+        const again = await reopened(own);
+        expect(again.loss?.reason).toMatch(/acknowledged batch 2 of opening 1, and batch 1 of opening 1 is the last one here/);
+        expect(await again.get(key('a'))).toEqual(Buffer.from('1'));
+        await again.loss?.recorded();
+        await again.write([put('b', '2')], { sync: true });
+        await again.close();
+        expect((await reopened(own)).loss).toBeUndefined();
+      });
+
+      test('from before it was opened last: the same', async () => {
+        const own = await ownServer(SYNC_ALWAYS);
+        const first = await openAt('p', { url: own.url, leaseMs: 300 });
+        let engine = first;
+        await goBack(own, first, async () => {
+          await eventually(async () => first.get(key('a')));
+          await first.close();
+          engine = await openAt('p', { url: own.url, leaseMs: 300 });
+        });
+        await eventually(() => expect(engine.get(key('a'))).rejects.toMatchObject(behind));
+        await engine.close();
+        expect((await reopened(own)).loss?.reason).toContain('of opening 2, and batch 1 of opening 1');
+      });
+
+      test('while nobody writes: noticed as soon as the connection is back', async () => {
+        const own = await ownServer(SYNC_ALWAYS);
+        const lost: string[] = [];
+        const engine = await openAt('p', { url: own.url, leaseMs: 60_000, onLost: ({ code }) => lost.push(code) });
+        await goBack(own, engine, () => eventually(() => engine.write([put('b', '1')], { sync: true })));
+        await eventually(async () => expect(lost).toEqual(['storage-corrupt']));
+      });
+
+      test('of a server that does not sync each write: lost to this process, and no loss for the next', async () => {
+        const own = await ownServer(['--appendonly', 'yes', '--appendfsync', 'everysec']);
+        const engine = await openAt('p', { url: own.url, leaseMs: 300, unsyncedServer: 'accept' });
+        await pause(1_200); // so that the opening itself is in the log
+        await goBack(own, engine, () => eventually(() => engine.write([put('b', '1')], { sync: true })));
+        await eventually(() => expect(engine.get(key('a'))).rejects.toMatchObject({ code: 'storage-corrupt' }));
+        await engine.close();
+        expect((await reopened(own)).loss).toBeUndefined();
+      });
+
+      /** By another process, once the lease of the one before has ended. */
+      function reopened(own: RedisServer): Promise<Engine> {
+        return eventually(() => openAt('p', { url: own.url, leaseMs: 300, unsyncedServer: 'accept' }));
+      }
     });
 
     test('and comes back empty: storage-corrupt', async () => {
       const own = await ownServer(['--appendonly', 'no']);
-      const engine = await openAt('p', { url: own.url });
+      const engine = await openAt('p', { url: own.url, leaseMs: 300 });
       await own.kill();
       await own.start();
       await eventually(() => expect(engine.get(key('a'))).rejects.toMatchObject({ code: 'storage-corrupt' }));
@@ -278,7 +353,7 @@ describe.skipIf(redisMissing !== undefined)(`redis (${redisMissing ?? 'a server 
 
     test('a flush underneath: storage-corrupt at the next write', async () => {
       const own = await ownServer([]);
-      const engine = await openAt('p', { url: own.url });
+      const engine = await openAt('p', { url: own.url, leaseMs: 300 });
       await engine.write([put('a', '1')], { sync: false });
       await admin((redis) => redis.flushall(), own);
       await expect(engine.write([put('a', '2')], { sync: false })).rejects.toMatchObject({ code: 'storage-corrupt' });

@@ -6,9 +6,10 @@
  * that was paused, so it is not what protects the data: each opening increments a fence, and each write carries the fence
  * it was opened with. The server refuses writes of all but the last.
  *
- * What `sync` means is Redis's business. With `appendonly yes` and `appendfsync always` the server syncs its log before it
- * answers, so every write is on stable storage, asked for or not. With anything else nothing can be promised (WAITAOF,
- * which could, came with 7.2), and synced writes are refused, unless the operator accepts the server's own durability.
+ * What `sync` means is Redis's business. With `appendonly yes`, `appendfsync always` and `no-appendfsync-on-rewrite no` the
+ * server syncs its log before it answers, so every write is on stable storage, asked for or not. With anything else nothing
+ * can be promised (WAITAOF, which could, came with 7.2), and synced writes are refused, unless the operator accepts the
+ * server's own durability. A server that goes back to an older state is found out (redis-opening.ts).
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -23,13 +24,15 @@ import {
   type RangeQuery,
   type StorageEntry,
   type StorageIdentity,
+  type StorageLoss,
   type StorageOperation,
   type WriteOptions,
 } from '@armature/storage';
-import { RedisConnection, type ServerFacts } from './redis-connection.js';
+import { RedisConnection } from './redis-connection.js';
 import { redisError } from './redis-errors.js';
 import { acquire, keyNames, type KeyNames } from './redis-lease.js';
-import { FENCED, RANGE, RELEASE, RENEW, VANISHED, WRITE } from './scripts.js';
+import { RedisOpening, refuseEviction } from './redis-opening.js';
+import { RANGE, WRITE } from './scripts.js';
 
 export interface RedisEngineOptions {
   /** `redis://[user:password@]host:port/db`, or `rediss://` for TLS. */
@@ -43,6 +46,11 @@ export interface RedisEngineOptions {
   readonly leaseMs?: number;
   /** Longest wait for one answer of the server, ms; 5,000 by default. */
   readonly timeoutMs?: number;
+  /**
+   * Called once when this process can use the storage no more: another one has opened it, or the server lacks what it had acknowledged. The
+   * node has to be started anew.
+   */
+  readonly onLost?: (error: ArmatureError) => void;
   readonly log?: Logger;
 }
 
@@ -68,7 +76,10 @@ export async function openRedisEngine(options: RedisEngineOptions): Promise<Engi
   const leaseMs = options.leaseMs ?? 15_000;
   const log = options.log ?? silentLog;
   const names = keyNames(prefix);
-  const connection = new RedisConnection({ url: options.url, timeoutMs, log }, prefix);
+  const connection = new RedisConnection(
+    { url: options.url, timeoutMs, log, onLost: options.onLost ?? (() => undefined) },
+    prefix,
+  );
   await connection.connect();
   try {
     const facts = await connection.facts();
@@ -76,43 +87,32 @@ export async function openRedisEngine(options: RedisEngineOptions): Promise<Engi
     const stamp = await connection.sendAnyway('GET', [names.stamp]);
     if (stamp !== null) verifyStamp((stamp as Buffer).toString(), identity, connection.where);
     const token = `${hostname()}:${process.pid}:${randomUUID()}`;
-    const fence = await acquire(connection, names, token, leaseMs, identity);
-    if (!facts.syncsAlways) {
-      log.warn({ where: connection.where }, 'this Redis does not sync each write (appendonly yes, appendfsync always)');
-    }
-    const acceptSync = facts.syncsAlways || options.unsyncedServer === 'accept';
-    return new RedisEngine({ connection, names, token, fence, leaseMs, facts, acceptSync });
+    const acquired = await acquire(connection, names, token, leaseMs, identity);
+    const acceptsUnsynced = options.unsyncedServer === 'accept';
+    const opening = new RedisOpening({ connection, names, token, leaseMs, acquired, facts, acceptsUnsynced, log });
+    return new RedisEngine(connection, names, opening);
   } catch (thrown) {
     connection.close();
     throw redisError(thrown, connection.where);
   }
 }
 
-interface Opened {
-  readonly connection: RedisConnection;
-  readonly names: KeyNames;
-  readonly token: string;
-  readonly fence: string;
-  readonly leaseMs: number;
-  readonly facts: ServerFacts;
-  readonly acceptSync: boolean;
-}
-
 class RedisEngine implements Engine {
   readonly name = 'redis';
-  readonly #opened: Opened;
   readonly #connection: RedisConnection;
   readonly #names: KeyNames;
+  readonly #opening: RedisOpening;
   readonly #underWay = new Set<Promise<unknown>>();
-  #renewal: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(opened: Opened) {
-    this.#opened = opened;
-    this.#connection = opened.connection;
-    this.#names = opened.names;
-    opened.connection.established(() => this.#resume());
-    this.#scheduleRenewal();
+  constructor(connection: RedisConnection, names: KeyNames, opening: RedisOpening) {
+    this.#connection = connection;
+    this.#names = names;
+    this.#opening = opening;
+  }
+
+  get loss(): StorageLoss | undefined {
+    return this.#opening.loss;
   }
 
   get(key: BinaryString): Promise<Uint8Array | undefined> {
@@ -136,7 +136,7 @@ class RedisEngine implements Engine {
 
   write(batch: readonly StorageOperation[], options: WriteOptions): Promise<void> {
     return this.#track(async () => {
-      if (options.sync) this.#assertSyncs();
+      if (options.sync) this.#opening.assertSyncs();
       if (batch.length === 0) {
         this.#connection.assertUp();
         return;
@@ -149,9 +149,8 @@ class RedisEngine implements Engine {
         if (operation.kind === 'put') puts.push(toBytes(operation.key), asBuffer(operation.value));
         else deletes.push(toBytes(operation.key));
       }
-      const { fence } = this.#opened;
-      const keys = [this.#names.fence, this.#names.values, this.#names.keys];
-      await this.#fenced(() => this.#connection.run(WRITE, keys, [fence, puts.length / 2, ...puts, ...deletes]));
+      const { values, keys } = this.#names;
+      await this.#opening.write(WRITE, [values, keys], [puts.length / 2, ...puts, ...deletes]);
     });
   }
 
@@ -181,7 +180,7 @@ class RedisEngine implements Engine {
 
   sync(): Promise<void> {
     return this.#track(async () => {
-      this.#assertSyncs();
+      this.#opening.assertSyncs();
       // On one connection replies come in order, so this one comes after those of all writes before it.
       await this.#connection.send('PING', []);
     });
@@ -202,11 +201,8 @@ class RedisEngine implements Engine {
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#renewal);
     await Promise.allSettled(this.#underWay);
-    const { fence } = this.#opened;
-    // A lease that cannot be given back expires.
-    await this.#connection.run(RELEASE, [this.#names.fence, this.#names.lease], [fence]).catch(() => undefined);
+    await this.#opening.close();
     this.#connection.close();
   }
 
@@ -221,79 +217,11 @@ class RedisEngine implements Engine {
     }
   }
 
-  #scheduleRenewal(): void {
-    this.#renewal = setTimeout(() => void this.#renew(), this.#opened.leaseMs / 3);
-    this.#renewal.unref();
-  }
-
-  /** A failure is of no account by itself: the next renewal, or the return of the connection, makes up for it. */
-  async #renew(): Promise<void> {
-    await this.#takeLease(false).catch(() => undefined);
-    if (this.#closing === undefined) this.#scheduleRenewal();
-  }
-
-  async #takeLease(anyway: boolean): Promise<void> {
-    const { fence, token, leaseMs } = this.#opened;
-    await this.#fenced(() =>
-      this.#connection.run(RENEW, [this.#names.fence, this.#names.lease], [fence, token, leaseMs], anyway),
-    );
-  }
-
-  /** The connection is back: is it the same data? */
-  async #resume(): Promise<void> {
-    const { facts } = this.#opened;
-    const now = await this.#connection.facts();
-    refuseEviction(now, this.#connection.where);
-    await this.#takeLease(true);
-    if (now.runId === facts.runId || (facts.syncsAlways && now.syncsAlways)) return;
-    const error = new ArmatureError(
-      'storage-failed',
-      `${this.#connection.where}: Redis was restarted and may have lost acknowledged writes`,
-      {
-        remedy: 'Restart the node. Set appendonly yes and appendfsync always to ride out restarts of Redis.',
-      },
-    );
-    this.#connection.lose(error);
-    throw error;
-  }
-
-  /** Once fenced off, or on an emptied server, nothing this engine could read or write is its own. */
-  async #fenced<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (thrown) {
-      const error = redisError(thrown, this.#connection.where);
-      const reply = error.cause instanceof Error ? error.cause.message : '';
-      if (reply.startsWith(FENCED) || reply.startsWith(VANISHED)) this.#connection.lose(error);
-      throw error;
-    }
-  }
-
-  #assertSyncs(): void {
-    if (this.#opened.acceptSync) return;
-    throw new ArmatureError(
-      'storage-failed',
-      `${this.#connection.where}: the server does not sync each write, so that none can be promised to be`,
-      {
-        remedy:
-          "Set appendonly yes and appendfsync always in Redis, or write with durability 'os', or accept the server's durability.",
-      },
-    );
-  }
-
   #inconsistent(): ArmatureError {
     return new ArmatureError('storage-corrupt', `${this.#connection.where}: a key has no value; something else writes there`, {
       remedy: 'Keep others away from this prefix; then restart the node as a replacement of itself.',
     });
   }
-}
-
-/** The `allkeys-` policies would throw out what was stored; the `volatile-` ones only touch the lease, which may go. */
-function refuseEviction(facts: ServerFacts, where: string): void {
-  if (facts.evictionPolicy?.startsWith('allkeys') !== true) return;
-  throw new ArmatureError('storage-failed', `${where}: Redis evicts data (maxmemory-policy ${facts.evictionPolicy})`, {
-    remedy: 'Set maxmemory-policy noeviction.',
-  });
 }
 
 function toBytes(key: BinaryString): Buffer {

@@ -1,6 +1,6 @@
 /** Redis's and ioredis's errors in the port's terms. The first word of an error reply is its code. */
 import { ArmatureError } from '@armature/kernel';
-import { FENCED, VANISHED } from './scripts.js';
+import { BEHIND, FENCED, VANISHED } from './scripts.js';
 
 /** Any error of ioredis, or of ours, as one of ours. `where`: the server and prefix, without credentials. */
 export function redisError(thrown: unknown, where: string): ArmatureError {
@@ -35,6 +35,12 @@ export function redisError(thrown: unknown, where: string): ArmatureError {
         'storage-corrupt',
         'the data is gone: Redis was flushed, or restarted without persistence',
         'Restart the node as a replacement of itself, to be repaired by the other replicas; enable appendonly in Redis.',
+      );
+    case BEHIND:
+      return make(
+        'storage-corrupt',
+        'Redis lacks writes that it has acknowledged: a replica that lagged took over, a backup was restored, or its log lost its end',
+        'Restart the node: it opens what is there, and is filled by the other replicas before it answers again.',
       );
     case 'WRONGTYPE':
       return make('storage-foreign', 'keys of this prefix belong to something else', 'Choose a prefix that nothing else uses.');

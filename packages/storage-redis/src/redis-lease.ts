@@ -11,6 +11,8 @@ export interface KeyNames {
   readonly stamp: string;
   readonly lease: string;
   readonly fence: string;
+  readonly count: string;
+  readonly behind: string;
   readonly values: string;
   readonly keys: string;
 }
@@ -18,19 +20,37 @@ export interface KeyNames {
 /** One hash tag, so that the keys of a prefix are in one slot wherever slots exist. */
 export function keyNames(prefix: string): KeyNames {
   const name = (part: string): string => `{${prefix}}:${part}`;
-  return { stamp: name('stamp'), lease: name('lease'), fence: name('fence'), values: name('values'), keys: name('keys') };
+  return {
+    stamp: name('stamp'),
+    lease: name('lease'),
+    fence: name('fence'),
+    count: name('count'),
+    behind: name('behind'),
+    values: name('values'),
+    keys: name('keys'),
+  };
 }
 
-/** The fence of this opening. Fails with `storage-locked` or `storage-foreign`. */
+/** What the server says of a prefix when it is opened. */
+export interface Acquired {
+  /** Greater than that of every opening before. */
+  readonly fence: number;
+  /** How many batches were written so far. */
+  readonly batches: number;
+  /** Why writes that were acknowledged are missing; undefined when none are known to be. */
+  readonly behind: string | undefined;
+}
+
+/** Takes the lease, and begins a new opening. Fails with `storage-locked` or `storage-foreign`. */
 export async function acquire(
   connection: RedisConnection,
   names: KeyNames,
   token: string,
   leaseMs: number,
   identity: StorageIdentity,
-): Promise<string> {
+): Promise<Acquired> {
   const stamp = stampText(identity, Date.now());
-  const keys = [names.stamp, names.lease, names.fence, names.values];
+  const keys = [names.stamp, names.lease, names.fence, names.values, names.count, names.behind];
   const [outcome, ...rest] = (await connection.run(ACQUIRE, keys, [token, leaseMs, stamp], true)) as [number, ...unknown[]];
   if (outcome === 0) {
     throw new ArmatureError(
@@ -48,5 +68,6 @@ export async function acquire(
     });
   }
   verifyStamp(String(rest[1]), identity, connection.where);
-  return String(rest[0]);
+  const behind = String(rest[3]);
+  return { fence: Number(rest[0]), batches: Number(rest[2]), behind: behind === '' ? undefined : behind };
 }

@@ -44,6 +44,8 @@ if (redisMissing !== undefined && process.env['CI']) throw new Error(redisMissin
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
+  /** Where its log is. */
+  readonly directory: string;
   /** As a crash does. */
   kill(): Promise<void>;
   /** Over the same directory, at the same port; `args` replace those it had. */
@@ -88,6 +90,7 @@ export async function startRedisServer(args: readonly string[] = SYNC_ALWAYS): P
   return {
     url: `redis://127.0.0.1:${port}/0`,
     port,
+    directory,
     kill,
     start: (next = current) => start(next),
     async dispose() {

@@ -1,12 +1,18 @@
 /**
- * The Lua scripts that make the engine's operations atomic on the server. Each that writes first compares the fence, so
- * that a process whose lease was taken over cannot write any more, however late its command arrives.
+ * The Lua scripts that make the engine's operations atomic on the server.
+ *
+ * Each script that writes compares two numbers first. The fence is greater than the engine's own once another process has opened the prefix: a
+ * process whose lease was taken over cannot write, however late its command arrives. The count of batches is less than what this engine has seen
+ * acknowledged, or the fence is less than its own, when the server has gone back to an older state: a failover promoted a replica that lagged, a
+ * backup was restored, a log lost its end.
  *
  * Keys of one engine share a hash tag:
  *
  *     {prefix}:stamp    whose data this is
  *     {prefix}:lease    who has it open; expires
  *     {prefix}:fence    how often it was opened
+ *     {prefix}:count    how many batches were ever written
+ *     {prefix}:behind   set while writes that were acknowledged are known to be missing; says why
  *     {prefix}:values   hash: key -> value
  *     {prefix}:keys     sorted set of the keys, all with score 0: Redis orders equals as memcmp does
  */
@@ -24,16 +30,22 @@ function script(source: string): Script {
 /** Error codes that the scripts raise; the first word of a Redis error is its code. */
 export const FENCED = 'FENCED';
 export const VANISHED = 'VANISHED';
+export const BEHIND = 'BEHIND';
 
-const CHECK_FENCE = `
-local fence = redis.call('GET', KEYS[1])
+/** KEYS fence count; ARGV fence acknowledged. */
+const CHECK_STATE = `
+local fence = tonumber(redis.call('GET', KEYS[1]))
 if not fence then return redis.error_reply('${VANISHED} the fence is gone') end
-if fence ~= ARGV[1] then return redis.error_reply('${FENCED} opened again since') end
+if fence > tonumber(ARGV[1]) then return redis.error_reply('${FENCED} opened again since') end
+local count = tonumber(redis.call('GET', KEYS[2]) or '0')
+if fence < tonumber(ARGV[1]) or count < tonumber(ARGV[2]) then
+  return redis.error_reply('${BEHIND} batch ' .. count .. ' of opening ' .. fence .. ' is the last one here')
+end
 `;
 
 /**
- * KEYS stamp lease fence values; ARGV token leaseMs stamp. Replies {1, fence, stamp} or, when the lease is held by another,
- * {0, its token, ms it still has}, or {2} for values without a stamp.
+ * KEYS stamp lease fence values count behind; ARGV token leaseMs stamp. Replies {1, fence, stamp, count, reason it is behind or ''} or,
+ * when the lease is held by another, {0, its token, ms it still has}, or {2} for values without a stamp.
  */
 export const ACQUIRE = script(`
 local owner = redis.call('GET', KEYS[2])
@@ -44,44 +56,53 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
 end
 local fence = redis.call('INCR', KEYS[3])
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return {1, tostring(fence), redis.call('GET', KEYS[1])}
+local count = tonumber(redis.call('GET', KEYS[5]) or '0')
+return {1, fence, redis.call('GET', KEYS[1]), count, redis.call('GET', KEYS[6]) or ''}
 `);
 
-/** KEYS fence lease; ARGV fence token leaseMs. An expired lease that nobody took is taken up again. */
-export const RENEW = script(`${CHECK_FENCE}
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+/** KEYS fence count lease; ARGV fence acknowledged token leaseMs. An expired lease that nobody took is taken up again. */
+export const RENEW = script(`${CHECK_STATE}
+redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[4])
 return 1
 `);
 
-/** KEYS fence lease; ARGV fence. */
-export const RELEASE = script(`${CHECK_FENCE}
-return redis.call('DEL', KEYS[2])
+/** KEYS fence count lease; ARGV fence acknowledged. */
+export const RELEASE = script(`${CHECK_STATE}
+return redis.call('DEL', KEYS[3])
+`);
+
+/** KEYS fence behind; ARGV fence reason. Leaves word for the next opening, unless there was one already. */
+export const MARK_BEHIND = script(`
+local fence = tonumber(redis.call('GET', KEYS[1]))
+if not fence or fence > tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[2], ARGV[2])
+return 1
 `);
 
 /**
- * KEYS fence values keys; ARGV fence puts key value ... key ...: so many pairs to put, then keys to delete, no key twice.
- * Puts come first: only a script that has not written yet is stopped by a full memory. HSET counts new fields, so that
+ * KEYS fence count values keys; ARGV fence acknowledged puts key value ... key ...: so many pairs to put, then keys to delete, no key twice.
+ * Replies with the count of batches, this one included. Puts come first: only a script that has not written yet is stopped by a full memory. HSET counts new fields, so that
  * overwriting, the usual case, leaves the sorted set alone. 'unpack' is limited by Lua's stack, hence the slices.
  */
-export const WRITE = script(`${CHECK_FENCE}
-local last = 2 + 2 * tonumber(ARGV[2])
-for from = 3, last, 2000 do
+export const WRITE = script(`${CHECK_STATE}
+local last = 3 + 2 * tonumber(ARGV[3])
+for from = 4, last, 2000 do
   local to = math.min(from + 1999, last)
-  if redis.call('HSET', KEYS[2], unpack(ARGV, from, to)) > 0 then
+  if redis.call('HSET', KEYS[3], unpack(ARGV, from, to)) > 0 then
     local members = {}
     for i = from, to, 2 do
       members[#members + 1] = 0
       members[#members + 1] = ARGV[i]
     end
-    redis.call('ZADD', KEYS[3], unpack(members))
+    redis.call('ZADD', KEYS[4], unpack(members))
   end
 end
 for from = last + 1, #ARGV, 2000 do
   local to = math.min(from + 1999, #ARGV)
-  redis.call('HDEL', KEYS[2], unpack(ARGV, from, to))
-  redis.call('ZREM', KEYS[3], unpack(ARGV, from, to))
+  redis.call('HDEL', KEYS[3], unpack(ARGV, from, to))
+  redis.call('ZREM', KEYS[4], unpack(ARGV, from, to))
 end
-return 1
+return redis.call('INCR', KEYS[2])
 `);
 
 /** KEYS keys values; ARGV min max limit limitBytes. Replies {more, key, value, key, value, ...}. */

@@ -54,9 +54,19 @@ export interface RangePage {
   readonly next: BinaryString | undefined;
 }
 
+/** A store found at its opening to lack writes that it had acknowledged. */
+export interface StorageLoss {
+  /** For a log: what was found. */
+  readonly reason: string;
+  /** The loss is on record elsewhere, on stable storage, and is not to be found again at the next opening. */
+  recorded(): Promise<void>;
+}
+
 export interface Engine {
   /** For logs and labels: `memory`, `level`, `redis`. */
   readonly name: string;
+  /** Undefined when nothing says that the store lacks what it had acknowledged. */
+  readonly loss?: StorageLoss | undefined;
   /** Absence is undefined. A plain value where the engine can answer without waiting: the hot path has no promise then. */
   get(key: BinaryString): Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /** Values in the order of the keys. */

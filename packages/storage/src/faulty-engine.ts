@@ -29,6 +29,7 @@ export function faultyEngine(engine: Engine, plan: FaultPlan): Engine {
   const run = async <T>(call: EngineCall, inner: () => T | Promise<T>): Promise<T> => perform(await plan(call), call, inner);
   return {
     name: engine.name,
+    loss: engine.loss,
     get(key) {
       const call: EngineCall = { kind: 'get', key };
       const fault = plan(call);

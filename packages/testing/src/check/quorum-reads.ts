@@ -23,7 +23,7 @@ import { SETTLED_MS } from './steady-reads.js';
 /** What leaves the network whole. An old copy put back is not among them: one that is not old enough to be noticed lacks what it lacks (decision 0006). */
 export const WHOLE: ReadonlySet<FaultKind> = new Set<FaultKind>([
   ...(['join', 'leave', 'waver', 'weight', 'remove', 'replace'] as const),
-  ...(['kill', 'power', 'stop', 'pause', 'wipe', 'slow-link'] as const),
+  ...(['kill', 'power', 'stop', 'pause', 'wipe', 'fail-over', 'slow-link'] as const),
 ]);
 
 /** Of buckets whose acknowledgements survive a crash. */

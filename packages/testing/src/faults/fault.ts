@@ -31,6 +31,7 @@ export const FAULT_KINDS = [
   'rot',
   'wipe',
   'old-copy',
+  'fail-over',
   'join',
   'leave',
   'waver',
@@ -70,7 +71,7 @@ export interface ScheduleOptions {
 }
 
 /** Kinds that destroy data, or go with the loss of it. */
-export const OF_THE_FRAIL: ReadonlySet<FaultKind> = new Set(['rot', 'wipe', 'old-copy', 'remove', 'replace']);
+export const OF_THE_FRAIL: ReadonlySet<FaultKind> = new Set(['rot', 'wipe', 'old-copy', 'fail-over', 'remove', 'replace']);
 
 export function drawSchedule(random: Random, options: ScheduleOptions): Fault[] {
   const share = random.float();

@@ -178,6 +178,17 @@ export class Nemesis {
         else if (copy === undefined && this.#supervisor.isUp(name)) this.#copies.set(name, disk.image());
         return;
       }
+      case 'fail-over': {
+        // The standby has what there was a while ago. The process finds out, and ends; the next one opens what is there.
+        const image = disk.image();
+        later(() => {
+          this.#supervisor.takeDown(name, 'kill', 0, () => {
+            disk.failOver(image);
+            return undefined;
+          });
+        });
+        return;
+      }
       case 'pause':
         member.process?.pauseUntil(world.nowMs + lastMs);
         return;

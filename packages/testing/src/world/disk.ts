@@ -8,6 +8,7 @@ import {
   parseSpaceKey,
   type Engine,
   type RangeQuery,
+  type StorageLoss,
   type StorageOperation,
   type WriteOptions,
 } from '@armature/storage';
@@ -70,6 +71,8 @@ export class SimulatedDisk {
   readonly #random: Random;
   readonly #times: DiskTimes;
   #memory = new MemoryDisk();
+  /** What the next engine reports as missing. */
+  #loss: StorageLoss | undefined;
   /** Written since the last sync. */
   #unsynced: StorageOperation[] = [];
 
@@ -91,6 +94,7 @@ export class SimulatedDisk {
     const { readMs } = this.#times;
     return {
       name: engine.name,
+      loss: this.#loss,
       get: (key) => {
         this.onRead(key);
         return readMs === undefined ? engine.get(key) : after(readMs).then(() => engine.get(key));
@@ -136,6 +140,7 @@ export class SimulatedDisk {
   wipe(): void {
     this.suffered('replaced');
     this.#memory = new MemoryDisk();
+    this.#loss = undefined;
     this.onChange();
   }
 
@@ -152,6 +157,18 @@ export class SimulatedDisk {
     this.suffered('replaced');
     this.#memory.restore(image);
     this.onChange();
+  }
+
+  /** It lacks what was acknowledged since the image was taken, and knows it: as a server does whose standby, which lagged, has taken over. */
+  failOver(image: DiskImage): void {
+    this.restore(image);
+    this.#loss = {
+      reason: 'the simulated storage has gone back to an older state',
+      recorded: () => {
+        this.#loss = undefined;
+        return Promise.resolve();
+      },
+    };
   }
 
   /** Flips one bit of up to `count` records or hints. How many it was. */

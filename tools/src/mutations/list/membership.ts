@@ -1,11 +1,23 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
 import { UNHEARD_READINESS } from './directed-runs.js';
-import { ABSENT_OWNERS, CHANGES, REMOVALS, RETURNS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, STRAYS, WIPES } from './runs.js';
+import {
+  ABSENT_OWNERS,
+  CHANGES,
+  FAIL_OVERS,
+  REMOVALS,
+  RETURNS,
+  ROUGH_CHANGES,
+  SLOW_CHANGES,
+  SLOW_NEWS,
+  STRAYS,
+  WIPES,
+} from './runs.js';
 
 const FILLER = 'packages/repair/src/filler.ts';
 const OWNERSHIP = 'packages/membership/src/ownership.ts';
 const IDENTITY = 'packages/server/src/store-identity.ts';
+const EPOCH = 'packages/replica/src/actor-epoch.ts';
 const PUT = 'packages/coordination/src/put-core.ts';
 
 export const membership: readonly Mutation[] = [
@@ -94,6 +106,14 @@ export const membership: readonly Mutation[] = [
     find: "if (member.actors.some(({ id }) => !this.#env.epoch.has(id))) return 'lost';",
     replace: '',
     run: WIPES,
+  },
+  {
+    name: 'storage-loss-ignored',
+    trap: 'a server that went back to an older state passes for the one that was here last',
+    file: EPOCH,
+    find: 'if (env.loss !== undefined) {',
+    replace: 'if (env.loss === null) {',
+    run: FAIL_OVERS,
   },
   {
     name: 'old-stint-data-kept',

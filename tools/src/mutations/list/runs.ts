@@ -219,6 +219,9 @@ export const WIPES: RunOptions = {
   load: { ...SLOW_CHANGES.load, thinkMs: 80 },
 };
 
+/** Storage goes back to what it held a while ago, under nodes that run. */
+export const FAIL_OVERS: RunOptions = { ...WIPES, kinds: ['fail-over'], faultsLastMs: 3_000 };
+
 /** The membership changes while one owner of two is down, of whom one is enough to acknowledge a write, and there is no room for hints. */
 export const ABSENT_OWNERS: RunOptions = {
   kinds: ['kill', 'join', 'leave', 'weight'],

@@ -61,6 +61,7 @@ async function holdings(name: string): Promise<string[]> {
       bucket: undefined,
       limit: 1_000,
       limitBytes: 1_000_000,
+      withValues: true,
     };
     const page = (await link.request(`node.${name}` as LinkAddress, request, 10_000)) as PullReply;
     for (const { address, set } of page.entries) held.push(`${Buffer.from(address, 'latin1').toString('hex')} ${toHex(set)}`);

@@ -29,7 +29,7 @@ import {
   type SynchronisationRequest,
 } from '@armature/protocol';
 import { LocalShare } from '@armature/repair';
-import { ActorEpoch, HintStore, Replica } from '@armature/replica';
+import { ActorEpoch, HintStore, pullPage, Replica } from '@armature/replica';
 import { addressOf, bucketOfAddress, type Address } from '@armature/ring';
 import { AlarmWheel, ManualClock, memoryTelemetry, noTelemetry, recordingLog, silentLog, sleep } from '@armature/runtime';
 import {
@@ -350,10 +350,7 @@ export class TestCluster {
       const kept = await own.hints.read(request.address, own.view.placement(request.address, BUCKET.n).owners);
       return { kind: 'read', set: kept === undefined ? held : encodeVersionSet(join(decoded(held), decoded(kept))) };
     }
-    if (request.kind === 'pull') {
-      const page = await own.replica.page({ start: request.start, end: request.end, limit: request.limit });
-      return { kind: 'pull', entries: page.entries, next: page.next };
-    }
+    if (request.kind === 'pull') return pullPage(own.replica, request);
     const name = bucketOfAddress(request.address);
     if (!own.view.buckets.has(name)) own.view = this.view;
     const bucket = own.view.buckets.get(name) as BucketProperties;

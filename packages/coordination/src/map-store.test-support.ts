@@ -36,11 +36,14 @@ export class MapStore implements RecordStore {
     return this.#commit(before);
   }
 
-  async range(query: { start: string; end?: string | undefined; limit: number }) {
+  async range(query: { start: string; end?: string | undefined; limit: number; limitBytes?: number | undefined }) {
     const inside = [...this.records]
       .filter(([key]) => key >= query.start && (query.end === undefined || key < query.end))
       .sort(([a], [b]) => (a < b ? -1 : 1));
-    const page = inside.slice(0, query.limit).map(([key, value]) => ({ key: key as Address, value }));
+    let leftBytes = query.limitBytes ?? Infinity;
+    const fits = inside.findIndex(([key, value]) => (leftBytes -= key.length + value.length) <= 0);
+    const count = Math.min(query.limit, fits < 0 ? inside.length : fits + 1);
+    const page = inside.slice(0, count).map(([key, value]) => ({ key: key as Address, value }));
     const last = page.at(-1);
     return { entries: page, next: last !== undefined && inside.length > page.length ? (`${last.key}\0` as Address) : undefined };
   }

@@ -2,17 +2,26 @@ import { utf8Decode, utf8Encode, type BinaryString, type ErrorCode, type NodeId 
 import { DEFAULT_BUCKET, RING_UNKNOWN, type ScanReply, type ScanRequest } from '@armature/protocol';
 import { keyOfAddress } from '@armature/ring';
 import { describe, expect, test } from 'vitest';
-import { scan } from './index.js';
+import { contextOf, decodeVersionSet, EMPTY_CONTEXT } from '@armature/versioning';
+import { scan, type CoordinationEnv } from './index.js';
 import { N1, N2, N3, THREE, TestCluster, addressFor, joined, node, type Asked, type Delivery } from './cluster.test-support.js';
 
 const START = '' as BinaryString;
 
+const MB = 1024 * 1024;
+const ALL: ScanRequest = { kind: 'scan', bucket: DEFAULT_BUCKET, cursor: START, limit: 500, withValues: true };
+
 /** Keys that each node holds, put there alone: a listing has to join them. */
-async function fill(cluster: TestCluster, count: number, holds: (key: number) => readonly NodeId[] = () => THREE): Promise<void> {
+async function fill(
+  cluster: TestCluster,
+  count: number,
+  holds: (key: number) => readonly NodeId[] = () => THREE,
+  valueOf: (key: number) => Uint8Array = (key) => utf8Encode(`value ${key}`),
+): Promise<void> {
   for (let i = 0; i < count; i++) {
     const minted = await cluster.at(N1).replica.mint({
       ...{ address: addressFor(String(i)), bucket: cluster.view.buckets.get(DEFAULT_BUCKET)!, operation: cluster.operation() },
-      ...{ context: { clock: [] as never, at: 0 as never }, tombstone: false, value: utf8Encode(`value ${i}`), meta: [] },
+      ...{ context: { clock: [] as never, at: 0 as never }, tombstone: false, value: valueOf(i), meta: [] },
     });
     const on = holds(i);
     for (const one of on) {
@@ -22,6 +31,32 @@ async function fill(cluster: TestCluster, count: number, holds: (key: number) =>
     }
     if (!on.includes(N1)) cluster.at(N1).store.records.delete(addressFor(String(i)));
   }
+}
+
+/** One more sibling, at all three. */
+async function mintBlind(cluster: TestCluster, key: string, value: Uint8Array, tombstone = false, at = N1): Promise<void> {
+  const bucket = cluster.view.buckets.get(DEFAULT_BUCKET)!;
+  const address = addressFor(key);
+  const held = tombstone ? decodeVersionSet((await cluster.at(at).replica.read(address))!) : undefined;
+  const context = held?.ok === true ? contextOf(held.value) : EMPTY_CONTEXT;
+  const minted = await cluster
+    .at(at)
+    .replica.mint({ address, bucket, operation: cluster.operation(), context, tombstone, value, meta: [] });
+  for (const one of THREE) await cluster.at(one).replica.merge(address, minted.encoded, bucket, 'fsync');
+}
+
+const remove = (cluster: TestCluster, key: string): Promise<void> => mintBlind(cluster, key, new Uint8Array(0), true);
+
+/** A reader, and the sizes of the entries of each page that replicas send it. */
+function watch(cluster: TestCluster): { env: CoordinationEnv; pulled: number[][] } {
+  const env = cluster.outside();
+  const pulled: number[][] = [];
+  const ask = async (...asked: Parameters<CoordinationEnv['ask']>): Promise<never> => {
+    const reply = await env.ask(...asked);
+    if (reply.kind === 'pull') pulled.push(reply.entries.map(({ address, set }) => address.length + set.length));
+    return reply as never;
+  };
+  return { env: { ...env, ask }, pulled };
 }
 
 const page = (cluster: TestCluster, parts: Partial<ScanRequest> = {}, timeoutMs = 1_000): Promise<ScanReply> =>
@@ -70,15 +105,56 @@ describe('scan', () => {
     }
   });
 
-  test('values or not, as asked; metadata and time in any case', async () => {
+  test('values or not, as asked', async () => {
     const cluster = await TestCluster.open();
     await fill(cluster, 3);
-    for (const withValues of [true, false]) {
-      for (const { siblings, address } of (await page(cluster, { withValues })).items) {
-        expect(utf8Decode(siblings[0]!.value)).toBe(withValues ? `value ${utf8Decode(keyOfAddress(address))}` : '');
-        expect(siblings[0]!.at).toBeGreaterThan(0);
-      }
+    for (const { siblings, address } of (await page(cluster)).items) {
+      expect(utf8Decode(siblings[0]!.value)).toBe(`value ${utf8Decode(keyOfAddress(address))}`);
+      expect(siblings[0]!.at).toBeGreaterThan(0);
     }
+    const keys = await page(cluster, { withValues: false });
+    expect(keys.items.map(({ siblings }) => siblings)).toEqual([[], [], []]);
+  });
+
+  test('large values: pages are bounded in bytes on both hops, and what is larger than a page has one of its own', async () => {
+    const cluster = await TestCluster.open();
+    const sizeOf = (key: number): number => (key % 20 === 7 ? 5 * MB : (key % 4) * 0.5 * MB);
+    await fill(cluster, 60, undefined, (key) => new Uint8Array(sizeOf(key)));
+    const watched = watch(cluster);
+    const keys: string[] = [];
+    for (let cursor: BinaryString | undefined = START; cursor !== undefined;) {
+      const reply: ScanReply = await cluster.finish(scan(watched.env, { ...ALL, cursor }, 1_000));
+      const values = reply.items.flatMap(({ siblings }) => siblings.map(({ value }) => value.length));
+      if (values.length > 1) expect(values.reduce((a, b) => a + b)).toBeLessThanOrEqual(4 * MB);
+      keys.push(...reply.items.map(({ address }) => utf8Decode(keyOfAddress(address))));
+      cursor = reply.next;
+    }
+    expect(keys.toSorted()).toEqual(numbers(60).toSorted());
+    for (const sizes of watched.pulled) if (sizes.length > 1) expect(sizes.reduce((a, b) => a + b)).toBeLessThanOrEqual(4 * MB);
+  });
+
+  test('siblings that together are larger than a page: a page of their own', async () => {
+    const cluster = await TestCluster.open();
+    await fill(cluster, 5);
+    for (let i = 0; i < 8; i++) await mintBlind(cluster, 'wide', new Uint8Array(MB));
+    const replies: ScanReply[] = [];
+    for (let cursor: BinaryString | undefined = START; cursor !== undefined;) {
+      replies.push(await page(cluster, { cursor, limit: 500 }));
+      cursor = replies.at(-1)?.next;
+    }
+    const wide = replies.find(({ items }) => items.some(({ siblings }) => siblings.length === 8));
+    expect(wide?.items).toHaveLength(1);
+    expect(replies.flatMap(({ items }) => items)).toHaveLength(6);
+  });
+
+  test('a listing of keys moves no values and no metadata, and knows what is deleted', async () => {
+    const cluster = await TestCluster.open();
+    await fill(cluster, 20, undefined, () => new Uint8Array(MB));
+    for (const key of ['3', '4']) await remove(cluster, key);
+    const watched = watch(cluster);
+    const { items } = await cluster.finish(scan(watched.env, { ...ALL, withValues: false }, 1_000));
+    expect(items).toHaveLength(18);
+    expect(watched.pulled.flat().reduce((a, b) => a + b)).toBeLessThan(20 * 3 * 200);
   });
 
   test('deleted keys are left out, concurrent versions are all there', async () => {

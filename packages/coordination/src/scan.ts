@@ -4,6 +4,9 @@
  *
  * Pages of several replicas end at different keys; only what lies before the earliest of those ends is known from all of them, and
  * the next page goes on there. The cursor is a position on the ring, so it stays valid whatever becomes of nodes and partitions.
+ *
+ * Pages are bounded in bytes as well as in keys, those of replicas and those for the client, so that they fit into messages whatever the values weigh. A key whose
+ * values are larger than a page has a page of its own. Where only keys are asked for, replicas send no values (`outlineOf`).
  */
 import { ArmatureError, toArmatureError, type BinaryString, type ErrorCode, type NodeId } from '@armature/kernel';
 import {
@@ -20,8 +23,12 @@ import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environ
 
 /** Entries in a page whatever the caller asks for. */
 const MAX_PAGE = 1_000;
-/** Bytes of values pulled from one replica for a page. */
+/** Bytes of a page: pulled from one replica, and answered. One entry alone may be larger. */
 const PAGE_BYTES = 4 * 1024 * 1024;
+/** A page with as many bytes is not filled up: what is pulled next may be too large for the rest, and would be pulled in vain. */
+const ENOUGH_BYTES = PAGE_BYTES / 2;
+/** About what an answer needs for a sibling beside value and metadata. */
+const SIBLING_BYTES = 32;
 
 /** Share of the time left that the first owners asked may take, so that there is time for others. */
 const ATTEMPT_SHARE = 0.4;
@@ -29,25 +36,66 @@ const ATTEMPT_SHARE = 0.4;
 /** Errors: `unknown-bucket`, `no-cluster`, `unavailable` when fewer than R owners of a partition answer. */
 export async function scan(env: CoordinationEnv, request: ScanRequest, timeoutMs: number): Promise<ScanReply> {
   const deadlineMs = env.clock.monotonicMs() + timeoutMs;
-  const limit = Math.min(Math.max(1, request.limit), MAX_PAGE);
-  const items: ScanReply['items'][number][] = [];
+  const page = new Page(Math.min(Math.max(1, request.limit), MAX_PAGE));
   let cursor: BinaryString | undefined = request.cursor;
   // Half of the time for one page, so that it arrives: what is missing comes with the next.
-  while (cursor !== undefined && items.length < limit && env.clock.monotonicMs() < deadlineMs - timeoutMs / 2) {
-    const page = await scanPartition(env, request, cursor, limit - items.length, deadlineMs);
-    items.push(...page.items);
-    cursor = page.next;
+  while (cursor !== undefined && !page.isFull && env.clock.monotonicMs() < deadlineMs - timeoutMs / 2) {
+    cursor = await scanPartition(env, request, cursor, page, deadlineMs);
   }
-  return { kind: 'scan', items, next: cursor };
+  return { kind: 'scan', items: page.items, next: cursor };
 }
 
+type Item = ScanReply['items'][number];
+
+/** The answer as it grows. */
+class Page {
+  readonly items: Item[] = [];
+  readonly #limit: number;
+  #sizeBytes = 0;
+  #isFull = false;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get isFull(): boolean {
+    return this.#isFull || this.items.length >= this.#limit || this.#sizeBytes >= ENOUGH_BYTES;
+  }
+
+  get room(): Pick<PullRequest, 'limit' | 'limitBytes'> {
+    return { limit: this.#limit - this.items.length, limitBytes: PAGE_BYTES - this.#sizeBytes };
+  }
+
+  /** Whether it has taken the item; once one did not fit, the page is full. The first one fits, whatever its size. */
+  take(item: Item): boolean {
+    const sizeBytes = itemBytes(item);
+    const fits = this.items.length === 0 || (this.items.length < this.#limit && this.#sizeBytes + sizeBytes <= PAGE_BYTES);
+    if (!fits || this.#isFull) this.#isFull = true;
+    else {
+      this.items.push(item);
+      this.#sizeBytes += sizeBytes;
+    }
+    return !this.#isFull;
+  }
+}
+
+function itemBytes({ address, siblings }: Item): number {
+  let sizeBytes = address.length + SIBLING_BYTES;
+  for (const { value, meta } of siblings) {
+    sizeBytes += SIBLING_BYTES + value.length;
+    for (const [name, text] of meta) sizeBytes += Buffer.byteLength(name) + Buffer.byteLength(text) + SIBLING_BYTES;
+  }
+  return sizeBytes;
+}
+
+/** Puts into the page what the partition has from the cursor on. Where to go on; undefined at the end of the ring. */
 async function scanPartition(
   env: CoordinationEnv,
   request: ScanRequest,
   cursor: BinaryString,
-  limit: number,
+  page: Page,
   deadlineMs: number,
-): Promise<Pick<ScanReply, 'items' | 'next'>> {
+): Promise<BinaryString | undefined> {
   for (let attempt = 1; ; attempt++) {
     const view = env.view();
     const bucket = view.buckets.get(request.bucket);
@@ -63,11 +111,14 @@ async function scanPartition(
       start: cursor,
       end,
       bucket: request.bucket,
-      limit,
-      limitBytes: PAGE_BYTES,
+      ...page.room,
+      withValues: request.withValues,
     };
     const { pages, failures } = await pullFrom(env, owners, bucket.r, pull, deadlineMs);
-    if (pages.length >= bucket.r) return joined(pages, end, bucket.resolver, limit, request.withValues);
+    if (pages.length >= bucket.r) {
+      const known = earliestEnd(pages);
+      return addTo(page, joinPages(pages, known, bucket.resolver), request.withValues) ?? known ?? end;
+    }
     if (!failures.includes('stale-ring') || attempt === MAX_RING_RETRIES) throw unmet(pages.length, bucket.r, failures);
     await refreshWithin(env, deadlineMs - env.clock.monotonicMs()).catch(() => undefined); // what could not be caught up with, the replicas tell again
   }
@@ -98,22 +149,18 @@ async function pullFrom(
   return { pages, failures };
 }
 
-/**
- * The live keys that all pages know of. Replicas may hold different keys, so together they can be more than were asked for; those beyond the limit
- * come with the next page.
- */
-function joined(
-  pages: readonly PullReply[],
-  end: BinaryString | undefined,
-  resolver: Resolver,
-  limit: number,
+/** The live keys among those that all replicas know of. The first that does not fit, if any: replicas may hold different keys, and have more together than fit. */
+function addTo(
+  page: Page,
+  sets: readonly { readonly address: Address; readonly set: VersionSet }[],
   withValues: boolean,
-): Pick<ScanReply, 'items' | 'next'> {
-  const known = earliestEnd(pages);
-  const live = joinPages(pages, known, resolver)
-    .map(({ address, set }) => ({ address, siblings: siblingsOf(set, withValues) }))
-    .filter(({ siblings }) => siblings.length > 0);
-  return { items: live.slice(0, limit), next: live[limit]?.address ?? known ?? end };
+): Address | undefined {
+  for (const { address, set } of sets) {
+    const live = liveSiblings(set);
+    const siblings = withValues ? live.map(({ version }) => fetchedSibling(version)) : [];
+    if (live.length > 0 && !page.take({ address, siblings })) return address;
+  }
+  return undefined;
 }
 
 function unmet(answered: number, needed: number, failures: readonly ErrorCode[]): ArmatureError {
@@ -152,13 +199,6 @@ function joinPages(
   return [...sets]
     .map(([address, set]) => ({ address, set: resolve(resolver, set) }))
     .sort((a, b) => (a.address < b.address ? -1 : 1));
-}
-
-function siblingsOf(set: VersionSet, withValues: boolean): FetchedSibling[] {
-  return liveSiblings(set).map(({ version }) => ({
-    ...fetchedSibling(version),
-    ...(withValues ? {} : { value: new Uint8Array(0) }),
-  }));
 }
 
 /** A version as clients get it. */

@@ -205,6 +205,7 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
     bucket: optionalBucket,
     limit: count,
     limitBytes: count,
+    withValues: fc.boolean(),
   }),
   fetch: fc.record({ kind: fc.constant('fetch'), address, options: fc.record({ r: quorumWord, pr: quorumWord }) }),
   write: fc.record(

@@ -67,7 +67,9 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
       w.varint(m.ring).binary(m.start);
       writeOptional(w, m.end);
       writeOptional(w, m.bucket as string | undefined as BinaryString | undefined);
-      w.varint(m.limit).varint(m.limitBytes);
+      w.varint(m.limit)
+        .varint(m.limitBytes)
+        .u8(m.withValues ? 1 : 0);
       break;
     case 'fetch':
       w.binary(m.address).u8(quorumWordToByte(m.options.r)).u8(quorumWordToByte(m.options.pr));
@@ -129,6 +131,7 @@ export function decodeRequest(r: ByteReader): Request {
         bucket: readOptionalBucket(r),
         limit: r.varint(),
         limitBytes: r.varint(),
+        withValues: decodeFlag(r),
       };
     case 'fetch':
       return { kind, address: readAddress(r), options: { r: quorumWordFromByte(r.u8()), pr: quorumWordFromByte(r.u8()) } };

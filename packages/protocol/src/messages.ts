@@ -74,13 +74,16 @@ export interface PullRequest {
   /** Only this bucket, or undefined for all. */
   readonly bucket: BucketName | undefined;
   readonly limit: number;
+  /** Bytes of addresses and sets; a single larger entry has a page of its own. */
   readonly limitBytes: number;
+  /** Otherwise the sets come without values and metadata (`outlineOf`): enough to know which keys there are. */
+  readonly withValues: boolean;
 }
 
 export interface PullReply {
   readonly kind: 'pull';
   readonly entries: readonly { readonly address: Address; readonly set: Uint8Array }[];
-  /** Where the next page starts; undefined: that was the last. */
+  /** Where the next page starts; undefined: that was the last. A page may be empty while there is one. */
   readonly next: BinaryString | undefined;
 }
 
@@ -146,7 +149,7 @@ export interface WriteReply {
   readonly receipt: Receipt;
 }
 
-/** A page of the live keys of a bucket, in ring order, read from a quorum. */
+/** A page of the live keys of a bucket, in ring order, read from a quorum; bounded in bytes, too (`coordination/scan.ts`). */
 export interface ScanRequest {
   readonly kind: 'scan';
   readonly bucket: BucketName;
@@ -158,6 +161,7 @@ export interface ScanRequest {
 
 export interface ScanReply {
   readonly kind: 'scan';
+  /** Siblings only where they were asked for. */
   readonly items: readonly { readonly address: Address; readonly siblings: readonly FetchedSibling[] }[];
   readonly next: BinaryString | undefined;
 }

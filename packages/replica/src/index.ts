@@ -11,6 +11,7 @@ export * from './key-locks.js';
 export type { RecordStore } from './record-store.js';
 export * from './record.js';
 export type { MintRequest, MintResult, StillValid } from './mint-request.js';
+export * from './pull-page.js';
 export * from './replica.js';
 export * from './slice-budget.js';
 export * from './stand-in-actor.js';

@@ -34,7 +34,16 @@ async function heldBy(name: string): Promise<Map<string, string>> {
   const { view } = node.participant.membership;
   const page = await node.participant.coordination.ask(
     name as NodeId,
-    { kind: 'pull', ring: view.ringVersion, start: '' as never, end: undefined, bucket: undefined, limit: 1000, limitBytes: 1e9 },
+    {
+      kind: 'pull',
+      ring: view.ringVersion,
+      start: '' as never,
+      end: undefined,
+      bucket: undefined,
+      limit: 1000,
+      limitBytes: 1e9,
+      withValues: true,
+    },
     1000,
   );
   return new Map(page.entries.map(({ address, set }) => [address as string, Buffer.from(set).toString('hex')]));

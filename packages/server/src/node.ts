@@ -9,16 +9,12 @@ import { ArmatureError, unreachable } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
 import type { NodeStatus, PullReply, PullRequest, Reply, Request } from '@armature/protocol';
-import { bucketOfAddress } from '@armature/ring';
+import { pullPage } from '@armature/replica';
 import { nodeNotes } from './node-notes.js';
 import { followView, openNodeParts, type NodeParts } from './node-parts.js';
 import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
 import { describeService, leaveBus } from './service.js';
-
-/** What a page of a scan may hold at most. */
-const MAX_PULL_ENTRIES = 1_000;
-const MAX_PULL_BYTES = 4 * 1024 * 1024;
 
 export class ArmatureNode {
   readonly options: NodeOptions;
@@ -170,16 +166,8 @@ export class ArmatureNode {
     if (isInventory) await inventory.ready();
     const fenced = fenceByRing(fence, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
-    const page = await replica.page({
-      start: request.start,
-      end: request.end,
-      limit: Math.min(Math.max(1, request.limit), MAX_PULL_ENTRIES),
-      limitBytes: Math.min(Math.max(1, request.limitBytes), MAX_PULL_BYTES),
-    });
+    const page = await pullPage(replica, request);
     if (isInventory) inventory.spend(page.entries.length);
-    const { bucket } = request;
-    const entries =
-      bucket === undefined ? page.entries : page.entries.filter(({ address }) => bucketOfAddress(address) === bucket);
-    return { kind: 'pull', entries, next: page.next };
+    return page;
   }
 }

@@ -112,6 +112,7 @@ export class Auditor {
         bucket: undefined,
         limit: PAGE_ENTRIES,
         limitBytes: PAGE_BYTES,
+        withValues: true,
       });
       for (const { address, set } of page.entries) held.set(address, Uint8Array.from(set)); // not the whole frame
       start = page.next;

@@ -210,7 +210,11 @@ describe('decoding is total and canonical', () => {
     ['superseded operations of one time out of order', remembering([0, 1], [0, 2]), 'out of order'],
     ['a superseded operation twice', remembering([0, 1], [1, 1]), 'out of order'],
     ['a first superseded operation that is less than the greatest', remembering([1, 1]), 'out of order'],
-    ['a superseded operation outside the window', remembering([0, 1], [SUPERSEDED_WINDOW, 2], [1, 3]), 'window'],
+    [
+      'a superseded operation outside the window',
+      remembering([0, 1], [1, 2], [1, 3], [1, 4], [SUPERSEDED_WINDOW, 5], [1, 6]),
+      'window',
+    ],
     ['unknown flags', head().varint(1).varint(0).varint(1).u8(4).finish(), 'flags'],
     [
       'a timestamp beyond 2^53',

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { operation, superseded, supersededEntry } from './arbitrary.test-support.js';
 import {
+  ALWAYS_KEPT,
   MAX_SUPERSEDED,
   NONE_SUPERSEDED,
   SUPERSEDED_WINDOW,
@@ -52,9 +53,17 @@ describe('merging what was superseded', () => {
     expect(withoutOperation(kept, operation(0))).toBe(kept);
   });
 
-  it('forgets what ended longer before the last than the window, and nothing within it', () => {
-    expect(countSuperseded(supersededOperations([ended(1, 0), ended(2, SUPERSEDED_WINDOW)]))).toBe(2);
-    const beyond = ended(2, SUPERSEDED_WINDOW + 1);
-    expect(supersededOperations([ended(1, 0), beyond])).toEqual(supersededOperations([beyond]));
+  it('forgets what ended longer before the last ones than the window, and nothing within it', () => {
+    const later = (at: number) => Array.from({ length: ALWAYS_KEPT }, (_, i) => ended(2 + i, at + i));
+    expect(countSuperseded(supersededOperations([ended(1, 0), ...later(SUPERSEDED_WINDOW)]))).toBe(1 + ALWAYS_KEPT);
+    const beyond = later(SUPERSEDED_WINDOW + 1);
+    expect(supersededOperations([ended(1, 0), ...beyond])).toEqual(supersededOperations(beyond));
+  });
+
+  it('fewer than ALWAYS_KEPT versions stamped years ahead push out nothing', () => {
+    const year = hlcFromMs(365 * 86_400_000);
+    const ahead = Array.from({ length: ALWAYS_KEPT - 1 }, (_, i) => ended(100 + i, year + i));
+    const others = Array.from({ length: 5 }, (_, i) => ended(i));
+    expect(countSuperseded(supersededOperations([...ahead, ...others]))).toBe(ahead.length + others.length);
   });
 });

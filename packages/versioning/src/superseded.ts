@@ -5,12 +5,15 @@
  * clock knows dots. Somebody reads the one and overwrites or deletes it; the other, late or from beyond a partition, is news to the clock, and what was
  * deleted would be back. Only the operation tells that it is the same write. So a set remembers the operations of versions that it has seen end.
  *
- * It cannot remember all. Kept are the `MAX_SUPERSEDED` greatest by (at, operation), of those within `SUPERSEDED_WINDOW` of the greatest; of one
- * operation the greatest `at`. That this remains a join: let M(X) be all operations of versions that X has known and seen the end of, with their greatest
- * `at`. M of a join is the pointwise maximum of both, and of what ends by that very join. Trimming drops an entry for one of two reasons: that k others are
- * greater, or that one is greater by more than the window. Pointwise maximum only raises those others, so they go on being reason enough, unless
- * the operation dropped is raised itself, and then the dropped entry says nothing any more. Hence trim(M + N) = trim(trim(M) + trim(N)): trimming early, late or
- * often is the same, and commutativity, associativity and idempotence of + pass to what is stored.
+ * It cannot remember all. Kept are the `MAX_SUPERSEDED` greatest by (at, operation); and an entry goes earlier when `ALWAYS_KEPT` others are greater by more than
+ * `SUPERSEDED_WINDOW`. Of one operation the greatest `at` counts. One greater entry would do as a reason to drop what is old, if all clocks were right. But a version that a
+ * wrong clock has stamped a year ahead is greater by more than the window than everything that ends in that year, and the key would remember nothing else.
+ *
+ * That this remains a join: let M(X) be all operations of versions that X has known and seen the end of, with their greatest `at`. M of a join is the pointwise
+ * maximum of both, and of what ends by that very join. Trimming drops an entry for one of two reasons: that some number of others are greater, or that some number
+ * of others are greater by more than the window. Pointwise maximum only raises those others, so they go on being reason enough, unless the operation dropped is raised
+ * itself, and then the dropped entry says nothing any more. Hence trim(M + N) = trim(trim(M) + trim(N)): trimming early, late or often is the same, and
+ * commutativity, associativity and idempotence of + pass to what is stored.
  *
  * What is forgotten is a safeguard, not data: the repetition then shows up as a sibling, as if there were no such list.
  *
@@ -27,7 +30,7 @@ export interface SupersededOperation {
 }
 
 /**
- * Greatest (at, operation) first, each operation once, at most `MAX_SUPERSEDED`, all within `SUPERSEDED_WINDOW` of the first. Three numbers for each: its `at`, and the
+ * Greatest (at, operation) first, each operation once, at most `MAX_SUPERSEDED`, and from the one after the first `ALWAYS_KEPT` on all within `SUPERSEDED_WINDOW` of the last of these. Three numbers for each: its `at`, and the
  * first and the last four bytes of the operation as little-endian integers, in the order of which operations are compared.
  */
 export type SupersededOperations = readonly number[];
@@ -36,6 +39,8 @@ export const NONE_SUPERSEDED: SupersededOperations = Object.freeze([]);
 
 /** Some 12 bytes each; only a key that is overwritten this often within the window has them all. */
 export const MAX_SUPERSEDED = 16;
+/** So many versions stamped far ahead do not yet push out what others were. Each costs a key that is written now and then 12 bytes. */
+export const ALWAYS_KEPT = 4;
 /** Far longer than any client repeats a write; it bounds what keys carry that are overwritten now and then. */
 export const SUPERSEDED_WINDOW: Hlc = hlcFromMs(10 * 60_000);
 
@@ -121,15 +126,21 @@ export function readSuperseded(reader: ByteReader): SupersededOperations {
     const isInOrder = i === 0 ? at === greatest : compareAt(list, (i - 1) * WIDTH, list, i * WIDTH) < 0;
     if (isTwice || !isInOrder) throw new DecodeError('superseded operations out of order');
   }
-  if (at < 0 || greatest - at > SUPERSEDED_WINDOW) throw new DecodeError('superseded operations outside their window');
+  if (at < 0 || isOutsideWindow(list, at)) throw new DecodeError('superseded operations outside their window');
   return list;
+}
+
+/** Whether enough entries of the list are greater than `at` by more than the window. */
+function isOutsideWindow(list: readonly number[], at: number): boolean {
+  const last = list[(ALWAYS_KEPT - 1) * WIDTH];
+  return last !== undefined && last - at > SUPERSEDED_WINDOW;
 }
 
 /** Of sorted entries: the first of each operation is its greatest, and the rest follows from the order. */
 function trimmed(sorted: readonly number[]): SupersededOperations {
   const kept: number[] = [];
   for (let i = 0; i < sorted.length && kept.length < MAX_SUPERSEDED * WIDTH; i += WIDTH) {
-    if ((sorted[0] as number) - (sorted[i] as number) > SUPERSEDED_WINDOW) break;
+    if (isOutsideWindow(kept, sorted[i] as number)) break;
     if (indexOf(kept, sorted[i + 1] as number, sorted[i + 2] as number) < 0) push(kept, sorted, i);
   }
   return kept;

@@ -24,6 +24,8 @@ export interface MemberReport {
   readonly notes: readonly string[];
   readonly suspects: readonly string[];
   readonly storage: { readonly engine: string; readonly healthy: boolean; readonly sizeBytes: number } | undefined;
+  /** How far its clock is ahead of the majority's, ms; undefined where too few nodes have been compared. */
+  readonly clockOffsetMs: number | undefined;
   readonly ring: string | undefined;
   readonly version: string | undefined;
   readonly startedAt: string | undefined;
@@ -71,6 +73,7 @@ export function reportOf(view: View, statuses: readonly MemberStatus[]): Cluster
       notes: status?.notes ?? [],
       suspects: status?.suspects ?? [],
       storage: status?.storage,
+      clockOffsetMs: status?.clock?.offsetMs,
       ring: status === undefined ? undefined : versionText(status.ring),
       version: status?.version,
       startedAt: status === undefined ? undefined : new Date(status.startedAtMs).toISOString(),

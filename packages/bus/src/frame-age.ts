@@ -11,9 +11,11 @@
  * sent, and a frame is as old as the younger of the two says.
  */
 
-/** When a frame was sent, by both clocks of its sender, in ms modulo 2^32. */
+/** When a frame was sent, by both clocks of its sender. */
 export interface SendTime {
+  /** In ms modulo 2^32: where the count begins means nothing to others. */
   readonly monotonic: number;
+  /** In whole ms since the Unix epoch; 0 for a time before it. */
   readonly wall: number;
 }
 
@@ -31,7 +33,7 @@ export class FrameAge {
   /** Of a frame that arrives now, ms. Never more than it may be; 0 for the first from a sender. */
   of(sent: SendTime, nowMonotonicMs: number, nowWallMs: number): number {
     const byMonotonic = this.#monotonic.excess(sent.monotonic, nowMonotonicMs, nowMonotonicMs);
-    const byWall = this.#wall.excess(sent.wall, nowWallMs, nowMonotonicMs);
+    const byWall = this.#wall.excess(clockWord(sent.wall), nowWallMs, nowMonotonicMs);
     return Math.min(byMonotonic, byWall);
   }
 }

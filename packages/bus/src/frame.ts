@@ -3,7 +3,8 @@
  *
  *     header   magic u8, version u8, cluster (u8 length, ASCII), sender's address (u8 length, ASCII),
  *              sender's session u32, session of the receiver as far as the sender knows it u32 (0: not yet),
- *              when it was begun by the sender's monotonic clock u32 and by its wall clock u32, in ms modulo 2^32 (see frame-age.ts)
+ *              when it was begun: by the sender's monotonic clock u32, in ms modulo 2^32, and by its wall clock, in ms since
+ *              the Unix epoch, low half u32, high half u32 (see frame-age.ts)
  *     record*  kind u8, length u32, then `length` bytes:
  *                request   id u32, timeout in ms u32, body        reply   id u32, body
  *                error     id u32, error (see remote-error.ts)    one-way body
@@ -17,7 +18,7 @@ import { ByteReader, DecodeError, type ByteWriter } from '@armature/kernel';
 import type { SendTime } from './frame-age.js';
 
 export const FRAME_MAGIC = 0xa7;
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5 } as const;
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
@@ -26,8 +27,9 @@ export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 export const RECORD_HEAD_BYTES = 5;
 /** Bytes of a fragment record's content before the fragment's bytes. */
 export const FRAGMENT_HEAD_BYTES = 12;
+const U32 = 2 ** 32;
 /** Bytes of a frame's header after the part that never changes for one endpoint. */
-const CHANGING_BYTES = 12;
+const CHANGING_BYTES = 16;
 
 export interface FrameHeader {
   readonly version: number;
@@ -48,7 +50,12 @@ export function writeHeaderPrefix(writer: ByteWriter, cluster: string, address: 
 }
 
 export function writeHeaderRest(writer: ByteWriter, receiverSession: number, sent: SendTime): void {
-  writer.u32(receiverSession).u32(sent.monotonic).u32(sent.wall);
+  const high = Math.floor(sent.wall / U32);
+  writer
+    .u32(receiverSession)
+    .u32(sent.monotonic)
+    .u32(sent.wall - high * U32)
+    .u32(high);
 }
 
 export function headerBytes(prefix: Uint8Array): number {
@@ -64,8 +71,9 @@ export function readHeader(reader: ByteReader): FrameHeader {
   if (version !== PROTOCOL_VERSION) {
     return { version, cluster, address, session: 0, receiverSession: 0, sent: { monotonic: 0, wall: 0 } };
   }
-  const [session, receiverSession, monotonic, wall] = [reader.u32(), reader.u32(), reader.u32(), reader.u32()];
-  return { version, cluster, address, session, receiverSession, sent: { monotonic, wall } };
+  const [session, receiverSession, monotonic] = [reader.u32(), reader.u32(), reader.u32()];
+  const [low, high] = [reader.u32(), reader.u32()];
+  return { version, cluster, address, session, receiverSession, sent: { monotonic, wall: high * U32 + low } };
 }
 
 /** What is done with each record; `C` is handed through. A `DecodeError` thrown by any of them counts as malformed. */

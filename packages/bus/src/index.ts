@@ -7,6 +7,7 @@ export { linkAddress, parseLinkAddress, type LinkAddress } from './link-address.
 export type { LinkCodec, LinkHandler, LinkSender } from './link-codec.js';
 export { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 export type { LinkStats } from './link-meter.js';
+export type { PeerClock } from './link-peers.js';
 export * from './link.js';
 export * from './payload-limit.js';
 export * from './service-endpoint.js';

@@ -23,8 +23,21 @@ export interface Peer<Reply> {
   age: FrameAge;
   /** Of the frame at hand, ms. */
   frameAgeMs: number;
+  /** What its wall clock showed in the latest prompt frame, ms since the Unix epoch; see `heardAtMs`. */
+  wallMs: number;
+  /** By our monotonic clock: when that frame came. `NaN` before the first. */
+  heardAtMs: number;
   /** Whether the answers in the frame at hand are meant for this life of ours. */
   answersAreOurs: boolean;
+}
+
+/** What a peer's latest frame that was not delayed told of its wall clock. */
+export interface PeerClock {
+  readonly address: LinkAddress;
+  /** The peer's wall clock, ms since the Unix epoch. */
+  readonly wallMs: number;
+  /** Our monotonic clock when the frame came, ms. */
+  readonly heardAtMs: number;
 }
 
 export interface PeerTableOptions {
@@ -78,6 +91,8 @@ export class PeerTable<Reply> {
       executing: 0,
       age: new FrameAge(),
       frameAgeMs: 0,
+      wallMs: 0,
+      heardAtMs: NaN,
       answersAreOurs: false,
     };
     this.#peers.set(address, peer);

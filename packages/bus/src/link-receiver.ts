@@ -41,6 +41,9 @@ export interface ReceiverEnvironment<Request, Reply> {
  */
 const LATE_MS = 1_000;
 
+/** A frame that was under way for longer does not tell what its sender's wall clock shows. */
+const PROMPT_MS = 500;
+
 /** Frames refused for the same reason from the same address are logged once, up to this many pairs. */
 const MAX_LOGGED_REFUSALS = 256;
 
@@ -93,7 +96,12 @@ export class LinkReceiver<Request, Reply> {
     }
     if (peer.session !== header.session) this.#renew(peer, header.session);
     const { clock } = this.#env;
-    peer.frameAgeMs = peer.age.of(header.sent, clock.monotonicMs(), clock.nowMs());
+    const nowMs = clock.monotonicMs();
+    peer.frameAgeMs = peer.age.of(header.sent, nowMs, clock.nowMs());
+    if (peer.frameAgeMs < PROMPT_MS) {
+      peer.wallMs = header.sent.wall;
+      peer.heardAtMs = nowMs;
+    }
     peer.answersAreOurs = header.receiverSession === this.#env.session;
     meter.frameIn(message.payload.length, readRecords(reader, this.#visitor, peer));
   }

@@ -20,7 +20,7 @@ import type { LinkCodec, LinkHandler } from './link-codec.js';
 import * as errors from './link-errors.js';
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 import { LinkMeter, type LinkStats } from './link-meter.js';
-import { PeerTable, type Peer } from './link-peers.js';
+import { PeerTable, type Peer, type PeerClock } from './link-peers.js';
 import { LinkReceiver } from './link-receiver.js';
 import { WriterPool, type Outbox, type OutboxEnvironment } from './outbox.js';
 import type { PendingRequest } from './pending-requests.js';
@@ -122,6 +122,11 @@ export class LinkEndpoint<Request, Reply> {
 
   get stats(): LinkStats {
     return this.#meter.snapshot({ pending: this.#pending, executing: this.#receiver.executing, peers: this.#peers.size });
+  }
+
+  /** What is known of the wall clocks of those peers that have been heard. */
+  *peerClocks(): Iterable<PeerClock> {
+    for (const peer of this.#peers.all()) if (!Number.isNaN(peer.heardAtMs)) yield peer;
   }
 
   /** Answers what peers ask from now on. Until then they are told that nobody does. */
@@ -240,7 +245,7 @@ export class LinkEndpoint<Request, Reply> {
       writers: new WriterPool(),
       maxPayloadBytes: () => this.#bus.maxPayloadBytes,
       publish: (subject, frame, records, reply) => this.#publish(subject, frame, records, reply),
-      sendTime: () => ({ monotonic: clockWord(this.#clock.monotonicMs()), wall: clockWord(this.#clock.nowMs()) }),
+      sendTime: () => ({ monotonic: clockWord(this.#clock.monotonicMs()), wall: Math.max(0, Math.floor(this.#clock.nowMs())) }),
       nextFrame: () => ++this.#frames,
       flushBus: () => this.#bus.flush(),
       willFlush: (outbox) => this.#willFlush(outbox),

@@ -3,6 +3,7 @@
  * (paper, section 6.4); only a node can mint, so only there does `put` start with a replica of its own.
  */
 export * from './checked-address.js';
+export * from './clock-watch.js';
 export * from './coordination-metrics.js';
 export * from './coordinator.js';
 export * from './environment.js';

@@ -19,6 +19,7 @@ import { FailureMonitor, Membership, type HistoryStore } from '@armature/members
 import {
   MAX_MESSAGE_BYTES,
   nodeAddress,
+  nodeOfAddress,
   protocolCodec,
   subjectsOf,
   type DiscoverableRole,
@@ -30,6 +31,7 @@ import {
   type Subjects,
 } from '@armature/protocol';
 import { AlarmWheel, repeat, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import { ClockWatch, type HeardClock } from './clock-watch.js';
 import { CoordinationMetrics } from './coordination-metrics.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
 import { InHand, NOBODY_ASKS } from './in-hand.js';
@@ -83,6 +85,8 @@ export class Participant {
   readonly monitor: FailureMonitor;
   /** Whether this process stood still, and how late it is. */
   readonly pauses: PauseWatch;
+  /** Whether this process's wall clock can be believed. Only nodes stamp anything, so only they watch. */
+  readonly clocks: ClockWatch;
   readonly subjects: Subjects;
   /** What a node's operations have in hand. */
   readonly inHand = new InHand();
@@ -108,6 +112,14 @@ export class Participant {
     this.subjects = subjectsOf(options.prefix, options.cluster);
     const { clock, random, log, telemetry } = ports;
     this.pauses = new PauseWatch({ clock, log, telemetry, onPause: (pausedMs) => monitor.paused(pausedMs) });
+    this.clocks = new ClockWatch({
+      heard: () => this.#heardClocks(),
+      peers: () => this.#otherMembers(),
+      ping: (peer, timeoutMs) => link.request(nodeAddress(peer) as LinkAddress, { kind: 'ping' }, timeoutMs),
+      clock,
+      log,
+      telemetry,
+    });
     this.coordination = {
       view: () => membership.view,
       refresh: () => membership.refresh(),
@@ -155,6 +167,7 @@ export class Participant {
       telemetry,
       seeds: options.seeds,
       intervalMs: options.gossipIntervalMs,
+      isClockRight: () => participant.clocks.isRight,
     });
     const monitor = new FailureMonitor({
       self: node,
@@ -191,6 +204,7 @@ export class Participant {
     if (this.options.role !== 'client') this.#answerDiscovery(this.options.role);
     this.membership.start();
     this.pauses.start();
+    if (this.options.role === 'node') this.clocks.start();
   }
 
   /** What every process says of itself and of what it sees of the cluster. */
@@ -233,6 +247,7 @@ export class Participant {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.monitor.stop();
     this.pauses.stop();
+    this.clocks.stop();
     if (!(await waitAtMost(this.#ports.clock, patienceMs, this.link.drain()))) {
       this.#ports.log.warn({ patienceMs }, 'the bus does not answer: leaving without the last words');
       this.link.close();
@@ -251,6 +266,18 @@ export class Participant {
       if (SILENCE.has(error.code)) this.monitor.failed(node, error.code);
       throw error;
     });
+  }
+
+  #otherMembers(): readonly NodeId[] {
+    return [...this.membership.view.members.keys()].filter((node) => node !== this.coordination.self);
+  }
+
+  *#heardClocks(): Iterable<HeardClock> {
+    const { members } = this.membership.view;
+    for (const { address, wallMs, heardAtMs } of this.link.peerClocks()) {
+      const node = nodeOfAddress(address);
+      if (node !== undefined && members.has(node)) yield { node, wallMs, heardAtMs };
+    }
   }
 
   #ask<Q extends ReplicaRequest>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {

@@ -15,6 +15,7 @@
 import {
   ArmatureError,
   DEFAULT_MAX_DRIFT_MS,
+  hlcAfter,
   hlcTick,
   hlcToMs,
   toHex,
@@ -49,6 +50,8 @@ export interface MembershipEnv {
   readonly seeds: readonly string[];
   /** Between two rounds of gossip. Default 1000, as in the paper; clients take 10000. */
   readonly intervalMs?: number | undefined;
+  /** Whether the wall clock is not known to be wrong. Default: always. */
+  readonly isClockRight?: () => boolean;
 }
 
 export type ViewListener = (view: View, previous: View) => void;
@@ -246,8 +249,10 @@ export class Membership {
 
   /** Makes a record of a change. Only ever runs in the queue. */
   async #record(by: NodeId, change: Change): Promise<ChangeRecord> {
-    const { clock, random } = this.#env;
-    const made: ChangeRecord = { id: toHex(random.bytes(8)), at: hlcTick(this.#history.lastAt, clock.nowMs()), by, change };
+    const { clock, random, isClockRight = () => true } = this.#env;
+    const { lastAt } = this.#history;
+    const at = isClockRight() ? hlcTick(lastAt, clock.nowMs()) : hlcAfter(lastAt);
+    const made: ChangeRecord = { id: toHex(random.bytes(8)), at, by, change };
     await this.#commit([made]);
     return made;
   }

@@ -169,6 +169,10 @@ const status: fc.Arbitrary<NodeStatus> = fc.record({
   hintBytes: count,
   storage: fc.option(fc.record({ engine: text, healthy: fc.boolean(), sizeBytes: count }), { nil: undefined }),
   actor: fc.option(text, { nil: undefined }),
+  clock: fc.option(
+    fc.record({ offsetMs: fc.option(fc.integer(), { nil: undefined }), peers: fc.integer({ min: 0, max: 1_000 }) }),
+    { nil: undefined },
+  ),
 });
 
 const gossip = { kind: fc.constant('gossip'), fingerprint: text, records: fc.array(changeRecord, { maxLength: 3 }) } as const;

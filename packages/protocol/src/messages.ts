@@ -226,6 +226,16 @@ export interface NodeStatus {
   readonly hintBytes: number;
   readonly storage: { readonly engine: string; readonly healthy: boolean; readonly sizeBytes: number } | undefined;
   readonly actor: string | undefined;
+  /** Of a node's wall clock. Undefined for a router, which stamps nothing. */
+  readonly clock: ClockStanding | undefined;
+}
+
+/** How a node's wall clock stands to those of the other nodes. */
+export interface ClockStanding {
+  /** Ahead of the majority, ms; negative: behind it. Undefined where fewer than two others have been heard. */
+  readonly offsetMs: number | undefined;
+  /** Nodes that it was compared with. */
+  readonly peers: number;
 }
 
 export interface PingRequest {

@@ -32,6 +32,7 @@ export function parseNodeStatus(input: unknown): Result<NodeStatus, ArmatureErro
       hintBytes: integer(status['hintBytes'] ?? 0, 'hintBytes', 0, Number.MAX_SAFE_INTEGER),
       storage: status['storage'] === undefined ? undefined : storage(object(status['storage'], 'storage')),
       actor: optionalText(status, 'actor'),
+      clock: status['clock'] === undefined ? undefined : clock(object(status['clock'], 'clock')),
     };
   });
 }
@@ -41,6 +42,13 @@ function storage(input: Json): NonNullable<NodeStatus['storage']> {
     engine: text(input['engine'], 'storage.engine'),
     healthy: boolean(input['healthy'], 'storage.healthy'),
     sizeBytes: integer(input['sizeBytes'], 'storage.sizeBytes', 0, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function clock(input: Json): NonNullable<NodeStatus['clock']> {
+  return {
+    offsetMs: input['offsetMs'] === undefined ? undefined : time(input['offsetMs'], 'clock.offsetMs'),
+    peers: integer(input['peers'], 'clock.peers', 0, MAX_MEMBERS),
   };
 }
 

@@ -14,7 +14,7 @@ import { joinEncoded } from '@armature/versioning';
 import { HintAges, newestMs } from './hint-age.js';
 import type { RecordStore } from './record-store.js';
 import type { MintRequest, MintResult } from './mint-request.js';
-import { Replica, type HeldPage, type WriteObserver } from './replica.js';
+import { Replica, type ClockCheck, type HeldPage, type WriteObserver } from './replica.js';
 import { StandInActor } from './stand-in-actor.js';
 
 export interface HintSpace {
@@ -37,6 +37,8 @@ export interface HintStoreEnv {
   readonly messageBytes?: number;
   /** Whether hints may be taken now: not by a node that is about to go, for nobody would look for them there. Default: always. */
   readonly isTaking?: () => boolean;
+  /** See `ReplicaEnv`. */
+  readonly clocks?: ClockCheck;
 }
 
 /** 1 GiB: a node that is down for an hour under 250 writes of 1 KB a second. */
@@ -222,7 +224,7 @@ export class HintStore {
   #shelf(owner: NodeId): Shelf {
     let shelf = this.#shelves.get(owner);
     if (shelf === undefined) {
-      const { node, space, clock, random, log, telemetry, messageBytes } = this.#env;
+      const { node, space, clock, random, log, telemetry, messageBytes, clocks } = this.#env;
       const actor = new StandInActor(random);
       const observer = this.#observer;
       const parts = {
@@ -234,6 +236,7 @@ export class HintStore {
         telemetry,
         observer,
         ...(messageBytes === undefined ? {} : { messageBytes }),
+        ...(clocks === undefined ? {} : { clocks }),
       };
       shelf = { replica: new Replica(parts), actor };
       this.#shelves.set(owner, shelf);

@@ -1,5 +1,5 @@
 /** A replica over a real store on a memory disk, wired as a node wires it, in virtual time. */
-import { seededRandom, toHex, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
+import { ArmatureError, seededRandom, toHex, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type BucketProperties } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
 import { memoryTelemetry, recordingLog, sleep, type ManualClock } from '@armature/runtime';
@@ -121,6 +121,9 @@ export class TestNode {
   readonly telemetry: ReturnType<typeof memoryTelemetry>;
   readonly log: ReturnType<typeof recordingLog>;
 
+  /** What the node's clock watch would say. */
+  isClockWrong = false;
+
   private constructor(
     parts: Pick<TestNode, 'clock' | 'disk' | 'random' | 'store' | 'epoch' | 'plan' | 'telemetry' | 'log'>,
     { messageBytes }: TestNodeOptions,
@@ -142,6 +145,11 @@ export class TestNode {
       log: parts.log.log,
       telemetry,
       ...(messageBytes === undefined ? {} : { messageBytes }),
+      clocks: {
+        check: () => {
+          if (this.isClockWrong) throw new ArmatureError('unavailable', 'the clock is wrong');
+        },
+      },
     });
     store.onCommitFailure(() => {
       epoch.retire('a commit failed');

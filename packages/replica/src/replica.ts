@@ -49,6 +49,12 @@ export interface WriteObserver {
   doubted(address: Address): void;
 }
 
+/** Whether the wall clock may stamp a version. */
+export interface ClockCheck {
+  /** Given what both clocks show. Throws `unavailable` where the wall clock is wrong, so that another replica takes the write. */
+  check(nowMs: number, monotonicMs: number): void;
+}
+
 export interface ReplicaEnv {
   readonly node: NodeId;
   readonly store: RecordStore;
@@ -59,6 +65,8 @@ export interface ReplicaEnv {
   readonly observer?: WriteObserver;
   /** Largest message of a link; `MAX_MESSAGE_BYTES` by default. It bounds what puts may make of a key (see `maxSetBytes`). */
   readonly messageBytes?: number;
+  /** Default: the clock is always right. */
+  readonly clocks?: ClockCheck;
 }
 
 export interface HeldPage {
@@ -109,7 +117,7 @@ export class Replica {
 
   /**
    * Joins `incoming` into what is held. Resolves when the result is as durable as asked. Errors: `invalid-argument` for bytes that are not a
-   * version set, or, under last-write-wins, from too far in the future; `stale-ring` (see `StillValid`); storage errors.
+   * version set; `stale-ring` (see `StillValid`); storage errors.
    */
   async merge(
     address: Address,
@@ -128,7 +136,7 @@ export class Replica {
 
   /**
    * Makes the version of a put and stores it. Resolves as soon as the dot exists and the store has accepted it; see `MintResult.committed` for when it
-   * is stored. Nothing was minted when it rejects. Errors: `too-large` (the key has too many siblings, or too many bytes of them), `invalid-argument` (timestamps too far ahead), `stale-ring`, `unavailable` (past its deadline), `overloaded`
+   * is stored. Nothing was minted when it rejects. Errors: `too-large` (the key has too many siblings, or too many bytes of them), `stale-ring`, `unavailable` (past its deadline, or the clock is wrong), `overloaded`
    * and other storage errors, among them the one that keeps a fresh actor from being saved.
    */
   async mint(request: MintRequest): Promise<MintResult> {
@@ -206,7 +214,7 @@ export class Replica {
     if (!joined.ok && joined.error.side === 'local') return this.#mergeInto(DAMAGED, address, incoming, bucket, durability);
     if (!joined.ok) throw malformedSet(joined.error.error);
     const { bytes, changed, incoming: set, localClock } = joined.value;
-    this.#checkTimestamps(set, bucket);
+    if (bucket.resolver === 'last-write-wins') this.#clock = receiveTimestamps(this.#clock, set, this.#env.clock.nowMs());
     if (held.damaged) this.#retireForDamage(address);
     this.#checkMemory(set, localClock);
     (changed ? this.#merges : this.#unchangedMerges).add();
@@ -215,14 +223,6 @@ export class Replica {
     const committed = this.#write(address, record, durability);
     if ((changed || held.damaged) && isAccepted(this.#env.store, address, record)) this.#tell(address, held, bytes, committed);
     return { committed };
-  }
-
-  /** Under last-write-wins a version from the future would win against everybody until then. */
-  #checkTimestamps(incoming: VersionSet, bucket: BucketProperties): void {
-    if (bucket.resolver !== 'last-write-wins') return;
-    const advanced = receiveTimestamps(this.#clock, incoming, this.#env.clock.nowMs());
-    if (!advanced.ok) throw advanced.error;
-    this.#clock = advanced.value;
   }
 
   /** A set from elsewhere may show that this store has forgotten writes. */
@@ -237,14 +237,15 @@ export class Replica {
   #mintOver(local: VersionSet, held: Held, request: MintRequest): MintResult | undefined | Promise<MintResult> {
     const { bucket, context, operation, value, meta, deadlineMs = Infinity } = request;
     checkStillValid(request.stillValid);
-    if (this.#env.clock.monotonicMs() >= deadlineMs) throw tooLate();
+    const { clock, clocks } = this.#env;
+    const monotonicMs = clock.monotonicMs();
+    if (monotonicMs >= deadlineMs) throw tooLate();
+    const nowMs = clock.nowMs();
+    clocks?.check(nowMs, monotonicMs);
     const actor = this.#actorFor(local, context);
     if (actor === undefined) return undefined;
-    const at = nextTimestamp(this.#clock, local, context, this.#env.clock.nowMs());
-    if (!at.ok) throw at.error;
-    const version = request.tombstone
-      ? tombstoneVersion({ at: at.value, operation })
-      : valueVersion({ value, at: at.value, operation, meta });
+    const { at, last } = nextTimestamp(this.#clock, local, context, nowMs);
+    const version = request.tombstone ? tombstoneVersion({ at, operation }) : valueVersion({ value, at, operation, meta });
     const minted = mint(local, actor, context.clock, version, { own: context.own, floor: this.#env.epoch.floor });
     const set = resolve(bucket.resolver, minted.set);
     const encoded = encodeVersionSet(set);
@@ -255,7 +256,7 @@ export class Replica {
     // A dot that the store has not taken in must not leave this node: the next put of the key would make the same one.
     if (!isAccepted(this.#env.store, request.address, record)) return refused(committed);
     this.#tell(request.address, held, encoded, committed);
-    this.#clock = at.value;
+    this.#clock = last;
     this.#mints.add();
     return { set, dot: minted.dot, encoded, committed };
   }

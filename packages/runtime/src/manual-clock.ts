@@ -13,6 +13,7 @@ interface Scheduled {
 
 export class ManualClock implements Clock {
   #nowMs: number;
+  #wallAheadMs = 0;
   #order = 0;
   #scheduled: Scheduled[] = [];
 
@@ -21,11 +22,16 @@ export class ManualClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#wallAheadMs;
   }
 
   monotonicMs(): number {
     return this.#nowMs;
+  }
+
+  /** The wall clock is set: from now on it is so much ahead of what it would be. */
+  setWallAhead(ms: number): void {
+    this.#wallAheadMs = ms;
   }
 
   after(delayMs: number, task: () => void): Timer {

@@ -11,10 +11,12 @@ export interface NodeFacts {
   /** What keeps the store from answering; see `StoreIdentity.note`. */
   readonly storeNote: string | undefined;
   readonly health: StoreHealth;
+  /** What is wrong with the wall clock; see `ClockWatch.note`. */
+  readonly clockNote: string | undefined;
   readonly connected: boolean;
 }
 
-export function nodeNotes({ node, view, wasMember, storeNote, health, connected }: NodeFacts): readonly string[] {
+export function nodeNotes({ node, view, wasMember, storeNote, health, clockNote, connected }: NodeFacts): readonly string[] {
   const notes: string[] = [];
   if (view.cluster === undefined) notes.push('the cluster has not been created yet');
   else if (!view.members.has(node)) notes.push(wasMember ? REMOVED : 'this node is not a member: armature cluster join');
@@ -23,6 +25,7 @@ export function nodeNotes({ node, view, wasMember, storeNote, health, connected 
     const { code, message, remedy } = health.error;
     notes.push(`storage is failing: ${code}: ${message}${remedy === undefined ? '' : `. ${remedy}`}`);
   }
+  if (clockNote !== undefined) notes.push(clockNote);
   if (!connected) notes.push('the message bus is disconnected');
   return notes;
 }

@@ -79,6 +79,7 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts): Pro
     ...messageLimit(options),
     // Nobody would look for a hint on a node that is no member, and none may come to one that has been found without any.
     isTaking: () => parts.identity.isSettled && parts.departure.phase !== 'clearing',
+    clocks: participant.clocks,
   });
   const identity = await StoreIdentity.open({
     ...options,
@@ -129,6 +130,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
       dropped: (address, before) => synchronisation.observer.dropped(address, before),
       doubted: (address) => synchronisation.observer.doubted(address),
     },
+    clocks: participant.clocks,
   });
   const synchronisation: Synchronisation = new Synchronisation({
     node,

@@ -37,6 +37,7 @@ export class ArmatureNode {
     const node = new ArmatureNode(options, ports, parts);
     participant.start((request, sender) => node.#answer(request, sender));
     const follow = (): void => {
+      void participant.clocks.compare();
       identity.follow();
       followView(parts);
     };
@@ -81,6 +82,7 @@ export class ArmatureNode {
       hintBytes: this.hintBytes,
       storage: { engine: engine.name, healthy: store.health().status === 'ok', sizeBytes: await engine.sizeBytes() },
       actor: epoch.current,
+      clock: participant.clocks.standing,
     };
   }
 
@@ -106,6 +108,7 @@ export class ArmatureNode {
       wasMember: identity.wasMember,
       storeNote: identity.note,
       health: store.health(),
+      clockNote: participant.clocks.note,
       connected: this.#ports.bus.connected,
     });
   }

@@ -81,6 +81,7 @@ export class ArmatureRouter {
       hintBytes: 0,
       storage: undefined,
       actor: undefined,
+      clock: undefined,
     };
   }
 

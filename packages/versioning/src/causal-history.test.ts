@@ -35,5 +35,5 @@ describe('version sets against a model of causal histories', () => {
     expect(events).toBeGreaterThan(HISTORIES * 2);
     expect(conflicts).toBeGreaterThan(HISTORIES / 4);
     expect(hidden).toBeGreaterThan(HISTORIES / 200);
-  });
+  }, 300_000);
 });

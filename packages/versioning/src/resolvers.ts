@@ -23,8 +23,12 @@
  * `nextTimestamp` guarantees the condition: it puts a version behind everything that its context has seen, in hybrid logical
  * time, so no clocks need agree. It also puts it behind everything stored locally, so that "last" means what a user
  * expects when two blind writes reach one replica one after the other.
+ *
+ * A version that a wrong clock stamped far in the future is stored and merged like any other: whether to keep it must not depend on anybody's clock, or replicas
+ * would differ. It is the last write until somebody writes over it, at a replica that holds it or with a context that covers it. A blind put at a replica that has not got it yet loses to it, as
+ * it would to any concurrent version with a later stamp.
  */
-import { DEFAULT_MAX_DRIFT_MS, hlcReceive, hlcTick, ok, type ArmatureError, type Hlc, type Result } from '@armature/kernel';
+import { DEFAULT_MAX_DRIFT_MS, HLC_ZERO, hlcAfter, hlcReceive, hlcTick, isFarAhead, type Hlc } from '@armature/kernel';
 import { isSuperseded, withoutOperation } from './superseded.js';
 import { latestTimestamp, withEnded, type CausalContext, type VersionSet } from './version-set.js';
 
@@ -52,13 +56,19 @@ export function resolveLastWriteWins(set: VersionSet): VersionSet {
   return { clock, siblings: [last], superseded };
 }
 
+/** A timestamp for a new version, and what the node's clock becomes by it. */
+export interface NextTimestamp {
+  readonly at: Hlc;
+  readonly last: Hlc;
+}
+
 /**
- * The timestamp for a new version: greater than `last` (the node's clock, which becomes the result), than all that `local`
- * holds, and than all that the holder of the context has seen. Every put takes its `at` from here under either resolver, so
- * that a bucket may change its resolver.
+ * The timestamp for a new version: greater than `last` (the node's clock), than all that `local` holds, and than all that the holder of the context has
+ * seen. Every put takes its `at` from here under either resolver, so that a bucket may change its resolver.
  *
- * Error `invalid-argument` when the context comes from more than `maxDriftMs` ahead of `nowMs`: going behind it would spread
- * a broken clock. What is stored already is past refusing, or the key could not be written until our clock caught up.
+ * What a wrong clock has written is stamped far ahead of `nowMs`. A put over it must be stamped later still, or it would lose to what it overwrites. But that stamp
+ * is for this key only: it does not become the node's clock, so no other key is stamped ahead. Likewise a `last` that is far ahead, since our own wall clock
+ * has been set back, is given up: what was stamped with it is stored, and every key is stamped behind what it holds.
  */
 export function nextTimestamp(
   last: Hlc,
@@ -66,23 +76,23 @@ export function nextTimestamp(
   context: Pick<CausalContext, 'at'>,
   nowMs: number,
   maxDriftMs: number = DEFAULT_MAX_DRIFT_MS,
-): Result<Hlc, ArmatureError> {
+): NextTimestamp {
+  const next = hlcTick(isFarAhead(last, nowMs, maxDriftMs) ? HLC_ZERO : last, nowMs);
   const stored = latestTimestamp(local);
-  const known = stored > last ? stored : last;
-  if (context.at <= known) return ok(hlcTick(known, nowMs));
-  const received = hlcReceive(known, context.at, nowMs, maxDriftMs);
-  return received.ok ? ok(hlcTick(received.value, nowMs)) : received;
+  const known = stored > context.at ? stored : context.at;
+  if (known < next) return { at: next, last: next };
+  const at = hlcAfter(known);
+  return { at, last: isFarAhead(known, nowMs, maxDriftMs) ? next : at };
 }
 
-/**
- * The node's clock after a version set from elsewhere: not behind any of its timestamps. Error `invalid-argument` when one is
- * more than `maxDriftMs` ahead of `nowMs`: it would win against everybody until then, so the set must not be stored.
- */
+/** The node's clock after a version set from elsewhere: not behind any of its timestamps, but for those that are far ahead, which are of a wrong clock. */
 export function receiveTimestamps(
   last: Hlc,
   incoming: VersionSet,
   nowMs: number,
   maxDriftMs: number = DEFAULT_MAX_DRIFT_MS,
-): Result<Hlc, ArmatureError> {
-  return hlcReceive(last, latestTimestamp(incoming), nowMs, maxDriftMs);
+): Hlc {
+  let clock = last;
+  for (const { version } of incoming.siblings) clock = hlcReceive(clock, version.at, nowMs, maxDriftMs);
+  return clock;
 }

@@ -16,7 +16,8 @@ export function defineClusterStatus(commands: Commands, cluster: Command): void 
       '  share      part of the ring that the node owns first\n' +
       '  replicas   partitions that it holds a copy of\n' +
       '  pending    partitions that it is to hold and has yet to copy\n' +
-      '  suspects   members that it takes for down at the moment',
+      '  suspects   members that it takes for down at the moment\n' +
+      '  clock      how far its wall clock is off the majority of the nodes',
     options: [option('--check', 'exit with 1 when anything is wrong, for monitoring')],
     examples: ['cluster status', 'cluster status --check --json'],
     run: (session, _args, options) => status(session, options.check === true),
@@ -50,6 +51,7 @@ function reportText(session: Session, report: ClusterReport): string {
     String(member.pending),
     member.suspects.join(',') || '-',
     member.storage === undefined ? '-' : `${member.storage.engine} ${sizeText(member.storage.sizeBytes)}`,
+    clockText(member.clockOffsetMs),
     member.ring ?? '-',
   ]);
   const headings = [
@@ -63,6 +65,7 @@ function reportText(session: Session, report: ClusterReport): string {
     'pending',
     'suspects',
     'storage',
+    'clock',
     'ring version',
   ];
   const moving = report.members.reduce((sum, { pending }) => sum + pending, 0);
@@ -80,6 +83,12 @@ function reportText(session: Session, report: ClusterReport): string {
     ...report.problems.map((problem) => colors.yellow(`! ${problem}`)),
     ...(report.problems.length === 0 ? [colors.green('All members answer and agree.')] : []),
   ].join('\n');
+}
+
+/** Ahead: `+3600.0 s`; behind: `-0.2 s`. */
+function clockText(offsetMs: number | undefined): string {
+  if (offsetMs === undefined) return '-';
+  return `${offsetMs < 0 ? '-' : '+'}${(Math.abs(offsetMs) / 1_000).toFixed(1)} s`;
 }
 
 function stateText({ colors }: Session, { state }: MemberReport): string {

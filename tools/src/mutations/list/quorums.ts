@@ -65,8 +65,8 @@ export const quorums: readonly Mutation[] = [
     name: 'clock-not-hybrid',
     trap: 'last write wins under clock skew: a write is stamped by the wall clock alone',
     file: 'packages/versioning/src/resolvers.ts',
-    find: 'if (context.at <= known) return ok(hlcTick(known, nowMs));',
-    replace: 'if (context.at <= known || nowMs > 0) return ok(hlcTick(0 as Hlc, nowMs));',
+    find: 'if (known < next) return { at: next, last: next };',
+    replace: 'if (known < next || nowMs > 0) return { at: hlcTick(HLC_ZERO, nowMs), last: next };',
     run: CLOCKS,
   },
   {

@@ -8,6 +8,7 @@ export * from './config-file.js';
 export * from './exit-codes.js';
 export * from './health-server.js';
 export * from './lifecycle.js';
+export * from './log-output.js';
 export * from './nats-connection.js';
 export * from './render-error.js';
 export * from './resolve-settings.js';

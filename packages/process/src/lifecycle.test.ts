@@ -17,18 +17,28 @@ function rig(drainMs = 5_000) {
   return { lifecycle, clock, exits, entries, failures, stopped, part, emit };
 }
 
-test('SIGTERM: parts stop in the opposite order, then exit 0', async () => {
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'])('%s: parts stop in the opposite order, then exit 0', async (signal) => {
   const r = rig();
   await r.lifecycle.run(async () => {
     r.part('http');
     r.part('bus');
     r.part('node');
   });
-  r.emit('SIGTERM');
+  r.emit(signal);
   expect(r.lifecycle.stopping).toBe(true);
   await r.clock.advance(0);
   expect(r.stopped).toEqual(['node', 'bus', 'http']);
   expect(r.exits).toEqual([0]);
+});
+
+test.each(['SIGUSR1', 'SIGUSR2'])('%s: neither ends the process nor opens a debugger, and is logged', async (signal) => {
+  const r = rig();
+  await r.lifecycle.run(async () => r.part('node'));
+  r.emit(signal);
+  await r.clock.advance(0);
+  expect(r.lifecycle.stopping).toBe(false);
+  expect(r.exits).toEqual([]);
+  expect(r.entries.at(-1)).toMatchObject({ level: 'warn', fields: { signal } });
 });
 
 test('a part that does not stop in time: exit 1 at the bound, not later', async () => {

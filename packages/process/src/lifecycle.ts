@@ -1,6 +1,7 @@
 /**
- * The life of a process: it starts part by part, serves, and on SIGTERM or SIGINT stops its parts in the opposite order, within a
- * bound. A second signal ends it at once. What nobody caught ends it too: after that its state is not to be trusted.
+ * The life of a process: it starts part by part, serves, and on SIGTERM, SIGINT or SIGHUP (its terminal is gone) stops its parts in the
+ * opposite order, within a bound. A second signal ends it at once. What nobody caught ends it too: after that its state is not to be
+ * trusted.
  *
  *   starting -> serving -> stopping -> exit 0         a signal
  *               serving -> exit 1                     an uncaught error
@@ -11,9 +12,17 @@ import { toArmatureError, type ArmatureError } from '@armature/kernel';
 import { sleep, type Clock, type Logger } from '@armature/runtime';
 import { EXIT, exitCodeOf } from './exit-codes.js';
 
+const ENDING_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/** By default Node opens a debugger at the first, to whoever reaches its port, and ends at the second without closing anything. */
+const IGNORED_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const;
+
 /** What a lifecycle needs of Node's `process`. */
 export interface ProcessPort {
-  on(event: 'SIGTERM' | 'SIGINT' | 'uncaughtException' | 'unhandledRejection', listener: (subject: unknown) => void): unknown;
+  on(
+    event: (typeof ENDING_SIGNALS)[number] | (typeof IGNORED_SIGNALS)[number] | 'uncaughtException' | 'unhandledRejection',
+    listener: (subject: unknown) => void,
+  ): unknown;
   exit(code: number): void;
 }
 
@@ -44,8 +53,9 @@ export class Lifecycle {
   constructor(options: LifecycleOptions) {
     this.#options = options;
     const { process } = options;
-    process.on('SIGTERM', () => this.#onSignal('SIGTERM'));
-    process.on('SIGINT', () => this.#onSignal('SIGINT'));
+    for (const signal of ENDING_SIGNALS) process.on(signal, () => this.#onSignal(signal));
+    for (const signal of IGNORED_SIGNALS)
+      process.on(signal, () => options.log.warn({ signal }, 'a signal that means nothing here'));
     process.on('uncaughtException', (thrown) => this.crash(thrown, 'an error that nobody caught'));
     process.on('unhandledRejection', (thrown) => this.crash(thrown, 'a rejection that nobody handled'));
   }

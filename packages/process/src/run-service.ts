@@ -3,6 +3,7 @@
  * configuration, the log, the HTTP door (so that a port in use shows before anything is opened, and probes are answered while
  * the rest starts), the bus, the service itself; and all of it backwards at the end.
  */
+import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Bus } from '@armature/bus';
 import { connectNatsBus } from '@armature/bus-nats';
@@ -12,6 +13,7 @@ import { KNOWN_SETTINGS, type connectionSettings, type serviceSettings } from '.
 import { EXIT, exitCodeOf } from './exit-codes.js';
 import { startHealthServer, type Readiness } from './health-server.js';
 import { Lifecycle } from './lifecycle.js';
+import { LogOutput } from './log-output.js';
 import { natsServerOptions } from './nats-connection.js';
 import { renderError } from './render-error.js';
 import { variableOf } from './resolve-settings.js';
@@ -53,6 +55,8 @@ const READINESS_CHECK_MS = 1_000;
 export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): Promise<void> {
   const onTerminal = isatty(process.stderr.fd) && process.env['NO_COLOR'] === undefined;
   const outcome = readServiceCommand(spec, process.argv.slice(2), process.env, onTerminal);
+  // What still writes to these streams besides the log must not end the process either.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', noteBrokenOutput);
   if (outcome.kind === 'exit') {
     process.stdout.write(outcome.stdout);
     process.stderr.write(outcome.stderr);
@@ -65,8 +69,17 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
   const clock = systemClock;
   const who = { role: spec.role, name, cluster: common.cluster };
   const format = { format: common.logFormat, isTerminal: process.stdout.isTTY };
-  const log = serviceLog({ level: common.logLevel, ...format, base: { ...who, pid: process.pid } });
+  const output = standardOutput(clock, (lost, code) =>
+    log.warn({ lost, code }, 'lines of this log could not be written, and are lost'),
+  );
+  const write = (line: string): void => output.log.write(line);
+  const log = serviceLog({ level: common.logLevel, ...format, base: { ...who, pid: process.pid }, write });
   const metrics = serviceMetrics(who);
+  metrics.telemetry.observedGauge(
+    'armature_log_lines_lost',
+    'Lines of the log that could not be written.',
+    () => output.log.lost,
+  );
   for (const variable of unknownVariables(process.env, KNOWN_VARIABLES)) {
     log.warn({ variable }, 'an environment variable looks like a setting and is none');
   }
@@ -79,7 +92,7 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
     onStartFailure(error) {
       // On a terminal both would say the same to the same eyes.
       if (!isPretty(format)) log.error({ err: error }, 'could not start');
-      process.stderr.write(renderError(error, { color: onTerminal, debug: common.logLevel === 'debug' }));
+      output.lastWords.write(renderError(error, { color: onTerminal, debug: common.logLevel === 'debug' }));
     },
   });
   let service: WiredService | undefined;
@@ -125,6 +138,22 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
     lifecycle.add(spec.role, () => started.stop());
     lifecycle.add('readiness log', logReadiness(clock, log, readiness));
   });
+}
+
+/** Where the log goes, and, for people, why the process did not start. */
+function standardOutput(clock: Clock, onRecovered: (lost: number, code: string) => void): Record<'log' | 'lastWords', LogOutput> {
+  const log = new LogOutput({ write: (bytes) => writeSync(process.stdout.fd, bytes), clock, onRecovered });
+  const lastWords = new LogOutput({ write: (bytes) => writeSync(process.stderr.fd, bytes), clock });
+  process.on('exit', () => {
+    log.flush();
+    lastWords.flush();
+  });
+  return { log, lastWords };
+}
+
+/** Of `--help` and `--show-config`, which are for a reader who wants all of it; one that has had enough is no failure. */
+function noteBrokenOutput({ code }: NodeJS.ErrnoException): void {
+  if (code !== 'EPIPE') process.exitCode = EXIT.failure;
 }
 
 /** Tells when readiness comes and goes. Returns the way to end it. */

@@ -1,12 +1,11 @@
 /**
- * The log of a process: JSON lines for machines, coloured words on a terminal. Written synchronously, so that the last line
- * before the end is not lost.
+ * The log of a process: JSON lines for machines, coloured words on a terminal. Where they go is `log-output.ts`.
  *
  * Errors in it are flattened to what an operator can use (code, message, remedy); a stack trace comes only with bugs.
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import { pinoLog, type LogFields, type Logger } from '@armature/runtime';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import { isBug, stacksOf } from './render-error.js';
 
 export interface ServiceLogOptions {
@@ -16,6 +15,8 @@ export interface ServiceLogOptions {
   readonly isTerminal: boolean;
   /** On every line. */
   readonly base: Readonly<Record<string, unknown>>;
+  /** Takes each line, with its newline. Must not throw. */
+  readonly write: (line: string) => void;
 }
 
 /** Whether the log will be read by people. */
@@ -24,16 +25,15 @@ export function isPretty(options: Pick<ServiceLogOptions, 'format' | 'isTerminal
 }
 
 export function serviceLog(options: ServiceLogOptions): Logger {
-  const { level, base } = options;
-  if (!isPretty(options)) return flatteningErrors(pinoLog({ level, base }));
-  const destination = pretty({
-    sync: true,
+  const { level, base, write } = options;
+  if (!isPretty(options)) return flatteningErrors(pinoLog({ level, base, destination: { write } }));
+  const inWords = prettyFactory({
     colorize: options.isTerminal,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: Object.keys(base).join(','),
     singleLine: true,
   });
-  return flatteningErrors(pinoLog({ level, base, destination }));
+  return flatteningErrors(pinoLog({ level, base, destination: { write: (line) => write(inWords(line)) } }));
 }
 
 /** A logger whose fields hold errors as plain facts, under `error` where they came as `err`, which pino would serialise its own way. */

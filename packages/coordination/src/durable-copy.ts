@@ -5,12 +5,13 @@
  * have its copy already, in memory, and is asked for it again. None of this keeps the put's answer waiting, and it goes on after it.
  */
 import { toArmatureError, type NodeId } from '@armature/kernel';
+import { transferTimeMs } from '@armature/protocol';
 import type { AlarmWheel, Logger } from '@armature/runtime';
 import { dutyAnswered, dutyHolder, startDuty, type DurableDuty } from './durable-duty.js';
 
 /**
  * How long one replica may take, ms: much longer than an fsync under load, and short, because until somebody has written it down the put lives
- * in memory only.
+ * in memory only. A large put gets the time in addition that its bytes may take.
  */
 const PATIENCE_MS = 1_000;
 
@@ -24,6 +25,8 @@ export interface DurableCopyEnv {
   readonly made: (node: NodeId) => void;
   /** Nobody could. */
   readonly missing: () => void;
+  /** What is to be made durable, in bytes. */
+  readonly sizeBytes: number;
   readonly alarms: AlarmWheel;
   readonly log: Logger;
 }
@@ -47,7 +50,9 @@ export class DurableCopy {
   /** The node that has the duty has been asked to make its copy durable. */
   watch(node: NodeId, asked: Promise<boolean>): void {
     // The minting node is the last: there is nobody to pass the duty on to.
-    const patience = node === this.#env.self ? undefined : this.#env.alarms.set(PATIENCE_MS, () => this.#answered(node, false));
+    const { self, alarms, sizeBytes } = this.#env;
+    const patienceMs = PATIENCE_MS + transferTimeMs(sizeBytes);
+    const patience = node === self ? undefined : alarms.set(patienceMs, () => this.#answered(node, false));
     const answered = (isDurable: boolean): void => {
       patience?.cancel();
       this.#answered(node, isDurable);

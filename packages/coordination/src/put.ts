@@ -9,7 +9,14 @@
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Placement, View } from '@armature/membership';
-import type { BucketProperties, MergeReply, Receipt, ReplicaReceipt, WriteOptions } from '@armature/protocol';
+import {
+  transferTimeMs,
+  type BucketProperties,
+  type MergeReply,
+  type Receipt,
+  type ReplicaReceipt,
+  type WriteOptions,
+} from '@armature/protocol';
 import type { HintStore, MintRequest, MintResult, Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
 import type { Dot, VersionSet } from '@armature/versioning';
@@ -38,7 +45,7 @@ import { writeQuorum, type WriteQuorum } from './quorum.js';
 /** How long a failed put waits for replicas that have not answered: longer than a healthy one takes, short for a caller who will repeat. */
 const SHORT_GRACE_MS = 250;
 
-/** How long a fallback, or one that is to make the durable copy, is waited for, whether or not the caller still does. */
+/** How long a fallback, or one that is to make the durable copy, is waited for at least, whether or not the caller still does; longer for a large set. */
 const AFTERWARDS_TIMEOUT_MS = 5_000;
 
 /** A coordinator that lives in a node, beside the replica that mints. */
@@ -161,6 +168,7 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
 
     const leftMs = (): number => deadlineMs - env.clock.monotonicMs();
     const timeLimitMs = leftMs();
+    const afterwardsMs = AFTERWARDS_TIMEOUT_MS + transferTimeMs(minted.encoded.length);
     const conclude = (): void => {
       if (isDecided) return;
       isDecided = true;
@@ -191,7 +199,7 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       const hint = hintFor === undefined ? {} : { hintFor };
       const message = { kind: 'merge', ring: ringVersion, address, set: minted.encoded, durability, ...hint } as const;
       // A hint is worth storing after the answer, too: it is how the version gets back to N replicas.
-      const timeoutMs = Math.max(hintFor === undefined ? 1 : AFTERWARDS_TIMEOUT_MS, leftMs());
+      const timeoutMs = Math.max(hintFor === undefined ? 1 : afterwardsMs, leftMs());
       inFlight.add(node);
       const asked = env.ask(node, message, timeoutMs);
       if (node === durable?.holder) durable.watch(node, asked.then(isDurableReply));
@@ -223,7 +231,7 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       try {
         if (node !== env.self) {
           const message = { kind: 'merge', ring: view.ringVersion, address, set, durability: 'fsync' } as const;
-          return isDurableReply(await env.ask(node, message, AFTERWARDS_TIMEOUT_MS));
+          return isDurableReply(await env.ask(node, message, afterwardsMs));
         }
         if (standIn === undefined) await env.replica.merge(address, set, bucket, 'fsync');
         else await env.hints.merge(standIn.owner, address, set, bucket, 'fsync');
@@ -274,6 +282,7 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       bucket.durability === 'buffered'
         ? new DurableCopy({
             ...{ self: env.self, owners: placement.owners, down, alarms: env.alarms, log: env.log },
+            sizeBytes: minted.encoded.length,
             make: makeDurable,
             made: (node) => {
               // Under a new ring it may be a fallback now, whose own copy is not the hint that would count.

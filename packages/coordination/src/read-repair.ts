@@ -7,6 +7,7 @@
  */
 import { ArmatureError, bytesEqual } from '@armature/kernel';
 import type { View } from '@armature/membership';
+import { transferTimeMs } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
 import { decodeVersionSet, emptyVersionSet, encodeVersionSet, reconcile, resolve, type VersionSet } from '@armature/versioning';
@@ -18,7 +19,7 @@ import type { GetAnswer, GetState } from './get-core.js';
  * carries would then bring the value back. Reaping waits much longer than this before it takes a tombstone (see docs/decisions/0007-reaping.md).
  */
 const MAX_REPAIR_AGE_MS = 60_000;
-/** Repairs are off the path of any request; this only bounds how long one may linger. */
+/** Repairs are off the path of any request; this only bounds how long one may linger. A large one gets the time in addition that its bytes may take. */
 const REPAIR_TIMEOUT_MS = 10_000;
 
 /** A moment by both clocks: on some systems the monotonic one stands still while the machine sleeps, and the wall clock may be set. */
@@ -75,7 +76,7 @@ export function repairReplicas(
     if (ageOf(env.clock, begun) > MAX_REPAIR_AGE_MS) return;
     const letGo = env.inHand.hold(address);
     env
-      .ask(node, request, REPAIR_TIMEOUT_MS)
+      .ask(node, request, REPAIR_TIMEOUT_MS + transferTimeMs(set.length))
       .then(
         () => env.metrics.repairs.add(),
         (thrown: unknown) => env.log.debug({ node, err: thrown }, 'read repair did not arrive'),

@@ -287,7 +287,7 @@ const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { ki
   }),
   digests: fc.record({
     kind: fc.constant('digests'),
-    entries: fc.array(fc.record({ address, digest: hash }), { maxLength: 4 }),
+    entries: fc.array(fc.record({ address, digest: hash, sizeBytes: fc.maxSafeNat() }), { maxLength: 4 }),
     next: optionalBinary,
   }),
   sets: fc.record({ kind: fc.constant('sets'), sets: fc.array(fc.option(bytes, { nil: undefined }), { maxLength: 4 }) }),

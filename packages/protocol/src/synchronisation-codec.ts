@@ -78,7 +78,7 @@ export function encodeSynchronisationReply(w: ByteWriter, m: SynchronisationRepl
       break;
     case 'digests':
       w.varint(m.entries.length);
-      for (const { address, digest } of m.entries) w.binary(address).rawBinary(digest);
+      for (const { address, digest, sizeBytes } of m.entries) w.binary(address).rawBinary(digest).varint(sizeBytes);
       writeOptional(w, m.next);
       break;
     case 'sets':
@@ -105,9 +105,10 @@ export function decodeSynchronisationReply(r: ByteReader, kind: Kind): Synchroni
     case 'digests':
       return {
         kind,
-        entries: readList(r, MIN_ADDRESS_BYTES + HASH_BYTES, () => ({
+        entries: readList(r, MIN_ADDRESS_BYTES + HASH_BYTES + 1, () => ({
           address: readAddress(r),
           digest: r.rawBinary(HASH_BYTES),
+          sizeBytes: r.varint(),
         })),
         next: readOptional(r),
       };

@@ -52,8 +52,8 @@ export interface DigestsRequest extends SynchronisedShare {
 
 export interface DigestsReply {
   readonly kind: 'digests';
-  /** In ring order; digests have `HASH_BYTES`. */
-  readonly entries: readonly { readonly address: Address; readonly digest: BinaryString }[];
+  /** In ring order; digests have `HASH_BYTES`. The size of a set tells how long it takes to send. */
+  readonly entries: readonly { readonly address: Address; readonly digest: BinaryString; readonly sizeBytes: number }[];
   /** Where the next page starts; undefined: that was the last. */
   readonly next: BinaryString | undefined;
 }

@@ -18,6 +18,8 @@ for (let i = 0; ADDRESSES.length < 6_000; i++) {
 }
 const isPair = (address: Address): boolean => address.charCodeAt(16) === 4;
 
+const MIB = 2 ** 20;
+
 /** A set of small numbers; joining is union. It stands for a version set, whose encoding is canonical too. */
 type Toy = readonly number[];
 const encoded = (toy: Toy): Uint8Array => Uint8Array.from([...new Set(toy)].sort((a, b) => a - b));
@@ -90,8 +92,9 @@ async function exchange(
     limits?: ExchangeLimits;
     meddle?: (request: SynchronisationRequest) => unknown;
   } = {},
-): Promise<{ reply: ExchangeReply; asked: string[] }> {
+): Promise<{ reply: ExchangeReply; asked: string[]; timeoutsMs: ReadonlyMap<string, number> }> {
   const asked: string[] = [];
+  const timeoutsMs = new Map<string, number>();
   const request: ExchangeRequest = {
     kind: 'exchange',
     ring: 1 as RingVersion,
@@ -103,8 +106,9 @@ async function exchange(
   const reply = await runExchange(
     {
       local: initiator.share,
-      async ask<Q extends SynchronisationRequest>(_peer: unknown, question: Q) {
+      async ask<Q extends SynchronisationRequest>(_peer: unknown, question: Q, timeoutMs: number) {
         asked.push(question.kind);
+        timeoutsMs.set(question.kind, timeoutMs);
         return (options.meddle?.(question) ?? (await answer(peer, question))) as ReplyTo<Q>;
       },
       slice: () => Promise.resolve(),
@@ -113,7 +117,7 @@ async function exchange(
     request,
     options.limits ?? EXCHANGE_LIMITS,
   );
-  return { reply, asked };
+  return { reply, asked, timeoutsMs };
 }
 
 async function between(
@@ -133,6 +137,22 @@ async function between(
 const all = (count: number): Map<Address, Toy> => new Map(ADDRESSES.slice(0, count).map((address) => [address, [1]]));
 
 describe('an exchange', () => {
+  test('a large set, either way, is given the time in addition that its bytes may take', async () => {
+    const [ours, theirs] = ADDRESSES.filter((address) => !isPair(address));
+    await between(new Map([[ours!, [1]]]), new Map([[theirs!, [2]]]), async (a, b) => {
+      const meddle = (request: SynchronisationRequest): unknown => {
+        if (request.kind !== 'digests') return undefined;
+        a.store.set(ours!, new Uint8Array(10 * MIB));
+        return b.share.digests(request).then((page) => ({
+          ...page,
+          entries: page.entries.map((entry) => ({ ...entry, sizeBytes: 20 * MIB })),
+        }));
+      };
+      const { timeoutsMs } = await exchange(a, b, { meddle });
+      expect(Object.fromEntries(timeoutsMs)).toMatchObject({ tree: 5_000, digests: 5_000, sets: 25_000, absorb: 15_000 });
+    });
+  });
+
   const contents = fc
     .array(fc.tuple(fc.nat(79), fc.uniqueArray(fc.nat(5), { minLength: 1 })), { maxLength: 60 })
     .map((pairs) => new Map(pairs.map(([index, toy]) => [ADDRESSES[index] as Address, toy as Toy])));

@@ -13,10 +13,17 @@
  */
 import { ArmatureError, bytesEqual, toArmatureError, type BinaryString, type NodeId } from '@armature/kernel';
 import { beginComparison, nextQuestion, rangesOfPrefixes, takeAnswer, type KeyRange, type MerkleTree } from '@armature/merkle';
-import type { DigestsReply, ExchangeReply, ExchangeRequest, ReplyTo, SynchronisationRequest } from '@armature/protocol';
+import {
+  transferTimeMs,
+  type DigestsReply,
+  type ExchangeReply,
+  type ExchangeRequest,
+  type ReplyTo,
+  type SynchronisationRequest,
+} from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
-import { MAX_DIGESTS, type LocalShare } from './local-share.js';
+import { answerTimeMs, MAX_DIGESTS, type LocalShare } from './local-share.js';
 
 export interface ExchangeEnv {
   readonly local: Pick<LocalShare, 'tree' | 'digests' | 'sets' | 'absorb'>;
@@ -119,25 +126,27 @@ class Exchange {
       ]);
       const next = earlier(ours.next, theirs.next);
       if (next !== undefined && next <= cursor) throw new ArmatureError('internal', 'a page of digests leads back');
-      const differences = differencesOf(ours, theirs, next);
-      await this.#repair(differences);
+      const sizes = new Map(theirs.entries.map(({ address, sizeBytes }) => [address, sizeBytes]));
+      await this.#repair(differencesOf(ours, theirs, next), sizes);
       cursor = next;
     }
     return true;
   }
 
-  async #repair({ lackedHere, lackedThere, unequal }: Differences): Promise<void> {
+  /** `sizes`: of the sets of the peer, by address. */
+  async #repair({ lackedHere, lackedThere, unequal }: Differences, sizes: ReadonlyMap<Address, number>): Promise<void> {
     this.#differing += lackedHere.length + lackedThere.length + unequal.length;
-    const pulled = await this.#pull([...lackedHere, ...unequal]);
+    const pulled = await this.#pull([...lackedHere, ...unequal], sizes);
     await this.#push([...lackedThere, ...unequal], pulled);
   }
 
   /** What came, by address. */
-  async #pull(addresses: readonly Address[]): Promise<ReadonlyMap<Address, Uint8Array>> {
+  async #pull(addresses: readonly Address[], sizes: ReadonlyMap<Address, number>): Promise<ReadonlyMap<Address, Uint8Array>> {
     const came = new Map<Address, Uint8Array>();
     for (let done = 0; done < addresses.length;) {
       const asked = addresses.slice(done, done + SETS_PER_QUESTION);
-      const { sets } = await this.#ask({ kind: 'sets', ring: this.#request.ring, addresses: asked });
+      const timeMs = answerTimeMs(asked.map((address) => sizes.get(address) ?? 0));
+      const { sets } = await this.#ask({ kind: 'sets', ring: this.#request.ring, addresses: asked }, timeMs);
       if (sets.length === 0 || sets.length > asked.length)
         throw new ArmatureError('internal', 'a peer sent other sets than asked for');
       const entries = sets.flatMap((set, place) => {
@@ -166,8 +175,10 @@ class Exchange {
         // Where theirs had everything that ours had, the join is theirs, and they need not have it back.
         return theirs !== undefined && bytesEqual(theirs, set) ? [] : [{ address, set }];
       });
-      if (entries.length > 0) await this.#ask({ kind: 'absorb', ring: this.#request.ring, entries });
-      for (const { set } of entries) this.#bytes += set.length;
+      const bytes = entries.reduce((sum, { set }) => sum + set.length, 0);
+      const question = { kind: 'absorb', ring: this.#request.ring, entries } as const;
+      if (entries.length > 0) await this.#ask(question, transferTimeMs(bytes));
+      this.#bytes += bytes;
       this.#pushed += entries.length;
       done += sets.length;
     }
@@ -183,8 +194,8 @@ class Exchange {
     return { ring, partition, n };
   }
 
-  #ask<Q extends SynchronisationRequest>(request: Q): Promise<ReplyTo<Q>> {
-    return this.#env.ask(this.#request.peer, request, ASK_TIMEOUT_MS);
+  #ask<Q extends SynchronisationRequest>(request: Q, moreMs = 0): Promise<ReplyTo<Q>> {
+    return this.#env.ask(this.#request.peer, request, ASK_TIMEOUT_MS + moreMs);
   }
 }
 
@@ -194,7 +205,9 @@ export interface Differences {
   readonly unequal: readonly Address[];
 }
 
-type Page = Pick<DigestsReply, 'entries'>;
+interface Page {
+  readonly entries: readonly Pick<DigestsReply['entries'][number], 'address' | 'digest'>[];
+}
 
 /** Compares two pages of digests as far as both reach: before `end`. */
 export function differencesOf(ours: Page, theirs: Page, end: BinaryString | undefined): Differences {

@@ -7,6 +7,7 @@ import type { View } from '@armature/membership';
 import { entryDigest, MAX_DEPTH, nodesAt, type MerkleTree } from '@armature/merkle';
 import {
   MAX_MESSAGE_BYTES,
+  transferTimeMs,
   type AbsorbReply,
   type BucketProperties,
   type DigestsReply,
@@ -58,6 +59,12 @@ const MAX_SETS_BYTES = 1024 * 1024;
 /** Share of the largest message that an answer with several sets may take. */
 const ANSWER_SHARE = 0.25;
 
+/** The time to grant to an answer with some of these sets, in ms, beyond what a small one gets. How many of them are in it is up to who answers. */
+export function answerTimeMs(sizesBytes: readonly number[]): number {
+  const allBytes = sizesBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+  return transferTimeMs(Math.max(Math.min(allBytes, MAX_SETS_BYTES), ...sizesBytes));
+}
+
 export class LocalShare {
   readonly #env: LocalShareEnv;
   /** Of sets in one answer. */
@@ -99,7 +106,7 @@ export class LocalShare {
         const bucket = bucketOfAddress(address);
         return buckets.get(bucket)?.n === request.n && (request.bucket === undefined || request.bucket === bucket);
       })
-      .map(({ address, set }) => ({ address, digest: entryDigest(address, set) }));
+      .map(({ address, set }) => ({ address, digest: entryDigest(address, set), sizeBytes: set.length }));
     return { kind: 'digests', entries, next: page.next };
   }
 

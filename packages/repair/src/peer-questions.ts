@@ -29,7 +29,7 @@ export interface PatientEnv {
 }
 
 /**
- * Asks, and again for as long as `isPassing` says that the refusal is of the moment (it may do something about that meanwhile). `request` is made anew
+ * Asks, giving an answer `moreMs` more than a small one gets, and asks again for as long as `isPassing` says that the refusal is of the moment (it may do something about that meanwhile). `request` is made anew
  * each time: the ring may have turned. Rejects with a `PeerFailure`.
  */
 export async function askPatiently<Q extends SynchronisationRequest>(
@@ -37,10 +37,11 @@ export async function askPatiently<Q extends SynchronisationRequest>(
   peer: NodeId,
   request: () => Q,
   isPassing: (error: ArmatureError) => boolean | Promise<boolean>,
+  moreMs = 0,
 ): Promise<ReplyTo<Q>> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await ask(peer, request(), ASK_TIMEOUT_MS);
+      return await ask(peer, request(), ASK_TIMEOUT_MS + moreMs);
     } catch (thrown) {
       const error = toArmatureError(thrown);
       if (isStopped() || attempt === MAX_ATTEMPTS || !(await isPassing(error))) throw new PeerFailure(peer, error);

@@ -14,7 +14,7 @@
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { entryDigest } from '@armature/merkle';
-import type { DigestsReply, ReplyTo, SynchronisationRequest } from '@armature/protocol';
+import { transferTimeMs, type DigestsReply, type ReplyTo, type SynchronisationRequest } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { SliceBudget, type Replica, type TakeSlice } from '@armature/replica';
 import type { Clock, Logger } from '@armature/runtime';
@@ -212,8 +212,9 @@ export class Relinquisher {
       done += Math.max(1, sets.length);
       if (given.length === 0) continue;
       await pace.ready();
-      const { refused } = await this.#ask(owner, { kind: 'absorb', ring: view.ringVersion, entries: given });
       const bytes = given.reduce((sum, { address, set }) => sum + address.length + set.length, 0);
+      const question = { kind: 'absorb', ring: view.ringVersion, entries: given } as const;
+      const { refused } = await this.#ask(owner, question, transferTimeMs(bytes));
       pace.spend(bytes);
       ledger.handedOver(given.length, bytes);
       if (refused === 0) merged.push(...given.map(({ address }) => address));
@@ -245,7 +246,7 @@ export class Relinquisher {
     return this.#env.replica.drop(entry.address, set);
   }
 
-  #ask<Q extends SynchronisationRequest>(owner: NodeId, request: Q): Promise<ReplyTo<Q>> {
+  #ask<Q extends SynchronisationRequest>(owner: NodeId, request: Q, moreMs = 0): Promise<ReplyTo<Q>> {
     const { ask, clock } = this.#env;
     const patience = { ask, clock, isStopped: () => this.#rounds.isStopped };
     // Under one view: where the ring has turned, all that was verified is void, and the next round begins anew.
@@ -254,6 +255,7 @@ export class Relinquisher {
       owner,
       () => request,
       ({ code }) => code === 'overloaded',
+      moreMs,
     );
   }
 }

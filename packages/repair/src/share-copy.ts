@@ -15,7 +15,7 @@ import type { DigestsReply, DigestsRequest, ReplyTo, RingVersion, Synchronisatio
 import type { Address } from '@armature/ring';
 import type { SliceBudget } from '@armature/replica';
 import { differencesOf } from './exchange.js';
-import { MAX_DIGESTS, type LocalShare } from './local-share.js';
+import { answerTimeMs, MAX_DIGESTS, type LocalShare } from './local-share.js';
 import { askPatiently, PeerFailure, type PatientEnv } from './peer-questions.js';
 import type { TransferPace } from './token-bucket.js';
 import type { CopyNotes } from './transfer-ledger.js';
@@ -58,7 +58,9 @@ export async function copyShare(env: ShareCopyEnv, from: ShareSource, notes: Cop
     const ours: Listed = theirs.entries.length === 0 ? NOTHING : await env.local.digests({ ...query, end });
     const { lackedHere, lackedThere, unequal } = differencesOf(ours, theirs, ours.next ?? end);
     env.budget.spend(theirs.entries.length);
-    await bring(env, source, [...lackedHere, ...unequal], notes, mean);
+    const sizes = new Map(theirs.entries.map(({ address, sizeBytes }) => [address, sizeBytes]));
+    const lacking = [...lackedHere, ...unequal].map((address) => ({ address, sizeBytes: sizes.get(address) ?? 0 }));
+    await bring(env, source, lacking, notes, mean);
     notes.compared(ours.entries.length - lackedThere.length + lackedHere.length);
     cursor = ours.next ?? theirs.next;
   }
@@ -67,15 +69,17 @@ export async function copyShare(env: ShareCopyEnv, from: ShareSource, notes: Cop
 async function bring(
   env: ShareCopyEnv,
   source: NodeId,
-  addresses: readonly Address[],
+  lacking: readonly Pick<DigestsReply['entries'][number], 'address' | 'sizeBytes'>[],
   notes: CopyNotes,
   mean: { records: number; bytes: number },
 ): Promise<void> {
-  for (let done = 0; done < addresses.length && !env.isStopped();) {
+  for (let done = 0; done < lacking.length && !env.isStopped();) {
     await env.pace.ready();
     await env.budget.ready();
-    const asked = addresses.slice(done, done + env.pace.recordsAtOnce(mean.bytes / mean.records));
-    const { sets } = await ask(env, source, (ring) => ({ kind: 'sets', ring, addresses: asked }));
+    const listed = lacking.slice(done, done + env.pace.recordsAtOnce(mean.bytes / mean.records));
+    const asked = listed.map(({ address }) => address);
+    const timeMs = answerTimeMs(listed.map(({ sizeBytes }) => sizeBytes));
+    const { sets } = await ask(env, source, (ring) => ({ kind: 'sets', ring, addresses: asked }), timeMs);
     if (sets.length === 0 || sets.length > asked.length) throw nonsense(source, 'sends other sets than asked for');
     let bytes = 0;
     const kept = sets.map(async (set, place) => {
@@ -100,6 +104,7 @@ function ask<Q extends SynchronisationRequest>(
   env: ShareCopyEnv,
   source: NodeId,
   request: (ring: RingVersion) => Q,
+  moreMs = 0,
 ): Promise<ReplyTo<Q>> {
   return askPatiently(
     env,
@@ -109,6 +114,7 @@ function ask<Q extends SynchronisationRequest>(
       if (code === 'stale-ring') await Promise.resolve(env.catchUp(source)).catch(() => undefined); // asking again shows whether it helped
       return code === 'stale-ring' || code === 'overloaded';
     },
+    moreMs,
   );
 }
 

@@ -18,7 +18,7 @@ class World {
   readonly log = recordingLog();
   readonly suspects = new Set<NodeId>();
   readonly refusing = new Map<NodeId, ErrorCode>();
-  readonly asked: { readonly to: NodeId; readonly request: MergeRequest }[] = [];
+  readonly asked: { readonly to: NodeId; readonly request: MergeRequest; readonly timeoutMs: number }[] = [];
   refusedForGood: Address | undefined;
   /** Merges under way now, and the most there ever were. */
   underWay = 0;
@@ -48,8 +48,8 @@ class World {
         this.slices++;
         await this.admitted;
       },
-      ask: async (to, request) => {
-        this.asked.push({ to, request });
+      ask: async (to, request, timeoutMs) => {
+        this.asked.push({ to, request, timeoutMs });
         this.most = Math.max(this.most, ++this.underWay);
         await sleep(clock, 1);
         this.underWay--;
@@ -111,6 +111,18 @@ describe('hints go home', () => {
     expect(await world.left(N2)).toHaveLength(1);
     expect(world.delivered).toBe(50);
     expect(world.most).toBeLessThanOrEqual(16);
+  });
+
+  test('a large one is given the time in addition that its bytes may take', async () => {
+    const world = await new World().open();
+    await world.keep(N1, 'small');
+    const large = (await (await TestNode.open({ clock: world.clock })).put('large', 'x'.repeat(500_000))).encoded;
+    await finish(world.clock, world.hints.merge(N1, addressFor('large'), large, BUCKET, 'fsync'));
+    world.delivery.recovered(N1);
+    await world.clock.advance(100);
+    const given = (key: string): number => world.asked.find(({ request }) => request.address === addressFor(key))!.timeoutMs;
+    expect(given('large') - given('small')).toBeGreaterThan(450);
+    expect(given('small')).toBeLessThan(5_010);
   });
 
   test('durable where the bucket is buffered: what is deleted here may be the one durable copy', async () => {

@@ -19,7 +19,7 @@
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
-import type { BucketProperties, MergeReply, MergeRequest } from '@armature/protocol';
+import { transferTimeMs, type BucketProperties, type MergeReply, type MergeRequest } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import type { TakeSlice } from './admission-controller.js';
@@ -53,6 +53,7 @@ const MAX_HEIRS = 3;
 const SCAN_INTERVAL_MS = 10_000;
 /** Merges under way to one owner: enough for a round trip of a few ms at some thousand hints a second, too few to hurt an owner that is just back. */
 const CONCURRENT = 16;
+/** For a small hint; a larger one gets the time in addition that its bytes may take. */
 const MERGE_TIMEOUT_MS = 5_000;
 
 export class HintDelivery {
@@ -259,6 +260,6 @@ export class HintDelivery {
       ...{ kind: 'merge', ring: view.ringVersion, address, set, ...hint },
       durability: durability === 'buffered' ? 'fsync' : durability,
     };
-    return this.#env.ask(target, request, MERGE_TIMEOUT_MS).then(() => undefined, toArmatureError);
+    return this.#env.ask(target, request, MERGE_TIMEOUT_MS + transferTimeMs(set.length)).then(() => undefined, toArmatureError);
   }
 }

@@ -5,7 +5,15 @@
  * most applications want: read, merge, change, write with the context of the read.
  */
 import { toHex, unwrap, parseBucketName, type BinaryString, type BucketName, type Random } from '@armature/kernel';
-import type { FetchedSibling, Meta, QuorumWord, Receipt, ScanReply, WriteOptions } from '@armature/protocol';
+import {
+  transferTimeMs,
+  type FetchedSibling,
+  type Meta,
+  type QuorumWord,
+  type Receipt,
+  type ScanReply,
+  type WriteOptions,
+} from '@armature/protocol';
 import { keyOfAddress } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
 import { applying, type Codec } from './codec.js';
@@ -22,7 +30,7 @@ export interface BucketOptions<T> {
    * same siblings may be merged by several clients at once.
    */
   readonly merge?: ((values: readonly T[]) => T) | undefined;
-  /** For each operation as a whole, retries included. */
+  /** For each operation as a whole, retries included. By default 5,000 ms, and of a put what its bytes may take in addition (a second for each MiB). */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -180,9 +188,8 @@ export class Bucket<T> {
     };
     const operation = options.operation ?? toHex(this.#env.random.bytes(8));
     const write = { ...version, address: addressOfKey(this.name, key), context: options.context, operation, options: quorum };
-    const reply = await retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) =>
-      this.#env.routing.write(write, leftMs),
-    );
+    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS + transferTimeMs(version.value.length);
+    const reply = await retrying(this.#env, timeoutMs, (leftMs) => this.#env.routing.write(write, leftMs));
     return { context: ReadContext.fromBytes(reply.context), receipt: reply.receipt };
   }
 

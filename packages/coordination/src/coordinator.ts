@@ -32,6 +32,7 @@ import { refreshWithin, type CoordinationEnv } from './environment.js';
 import { forwardWrite, mayBeTakenElsewhere } from './forward.js';
 import { get, type GetResult } from './get.js';
 import { put, type MintingEnv } from './put.js';
+import { JoinedWrites, LARGE_WRITE_BYTES } from './joined-writes.js';
 import { fetchedSibling, scan } from './scan.js';
 import type { Sealer } from './sealer.js';
 import type { Turns } from './turns.js';
@@ -52,6 +53,7 @@ export class Coordinator {
   readonly #sealer: Sealer;
   readonly #minting: MintingEnv | undefined;
   readonly #turns: Turns | undefined;
+  readonly #joined = new JoinedWrites();
 
   constructor(parts: CoordinatorParts) {
     this.#env = parts.env;
@@ -96,7 +98,16 @@ export class Coordinator {
 
   /** Puts or deletes: minted here when this is one of the key's owners, otherwise, or where this one's store fails, by one of the others. */
   write(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
-    return this.#env.metrics.observed('put', () => this.#write(request, timeoutMs));
+    return this.#env.metrics.observed('put', () =>
+      request.value.length < LARGE_WRITE_BYTES ? this.#write(request, timeoutMs) : this.#writeOnce(request, timeoutMs),
+    );
+  }
+
+  /** A large write that is repeated while it is under way here is carried out once. */
+  #writeOnce(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
+    const deadlineMs = this.#env.clock.monotonicMs() + timeoutMs;
+    const attempt = (): Promise<WriteReply> => this.#write(request, this.#leftMs(deadlineMs));
+    return this.#joined.join(request, attempt, () => this.#env.clock.monotonicMs() >= deadlineMs);
   }
 
   /** Has one of the key's owners put or delete, for callers inside the trust domain, who need not open a context to know whose answer was fastest. */

@@ -7,7 +7,7 @@
  */
 import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
 import type { Placement } from '@armature/membership';
-import type { WriteReply, WriteRequest } from '@armature/protocol';
+import { transferTimeMs, type WriteReply, type WriteRequest } from '@armature/protocol';
 import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environment.js';
 import { askWhileUp } from './patience.js';
 
@@ -27,7 +27,7 @@ const TRY_ANOTHER = new Set<ErrorCode>([
   'storage-corrupt',
 ]);
 
-/** Share of the time left that one node may take, so that there is time for another. */
+/** Share of the time left that one node may take, so that there is time for another; of a large write at least what its bytes may take. */
 const ATTEMPT_SHARE = 0.4;
 
 /** Nodes tried for one write: more than N never have it, and a request must end. */
@@ -62,7 +62,7 @@ export async function forwardWrite(
         env,
         node,
         { ...write, ...standIn, ring: view.ringVersion },
-        isLast ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE),
+        isLast ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE, Math.min(leftMs, transferTimeMs(write.value.length))),
         others.slice(0, n),
       );
     } catch (thrown) {

@@ -125,7 +125,8 @@ export class ByteWriter {
   #reserve(moreBytes: number): void {
     const needed = this.#length + moreBytes;
     if (needed <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2, FIRST_CAPACITY_BYTES));
+    // With room behind a large value, or the field that follows it would cause a copy of it.
+    const grown = Buffer.allocUnsafe(Math.max(needed + (needed >>> 3), this.#buffer.length * 2, FIRST_CAPACITY_BYTES));
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
   }

@@ -426,6 +426,63 @@ describe('limits', () => {
     expect(await node.values('k')).toEqual(['(deleted)']);
   });
 
+  describe('a repetition of something large', () => {
+    const large = 'x'.repeat(20_000);
+    const operation = '00000000000000cc' as OperationId;
+
+    /** How often the store was written to meanwhile, and what was told to the observer. */
+    const writesDuring = async (node: TestNode, work: () => Promise<unknown>): Promise<number> => {
+      const write = node.store.write.bind(node.store);
+      let writes = 0;
+      node.store.write = (...args) => {
+        writes++;
+        return write(...args);
+      };
+      await work();
+      node.store.write = write;
+      return writes;
+    };
+
+    test('is not stored again, while the first is being committed or afterwards, and ends when that is stored', async () => {
+      const node = await open({ cacheBytes: 100_000 });
+      node.plan.delayMs = 10;
+      const first = node.replica.mint(node.request('k', large, { operation }));
+      const { committed, encoded } = await finish(node.clock, first);
+      let isStored = false;
+      void committed.then(() => (isStored = true));
+      const again = await writesDuring(node, async () => {
+        const repeated = await finish(node.clock, node.replica.mint(node.request('k', large, { operation })));
+        expect(repeated.encoded).toEqual(encoded);
+        const merged = node.merge('k', encoded);
+        await finish(node.clock, repeated.committed);
+        expect(isStored).toBe(true);
+        await merged;
+        await node.merge('k', encoded);
+        await node.put('k', large, { operation });
+      });
+      expect(again).toBe(0);
+    });
+
+    test('is stored again where it is to be more durable, where an earlier life stored it, and where the first was not stored', async () => {
+      const node = await open({ cacheBytes: 100_000 });
+      const { encoded } = await (await other(node)).put('k', large);
+      await node.merge('k', encoded, { ...BUCKET, durability: 'os' });
+      expect(await writesDuring(node, () => node.merge('k', encoded, { ...BUCKET, durability: 'fsync' }))).toBe(1);
+      expect(await writesDuring(node, () => node.merge('k', encoded, { ...BUCKET, durability: 'os' }))).toBe(0);
+
+      await node.close();
+      const reopened = await open({ disk: node.disk, clock: node.clock });
+      expect(await writesDuring(reopened, () => reopened.merge('k', encoded))).toBe(1);
+
+      const failing = await open({ cacheBytes: 100_000 });
+      failing.plan.fault = { code: 'storage-failed', applied: false };
+      await expect(failing.merge('k', encoded)).rejects.toMatchObject({ code: 'storage-failed' });
+      failing.plan.fault = undefined;
+      expect(await writesDuring(failing, () => failing.merge('k', encoded))).toBe(1);
+      expect(await failing.values('k')).toEqual([large]);
+    });
+  });
+
   test('bytes that are no version set are refused, and what is held stays', async () => {
     const node = await open();
     await node.put('k', 'one');

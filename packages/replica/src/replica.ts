@@ -35,6 +35,7 @@ import {
 } from '@armature/versioning';
 import type { Epoch } from './actor-epoch.js';
 import { KeyLocks } from './key-locks.js';
+import { LargeRecords } from './large-records.js';
 import { checkStillValid, refused, tooLate, type MintRequest, type MintResult, type StillValid } from './mint-request.js';
 import { DAMAGED, decodeHeld, isAccepted, isDropped, readHeld, type Held, type RecordStore } from './record-store.js';
 import { openRecord, sealRecord } from './record.js';
@@ -80,6 +81,7 @@ const MAX_MINT_ATTEMPTS = 3;
 export class Replica {
   readonly #env: ReplicaEnv;
   readonly #locks = new KeyLocks();
+  readonly #large = new LargeRecords();
   readonly #merges: Counter;
   readonly #unchangedMerges: Counter;
   readonly #mints: Counter;
@@ -218,9 +220,12 @@ export class Replica {
     if (held.damaged) this.#retireForDamage(address);
     this.#checkMemory(set, localClock);
     (changed ? this.#merges : this.#unchangedMerges).add();
-    // An unchanged set is written again all the same: what is held may still be on its way to the disk, and the sender is promised a durability.
+    const repeated = changed ? undefined : this.#large.commitOf(held.set, durability);
+    if (repeated !== undefined) return { committed: repeated };
+    // Another unchanged set is written again all the same: what is held may still be on its way to the disk, and the sender is promised a durability.
     const record = sealRecord(bytes);
     const committed = this.#write(address, record, durability);
+    this.#large.note(record, durability, committed);
     if ((changed || held.damaged) && isAccepted(this.#env.store, address, record)) this.#tell(address, held, bytes, committed);
     return { committed };
   }
@@ -248,11 +253,14 @@ export class Replica {
     const version = request.tombstone ? tombstoneVersion({ at, operation }) : valueVersion({ value, at, operation, meta });
     const minted = mint(local, actor, context.clock, version, { own: context.own, floor: this.#env.epoch.floor });
     const set = resolve(bucket.resolver, minted.set);
+    const repeated = set === local ? this.#large.commitOf(held.set, bucket.durability) : undefined;
+    if (repeated !== undefined && held.set !== undefined) return { set, dot: minted.dot, encoded: held.set, committed: repeated };
     const encoded = encodeVersionSet(set);
     // A repetition adds nothing, and must not be told that there is no room for what is there already.
     if (minted.set !== local) this.#checkRoom(local, held, set, encoded, bucket);
     const record = sealRecord(encoded);
     const committed = this.#write(request.address, record, bucket.durability);
+    this.#large.note(record, bucket.durability, committed);
     // A dot that the store has not taken in must not leave this node: the next put of the key would make the same one.
     if (!isAccepted(this.#env.store, request.address, record)) return refused(committed);
     this.#tell(request.address, held, encoded, committed);

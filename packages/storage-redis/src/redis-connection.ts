@@ -12,6 +12,7 @@ import type { Logger } from '@armature/runtime';
 import { closedError } from '@armature/storage';
 import { Command, Redis } from 'ioredis';
 import { redisError } from './redis-errors.js';
+import { describeRedisUrl } from './redis-url.js';
 import type { Script } from './scripts.js';
 
 /** What of the server's configuration matters to us. */
@@ -58,10 +59,11 @@ export class RedisConnection {
   #isConfigDenied = false;
   #onReturn: () => Promise<void> = async () => undefined;
 
+  /** Throws `invalid-config` for a URL that is none. */
   constructor(options: RedisConnectionOptions, prefix: string) {
     this.#log = options.log;
     this.#onLost = options.onLost;
-    this.where = `${describeUrl(options.url)} prefix ${prefix}`;
+    this.where = `${describeRedisUrl(options.url)} prefix ${prefix}`;
     this.#redis = new Redis(options.url, {
       lazyConnect: true,
       connectTimeout: options.timeoutMs,
@@ -191,15 +193,5 @@ export class RedisConnection {
       this.#log.warn({ where: this.where, error: error.message }, 'Redis is back, but cannot be used yet');
       this.#redis.disconnect(true);
     }
-  }
-}
-
-/** A server's address without the credentials that its URL may carry. */
-function describeUrl(url: string): string {
-  try {
-    const { protocol, host, pathname } = new URL(url);
-    return `${protocol}//${host}${pathname}`;
-  } catch {
-    return 'redis';
   }
 }

@@ -20,10 +20,15 @@ interface Ended {
 
 /** Runs a program to its end, as an operator would who has made a mistake. */
 function run(app: 'node' | 'router' | 'cli', ...args: string[]): Promise<Ended> {
+  return runPreloaded([], app, ...args);
+}
+
+/** The same, with a module loaded before the program. */
+function runPreloaded(modules: readonly string[], app: 'node' | 'router' | 'cli', ...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [...programArgs(app), ...args],
+      [...modules.map((path) => `--import=${path}`), ...programArgs(app), ...args],
       { cwd: cluster.directory, timeout: 30_000 },
       (_error, stdout, stderr) => resolve({ code: child.exitCode, output: stdout + stderr }),
     );
@@ -46,6 +51,54 @@ test('no NATS: names the servers that were tried', async () => {
   expectRefusal(await run('node', '--name', 'x1', '--storage', 'memory', ...args), /127\.0\.0\.1:1/);
   expectRefusal(await run('router', '--name', 'x1', ...args), /127\.0\.0\.1:1/);
   expectRefusal(await run('cli', '--nats', 'nats://127.0.0.1:1', 'get', 'default', 'k'), /127\.0\.0\.1:1/);
+});
+
+test('something that is no NATS server: says so, and ends', async () => {
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  await new Promise((resolve) => silent.once('listening', resolve));
+  const url = `nats://127.0.0.1:${(silent.address() as { port: number }).port}`;
+  for (const ended of await Promise.all([
+    run('cli', '--nats', url, '--timeout', '500ms', 'ping'),
+    run('router', '--name', 'x1', ...common(), '--nats', url, '--http-port', '0'),
+  ])) {
+    expectRefusal(ended, /does not greet as a NATS server/);
+    expect(ended.code).toBe(3);
+  }
+  silent.close();
+});
+
+test('TLS is asked of a server that has none: nothing is sent', async () => {
+  const args = ['--nats', cluster.natsUrl.replace('nats:', 'tls:')];
+  expectRefusal(await run('cli', ...args, 'ping'), /offers no TLS/);
+});
+
+test('a name server that never answers does not keep a process from starting', async () => {
+  const preload = join(cluster.directory, 'silent-name-server.mjs');
+  writeFileSync(
+    preload,
+    `import dns from 'node:dns';
+import { syncBuiltinESMExports } from 'node:module';
+dns.resolve4 = dns.resolve6 = () => {};
+syncBuiltinESMExports();
+`,
+  );
+  const url = cluster.natsUrl.replace('127.0.0.1', 'localhost');
+  const ended = await runPreloaded(
+    [preload],
+    'cli',
+    '--nats',
+    url,
+    '--cluster',
+    cluster.cluster,
+    'put',
+    'default',
+    'k',
+    'v',
+    '-w',
+    '1',
+    '--blind',
+  );
+  expect(ended.code, ended.output).toBe(0);
 });
 
 test('a port in use: names the port and the flag', async () => {

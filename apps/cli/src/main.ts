@@ -26,7 +26,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const args = process.argv.slice(2);
-process.exitCode = await runCli(args, {
+const exitCode = await runCli(args, {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
@@ -39,3 +39,6 @@ process.exitCode = await runCli(args, {
     return interruption.signal;
   },
 });
+
+// Everything has been written by now. What may still be open (standard input, a resolver that does not answer) must not keep a script waiting.
+process.exit(exitCode);

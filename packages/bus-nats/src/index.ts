@@ -1,3 +1,4 @@
 /** `@armature/bus-nats`: the bus port over NATS, and where its servers and credentials come from. */
-export * from './nats-bus.js';
+export * from './nats-connect.js';
+export type { NatsCredentials } from './nats-credentials.js';
 export * from './nats-options.js';

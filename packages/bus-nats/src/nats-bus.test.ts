@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { busConformance } from '@armature/bus/conformance';
-import type { Bus, BusEvent } from '@armature/bus';
+import type { Bus, BusEvent, BusMessage } from '@armature/bus';
 import { memoryTelemetry, noTelemetry, recordingLog, silentLog, systemClock } from '@armature/runtime';
 import { connect, nkeys } from 'nats';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -7,6 +9,11 @@ import { connectNatsBus, type NatsBusOptions } from './index.js';
 import { NatsServer, NATS_SERVER_MISSING } from './nats-server.test-support.js';
 
 const PATIENT = { timeout: 15_000, interval: 5 };
+
+function nkeyPair(): { seed: string; publicKey: string } {
+  const pair = (nkeys as { createUser(): { getSeed(): Uint8Array; getPublicKey(): string } }).createUser();
+  return { seed: new TextDecoder().decode(pair.getSeed()), publicKey: pair.getPublicKey() };
+}
 
 function options(server: { readonly url: string }, more: Partial<NatsBusOptions> = {}): NatsBusOptions {
   return { servers: [server.url], name: 'test', clock: systemClock, log: silentLog, telemetry: noTelemetry, ...more };
@@ -16,6 +23,7 @@ describe.skipIf(NATS_SERVER_MISSING)('nats bus (needs nats-server)', () => {
   let shared: NatsServer;
   const toStop: NatsServer[] = [];
   const toDrain: Bus[] = [];
+  const toClose: Server[] = [];
 
   async function start(config?: string, port?: number): Promise<NatsServer> {
     const server = await NatsServer.start(config, port);
@@ -29,12 +37,21 @@ describe.skipIf(NATS_SERVER_MISSING)('nats bus (needs nats-server)', () => {
     return bus;
   }
 
+  /** A server that is none of NATS's. */
+  async function listen(onConnection: (socket: Socket) => void): Promise<{ url: string }> {
+    const server = createServer(onConnection).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    toClose.push(server);
+    return { url: `nats://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  }
+
   beforeAll(async () => {
     shared = await NatsServer.start();
   });
   afterEach(async () => {
     for (const bus of toDrain.splice(0)) await bus.drain();
     for (const server of toStop.splice(0)) await server.stop();
+    for (const server of toClose.splice(0)) server.close();
   });
   afterAll(() => shared.stop());
 
@@ -66,17 +83,84 @@ describe.skipIf(NATS_SERVER_MISSING)('nats bus (needs nats-server)', () => {
   });
 
   test('connect: the server may ask for an nkey', async () => {
-    const pair = (nkeys as { createUser(): { getSeed(): Uint8Array; getPublicKey(): string } }).createUser();
-    const seed = new TextDecoder().decode(pair.getSeed());
-    const server = await start(`authorization { users: [{ nkey: ${pair.getPublicKey()} }] }`);
+    const { seed, publicKey } = nkeyPair();
+    const server = await start(`authorization { users: [{ nkey: ${publicKey} }] }`);
     expect((await open(server, { nkey: seed })).connected).toBe(true);
   });
 
-  test('connect: TLS asked of a server that has none is invalid-config', async () => {
-    await expect(connectNatsBus(options(shared, { tls: {} }))).rejects.toMatchObject({
-      code: 'invalid-config',
-      details: { reason: 'tls' },
+  test('connect: TLS asked of a server that has none is invalid-config, by tls:// too, and no credentials are sent', async () => {
+    const heard: string[] = [];
+    const plain = await listen((socket) => {
+      socket.write('INFO {"server_id":"x","version":"2.9.10","proto":1,"max_payload":1048576}\r\n');
+      socket.on('data', (chunk: Buffer) => heard.push(chunk.toString()));
     });
+    const secret = { user: 'u', pass: 'secret' };
+    for (const more of [{ tls: {} }, { servers: [plain.url.replace('nats:', 'tls:')] }]) {
+      await expect(connectNatsBus(options(plain, { ...secret, ...more }))).rejects.toMatchObject({
+        code: 'invalid-config',
+        details: { reason: 'tls' },
+      });
+    }
+    expect(heard).toEqual([]);
+  });
+
+  test('connect: what is no NATS server is told from one that is not there, and no socket stays open', async () => {
+    let open = 0;
+    const silent = await listen((socket) => {
+      open++;
+      socket.on('close', () => open--);
+    });
+    await expect(connectNatsBus(options(silent, { connectTimeoutMs: 100 }))).rejects.toMatchObject({
+      code: 'bus-unavailable',
+      message: expect.stringContaining('does not greet as a NATS server') as string,
+    });
+    await vi.waitFor(() => expect(open).toBe(0), PATIENT);
+  });
+
+  test('connect: credentials that cannot be used are invalid-config, whatever the server asks for', async () => {
+    for (const wrong of [{ nkey: 'SUNOTASEED' }, { creds: 'garbage' }, { servers: ['ws://a'] }]) {
+      await expect(connectNatsBus(options(shared, wrong))).rejects.toMatchObject({ code: 'invalid-config' });
+    }
+  });
+
+  test('connect: a server that takes too little in a message is invalid-config', async () => {
+    const server = await start('max_payload: 1024');
+    await expect(connectNatsBus(options(server))).rejects.toMatchObject({
+      code: 'invalid-config',
+      message: expect.stringMatching(/max_payload .* 1024 bytes.* 4096/) as string,
+    });
+  });
+
+  test('a server that comes back and takes too little in a message is not used until it takes enough', async () => {
+    const server = await start();
+    const { log, entries } = recordingLog();
+    const bus = await open(server, { log });
+    await server.stop();
+    const small = await start('max_payload: 1024', server.port);
+    await vi.waitFor(() => expect(entries.some(({ message }) => message.includes('max_payload'))).toBe(true), PATIENT);
+    expect(bus.connected).toBe(false);
+    await small.stop();
+    await start('', server.port);
+    await vi.waitFor(() => expect(bus.connected).toBe(true), PATIENT);
+  });
+
+  test('a rotated nkey is read again at the next attempt; one that is half-written is not', async () => {
+    const userOf = ({ publicKey }: { publicKey: string }): string => `authorization { users: [{ nkey: ${publicKey} }] }`;
+    const [old, fresh] = [nkeyPair(), nkeyPair()];
+    const server = await start(userOf(old));
+    let file = old.seed;
+    const { log, entries } = recordingLog();
+    const bus = await open(server, { log, credentials: () => ({ nkey: file }) });
+    file = fresh.seed.slice(0, 20);
+    server.reload(userOf(fresh));
+    await vi.waitFor(() => expect(entries.some(({ message }) => message.includes('cannot be read again'))).toBe(true), PATIENT);
+    expect(bus.connected).toBe(false);
+    file = fresh.seed;
+    await vi.waitFor(() => expect(bus.connected).toBe(true), PATIENT);
+    const complaints = entries.filter(({ fields }) =>
+      String((fields['error'] as Error | undefined)?.message).includes('refuses'),
+    );
+    expect(complaints.length).toBeLessThanOrEqual(1);
   });
 
   test('a server that restarts: the events say so, publishes meanwhile are dropped and counted, subscriptions come back', async () => {
@@ -134,17 +218,111 @@ describe.skipIf(NATS_SERVER_MISSING)('nats bus (needs nats-server)', () => {
     expect(entries.some((entry) => entry.level === 'warn' && entry.fields['subject'] === 'slow.*')).toBe(true);
   });
 
-  test('a subject that the account may not use is an error event that names it', async () => {
-    const server = await start(
-      'authorization { users: [{ user: u, password: p, permissions: { subscribe: ["ok"], publish: ["ok"] } }] }',
-    );
-    const bus = await open(server, { user: 'u', pass: 'p' });
-    const errors: string[] = [];
-    bus.onEvent((event) => {
-      if (event.kind === 'error') errors.push(`${event.error.code} ${String(event.error.details['subject'])}`);
+  describe('permissions', () => {
+    const denying = (...subjects: string[]): string =>
+      `authorization { users: [{ user: u, password: p, permissions: {
+        publish: { allow: ">", deny: [${subjects.join(', ')}] }, subscribe: { allow: ">", deny: [${subjects.join(', ')}] } } }] }`;
+    const asU = { user: 'u', pass: 'p' };
+    const text = (message: { payload: Uint8Array }): string => new TextDecoder().decode(message.payload);
+    const bytes = (words: string): Uint8Array => new TextEncoder().encode(words);
+
+    /** Publishes until somebody hears it: whether a subscription is there, only a message tells. */
+    const hears = (bus: Bus, subject: string, heard: readonly string[]): Promise<void> => {
+      const before = heard.length;
+      return vi.waitFor(() => {
+        bus.publish(subject, bytes('x'));
+        expect(heard.length).toBeGreaterThan(before);
+      }, PATIENT);
+    };
+
+    test('a permission that is taken and given back: the subscription lacks, is told once, and comes back', async () => {
+      const server = await start(denying());
+      const { log, entries } = recordingLog();
+      const [bus, other] = [await open(server, { ...asU, log }), await open(server, asU)];
+      const [plain, queued]: [string[], string[]] = [[], []];
+      const events: string[] = [];
+      bus.onEvent((event) => {
+        if (event.kind === 'denied') events.push(`denied ${event.denial.operation} ${event.denial.subject}`);
+        if (event.kind === 'granted') events.push(`granted ${event.subject}`);
+      });
+      bus.subscribe('s.plain', (message) => plain.push(text(message)));
+      bus.subscribe('s.queued', (message) => queued.push(text(message)), { queue: 'q' });
+      await hears(other, 's.plain', plain);
+      await hears(other, 's.queued', queued);
+      server.reload(denying('"s.*"'));
+      await vi.waitFor(() => expect(bus.denials).toHaveLength(2), PATIENT);
+      expect(events.sort()).toEqual(['denied subscribe s.plain', 'denied subscribe s.queued']);
+      expect(entries.map(({ fields }) => fields['subject']).sort()).toEqual(['s.plain', 's.queued']);
+      server.reload(denying());
+      await vi.waitFor(() => expect(bus.denials).toEqual([]), PATIENT);
+      await hears(other, 's.plain', plain);
+      await hears(other, 's.queued', queued);
+      expect(events.sort().slice(2)).toEqual(['granted s.plain', 'granted s.queued']);
     });
-    bus.subscribe('forbidden', () => {});
-    await vi.waitFor(() => expect(errors).toContain('invalid-config forbidden'), PATIENT);
+
+    test('a denied subscription is made again as soon as another server permits it', async () => {
+      const server = await start(denying('s'));
+      const bus = await open(server, asU);
+      const heard: string[] = [];
+      bus.subscribe('s', (message) => heard.push(text(message)));
+      await vi.waitFor(() => expect(bus.denials).toEqual([{ operation: 'subscribe', subject: 's' }]), PATIENT);
+      await server.stop();
+      await start(denying(), server.port);
+      await vi.waitFor(() => expect(bus.connected && bus.denials.length === 0).toBe(true), PATIENT);
+      await hears(bus, 's', heard);
+    });
+
+    test('a service comes back as a whole after one of its subjects was denied', async () => {
+      const server = await start(denying());
+      const [bus, other] = [await open(server, asU), await open(server, asU)];
+      const endpoint = (name: string) => ({
+        name,
+        subject: `api.${name}`,
+        handler: (message: BusMessage) => void message.respond(bytes(name)),
+      });
+      await bus.serve({
+        name: 'armature-test',
+        version: '1.0.0',
+        description: 'Test.',
+        endpoints: [endpoint('a'), endpoint('b')],
+      });
+      const answers: string[] = [];
+      other.subscribe('answers', (message) => (message.status === undefined ? answers.push(text(message)) : 0));
+      const answered = (name: string): Promise<void> =>
+        vi.waitFor(() => {
+          other.publish(`api.${name}`, bytes(''), { reply: 'answers' });
+          expect(answers).toContain(name);
+        }, PATIENT);
+      await answered('a');
+      server.reload(denying('api.a', '"$SRV.>"'));
+      await vi.waitFor(() => expect(bus.denials.map(({ subject }) => subject).sort()).toEqual(['$SRV.>', 'api.a']), PATIENT);
+      server.reload(denying());
+      await vi.waitFor(() => expect(bus.denials).toEqual([]), PATIENT);
+      answers.length = 0;
+      await answered('a');
+      await answered('b');
+    });
+
+    test('a subscription that nobody wants any more lacks no more', async () => {
+      const server = await start(denying('s'));
+      const bus = await open(server, asU);
+      const subscription = bus.subscribe('s', () => {});
+      await vi.waitFor(() => expect(bus.denials).toHaveLength(1), PATIENT);
+      subscription.unsubscribe();
+      expect(bus.denials).toEqual([]);
+    });
+
+    test('a denied publish is told, once in the log however often it is tried', async () => {
+      const server = await start(denying('p'));
+      const { log, entries } = recordingLog();
+      const bus = await open(server, { ...asU, log });
+      let denied = 0;
+      bus.onEvent((event) => (denied += event.kind === 'denied' ? 1 : 0));
+      for (let i = 0; i < 3; i++) bus.publish('p', bytes('x'));
+      await vi.waitFor(() => expect(denied).toBe(3), PATIENT);
+      expect(bus.denials).toEqual([{ operation: 'publish', subject: 'p' }]);
+      expect(entries.filter(({ fields }) => fields['subject'] === 'p')).toHaveLength(1);
+    });
   });
 
   test('a service is discoverable as a NATS micro service, with its endpoints and statistics', async () => {

@@ -1,16 +1,18 @@
 /**
  * The bus port over NATS. Subscriptions are callbacks all the way: the client library's iterators cost a promise per message.
  *
- * Three things are mended on the way. A callback that throws would end the library's read loop and leave the connection deaf, so
+ * Some things are mended on the way. A callback that throws would end the library's read loop and leave the connection deaf, so
  * handlers are fenced. What is published while disconnected would be kept in memory and sent late, or not, so it is
- * dropped. And a slow consumer is only told by being cut off, so the time that handlers take in a turn is watched here.
+ * dropped. A slow consumer is only told by being cut off, so the time that handlers take in a turn is watched here. And a
+ * subscription that the server denies is made again until it is permitted (`nats-interests.ts`).
  */
 import {
   answeringErrors,
-  DEFAULT_SERVICE_QUEUE,
   encodedHeadersBytes,
+  MIN_PAYLOAD_BYTES,
   payloadTooLarge,
   type Bus,
+  type BusDenial,
   type BusEvent,
   type BusHandler,
   type BusHeaders,
@@ -20,108 +22,61 @@ import {
   type RunningService,
 } from '@armature/bus';
 import { assert, toArmatureError } from '@armature/kernel';
-import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
-import {
-  connect,
-  credsAuthenticator,
-  Events,
-  nkeyAuthenticator,
-  type ConnectionOptions,
-  type Msg,
-  type NatsConnection,
-  type NatsError,
-  type Status,
-} from 'nats';
-import { busClosed, busDisconnected, connectError, runtimeError } from './nats-errors.js';
+import { waitAtMost, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
+import { ErrorCode, Events, type Msg, type NatsConnection, type NatsError, type Status, type Subscription } from 'nats';
+import { DeniedPublishes } from './denied-publishes.js';
+import { HandlerFence } from './handler-fence.js';
+import { busClosed, busDisconnected, payloadLimitTooSmall, PERMIT, runtimeError } from './nats-errors.js';
+import { Interests, type Interest } from './nats-interests.js';
 import { NatsMessage, toNatsHeaders } from './nats-message.js';
-import type { NatsServerOptions } from './nats-options.js';
+import { NatsService } from './nats-service.js';
 
-export interface NatsBusOptions extends NatsServerOptions {
-  /** Shown by the server's monitoring: role and name of the process. */
-  readonly name: string;
+export interface NatsBusSettings {
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
-  /** How long the first connection may take, all servers together being tried once. 5,000 ms unless given. */
-  readonly connectTimeoutMs?: number | undefined;
   /** Handlers that hold the event loop for longer than this in one turn make a slow consumer. 1,000 ms unless given. */
   readonly slowConsumerMs?: number | undefined;
 }
 
-const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 /** A tenth of the server's default write deadline, after which it cuts off whoever does not read. */
 const DEFAULT_SLOW_CONSUMER_MS = 1_000;
-/** Between two attempts at one server, plus up to the jitter, so that a restarted server is not stormed. */
-const RECONNECT_WAIT_MS = 250;
-const RECONNECT_JITTER_MS = 750;
-/** A dead server (no FIN, no RST) is noticed after two of these. */
-const PING_INTERVAL_MS = 10_000;
+/** What a server may take to answer when this process leaves. One that stands still never does. */
+const DRAIN_PATIENCE_MS = 5_000;
+/** Before another server is looked for, when one takes too little in a message. */
+const UNFIT_SERVER_MS = 5_000;
 
-/** Connects, or fails with `bus-unavailable` (naming the servers tried) or `invalid-config` (credentials, TLS). */
-export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
-  let connection: NatsConnection;
-  try {
-    connection = await connect(connectionOptions(options));
-  } catch (error) {
-    throw connectError(error, options.servers);
-  }
-  return new NatsBus(connection, options);
-}
-
-function connectionOptions(options: NatsBusOptions): ConnectionOptions {
-  const { servers, name, user, pass, token, creds, nkey, tls } = options;
-  const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-  const defined = Object.entries({
-    user,
-    pass,
-    token,
-    authenticator:
-      creds === undefined
-        ? nkey === undefined
-          ? undefined
-          : nkeyAuthenticator(encode(nkey))
-        : credsAuthenticator(encode(creds)),
-    tls: tls === undefined ? undefined : Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
-  }).filter(([, value]) => value !== undefined);
-  return {
-    servers: [...servers],
-    name,
-    timeout: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: RECONNECT_WAIT_MS,
-    reconnectJitter: RECONNECT_JITTER_MS,
-    reconnectJitterTLS: RECONNECT_JITTER_MS,
-    pingInterval: PING_INTERVAL_MS,
-    ignoreAuthErrorAbort: true, // a server that is being reconfigured must not end us for good
-    noAsyncTraces: true,
-    ...Object.fromEntries(defined),
-  };
-}
-
-class NatsBus implements Bus {
+export class NatsBus implements Bus {
   readonly name = 'nats';
   readonly #connection: NatsConnection;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #slowConsumerMs: number;
+  readonly #fence: HandlerFence;
   readonly #listeners = new Set<(event: BusEvent) => void>();
   readonly #events: Readonly<Record<BusEvent['kind'], Counter>>;
   readonly #lost: Counter;
+  readonly #interests: Interests;
+  readonly #deniedPublishes: DeniedPublishes;
   readonly #respond = (subject: string, payload: Uint8Array, headers: BusHeaders | undefined): void =>
     this.publish(subject, payload, { headers });
   #connected = true;
   #closed = false;
   #maxPayloadBytes = 0;
   #drained: Promise<void> | undefined;
-  /** When this turn's first handler began; undefined between turns. */
-  #turnBeganMs: number | undefined;
-  #turnReported = false;
+  /** The last error since the connection was lost: each attempt to get it back may bring the same. */
+  #toldError = '';
+  #unfitTimer: Timer | undefined;
 
-  constructor(connection: NatsConnection, options: NatsBusOptions) {
+  constructor(connection: NatsConnection, options: NatsBusSettings) {
     this.#connection = connection;
     this.#clock = options.clock;
     this.#log = options.log;
-    this.#slowConsumerMs = options.slowConsumerMs ?? DEFAULT_SLOW_CONSUMER_MS;
+    this.#fence = new HandlerFence({
+      clock: options.clock,
+      log: options.log,
+      slowMs: options.slowConsumerMs ?? DEFAULT_SLOW_CONSUMER_MS,
+      onSlow: (subject) => this.#emit({ kind: 'slow-consumer', subject }),
+    });
     const counter = (kind: BusEvent['kind']): Counter =>
       options.telemetry.counter('armature_bus_events_total', 'Events of the bus connection.', { kind });
     this.#events = {
@@ -130,14 +85,27 @@ class NatsBus implements Bus {
       'slow-consumer': counter('slow-consumer'),
       'lame-duck': counter('lame-duck'),
       error: counter('error'),
+      denied: counter('denied'),
+      granted: counter('granted'),
       closed: counter('closed'),
     };
     this.#lost = options.telemetry.counter('armature_bus_lost_publishes_total', 'Messages published while disconnected.');
+    this.#deniedPublishes = new DeniedPublishes(options.clock);
+    this.#interests = new Interests({
+      clock: options.clock,
+      flush: () => this.#connection.flush(),
+      changed: (subject, state) =>
+        this.#emit(
+          state === 'denied' ? { kind: 'denied', denial: { operation: 'subscribe', subject } } : { kind: 'granted', subject },
+        ),
+    });
     this.#readLimits();
     void this.#watchStatus();
     void connection.closed().then(() => {
       this.#connected = false;
       this.#closed = true;
+      this.#interests.stop();
+      this.#unfitTimer?.cancel();
       this.#emit({ kind: 'closed' });
     });
   }
@@ -148,6 +116,11 @@ class NatsBus implements Bus {
 
   get maxPayloadBytes(): number {
     return this.#maxPayloadBytes;
+  }
+
+  get denials(): readonly BusDenial[] {
+    const lacking = this.#interests.lacking.map((subject) => ({ operation: 'subscribe', subject }) as const);
+    return [...lacking, ...this.#deniedPublishes.recent.map((subject) => ({ operation: 'publish', subject }) as const)];
   }
 
   publish(subject: string, payload: Uint8Array, options?: PublishOptions): void {
@@ -178,37 +151,41 @@ class NatsBus implements Bus {
   subscribe(subject: string, handler: BusHandler, options: { readonly queue?: string | undefined } = {}): BusSubscription {
     assert(subject !== '', 'a subject is not empty');
     if (this.#closed || this.#drained !== undefined) throw busClosed();
-    const callback = this.#fenced(subject, handler);
-    const subscription = this.#connection.subscribe(subject, {
-      callback,
-      ...(options.queue === undefined ? {} : { queue: options.queue }),
-    });
+    const callback = this.#callback(subject, handler);
+    const { queue } = options;
+    const open = (): Subscription =>
+      this.#connection.subscribe(subject, queue === undefined ? { callback } : { callback, queue });
+    let subscription = open();
+    const close = (): void => {
+      if (!subscription.isClosed()) subscription.unsubscribe();
+    };
+    const interest: Interest = {
+      nameOf: (denied) => (denied === subject ? subject : undefined),
+      renew: () => {
+        close();
+        subscription = open();
+        return Promise.resolve();
+      },
+    };
+    this.#interests.add(interest);
     return {
       unsubscribe: () => {
-        if (!subscription.isClosed()) subscription.unsubscribe();
+        this.#interests.remove(interest);
+        close();
       },
     };
   }
 
   async serve(service: BusService): Promise<RunningService> {
     if (this.#closed || this.#drained !== undefined) throw busClosed();
-    const { name, version, description, metadata } = service;
-    const running = await this.#connection.services.add({
-      name,
-      version,
-      description,
-      ...(metadata === undefined ? {} : { metadata: { ...metadata } }),
-    });
-    for (const endpoint of service.endpoints) {
-      running.addEndpoint(endpoint.name, {
-        subject: endpoint.subject,
-        queue: endpoint.queue ?? DEFAULT_SERVICE_QUEUE,
-        handler: this.#fenced(endpoint.subject, answeringErrors(endpoint, this.#log)),
-        ...(endpoint.metadata === undefined ? {} : { metadata: { ...endpoint.metadata } }),
-      });
-    }
+    const running = new NatsService(this.#connection, service, (endpoint) =>
+      this.#callback(endpoint.subject, answeringErrors(endpoint, this.#log)),
+    );
+    await running.start();
+    this.#interests.add(running);
     return {
       stop: async () => {
+        this.#interests.remove(running);
         await running.stop();
       },
     };
@@ -235,44 +212,20 @@ class NatsBus implements Bus {
 
   async #drain(): Promise<void> {
     if (this.#closed) return;
-    // Draining waits for the server's word, which a server that is gone never says.
-    if (this.#connected) await this.#connection.drain();
-    else await this.#connection.close();
+    this.#interests.stop();
+    // Draining waits for the server's word, which a server that is gone, or stands still, never says.
+    const drained = this.#connected && (await waitAtMost(this.#clock, DRAIN_PATIENCE_MS, this.#connection.drain()));
+    if (!drained) await this.#connection.close();
     await this.#connection.closed();
     this.#connected = false;
   }
 
-  #fenced(pattern: string, handler: BusHandler): (error: NatsError | null, message: Msg) => void {
+  #callback(subject: string, handler: BusHandler): (error: NatsError | null, message: Msg) => void {
+    const fenced = this.#fence.around(subject, handler);
     return (error, message) => {
-      if (error !== null) {
-        this.#emit({ kind: 'error', error: runtimeError(error, pattern) });
-        return;
-      }
-      const beganMs = this.#beginHandling();
-      try {
-        handler(new NatsMessage(message, this.#respond));
-      } catch (thrown) {
-        this.#log.error({ subject: pattern, error: thrown }, 'a bus handler threw; its message is lost');
-      }
-      if (this.#clock.monotonicMs() - beganMs > this.#slowConsumerMs) this.#reportSlow(pattern);
+      // Errors are denials. The status tells of them too, and of those whose subscription the library does not find.
+      if (error === null) fenced(new NatsMessage(message, this.#respond));
     };
-  }
-
-  /** When the handlers of this turn began. Between two turns the event loop reads sockets; while they last, it does not. */
-  #beginHandling(): number {
-    if (this.#turnBeganMs !== undefined) return this.#turnBeganMs;
-    this.#turnBeganMs = this.#clock.monotonicMs();
-    this.#clock.defer(() => {
-      this.#turnBeganMs = undefined;
-      this.#turnReported = false;
-    });
-    return this.#turnBeganMs;
-  }
-
-  #reportSlow(subject: string): void {
-    if (this.#turnReported) return;
-    this.#turnReported = true;
-    this.#emit({ kind: 'slow-consumer', subject });
   }
 
   async #watchStatus(): Promise<void> {
@@ -287,21 +240,40 @@ class NatsBus implements Bus {
         this.#emit({ kind: 'disconnected' });
         break;
       case Events.Reconnect:
-        this.#connected = !this.#closed;
-        this.#readLimits();
-        this.#emit({ kind: 'reconnected' });
+        this.#onReconnect();
         break;
       case Events.LDM:
         this.#emit({ kind: 'lame-duck' });
         break;
       case Events.Error:
-        this.#emit({
-          kind: 'error',
-          error: runtimeError(new Error(typeof status.data === 'string' ? status.data : 'unknown error')),
-        });
+        this.#onError(status);
         break;
       default: // progress reports of the library
     }
+  }
+
+  #onReconnect(): void {
+    if (this.#closed) return;
+    this.#unfitTimer?.cancel();
+    this.#readLimits();
+    this.#toldError = '';
+    if (this.#maxPayloadBytes < MIN_PAYLOAD_BYTES) {
+      const { message, remedy } = payloadLimitTooSmall(this.#maxPayloadBytes, this.#connection.getServer());
+      this.#log.error({ remedy }, message);
+      this.#unfitTimer = this.#clock.after(UNFIT_SERVER_MS, () => void this.#connection.reconnect());
+      return;
+    }
+    this.#connected = true;
+    this.#emit({ kind: 'reconnected' });
+    this.#interests.reconnected();
+  }
+
+  #onError({ data, permissionContext: denied }: Status): void {
+    if (denied?.operation === 'subscription') this.#interests.denied(denied.subject);
+    else if (denied?.operation === 'publish') {
+      this.#deniedPublishes.add(denied.subject);
+      this.#emit({ kind: 'denied', denial: { operation: 'publish', subject: denied.subject } });
+    } else this.#emit({ kind: 'error', error: runtimeError(typeof data === 'string' ? data : ErrorCode.Unknown) });
   }
 
   #readLimits(): void {
@@ -322,10 +294,37 @@ class NatsBus implements Bus {
 
   #logEvent(event: BusEvent): void {
     const server = this.#connection.getServer();
-    if (event.kind === 'slow-consumer') this.#log.warn({ subject: event.subject }, 'bus handlers hold up the event loop');
-    else if (event.kind === 'error') this.#log.warn({ error: event.error }, 'an error of the NATS connection');
-    else if (event.kind === 'disconnected') this.#log.warn({ server }, 'disconnected from NATS; reconnecting');
-    else if (event.kind === 'lame-duck') this.#log.warn({ server }, 'the NATS server is about to shut down');
-    else this.#log.info({ server }, event.kind === 'reconnected' ? 'reconnected to NATS' : 'the NATS connection is closed');
+    switch (event.kind) {
+      case 'slow-consumer':
+        this.#log.warn({ subject: event.subject }, 'bus handlers hold up the event loop');
+        break;
+      case 'error':
+        if (event.error.message !== this.#toldError) this.#log.warn({ error: event.error }, 'an error of the NATS connection');
+        if (!this.#connected) this.#toldError = event.error.message;
+        break;
+      case 'denied':
+        this.#logDenial(event.denial);
+        break;
+      case 'granted':
+        this.#log.info({ subject: event.subject }, 'NATS permits the subscription that it denied before');
+        break;
+      case 'disconnected':
+        this.#log.warn({ server }, 'disconnected from NATS; reconnecting');
+        break;
+      case 'lame-duck':
+        this.#log.warn({ server }, 'the NATS server is about to shut down');
+        break;
+      default:
+        this.#log.info({ server }, event.kind === 'reconnected' ? 'reconnected to NATS' : 'the NATS connection is closed');
+    }
+  }
+
+  /** A denied subscription is an event once; a denied message is one each time, and told once a minute. */
+  #logDenial({ operation, subject }: BusDenial): void {
+    if (operation === 'subscribe') {
+      this.#log.warn({ subject, remedy: PERMIT }, 'NATS denies a subscription; it is asked for again until it is permitted');
+    } else if (this.#deniedPublishes.isToBeTold(subject)) {
+      this.#log.warn({ subject, remedy: PERMIT }, 'NATS denies publishing to a subject; what is sent there is lost');
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { linkAddress, LinkEndpoint, type Bus, type LinkCodec } from '@armature/bus';
+import { linkAddress, LinkEndpoint, MIN_PAYLOAD_BYTES, type Bus, type LinkAddress, type LinkCodec } from '@armature/bus';
 import { noTelemetry, recordingLog, silentLog, sleep, systemClock, systemRandom, type Logger } from '@armature/runtime';
 import { connect } from 'nats';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -7,6 +7,8 @@ import { NatsServer, NATS_SERVER_MISSING } from './nats-server.test-support.js';
 
 const PATIENT = { timeout: 15_000, interval: 5 };
 const SECOND = 1000;
+/** The longest link address there is. */
+const MAX_ADDRESS_BYTES = 160;
 
 const codec: LinkCodec<Uint8Array, Uint8Array> = {
   encodeRequest: (writer, message) => void writer.raw(message),
@@ -85,6 +87,33 @@ describe.skipIf(NATS_SERVER_MISSING)('links over nats (needs nats-server)', () =
       expect(sent.equals(answer)).toBe(true);
     },
   );
+
+  test('the smallest max_payload that is accepted suffices, with the longest names', async () => {
+    const server = await NatsServer.start(`max_payload: ${MIN_PAYLOAD_BYTES}`);
+    toStop.push(server);
+    const longest = (role: string): LinkAddress =>
+      linkAddress(role, 'x'.repeat(64), 'y'.repeat(MAX_ADDRESS_BYTES - 66 - role.length));
+    const at = { server, cluster: 'c'.repeat(64) };
+    const [a, b] = [await open(longest('node'), at), await open(longest('client'), at)];
+    b.link.serve((message) => message);
+    for (const size of [1, MIN_PAYLOAD_BYTES, 200_000]) {
+      const sent = Buffer.alloc(size, 'armature');
+      expect(sent.equals(await a.link.request(longest('client'), sent, 30 * SECOND))).toBe(true);
+    }
+  });
+
+  test('a peer that this process may not publish to is unreachable at once, and the error names the subject', async () => {
+    const server = await NatsServer.start(
+      'authorization { users: [{ user: u, password: p, permissions: { publish: { deny: ["t.c.link.node.b"] } } }] }',
+    );
+    toStop.push(server);
+    const a = await open(A, { server, bus: { user: 'u', pass: 'p' } });
+    await expect(a.link.request(B, bytes('x'), 60 * SECOND)).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('t.c.link.node.b') as string,
+      details: { executed: 'unknown' },
+    });
+  });
 
   test('nobody there: unreachable within 100 ms', async () => {
     const a = await open(A);

@@ -7,6 +7,8 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ArmatureError, err, ok, unwrap, type Result } from '@armature/kernel';
+import { parseCreds, parseSeed, type NatsCredentials } from './nats-credentials.js';
+import { parseServers } from './nats-urls.js';
 
 /** As given by flags or a configuration file. Names follow the `nats` command line. */
 export interface NatsSettings {
@@ -27,20 +29,16 @@ export interface NatsSettings {
   readonly context?: string | undefined;
 }
 
-/** What `connectNatsBus` needs, with files already read. */
-export interface NatsServerOptions {
+/** What `connectNatsBus` needs. Credentials that are given as values serve for the life of the process. */
+export interface NatsServerOptions extends NatsCredentials {
+  /** `nats://host:4222`, or `tls://host:4222` to require TLS of all of them. May hold `user:password@`. */
   readonly servers: readonly string[];
-  readonly user?: string | undefined;
-  readonly pass?: string | undefined;
-  readonly token?: string | undefined;
-  /** Content of a `.creds` file. */
-  readonly creds?: string | undefined;
-  /** An nkey seed, `SU...`. */
-  readonly nkey?: string | undefined;
+  /** Asked at each attempt to connect, so that rotated credentials are found. Wins over those given as values. May throw. */
+  readonly credentials?: (() => NatsCredentials) | undefined;
   readonly tls?: NatsTlsOptions | undefined;
 }
 
-/** Paths of PEM files. An empty object asks for TLS with the system's authorities. */
+/** Paths of PEM files, which are read at each attempt to connect. An empty object asks for TLS with the system's authorities. */
 export interface NatsTlsOptions {
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
@@ -48,35 +46,61 @@ export interface NatsTlsOptions {
   readonly handshakeFirst?: boolean | undefined;
 }
 
-export const DEFAULT_NATS_SERVER = 'nats://127.0.0.1:4222';
-
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The text of a file; throws where there is none. */
 export type ReadText = (path: string) => string;
 
-/** Resolves settings from flags, `env` (`NATS_URL`, `NATS_CONTEXT`, ...) and files. Throws `invalid-config` naming the field. */
-export function readNatsOptions(flags: NatsSettings, env: Environment): NatsServerOptions {
-  return unwrap(natsOptionsFrom({ flags, env, home: homedir(), readText: (path) => readFileSync(path, 'utf8') }));
+/** Servers and TLS as they are now, and credentials as they are each time they are asked for. */
+export interface ResolvedNatsOptions {
+  readonly servers: readonly string[];
+  readonly credentials: () => NatsCredentials;
+  readonly tls: NatsTlsOptions | undefined;
 }
 
-/** `readNatsOptions` with the world as arguments. */
-export function natsOptionsFrom(input: {
+/** The world that settings are resolved in. */
+export interface NatsWorld {
   readonly flags: NatsSettings;
   readonly env: Environment;
-  readonly home: string;
+  /** Undefined where there is no home: a user without an entry in the passwd file, and without `HOME`. */
+  readonly home: string | undefined;
   readonly readText: ReadText;
-}): Result<NatsServerOptions, ArmatureError> {
-  const { flags, env } = input;
+}
+
+/**
+ * Resolves settings from flags, `env` (`NATS_URL`, `NATS_CONTEXT`, ...) and files. Throws `invalid-config`, naming the field and the file;
+ * so does `credentials` of the result, when a file cannot be used any more.
+ */
+export function readNatsOptions(flags: NatsSettings, env: Environment): ResolvedNatsOptions {
+  return unwrap(natsOptionsFrom({ flags, env, home: homeFolder(), readText: (path) => readFileSync(path, 'utf8') }));
+}
+
+/** `readNatsOptions` with the world as an argument. */
+export function natsOptionsFrom(world: NatsWorld): Result<ResolvedNatsOptions, ArmatureError> {
   try {
-    const environment = settingsFromEnvironment(env);
-    const contextName = flags.context ?? environment.context;
-    const context = contextName === undefined ? {} : readContext(contextName, input);
-    return ok(withFiles(merge(flags, environment, context), input));
+    const settings = settingsIn(world);
+    const { urls } = parseServers(settings.server);
+    const credentials = (): NatsCredentials => credentialsIn(settingsIn(world), world);
+    credentials(); // what is wrong with them shows before anything is opened
+    return ok({ servers: urls, credentials, tls: tlsIn(settings, world) });
   } catch (error) {
     if (error instanceof ArmatureError) return err(error);
     throw error;
   }
+}
+
+function homeFolder(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
+}
+
+function settingsIn(world: NatsWorld): NatsSettings {
+  const environment = settingsFromEnvironment(world.env);
+  const contextName = world.flags.context ?? environment.context;
+  return merge(world.flags, environment, contextName === undefined ? {} : readContext(contextName, world));
 }
 
 function settingsFromEnvironment(env: Environment): NatsSettings {
@@ -99,8 +123,9 @@ export function parseNatsContext(text: string): Result<NatsSettings, ArmatureErr
   let raw: unknown;
   try {
     raw = JSON.parse(text);
-  } catch (error) {
-    return err(badConfig('context', 'the nats context file is not JSON', error));
+  } catch {
+    // The parser's own words quote the text, and with it maybe a password.
+    return err(badConfig('context', 'the nats context file is not JSON'));
   }
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     return err(badConfig('context', 'the nats context file is not a JSON object'));
@@ -124,13 +149,10 @@ export function parseNatsContext(text: string): Result<NatsSettings, ArmatureErr
   });
 }
 
-function readContext(
-  name: string,
-  input: { readonly env: Environment; readonly home: string; readonly readText: ReadText },
-): NatsSettings {
-  const root = input.env['XDG_CONFIG_HOME'] ?? join(input.home, '.config');
-  const path = name.endsWith('.json') ? expandHome(name, input.home) : join(root, 'nats', 'context', `${name}.json`);
-  return unwrap(parseNatsContext(readFile('context', path, input.readText)));
+function readContext(name: string, world: NatsWorld): NatsSettings {
+  if (name.endsWith('.json')) return unwrap(parseNatsContext(readFile('context', name, world)));
+  const root = world.env['XDG_CONFIG_HOME'] ?? '~/.config';
+  return unwrap(parseNatsContext(readFile('context', join(root, 'nats', 'context', `${name}.json`), world)));
 }
 
 /** The first of each; credentials go together, or a flag's user would meet a context's token. */
@@ -152,62 +174,58 @@ function merge(...layers: readonly NatsSettings[]): NatsSettings {
   };
 }
 
-function withFiles(settings: NatsSettings, input: { readonly home: string; readonly readText: ReadText }): NatsServerOptions {
-  const path = (file: string | undefined): string | undefined => (file === undefined ? undefined : expandHome(file, input.home));
-  const content = (field: string, file: string | undefined): string | undefined =>
-    file === undefined ? undefined : readFile(field, expandHome(file, input.home), input.readText);
-  const { servers, user, pass, token } = serversOf(settings.server);
-  const tls = { certFile: path(settings.tlscert), keyFile: path(settings.tlskey), caFile: path(settings.tlsca) };
-  const wantsTls = settings.tlsfirst === true || Object.values(tls).some((file) => file !== undefined);
+function tlsIn(settings: NatsSettings, world: NatsWorld): NatsTlsOptions | undefined {
+  const path = (field: string, file: string | undefined): string | undefined =>
+    file === undefined ? undefined : expandHome(field, file, world);
+  const tls = {
+    certFile: path('tlscert', settings.tlscert),
+    keyFile: path('tlskey', settings.tlskey),
+    caFile: path('tlsca', settings.tlsca),
+  };
   if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
     throw badConfig('tlscert', 'a client certificate needs its key, and a key its certificate');
   }
-  const told = [settings.user, settings.token, settings.creds, settings.nkey].some((value) => value !== undefined);
-  return {
-    servers,
-    ...(told
-      ? {
-          user: settings.user,
-          pass: settings.password,
-          token: settings.token,
-          creds: content('creds', settings.creds),
-          nkey: content('nkey', settings.nkey)?.trim(),
-        }
-      : { user, pass, token }),
-    tls: wantsTls ? { ...tls, handshakeFirst: settings.tlsfirst } : undefined,
+  const wantsTls =
+    settings.tlsfirst === true ||
+    parseServers(settings.server).requireTls ||
+    Object.values(tls).some((file) => file !== undefined);
+  return wantsTls ? { ...tls, handshakeFirst: settings.tlsfirst } : undefined;
+}
+
+/** Those of the settings, or else those in the URLs. */
+function credentialsIn(settings: NatsSettings, world: NatsWorld): NatsCredentials {
+  const { user, password, token, creds, nkey } = settings;
+  if ([user, token, creds, nkey].every((value) => value === undefined)) {
+    const { urls: _urls, requireTls: _requireTls, ...inUrls } = parseServers(settings.server);
+    return inUrls;
+  }
+  const content = (field: 'creds' | 'nkey', file: string | undefined): string | undefined => {
+    if (file === undefined) return undefined;
+    if (/^\s*S[A-Z2-7]{57}\s*$/.test(file)) throw badConfig(field, `${field} is an nkey seed, and must be the name of a file`);
+    const text = readFile(field, file, world);
+    if (field === 'nkey') return parseSeed(text, `the nkey file ${file}`);
+    parseCreds(text, `the credentials file ${file}`);
+    return text;
   };
+  return { user, pass: password, token, creds: content('creds', creds), nkey: content('nkey', nkey) };
 }
 
-/** Takes the credentials out of URLs: the client library does not look there, and URLs are logged. */
-function serversOf(server: NatsSettings['server']): { servers: string[]; user?: string; pass?: string; token?: string } {
-  const texts = (typeof server === 'string' ? [server] : (server ?? [])).flatMap((text) => text.split(','));
-  const urls = texts.map((text) => text.trim()).filter((text) => text !== '');
-  if (urls.length === 0) return { servers: [DEFAULT_NATS_SERVER] };
-  let credentials = {};
-  const servers = urls.map((text) => {
-    let url: URL;
-    try {
-      url = new URL(text.includes('://') ? text : `nats://${text}`);
-    } catch (error) {
-      throw badConfig('server', `${JSON.stringify(text)} is not the URL of a NATS server`, error);
-    }
-    const [name, pass] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
-    if (name !== '') credentials = pass === '' ? { token: name } : { user: name, pass };
-    return `${url.protocol}//${url.host}`;
-  });
-  return { servers, ...credentials };
-}
-
-function readFile(field: string, path: string, readText: ReadText): string {
+function readFile(field: string, file: string, world: NatsWorld): string {
+  const path = expandHome(field, file, world);
   try {
-    return readText(path);
+    return world.readText(path);
   } catch (error) {
     throw badConfig(field, `cannot read ${path}`, error);
   }
 }
 
-function expandHome(path: string, home: string): string {
-  return path.startsWith('~/') ? join(home, path.slice(2)) : path;
+function expandHome(field: string, path: string, { home }: NatsWorld): string {
+  if (!path.startsWith('~/')) return path;
+  if (home !== undefined) return join(home, path.slice(2));
+  throw badConfig(
+    field,
+    `${path} is in the home directory, and this user has none (neither HOME nor an entry in the passwd file)`,
+  );
 }
 
 function badConfig(field: string, message: string, cause?: unknown): ArmatureError {

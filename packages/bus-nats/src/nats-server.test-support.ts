@@ -51,7 +51,7 @@ export class NatsServer {
     if (binary === undefined) throw new Error('no nats-server: set NATS_SERVER_BIN, or have it on the PATH');
     const folder = mkdtempSync(join(tmpdir(), 'armature-nats-'));
     const file = join(folder, 'server.conf');
-    writeFileSync(file, `host: "127.0.0.1"\nport: ${port === 0 ? -1 : port}\nports_file_dir: "${folder}"\n${config}\n`);
+    writeFileSync(file, configText(folder, port === 0 ? -1 : port, config));
     const child = spawn(binary, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4000)));
@@ -72,6 +72,12 @@ export class NatsServer {
     }
   }
 
+  /** Another configuration for the same server and its connections; port and folder stay. */
+  reload(config: string): void {
+    writeFileSync(join(this.#folder, 'server.conf'), configText(this.#folder, this.port, config));
+    this.signal('SIGHUP');
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#process.kill(name);
   }
@@ -84,4 +90,8 @@ export class NatsServer {
     }
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+function configText(folder: string, port: number, config: string): string {
+  return `host: "127.0.0.1"\nport: ${port}\nports_file_dir: "${folder}"\n${config}\n`;
 }

@@ -74,8 +74,18 @@ export type BusEvent =
   /** The server is about to shut down and asks its clients to go elsewhere. */
   | { readonly kind: 'lame-duck' }
   | { readonly kind: 'error'; readonly error: ArmatureError }
+  /** The bus does not permit this process to subscribe, or to publish, to `subject`. A subscription stays denied until it is `granted`. */
+  | { readonly kind: 'denied'; readonly denial: BusDenial }
+  /** A subscription that was denied is there. */
+  | { readonly kind: 'granted'; readonly subject: string }
   /** For good: by `drain`, or because reconnecting was given up. */
   | { readonly kind: 'closed' };
+
+/** What the bus does not permit this process. `subject` may hold wildcards. */
+export interface BusDenial {
+  readonly operation: 'subscribe' | 'publish';
+  readonly subject: string;
+}
 
 export interface Bus {
   readonly name: 'nats' | 'in-process';
@@ -83,11 +93,19 @@ export interface Bus {
   /** Largest payload (headers included) that `publish` takes, in bytes. May change when reconnected. */
   readonly maxPayloadBytes: number;
   /**
+   * Subscriptions that are denied at present, which the bus asks for again by itself, and subjects that a message was denied to
+   * in the last minute: whether the next would be, only sending it tells.
+   */
+  readonly denials: readonly BusDenial[];
+  /**
    * Fire and forget. A lost connection is not an error here (the message is lost; see `onEvent`). Throws `too-large`
    * above `maxPayloadBytes`. The payload must not be changed afterwards.
    */
   publish(subject: string, payload: Uint8Array, options?: PublishOptions): void;
-  /** `subject` may hold the wildcards `*` (one token) and a final `>` (one or more). Survives reconnects. */
+  /**
+   * `subject` may hold the wildcards `*` (one token) and a final `>` (one or more). Survives reconnects, and is made again
+   * after it was denied and permitted again.
+   */
   subscribe(subject: string, handler: BusHandler, options?: { readonly queue?: string | undefined }): BusSubscription;
   /** Answers requests under a discoverable name (NATS: `$SRV.PING/INFO/STATS`). */
   serve(service: BusService): Promise<RunningService>;

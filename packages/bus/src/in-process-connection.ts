@@ -131,6 +131,8 @@ export class InProcessSubscription implements BusSubscription {
 
 export class InProcessConnection implements Bus {
   readonly name = 'in-process';
+  /** Everything is permitted here. */
+  readonly denials = [];
   /** The name that `InProcessNetwork` knows this connection by. */
   readonly id: string;
   readonly subscriptions = new Set<InProcessSubscription>();

@@ -53,6 +53,11 @@ export class LinkSubjects {
     return this.#framesPrefix + address;
   }
 
+  /** The address that frames to `subject` are for; undefined when no frames go there. */
+  addressAt(subject: string): string | undefined {
+    return subject.startsWith(this.#framesPrefix) ? subject.slice(this.#framesPrefix.length) : undefined;
+  }
+
   /** Where refusals of frames to `address` come; a frame's number is one more token. */
   refusalsBy(address: LinkAddress): string {
     return `${this.#refusalsPrefix}${address}.`;

@@ -18,6 +18,17 @@ export function unreachable(peer: LinkAddress, executed: Executed): ArmatureErro
   });
 }
 
+export function notPermitted(peer: LinkAddress, subject: string): ArmatureError {
+  return new ArmatureError(
+    'unreachable',
+    `the bus does not permit this process to publish to ${subject}, where ${peer} listens`,
+    {
+      remedy: 'Give the NATS user of this process the permissions that docs/protocol.md lists for its role.',
+      details: { peer, subject, executed: 'unknown' },
+    },
+  );
+}
+
 export function timedOut(peer: LinkAddress): ArmatureError {
   return new ArmatureError('timeout', `no answer from ${peer} in time`, { details: { peer, executed: 'unknown' } });
 }

@@ -12,7 +12,7 @@
  */
 import { assert, ByteWriter, toArmatureError, type ArmatureError, type Random } from '@armature/kernel';
 import { sleep, type Clock, type Logger, type Telemetry, type Timer } from '@armature/runtime';
-import { NO_RESPONDERS, type Bus, type BusEvent, type BusMessage } from './bus.js';
+import { NO_RESPONDERS, type Bus, type BusDenial, type BusEvent, type BusMessage } from './bus.js';
 import { RECORD, writeHeaderPrefix } from './frame.js';
 import { clockWord } from './frame-age.js';
 import { LinkSubjects, type LinkAddress } from './link-address.js';
@@ -303,10 +303,22 @@ export class LinkEndpoint<Request, Reply> {
         peer.reassembly.reset();
         this.#fail(peer, () => true, errors.busUnavailable('unknown'));
       }
+    } else if (event.kind === 'denied') {
+      this.#onDenial(event.denial);
     } else if (event.kind === 'slow-consumer') {
       this.#meter.add('slowConsumers');
       this.#log.warn({ subject: event.subject }, 'this process does not keep up with its messages; requests may be lost');
     }
+  }
+
+  /** The bus has thrown a frame away, and does not say which: what is pending may have been in that one, or in one before. */
+  #onDenial({ operation, subject }: BusDenial): void {
+    const peer = operation === 'publish' ? this.#peers.known(this.#subjects.addressAt(subject) ?? '') : undefined;
+    if (peer === undefined) return;
+    this.#meter.add(
+      'unreachable',
+      this.#fail(peer, () => true, errors.notPermitted(peer.address, subject)),
+    );
   }
 
   /** One error for all of them: thousands may fail at once, and a stack trace for each would stall the process. */

@@ -27,7 +27,8 @@ export const connectionSettings = {
     flag: '--nats <urls>',
     flagAliases: ['--server <urls>'],
     envAliases: ['NATS_URL'],
-    help: 'NATS servers, separated by commas (default: of the context, else nats://127.0.0.1:4222)',
+    help: 'NATS servers, separated by commas; tls:// requires TLS (default: of the context, else nats://127.0.0.1:4222)',
+    url: true,
   }),
   natsContext: optional(text, {
     flag: '--nats-context <name>',
@@ -85,7 +86,7 @@ export const nodeSettings = {
     help: 'level (LevelDB), redis, or memory (for trying out: lost at the end)',
   }),
   data: optional(text, { flag: '--data <directory>', help: 'data directory, for level (default ./data/<name>)' }),
-  redisUrl: setting(text, 'redis://127.0.0.1:6379', { flag: '--redis-url <url>', help: 'where Redis is, for redis' }),
+  redisUrl: setting(text, 'redis://127.0.0.1:6379', { flag: '--redis-url <url>', help: 'where Redis is, for redis', url: true }),
   redisUnsynced: setting(oneOf('refuse', 'accept'), 'refuse', {
     flag: '--redis-unsynced <what>',
     help: 'durable writes on a Redis that does not sync each: refuse, or accept (a crash there may lose them)',

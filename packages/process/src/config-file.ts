@@ -35,7 +35,9 @@ export function parseConfig(path: string, text: string, knownNames: readonly str
   try {
     document = JSON.parse(text);
   } catch (thrown) {
-    throw refused(path, `is not JSON: ${(thrown as Error).message}`, 'Correct the file; it is one JSON object.', thrown);
+    // The parser's words may quote the text, and with it a password; so they are cut, and no cause is kept.
+    const why = (thrown as Error).message.replace(/, [^,]*is not valid JSON$/s, '');
+    throw refused(path, `is not JSON: ${why}`, 'Correct the file; it is one JSON object.');
   }
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw refused(path, 'is not a JSON object', 'Write it as { "cluster": "...", "nats": "..." }.');

@@ -99,20 +99,24 @@ describe("the cluster's secret", () => {
   });
 });
 
+test('a secret that is given for the name of its file is not told', () => {
+  const secret = 'ab'.repeat(32);
+  expect(() => requireSecret({ secretFile: secret, secret: undefined })).toThrow(
+    expect.objectContaining({ code: 'invalid-config', message: expect.not.stringContaining('abab') as unknown }) as unknown,
+  );
+});
+
 describe('NATS options', () => {
   const options = (flags: Record<string, string>, env: Record<string, string> = {}) =>
     natsServerOptions(resolveSettings(connectionSettings, { flags, env, file: undefined }).values);
 
   test('servers and credentials come from settings alone', () => {
-    expect(options({}, { NATS_URL: 'nats://ann:word@a:1,b' })).toMatchObject({
-      servers: ['nats://a:1', 'nats://b'],
-      user: 'ann',
-      pass: 'word',
-    });
-    expect(options({ nats: 'c' }, { NATS_URL: 'nats://a:1', NATS_TOKEN: 't' })).toMatchObject({
-      servers: ['nats://c'],
-      token: 't',
-    });
+    const inUrl = options({}, { NATS_URL: 'nats://ann:word@a:1,nats://b' });
+    expect(inUrl.servers).toEqual(['nats://a:1', 'nats://b']);
+    expect(inUrl.credentials()).toEqual({ user: 'ann', pass: 'word' });
+    const apart = options({ nats: 'c' }, { NATS_URL: 'nats://a:1', NATS_TOKEN: 't' });
+    expect(apart.servers).toEqual(['nats://c']);
+    expect(apart.credentials()).toMatchObject({ token: 't' });
     expect(options({}).servers).toEqual(['nats://127.0.0.1:4222']);
   });
 

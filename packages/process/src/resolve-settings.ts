@@ -5,7 +5,7 @@
  */
 import { ArmatureError } from '@armature/kernel';
 import type { ConfigFile } from './config-file.js';
-import type { Setting, Shape, ValuesOf } from './setting.js';
+import { shownValue, type Setting, type Shape, type ValuesOf } from './setting.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -105,7 +105,7 @@ interface Problem {
 
 function wrong(field: string, one: Setting<unknown>, value: unknown, origin: Origin): Problem {
   const source = describeOrigin(origin);
-  const shown = one.secret ? 'not valid' : (JSON.stringify(value) ?? 'undefined').slice(0, 80);
+  const shown = one.secret ? 'not valid' : (JSON.stringify(shownValue(one, value)) ?? 'undefined').slice(0, 80);
   return {
     field,
     source,

@@ -63,7 +63,7 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
     process.exitCode = outcome.code;
     return;
   }
-  const { values } = outcome;
+  const { values, readAgain } = outcome;
   const common: ValuesOf<ServiceShape> = values;
   const name = spec.nameOf(values);
   const clock = systemClock;
@@ -103,7 +103,7 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
 
   await lifecycle.run(async () => {
     const start = spec.wire(values);
-    const servers = natsServerOptions(common);
+    const servers = natsServerOptions(common, readAgain);
 
     const http = await startHealthServer({ host: common.httpHost, port: common.httpPort, readiness, metrics });
     lifecycle.add('http', () => http.close());

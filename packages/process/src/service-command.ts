@@ -2,13 +2,13 @@
  * The command line of a long-running process: settings as flags, `--show-config`, `--help`, `--version`. Reading it either
  * gives the configuration, or says that the process is to end, with what exit code and what last words.
  */
-import { toArmatureError } from '@armature/kernel';
+import { redactUrlsIn, toArmatureError } from '@armature/kernel';
 import { Command, CommanderError } from 'commander';
 import { KNOWN_SETTINGS } from './catalogue.js';
 import { readConfigFile } from './config-file.js';
 import { EXIT, EXIT_CODE_TEXTS, exitCodeOf } from './exit-codes.js';
 import { renderError } from './render-error.js';
-import { resolveSettings, type Environment } from './resolve-settings.js';
+import { resolveSettings, type Environment, type Resolved } from './resolve-settings.js';
 import type { Shape, ValuesOf } from './setting.js';
 import { addSettingOptions, environmentOnlyHelp } from './setting-options.js';
 import { renderSettings, shownSettings } from './show-settings.js';
@@ -24,7 +24,12 @@ export interface ServiceCommand<S extends Shape> {
 }
 
 export type CommandOutcome<S extends Shape> =
-  | { readonly kind: 'run'; readonly values: ValuesOf<S> }
+  | {
+      readonly kind: 'run';
+      readonly values: ValuesOf<S>;
+      /** The values as they are now, if the configuration file has changed. Throws `invalid-config`. */
+      readonly readAgain: () => ValuesOf<S>;
+    }
   | { readonly kind: 'exit'; readonly code: number; readonly stdout: string; readonly stderr: string };
 
 /** `args` without the program's own name. `color`: of error messages. */
@@ -48,13 +53,14 @@ export function readServiceCommand<S extends Shape>(
   try {
     command.parse(args, { from: 'user' });
     const flags: Readonly<Record<string, unknown>> = command.opts();
-    const file = readConfigFile(flags['config'], env, KNOWN_SETTINGS);
-    const resolved = resolveSettings(spec.shape, { flags, env, file });
-    if (flags['showConfig'] !== true) return { kind: 'run', values: resolved.values };
+    const resolve = (): Resolved<S> =>
+      resolveSettings(spec.shape, { flags, env, file: readConfigFile(flags['config'], env, KNOWN_SETTINGS) });
+    const resolved = resolve();
+    if (flags['showConfig'] !== true) return { kind: 'run', values: resolved.values, readAgain: () => resolve().values };
     return { kind: 'exit', code: EXIT.ok, stdout: renderSettings(shownSettings(spec.shape, resolved)), stderr };
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
-      return { kind: 'exit', code: thrown.exitCode === 0 ? EXIT.ok : EXIT.usage, stdout, stderr };
+      return { kind: 'exit', code: thrown.exitCode === 0 ? EXIT.ok : EXIT.usage, stdout, stderr: redactUrlsIn(stderr) };
     }
     const error = toArmatureError(thrown);
     return { kind: 'exit', code: exitCodeOf(error.code), stdout, stderr: renderError(error, { color, debug: false }) };

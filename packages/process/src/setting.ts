@@ -7,7 +7,7 @@
  * command lines are visible to every user of the machine.
  */
 import { z } from 'zod';
-import type { ArmatureError, Result } from '@armature/kernel';
+import { redactUrl, STARS, type ArmatureError, type Result } from '@armature/kernel';
 
 export interface Setting<T> {
   /** Takes text or a JSON value. */
@@ -23,6 +23,8 @@ export interface Setting<T> {
   readonly help: string;
   /** Shown as stars. */
   readonly secret: boolean;
+  /** Holds URLs, whose credentials are shown as stars. */
+  readonly url: boolean;
   readonly fallback: T | undefined;
   readonly required: boolean;
 }
@@ -44,6 +46,7 @@ interface Spec {
   readonly envAliases?: readonly string[];
   readonly help: string;
   readonly secret?: boolean;
+  readonly url?: boolean;
 }
 
 function described<T>(kind: Kind<T>, spec: Spec, more: { fallback: T | undefined; required: boolean }): Setting<T> {
@@ -54,6 +57,7 @@ function described<T>(kind: Kind<T>, spec: Spec, more: { fallback: T | undefined
     envAliases: spec.envAliases ?? [],
     help: spec.help,
     secret: spec.secret ?? false,
+    url: spec.url ?? false,
     ...more,
   };
 }
@@ -71,6 +75,14 @@ export function optional<T>(kind: Kind<T>, spec: Spec): Setting<T | undefined> {
 /** Refused unless it is given. */
 export function required<T>(kind: Kind<T>, spec: Spec): Setting<T> {
   return described(kind, spec, { fallback: undefined, required: true });
+}
+
+/** A value of a setting, right or wrong, without what is secret in it. */
+export function shownValue({ secret, url }: Pick<Setting<unknown>, 'secret' | 'url'>, value: unknown): unknown {
+  if (secret) return STARS;
+  if (!url) return value;
+  // What is no text is a mistake in the configuration file, and may hold a URL all the same.
+  return redactUrl(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 // --- kinds of values --------------------------------------------------------------------------------------------------

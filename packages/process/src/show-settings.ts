@@ -1,6 +1,6 @@
 /** The effective configuration: every setting, its value, and where that came from. Secrets as stars, also inside URLs. */
 import { describeOrigin, type Resolved } from './resolve-settings.js';
-import type { Shape } from './setting.js';
+import { shownValue, type Shape } from './setting.js';
 
 export interface ShownSetting {
   readonly name: string;
@@ -9,14 +9,12 @@ export interface ShownSetting {
   readonly origin: string;
 }
 
-const STARS = '********';
-
 export function shownSettings<S extends Shape>(shape: S, resolved: Resolved<S>): ShownSetting[] {
   return Object.entries(shape).map(([name, one]) => {
     const value: unknown = resolved.values[name];
     return {
       name,
-      value: value === undefined ? undefined : one.secret ? STARS : redactUrls(value),
+      value: value === undefined ? undefined : shownValue(one, value),
       origin: describeOrigin(resolved.origins[name] ?? { kind: 'default' }),
     };
   });
@@ -29,13 +27,6 @@ export function renderSettings(shown: readonly ShownSetting[]): string {
   return words
     .map(([name, value, origin]) => `${name.padEnd(widths[0] ?? 0)}  ${value.padEnd(widths[1] ?? 0)}  ${origin}\n`)
     .join('');
-}
-
-/** `nats://user:password@host` and `nats://token@host` without what is before the `@`. */
-export function redactUrls(value: unknown): unknown {
-  return typeof value === 'string'
-    ? value.replaceAll(/((?:^|,)\s*(?:[a-z][a-z0-9+.-]*:\/\/)?)[^/@,\s]+@/gi, `$1${STARS}@`)
-    : value;
 }
 
 function wordOf(value: unknown): string {

@@ -23,6 +23,7 @@ import {
   type SweepTally,
 } from '@armature/repair';
 import type { Counter } from '@armature/runtime';
+import { busNotes } from './bus-notes.js';
 import { ReapCycle } from './reap-cycle.js';
 import { SERVER_VERSION, type ServerPorts } from './server-options.js';
 
@@ -146,7 +147,7 @@ export class AntiEntropyWorker {
   get notes(): readonly string[] {
     const notes: string[] = [];
     if (this.#participant.membership.view.cluster === undefined) notes.push('no node has told this worker of a cluster yet');
-    if (!this.#ports.bus.connected) notes.push('the message bus is disconnected');
+    notes.push(...busNotes(this.#ports.bus));
     return notes;
   }
 

@@ -1,7 +1,9 @@
 /** Why a node is not ready, in words for an operator. */
+import type { Bus } from '@armature/bus';
 import type { NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import type { StoreHealth } from '@armature/storage';
+import { busNotes } from './bus-notes.js';
 
 export interface NodeFacts {
   readonly node: NodeId;
@@ -13,10 +15,10 @@ export interface NodeFacts {
   readonly health: StoreHealth;
   /** What is wrong with the wall clock; see `ClockWatch.note`. */
   readonly clockNote: string | undefined;
-  readonly connected: boolean;
+  readonly bus: Pick<Bus, 'connected' | 'denials'>;
 }
 
-export function nodeNotes({ node, view, wasMember, storeNote, health, clockNote, connected }: NodeFacts): readonly string[] {
+export function nodeNotes({ node, view, wasMember, storeNote, health, clockNote, bus }: NodeFacts): readonly string[] {
   const notes: string[] = [];
   if (view.cluster === undefined) notes.push('the cluster has not been created yet');
   else if (!view.members.has(node)) notes.push(wasMember ? REMOVED : 'this node is not a member: armature cluster join');
@@ -26,7 +28,7 @@ export function nodeNotes({ node, view, wasMember, storeNote, health, clockNote,
     notes.push(`storage is failing: ${code}: ${message}${remedy === undefined ? '' : `. ${remedy}`}`);
   }
   if (clockNote !== undefined) notes.push(clockNote);
-  if (!connected) notes.push('the message bus is disconnected');
+  notes.push(...busNotes(bus));
   return notes;
 }
 

@@ -109,7 +109,7 @@ export class ArmatureNode {
       storeNote: identity.note,
       health: store.health(),
       clockNote: participant.clocks.note,
-      connected: this.#ports.bus.connected,
+      bus: this.#ports.bus,
     });
   }
 

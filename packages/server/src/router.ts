@@ -16,6 +16,7 @@ import {
   type Request,
 } from '@armature/protocol';
 import type { LinkAddress } from '@armature/bus';
+import { busNotes } from './bus-notes.js';
 import { servePlainApi } from './plain-api.js';
 import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
 import { describeService, leaveBus } from './service.js';
@@ -93,7 +94,7 @@ export class ArmatureRouter {
   get notes(): readonly string[] {
     const notes: string[] = [];
     if (this.participant.membership.view.cluster === undefined) notes.push('no node has told this router of a cluster yet');
-    if (!this.#ports.bus.connected) notes.push('the message bus is disconnected');
+    notes.push(...busNotes(this.#ports.bus));
     return notes;
   }
 

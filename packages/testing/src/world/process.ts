@@ -106,6 +106,7 @@ export class SimulatedProcess {
     };
     return {
       name: connection.name,
+      denials: connection.denials,
       get connected() {
         return connection.connected;
       },

@@ -50,6 +50,8 @@ export interface PutOptions {
   readonly meta?: Readonly<Record<string, string>>;
   /** 16 hex characters: the same for each repetition of one write, e.g. after an `unknown-outcome`. */
   readonly operation?: string;
+  /** An earlier call with this `operation` had an unknown outcome: look for what became of it before writing again. Costs a read. */
+  readonly repeated?: boolean;
 }
 
 export interface Written {
@@ -189,7 +191,9 @@ export class Bucket<T> {
     const operation = options.operation ?? toHex(this.#env.random.bytes(8));
     const write = { ...version, address: addressOfKey(this.name, key), context: options.context, operation, options: quorum };
     const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS + transferTimeMs(version.value.length);
-    const reply = await retrying(this.#env, timeoutMs, (leftMs) => this.#env.routing.write(write, leftMs));
+    const reply = await retrying(this.#env, timeoutMs, (leftMs, isUnsure) =>
+      this.#env.routing.write({ ...write, repeated: options.repeated === true || isUnsure }, leftMs),
+    );
     return { context: ReadContext.fromBytes(reply.context), receipt: reply.receipt };
   }
 

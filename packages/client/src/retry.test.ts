@@ -26,6 +26,20 @@ test('passing failures are tried again, four times in all; others are not', asyn
   expect(await outcomeOf('too-large')).toEqual({ outcome: 'too-large', attempts: 1 });
 });
 
+test('attempts after one that may have happened are told so', async () => {
+  const told: boolean[] = [];
+  const codes: readonly ErrorCode[] = ['overloaded', 'unknown-outcome', 'unavailable'];
+  const clock = new ManualClock();
+  const done = retrying({ clock, random: seededRandom(1) }, 10_000, (_leftMs, isUnsure) => {
+    told.push(isUnsure);
+    const code = codes[told.length - 1];
+    return code === undefined ? Promise.resolve() : Promise.reject(new ArmatureError(code, 'x'));
+  });
+  for (let i = 0; i < 100; i++) await clock.advance(10);
+  await done;
+  expect(told).toEqual([false, false, true, true]);
+});
+
 test('a write one attempt of which may have happened is unknown, however surely the later ones were refused', async () => {
   expect(await outcomeOf('unknown-outcome', 'overloaded')).toEqual({ outcome: 'done', attempts: 3 });
   const refused = await outcomeOf('unknown-outcome', 'overloaded', 'unavailable', 'bus-unavailable');

@@ -19,19 +19,19 @@ const MAX_ATTEMPTS = 4;
 const FIRST_BACKOFF_MS = 20;
 
 /**
- * Runs `attempt(leftMs)` until it succeeds, fails for good, or the time is up; rejects with the last error. Of a write, one attempt that may have happened makes
- * the whole unknown, whatever the later ones were answered: a refusal speaks for its own attempt only.
+ * Runs `attempt(leftMs, isUnsure)` until it succeeds, fails for good, or the time is up; rejects with the last error. Of a write, one attempt that may have
+ * happened makes the whole unknown, whatever the later ones were answered: a refusal speaks for its own attempt only. `isUnsure`: there was one.
  */
 export async function retrying<T>(
   env: { readonly clock: Clock; readonly random: Random },
   timeoutMs: number,
-  attempt: (leftMs: number) => Promise<T>,
+  attempt: (leftMs: number, isUnsure: boolean) => Promise<T>,
 ): Promise<T> {
   const deadlineMs = env.clock.monotonicMs() + timeoutMs;
   let isUnsure = false;
   for (let attempts = 1; ; attempts++) {
     try {
-      return await attempt(Math.max(1, deadlineMs - env.clock.monotonicMs()));
+      return await attempt(Math.max(1, deadlineMs - env.clock.monotonicMs()), isUnsure);
     } catch (thrown) {
       const error = toArmatureError(thrown);
       const pauseMs = backoffMs(env.random, attempts, error);

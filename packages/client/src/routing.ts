@@ -25,6 +25,8 @@ export interface ClientWrite {
   readonly value: Uint8Array;
   readonly meta: Meta;
   readonly options: WriteOptions;
+  /** An earlier attempt at this write may have been carried out. */
+  readonly repeated: boolean;
 }
 
 export interface ClientScan {

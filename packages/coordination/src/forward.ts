@@ -61,7 +61,7 @@ export async function forwardWrite(
       return await askWhileUp(
         env,
         node,
-        { ...write, ...standIn, ring: view.ringVersion },
+        { ...write, ...standIn, ...(maybeWritten ? { repeated: true } : {}), ring: view.ringVersion },
         isLast ? leftMs : Math.max(1, leftMs * ATTEMPT_SHARE, Math.min(leftMs, transferTimeMs(write.value.length))),
         others.slice(0, n),
       );

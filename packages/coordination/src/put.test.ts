@@ -189,6 +189,37 @@ describe('put', () => {
     expect(distinctSiblings(cluster.held(N1, 'k'))).toHaveLength(1);
   });
 
+  test('through another node that has not heard of the first, and says that it is a repetition: the first is found and counts', async () => {
+    const cluster = await TestCluster.open();
+    const operation = cluster.operation();
+    cluster.deliver = () => ({ lost: 'request' });
+    await failure(cluster.finish(write(cluster, { request: { operation }, timeoutMs: 50 }))); // N1 alone has it
+    cluster.deliver = () => ({});
+    const { dot } = await cluster.finish(write(cluster, { request: { operation, repeated: true }, at: N2, options: { w: 3 } }));
+    expect(cluster.held(N1, 'k').siblings.map((one) => one.dot)).toEqual([dot]);
+    for (const one of THREE) expect(cluster.held(one, 'k')).toEqual(cluster.held(N1, 'k'));
+  });
+
+  test('the same, where the first has been overwritten, and this node knows nothing of either: nothing is minted', async () => {
+    const cluster = await TestCluster.open();
+    const operation = cluster.operation();
+    cluster.deliver = ({ to: whom }) => (whom === N3 ? { lost: 'request' } : {});
+    await cluster.finish(write(cluster, { request: { operation } }));
+    await cluster.finish(write(cluster, { value: 'over it', request: { context: contextOf(cluster.held(N1, 'k')) } }));
+    cluster.deliver = () => ({});
+    const again = await cluster.finish(write(cluster, { request: { operation, repeated: true }, at: N3 }));
+    expect(again.dot).toBeUndefined();
+    for (const one of THREE) expect(cluster.values(one, 'k')).toEqual(['over it']);
+  });
+
+  test('a repetition whose owners do not answer is written all the same', async () => {
+    const cluster = await TestCluster.open();
+    cluster.deliver = ({ request }) => (request.kind === 'read' ? { lost: 'request' } : {});
+    const { dot } = await cluster.finish(write(cluster, { request: { repeated: true }, timeoutMs: 1_000 }));
+    expect(dot).toBeDefined();
+    expect(cluster.values(N2, 'k')).toEqual(['v']);
+  });
+
   test('minted twice, and deleted by one who knows one of the two: when the other comes, no reader is shown it', async () => {
     const cluster = await TestCluster.open();
     const operation = cluster.operation();

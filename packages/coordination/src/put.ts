@@ -19,10 +19,12 @@ import {
 } from '@armature/protocol';
 import type { HintStore, MintRequest, MintResult, Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
-import type { Dot, VersionSet } from '@armature/versioning';
+import { encodeVersionSet, knowsOperation, type Dot, type VersionSet } from '@armature/versioning';
 import { DurableCopy } from './durable-copy.js';
 import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
+import { LARGE_WRITE_BYTES } from './joined-writes.js';
 import { unknownOutcome } from './forward.js';
+import { get } from './get.js';
 import {
   allAnswered,
   hasAnswered,
@@ -56,8 +58,13 @@ export interface MintingEnv extends CoordinationEnv {
   readonly hints: Pick<HintStore, 'mint' | 'merge'>;
 }
 
+/** Share of the time left that is spent on looking for an earlier attempt, each time. */
+const LOOK_SHARE = 0.25;
+
 export interface PutRequest extends MintRequest {
   readonly options: WriteOptions;
+  /** An earlier attempt may have been carried out: the owners are asked for it first. */
+  readonly repeated?: boolean | undefined;
   /** From now. */
   readonly timeoutMs: number;
 }
@@ -81,7 +88,8 @@ export async function put(env: MintingEnv, request: PutRequest): Promise<PutResu
   const bucket = durableEnough(request.bucket, quorum.value);
   const letGo = env.inHand.hold(request.address);
   try {
-    const { minted, standIn } = await mintUnderOneRing(env, { ...request, bucket, deadlineMs }, quorum.value);
+    const earlier = request.repeated === true ? await earlierAttempt(env, request, deadlineMs) : undefined;
+    const { minted, standIn } = await mintUnderOneRing(env, { ...request, bucket, deadlineMs }, quorum.value, earlier);
     const state = await replicate(env, { address: request.address, bucket, minted, standIn, quorum: quorum.value, deadlineMs });
     const replicas = putReplicas(state);
     if (state.verdict === 'written') return { set: minted.set, dot: minted.dot, receipt: { coordinator: env.self, replicas } };
@@ -99,12 +107,14 @@ async function mintUnderOneRing(
   env: MintingEnv,
   request: MintRequest,
   quorum: WriteQuorum,
+  earlier: Uint8Array | undefined,
 ): Promise<{ minted: MintResult; standIn: StandIn | undefined }> {
   for (let attempt = 1; ; attempt++) {
     const view = env.view();
     const placement = view.placement(request.address, quorum.n);
     checkEnoughReplicas(placement, quorum);
     const standIn = placement.owners.includes(env.self) ? undefined : { node: env.self, owner: absentOwner(env, placement) };
+    if (earlier !== undefined) await take(env, standIn, request, earlier);
     const fenced = { ...request, stillValid: () => env.view().ringVersion === view.ringVersion };
     try {
       return {
@@ -115,6 +125,34 @@ async function mintUnderOneRing(
       if (toArmatureError(thrown).code !== 'stale-ring' || attempt === MAX_RING_RETRIES) throw thrown;
     }
   }
+}
+
+/**
+ * What the owners hold of the key, where an earlier attempt at this write is part of it. A repetition that reaches another node than the first attempt would
+ * be minted a second time there, under a second dot; once the first is overwritten, the second may come back as a sibling (decision 0008).
+ * Undefined where nobody who answers in time knows of an attempt.
+ */
+async function earlierAttempt(env: MintingEnv, request: PutRequest, deadlineMs: number): Promise<Uint8Array | undefined> {
+  const { address, bucket, operation, value } = request;
+  // Of a large value no more copies are asked for than a read needs: each crosses the network.
+  const quorums = value.length < LARGE_WRITE_BYTES ? (['all', 'default'] as const) : (['default'] as const);
+  for (const r of quorums) {
+    const timeoutMs = (deadlineMs - env.clock.monotonicMs()) * LOOK_SHARE;
+    try {
+      const { set } = await get(env, { address, bucket, options: { r, pr: 'default' }, timeoutMs });
+      return knowsOperation(set, operation) ? encodeVersionSet(set) : undefined;
+    } catch (thrown) {
+      env.log.debug({ err: toArmatureError(thrown), r }, 'not enough owners say whether the write has been carried out before');
+    }
+  }
+  return undefined;
+}
+
+/** Into what this node mints from, so that the mint finds the operation there and is answered with its dot. */
+function take(env: MintingEnv, standIn: StandIn | undefined, { address, bucket }: MintRequest, set: Uint8Array): Promise<void> {
+  return standIn === undefined
+    ? env.replica.merge(address, set, bucket, bucket.durability)
+    : env.hints.merge(standIn.owner, address, set, bucket, bucket.durability);
 }
 
 /** A write that can never meet its quorum is not begun: it would stay on some replicas, and surface, for nothing. */

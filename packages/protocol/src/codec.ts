@@ -76,7 +76,9 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
       break;
     case 'write':
       w.varint(m.ring).binary(m.address).blob(m.context).rawHex(m.operation);
-      w.u8((m.tombstone ? 1 : 0) | (m.options.returnContext ? 2 : 0) | (m.standIn === true ? 4 : 0));
+      w.u8(
+        (m.tombstone ? 1 : 0) | (m.options.returnContext ? 2 : 0) | (m.standIn === true ? 4 : 0) | (m.repeated === true ? 8 : 0),
+      );
       w.u8(quorumWordToByte(m.options.w)).u8(quorumWordToByte(m.options.pw)).u8(quorumWordToByte(m.options.dw));
       w.blob(m.value);
       encodeMeta(w, m.meta);
@@ -141,7 +143,7 @@ export function decodeRequest(r: ByteReader): Request {
       const context = r.blob();
       const operation = r.rawHex(8);
       const flags = r.u8();
-      if (flags > 7) throw new DecodeError(`write flags ${flags}`);
+      if (flags > 15) throw new DecodeError(`write flags ${flags}`);
       const options = {
         w: quorumWordFromByte(r.u8()),
         pw: quorumWordFromByte(r.u8()),
@@ -160,7 +162,11 @@ export function decodeRequest(r: ByteReader): Request {
         meta: decodeMeta(r),
         options,
       };
-      return (flags & 4) === 0 ? write : { ...write, standIn: true };
+      return {
+        ...write,
+        ...((flags & 4) === 0 ? {} : { standIn: true }),
+        ...((flags & 8) === 0 ? {} : { repeated: true }),
+      };
     }
     case 'scan':
       return { kind, bucket: readBucket(r.text()), cursor: r.binary(), limit: r.varint(), withValues: decodeFlag(r) };

@@ -141,6 +141,8 @@ export interface WriteRequest {
   readonly options: WriteOptions;
   /** None of the owners can be reached: mint it as a fallback, and keep it as a hint. */
   readonly standIn?: boolean;
+  /** An earlier attempt at this write may have been carried out, at another node perhaps: the owners are asked for it before this one is minted. */
+  readonly repeated?: boolean;
 }
 
 export interface WriteReply {

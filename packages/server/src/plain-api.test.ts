@@ -217,6 +217,14 @@ test.each([
   ['a quorum beyond N', 'get.default.k', { 'Armature-R': '4' }, '400', 'invalid-argument'],
   ['a forged context', 'put.default.k', { 'Armature-Context': 'AAAA' }, '412', 'invalid-context'],
   ['a malformed operation', 'put.default.k', { 'Armature-Operation': 'x' }, '400', 'invalid-argument'],
+  ['a repetition of nothing', 'put.default.k', { 'Armature-Repeated': 'true' }, '400', 'invalid-argument'],
+  [
+    'a repetition that is neither true nor false',
+    'put.default.k',
+    { 'Armature-Operation': '00112233445566aa', 'Armature-Repeated': 'yes' },
+    '400',
+    'invalid-argument',
+  ],
   ['a malformed timeout', 'put.default.k', { 'Armature-Timeout-Ms': 'soon' }, '400', 'invalid-argument'],
 ])('%s is answered with a service error and a code', async (_what, subject, headers, status, code) => {
   const answer = await request(subject, 'v', headers);

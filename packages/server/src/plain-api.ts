@@ -16,7 +16,7 @@ import type { Clock, Logger } from '@armature/runtime';
 import { answerError, answerFetched, answerNotFound, answerWritten, liveOf } from './plain-answer.js';
 import type { Verb } from './plain-headers.js';
 import { metaOfHeaders } from './plain-meta.js';
-import { operationOf, quorumOf, readRequest, type PlainRequest } from './plain-request.js';
+import { isRepeated, operationOf, quorumOf, readRequest, type PlainRequest } from './plain-request.js';
 import { SERVER_VERSION, type ServerOptions } from './server-options.js';
 
 export interface PlainApiParts {
@@ -112,6 +112,7 @@ function write(parts: PlainApiParts, request: PlainRequest, context: Uint8Array,
       address,
       context,
       operation: operationOf(headers) ?? toHex(parts.random.bytes(8)),
+      repeated: isRepeated(headers),
       tombstone,
       value: tombstone ? EMPTY_BYTES : payload,
       meta: metaOfHeaders(headers.meta),

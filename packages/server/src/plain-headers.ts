@@ -26,6 +26,7 @@ const TAKEN_BY = {
   'Armature-PW': WRITES,
   'Armature-DW': WRITES,
   'Armature-Operation': WRITES,
+  'Armature-Repeated': WRITES,
 } as const satisfies Record<string, readonly Verb[]>;
 
 export type RequestHeader = keyof typeof TAKEN_BY;

@@ -58,6 +58,16 @@ export function operationOf(headers: RequestHeaders): string | undefined {
   );
 }
 
+/** Whether the writer says that an earlier attempt at this write may have been carried out. */
+export function isRepeated(headers: RequestHeaders): boolean {
+  const text = headers.get('Armature-Repeated');
+  if (text === undefined) return false;
+  if (headers.get('Armature-Operation') === undefined)
+    throw invalid('Armature-Repeated without Armature-Operation', 'Send the Armature-Operation of the earlier attempt, too.');
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw invalid(`Armature-Repeated is ${JSON.stringify(text.slice(0, 40))}`, 'Give true or false.');
+}
+
 /**
  * Bucket and key, from the subject or else from headers. The server of the bus checks who may use which subject, so what stands there cannot be taken
  * back by a header.

@@ -323,6 +323,11 @@ export function findOperation(set: VersionSet, operation: OperationId): Sibling 
   return set.siblings.find(({ version }) => version.operation === operation);
 }
 
+/** Whether the set shows that the operation has taken place, be it superseded since. */
+export function knowsOperation(set: VersionSet, operation: OperationId): boolean {
+  return findOperation(set, operation) !== undefined || isSuperseded(set.superseded, operation);
+}
+
 /** Versions stored, tombstones, doubles and repetitions included. */
 export function countSiblings(set: VersionSet): number {
   return set.siblings.length;

@@ -91,7 +91,7 @@ async function put(
   }
   const operation = options.operation ?? toHex(systemRandom().bytes(8));
   const written = await target
-    .put(keyBytes, value, { context, meta, operation, ...writeQuorumsOf(options) })
+    .put(keyBytes, value, { context, meta, operation, repeated: options.operation !== undefined, ...writeQuorumsOf(options) })
     .catch((thrown: unknown) => {
       throw withRepeatRemedy(toArmatureError(thrown), operation, explicit !== undefined || options.blind === true);
     });

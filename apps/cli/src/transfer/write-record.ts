@@ -52,14 +52,14 @@ export class RecordWriter {
     const context: ReadContext | undefined = blind ? undefined : (await this.#repeating(() => reader.read(key))).context;
     for (const { bytes, meta } of values) {
       const operation = toHex(random.bytes(8));
-      await this.#repeating(() => reader.put(key, bytes, { context, meta, operation }));
+      await this.#repeating((repeated) => reader.put(key, bytes, { context, meta, operation, repeated }));
     }
   }
 
-  async #repeating<T>(step: () => Promise<T>): Promise<T> {
+  async #repeating<T>(step: (repeated: boolean) => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await step();
+        return await step(attempt > 0);
       } catch (thrown) {
         if (attempt >= this.#options.retries || !toArmatureError(thrown).retryable) throw thrown;
         this.#repeated++;

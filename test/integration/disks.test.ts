@@ -127,6 +127,26 @@ describe('a disk that is full', () => {
   });
 });
 
+test('a data directory that is removed under a running node: not ready, no write is called durable, and after a restart it is filled again', async () => {
+  const running = (cluster = await ProcessCluster.start({ partitionCount: 16, routers: [] }));
+  const client = await connected(running, { routing: 'direct' });
+  const bucket = client.bucket('default', { codec: utf8 });
+  for (let i = 0; i < 20; i++) await bucket.put(`before ${i}`, 'x', { w: 3 });
+  const directory = join(running.directory, 'n2');
+  for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true });
+  await expect.poll(() => readiness(running, 'n2'), { timeout: 60_000 }).toMatchObject({ ready: false });
+  expect((await readiness(running, 'n2')).notes.join()).toMatch(/storage-failed: .*removed or replaced/);
+  expect((await client.admin.member('n2' as NodeId)).status).toMatchObject({ ready: false, storage: { healthy: false } });
+  for (let i = 0; i < 20; i++) {
+    const { receipt } = await bucket.put(`after ${i}`, 'x');
+    expect(receipt.replicas.filter(({ node, outcome }) => (node as string) === 'n2' && outcome === 'durable')).toEqual([]);
+  }
+  await running.terminate('n2');
+  await running.restart('n2');
+  const audit = await expectReplicasEqual(running);
+  expect(audit.keys).toBe(40);
+});
+
 describe('a disk that loses bytes', () => {
   const KEYS = 1_000;
   const valueOf = (key: number): string => `${key}:${toHex(seededRandom(`value ${key}`).bytes(500))}`;
@@ -225,12 +245,12 @@ describe('a disk that loses bytes', () => {
       await expect(running.untilReady('n1')).rejects.toThrow('n1 is not ready');
       return readFileSync(running.logFile('n1'), 'utf8').slice(length);
     };
-    expect(await refusal()).toMatch(/is corrupt: [\s\S]*try: .*new name[\s\S]*code: storage-corrupt/);
+    expect(await refusal()).toMatch(/is corrupt: [\s\S]*try: .*empty one[\s\S]*code: storage-corrupt/);
     writeFileSync(table!, content);
     await running.restart('n1');
     expect((await bucket.get('k7', { r: 1 }))?.value).toBe('x');
     await running.terminate('n1');
     writeFileSync(join(running.directory, 'n1', 'level', 'CURRENT'), 'garbage\n');
-    expect(await refusal()).toMatch(/is corrupt: [\s\S]*try: .*new name[\s\S]*code: storage-corrupt/);
+    expect(await refusal()).toMatch(/is corrupt: [\s\S]*try: .*empty one[\s\S]*code: storage-corrupt/);
   });
 });

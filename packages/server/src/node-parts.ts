@@ -15,6 +15,7 @@ import {
   type MintRequest,
   type MintResult,
 } from '@armature/replica';
+import { repeat, type Clock, type Timer } from '@armature/runtime';
 import { Store } from '@armature/storage';
 import { Departure } from './departure.js';
 import { discard } from './discard.js';
@@ -101,6 +102,14 @@ export function followView({ transfers, synchronisation, departure }: NodeParts)
   transfers.follow();
   synchronisation.follow();
   departure.follow();
+}
+
+/** How long a data directory that was removed may go unnoticed. */
+const PROBE_MS = 10_000;
+
+/** Has the store look again and again whether what it opened is still there. Undefined where the engine notices by itself. */
+export function probeStore({ store }: Pick<NodeParts, 'store'>, clock: Clock): Timer | undefined {
+  return store.isProbed ? repeat(clock, PROBE_MS, () => store.probe()) : undefined;
 }
 
 function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation): NodeParts {

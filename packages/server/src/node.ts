@@ -10,8 +10,9 @@ import type { LinkSender, RunningService } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
 import type { NodeStatus, PullReply, PullRequest, Reply, Request } from '@armature/protocol';
 import { pullPage } from '@armature/replica';
+import type { Timer } from '@armature/runtime';
 import { nodeNotes } from './node-notes.js';
-import { followView, openNodeParts, type NodeParts } from './node-parts.js';
+import { followView, openNodeParts, probeStore, type NodeParts } from './node-parts.js';
 import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
 import { describeService, leaveBus } from './service.js';
@@ -22,6 +23,7 @@ export class ArmatureNode {
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   #service: RunningService | undefined;
+  #probing: Timer | undefined;
 
   private constructor(options: NodeOptions, ports: NodePorts, parts: NodeParts) {
     this.options = options;
@@ -48,6 +50,7 @@ export class ArmatureNode {
     });
     await identity.confirm();
     hintDelivery.start();
+    node.#probing = probeStore(parts, ports.clock);
     node.#service = await ports.bus.serve(describeService('node', options, options.node, () => node.status()));
     return node;
   }
@@ -80,7 +83,11 @@ export class ArmatureNode {
       pendingPartitions: participant.membership.view.pendingFor(this.options.node).length,
       transfers: transfers.status,
       hintBytes: this.hintBytes,
-      storage: { engine: engine.name, healthy: store.health().status === 'ok', sizeBytes: await engine.sizeBytes() },
+      storage: {
+        engine: engine.name,
+        healthy: store.health().status === 'ok',
+        sizeBytes: await engine.sizeBytes().catch(() => 0),
+      },
       actor: epoch.current,
       clock: participant.clocks.standing,
     };
@@ -90,6 +97,7 @@ export class ArmatureNode {
   async stop(): Promise<void> {
     const { identity, transfers, departure, hintDelivery, slices, synchronisation, participant, store, epoch } = this.#parts;
     for (const part of [identity, transfers, departure, hintDelivery, slices, synchronisation]) part.stop();
+    this.#probing?.cancel();
     await leaveBus(participant, this.#service === undefined ? [] : [this.#service], this.#ports.clock, this.options);
     try {
       await store.sync();

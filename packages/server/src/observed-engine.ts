@@ -12,6 +12,7 @@ export function observedEngine(engine: Engine, foreground: ForegroundWatch): Eng
     write: (batch, options) => engine.write(batch, options),
     range: (query) => engine.range(query),
     sync: () => engine.sync(),
+    probe: engine.probe?.bind(engine),
     sizeBytes: () => engine.sizeBytes(),
     close: () => engine.close(),
   };

@@ -1,6 +1,6 @@
 import { execFileSync, fork } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom, toHex, type BinaryString } from '@armature/kernel';
@@ -154,6 +154,75 @@ describe('data directory', () => {
     holder.kill('SIGKILL');
     await gone;
     await openAt(directory);
+  });
+});
+
+describe('a data directory that is removed under the running node', () => {
+  const gone = { code: 'storage-failed', message: containing('removed or replaced'), remedy: containing('restart') };
+
+  test.each([
+    ['all of it', (directory: string) => rm(directory, { recursive: true })],
+    ['what is in it', (directory: string) => rm(join(directory, 'level'), { recursive: true })],
+    [
+      'the files of the database',
+      async (directory: string) => {
+        const database = join(directory, 'level');
+        for (const name of await readdir(database)) await rm(join(database, name));
+      },
+    ],
+    [
+      'the logs',
+      async (directory: string) => {
+        const database = join(directory, 'level');
+        for (const name of await readdir(database)) if (name.endsWith('.log')) await rm(join(database, name));
+      },
+    ],
+    [
+      'and an older copy put there',
+      async (directory: string) => {
+        await cp(directory, `${directory}.copy`, { recursive: true });
+        await rm(directory, { recursive: true });
+        await rename(`${directory}.copy`, directory);
+      },
+    ],
+  ])('%s: the next probe fails, and from then on nothing is said to be stored', async (_, remove) => {
+    const directory = fresh();
+    const engine = await openAt(directory);
+    await engine.write([put('a', '1')], { sync: true });
+    await engine.probe?.();
+    await remove(directory);
+    await expect(engine.probe?.()).rejects.toMatchObject(gone);
+    for (const sync of [true, false]) await expect(engine.write([put('b', '2')], { sync })).rejects.toMatchObject(gone);
+  });
+
+  test('put back as it was: the node goes on', async () => {
+    const directory = fresh();
+    const engine = await openAt(directory);
+    await engine.write([put('a', '1')], { sync: true });
+    await rename(directory, `${directory}.aside`);
+    await expect(engine.probe?.()).rejects.toMatchObject(gone);
+    await rename(`${directory}.aside`, directory);
+    await engine.probe?.();
+    await engine.write([put('b', '2')], { sync: true });
+    await engine.close();
+    const again = await openAt(directory);
+    expect(text(await again.get(key('b')))).toBe('2');
+  });
+
+  test('found out by a sync before it is by a probe: it fails too', async () => {
+    const directory = fresh();
+    const engine = await openAt(directory);
+    await engine.write([put('a', '1')], { sync: false });
+    for (const name of await readdir(join(directory, 'level'))) await rm(join(directory, 'level', name));
+    await expect(engine.sync()).rejects.toMatchObject(gone);
+  });
+
+  test('a probe of a database that grows and compacts finds it every time', async () => {
+    const engine = await openAt(fresh(), { writeBufferBytes: 64 * 1024 });
+    for (let i = 0; i < 60; i++) {
+      await engine.write([put(`k${i}`, seededRandom(i).bytes(20_000))], { sync: false });
+      await engine.probe?.();
+    }
   });
 });
 

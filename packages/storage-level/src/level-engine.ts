@@ -25,7 +25,7 @@
  */
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { assert, toBinaryString, toHex, type BinaryString } from '@armature/kernel';
+import { assert, type ArmatureError, toBinaryString, toHex, type BinaryString } from '@armature/kernel';
 import {
   keyAfter,
   type Engine,
@@ -40,6 +40,7 @@ import { databasePath, foreignFiles, inspectDirectory, stampDirectory, syncDirec
 import { MARK_KEY } from './durability-mark.js';
 import { corruptError, isDamage, isMissing, levelError } from './level-errors.js';
 import { LevelHandle, type Database } from './level-handle.js';
+import { displacedError, Place } from './place.js';
 import { seal, unseal } from './sealed-value.js';
 
 export interface LevelEngineOptions {
@@ -72,7 +73,7 @@ export async function openLevelEngine(options: LevelEngineOptions): Promise<Engi
     writeBufferBytes: options.writeBufferBytes ?? 64 * MIB,
     blockCacheBytes: options.blockCacheBytes ?? 32 * MIB,
   });
-  const engine = new LevelEngine(directory, handle);
+  const engine = new LevelEngine(directory, handle, await Place.of(databasePath(directory)));
   if (stamped) return engine;
   try {
     const anything = await engine.range({ start: '' as BinaryString, limit: 1 });
@@ -91,12 +92,16 @@ class LevelEngine implements Engine {
   readonly #handle: LevelHandle;
   /** Writes go one after the other: nothing is appended behind a record that failed, and the store groups them anyway. */
   #lastWrite: Promise<unknown> = Promise.resolve();
+  readonly #place: Place;
+  /** Why nothing is written: the database is not where it was. */
+  #displaced: ArmatureError | undefined;
   /** Whether all that was written is on stable storage, which the next batch says (`durability-mark.ts`). */
   #isDurable = false;
 
-  constructor(directory: string, handle: LevelHandle) {
+  constructor(directory: string, handle: LevelHandle, place: Place) {
     this.#directory = directory;
     this.#handle = handle;
+    this.#place = place;
   }
 
   get(key: BinaryString): Uint8Array | undefined | Promise<Uint8Array | undefined> {
@@ -131,9 +136,9 @@ class LevelEngine implements Engine {
     await lastWrite;
     await this.#handle.use('read', async () => {
       const path = databasePath(this.#directory);
-      for (const name of await readdir(path)) {
-        if (name.endsWith('.log')) await syncFile(join(path, name));
-      }
+      const logs = (await readdir(path)).filter((name) => name.endsWith('.log'));
+      if (logs.length === 0) throw displacedError(path);
+      for (const name of logs) await syncFile(join(path, name));
       await syncDirectory(path);
     });
     if (lastWrite === this.#lastWrite) this.#isDurable = true;
@@ -145,6 +150,16 @@ class LevelEngine implements Engine {
       const sizes = await Promise.all((await readdir(path)).map((name) => sizeOf(join(path, name))));
       return sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
     });
+  }
+
+  async probe(): Promise<void> {
+    try {
+      await this.#place.check();
+      this.#displaced = undefined;
+    } catch (thrown) {
+      this.#displaced = levelError(thrown, this.#directory);
+      throw this.#displaced;
+    }
   }
 
   async close(): Promise<void> {
@@ -163,6 +178,7 @@ class LevelEngine implements Engine {
   }
 
   async #write(batch: readonly StorageOperation[], options: WriteOptions): Promise<void> {
+    if (this.#displaced !== undefined) throw this.#displaced;
     await this.#handle.use('write', async (database) => {
       const chained = database.batch();
       if (this.#isDurable) chained.del(MARK_KEY);

@@ -58,7 +58,7 @@ export class LevelHandle {
     await checkDatabase(databasePath(options.directory));
     // Made only now: a new database opens itself at the end of the turn.
     const handle = new LevelHandle(options);
-    await handle.#open();
+    await handle.#open({ createIfMissing: true });
     return handle;
   }
 
@@ -124,7 +124,8 @@ export class LevelHandle {
       await this.#idle();
       await this.#database.close();
       await checkDatabase(databasePath(directory));
-      await this.#open();
+      // A database that has been removed is not to be made anew: the node would go on with an empty one.
+      await this.#open({ createIfMissing: false });
       this.#state = 'open';
     } catch (thrown) {
       if (this.#state === 'reopening') this.#state = 'down';
@@ -134,9 +135,9 @@ export class LevelHandle {
     }
   }
 
-  async #open(): Promise<void> {
+  async #open(options: { readonly createIfMissing: boolean }): Promise<void> {
     try {
-      await this.#database.open();
+      await this.#database.open(options);
     } catch (thrown) {
       throw levelError(thrown, this.#options.directory);
     }

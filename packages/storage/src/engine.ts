@@ -84,6 +84,11 @@ export interface Engine {
   range(query: RangeQuery): Promise<RangePage>;
   /** Resolves when everything whose write resolved before the call is on stable storage. */
   sync(): Promise<void>;
+  /**
+   * Rejects when what was opened is not there any more, though no call has failed; from then on every write is refused, until a probe finds it again. Asked
+   * every few seconds. Left out by engines that notice it without being asked.
+   */
+  probe?: (() => Promise<void>) | undefined;
   /** Approximate bytes occupied. Meant for a scrape or a status page, not for each request. */
   sizeBytes(): Promise<number>;
   /** Waits for calls under way. Idempotent. */

@@ -42,6 +42,7 @@ export function faultyEngine(engine: Engine, plan: FaultPlan): Engine {
       run({ kind: 'write', batch, sync: options.sync }, () => engine.write(batch, options)),
     range: (query: RangeQuery) => run<RangePage>({ kind: 'range', query }, () => engine.range(query)),
     sync: () => run({ kind: 'sync' }, () => engine.sync()),
+    probe: engine.probe?.bind(engine),
     sizeBytes: () => engine.sizeBytes(),
     close: () => engine.close(),
   };

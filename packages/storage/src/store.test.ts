@@ -1,4 +1,4 @@
-import { type ArmatureError, type BinaryString } from '@armature/kernel';
+import { ArmatureError, type BinaryString } from '@armature/kernel';
 import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
 import {
@@ -373,6 +373,34 @@ describe('failing commits', () => {
     unsubscribe();
     await r.clock.advance(1000);
     expect(heard).toHaveLength(3);
+  });
+
+  test('probe: while the engine does not find what it opened, the store is failing, whatever commits say; the log has each once', async () => {
+    const clock = new ManualClock();
+    const { log, entries } = recordingLog();
+    let gone: ArmatureError | undefined;
+    const engine: Engine = {
+      ...new MemoryDisk().open(),
+      write: () => Promise.resolve(),
+      probe: () => (gone === undefined ? Promise.resolve() : Promise.reject(gone)),
+    };
+    const store = new Store({ engine, clock, log });
+    expect(store.isProbed).toBe(true);
+    await store.probe();
+    expect(store.health()).toEqual({ status: 'ok' });
+    gone = new ArmatureError('storage-failed', 'the directory was removed');
+    const sinceMs = clock.nowMs();
+    await store.probe();
+    await clock.advance(1_000);
+    await store.probe();
+    const written = store.write([put('a', '1')], 'os');
+    await clock.advance(0);
+    await written;
+    expect(store.health()).toEqual({ status: 'failing', error: gone, sinceMs });
+    gone = undefined;
+    await store.probe();
+    expect(store.health()).toEqual({ status: 'ok' });
+    expect(entries.map(({ message }) => message)).toEqual(['the storage is gone', 'the storage is there again']);
   });
 
   test('health and log: failing since the first failure, ok again after a commit, one entry each', async () => {

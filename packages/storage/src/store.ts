@@ -41,10 +41,15 @@ export interface StoreOptions {
  */
 export const DEFAULT_BUFFER_FLUSH_MS = 1_000;
 
-export type StoreHealth =
-  | { readonly status: 'ok' }
-  /** Commits fail since `sinceMs` (wall clock, ms since the Unix epoch); `error` is the latest. */
-  | { readonly status: 'failing'; readonly error: ArmatureError; readonly sinceMs: number };
+export type StoreHealth = { readonly status: 'ok' } | FailingStore;
+
+interface FailingStore {
+  readonly status: 'failing';
+  /** The latest. */
+  readonly error: ArmatureError;
+  /** Since when commits fail, or the storage is gone: wall clock, ms since the Unix epoch. */
+  readonly sinceMs: number;
+}
 
 const MIB = 1024 * 1024;
 
@@ -61,7 +66,10 @@ export class Store {
   readonly #listeners = new Set<(failure: CommitFailure) => void>();
   /** Engine reads under way; one that a commit overtakes is taken out, so that its answer is neither shared nor cached. */
   readonly #loading = new Map<BinaryString, Promise<Uint8Array | undefined>>();
+  /** Of commits. */
   #health: StoreHealth = { status: 'ok' };
+  /** Set while the engine does not find what it opened. */
+  #displaced: FailingStore | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: StoreOptions) {
@@ -90,7 +98,7 @@ export class Store {
       bufferBytes: () => this.#queue.buffer.sizeBytes,
       bufferObjects: () => this.#queue.buffer.size,
       cacheBytes: () => this.#cache.sizeBytes,
-      failing: () => (this.#health.status === 'failing' ? 1 : 0),
+      failing: () => (this.health().status === 'failing' ? 1 : 0),
     });
   }
 
@@ -192,7 +200,25 @@ export class Store {
   }
 
   health(): StoreHealth {
-    return this.#health;
+    return this.#displaced ?? this.#health;
+  }
+
+  /** Whether anything has to be probed. */
+  get isProbed(): boolean {
+    return this.#engine.probe !== undefined;
+  }
+
+  /** Asks the engine whether what it opened is still there; the answer is in `health`. Never rejects. */
+  async probe(): Promise<void> {
+    if (this.#closing !== undefined) return;
+    const error = await this.#engine.probe?.().then(() => undefined, toArmatureError);
+    if (error === undefined) {
+      if (this.#displaced !== undefined) this.#log.info({ engine: this.#engine.name }, 'the storage is there again');
+      this.#displaced = undefined;
+      return;
+    }
+    if (this.#displaced === undefined) this.#log.error({ err: error, engine: this.#engine.name }, 'the storage is gone');
+    this.#displaced = { status: 'failing', error, sinceMs: this.#displaced?.sinceMs ?? this.#clock.nowMs() };
   }
 
   /** What is accepted and not yet stored, as a share of what may be: at 1, writes are refused as `overloaded`. */

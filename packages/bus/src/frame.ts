@@ -9,6 +9,7 @@
  *                request   id u32, timeout in ms u32, body        reply   id u32, body
  *                error     id u32, error (see remote-error.ts)    one-way body
  *                fragment  message u32, index u32, count u32, bytes
+ *                received  message u32, index u32: of a fragment that has come
  *
  * The header up to the address keeps its shape in every version, so that a frame that cannot be understood can be refused
  * in a way its sender understands. Record lengths frame the records: what is malformed in one costs no other.
@@ -20,7 +21,7 @@ import type { SendTime } from './frame-age.js';
 export const FRAME_MAGIC = 0xa7;
 export const PROTOCOL_VERSION = 3;
 
-export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5 } as const;
+export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5, received: 6 } as const;
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 
 /** Bytes of a record before its content: kind and length. */
@@ -83,6 +84,7 @@ export interface RecordVisitor<C> {
   error(context: C, id: number, body: ByteReader): void;
   oneWay(context: C, body: ByteReader): void;
   fragment(context: C, message: number, index: number, count: number, bytes: Uint8Array): void;
+  received(context: C, message: number, index: number): void;
   malformed(context: C, reason: string): void;
 }
 
@@ -124,6 +126,9 @@ export function readRecord<C>(kind: number, content: ByteReader, visitor: Record
         break;
       case RECORD.fragment:
         visitor.fragment(context, content.u32(), content.u32(), content.u32(), content.rest());
+        break;
+      case RECORD.received:
+        visitor.received(context, content.u32(), content.u32());
         break;
       default:
         visitor.malformed(context, `unknown record kind ${kind}`);

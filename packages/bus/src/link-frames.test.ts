@@ -61,6 +61,7 @@ function outsider() {
       error: (_, id, body) => void back.push({ id, text: `error ${body.text()}` }),
       oneWay: ignore,
       fragment: ignore,
+      received: ignore,
       malformed: ignore,
     };
     readRecords(reader, visitor, undefined);
@@ -264,6 +265,38 @@ describe('frames: large messages', () => {
     void a.request(at('b'), filled(10), SECOND);
     await bench.turns();
     expect(order).toEqual([10, 2_000_000]);
+  });
+
+  test('no more than a window is under way to a peer that stands still; small messages still go out, and nothing is lost', async () => {
+    const bench = new LinkBench();
+    bench.tap();
+    const [a, b] = [bench.open('a', { fragmentWindowBytes: 600_000 }), bench.open('b')];
+    b.serve((message) => message);
+    bench.broker.network.shape((source) => (source === 'b' ? 20 * SECOND : 0));
+    const large = watch(a.request(at('b'), filled(2_000_000), 120 * SECOND));
+    const sentBytes = (): number => bench.frames.reduce((sum, { payload }) => sum + payload.length, 0);
+    await bench.clock.advance(2 * SECOND);
+    expect(sentBytes()).toBeLessThan(600_000);
+    const small = watch(a.request(at('b'), note('small'), 60 * SECOND));
+    await bench.clock.advance(1);
+    expect(b.stats.framesIn).toBe(3);
+    await bench.clock.advance(4 * SECOND);
+    expect(sentBytes()).toBeGreaterThan(600_000);
+    expect(sentBytes()).toBeLessThan(1_200_000);
+    await bench.clock.advance(100 * SECOND);
+    expect(textOf(small.value as Note)).toBe('small');
+    expect(large.value?.bytes.length).toBe(2_000_000);
+  });
+
+  test('words of what was received may be lost: a later one speaks for them, and if none comes it goes on all the same', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a', { fragmentWindowBytes: 600_000 }), bench.open('b')];
+    b.serve(() => note('done'));
+    let n = 0;
+    bench.broker.network.shape((source) => (source === 'b' && ++n <= 3 ? 'lost' : 0));
+    const seen = watch(a.request(at('b'), filled(3_000_000), 60 * SECOND));
+    await bench.clock.advance(30 * SECOND);
+    expect(textOf(seen.value as Note)).toBe('done');
   });
 
   test('above the limit of a link: too-large at once, without a byte sent', async () => {

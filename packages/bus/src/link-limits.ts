@@ -12,10 +12,13 @@ export interface LinkLimits {
   /** Size of the fragments of messages that fit into no frame, in bytes. Larger than a frame: few pieces cost less here. */
   readonly fragmentBytes: number;
   /**
-   * Fragments of large messages that are published before the bus is asked whether it has taken them, in bytes. Keeps a
-   * large value from filling the socket's buffer (and the server's, where a slow consumer is cut off) in one go.
+   * Fragments to one peer that it has not said it has received, in bytes; one at least may be on its way. So much of a large value waits at most in the buffers of
+   * sockets, and in those of the server, which cuts off who does not read what piles up there. Small messages to the same peer wait for so
+   * much at most. Over a connection with a round trip of 100 ms it allows 10 MiB per second.
    */
   readonly fragmentWindowBytes: number;
+  /** Whoever has said nothing of a full window for this long gets the next: what was on its way is lost, or the peer stands still. */
+  readonly fragmentStallMs: number;
   /** Large replies that may wait for their turn to one peer, in bytes; more are answered with `overloaded`. */
   readonly largeQueueBytesPerPeer: number;
   /** Requests without an answer yet. */
@@ -43,7 +46,8 @@ export const DEFAULT_LINK_LIMITS: LinkLimits = {
   frameRecords: 1024,
   messageBytes: 64 * MIB,
   fragmentBytes: 256 * KIB,
-  fragmentWindowBytes: 2 * MIB,
+  fragmentWindowBytes: MIB,
+  fragmentStallMs: 5_000,
   largeQueueBytesPerPeer: 128 * MIB,
   pendingPerPeer: 16_384,
   pendingTotal: 65_536,

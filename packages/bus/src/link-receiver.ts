@@ -140,6 +140,9 @@ export class LinkReceiver<Request, Reply> {
     error: (peer, id, body) => this.#onError(peer, id, body),
     oneWay: (peer, body) => this.#onOneWay(peer, body),
     fragment: (peer, message, index, count, bytes) => this.#onFragment(peer, message, index, count, bytes),
+    received: (peer, message, index) => {
+      if (peer.answersAreOurs) peer.outbox.received(message, index);
+    },
     malformed: (peer, reason) => {
       this.#env.meter.add('decodeErrors');
       this.#env.log.debug({ peer: peer.address, reason }, 'a malformed record');
@@ -286,6 +289,10 @@ export class LinkReceiver<Request, Reply> {
   #onFragment(peer: Peer<Reply>, message: number, index: number, count: number, bytes: Uint8Array): void {
     const { meter, log, limits } = this.#env;
     const nowMs = this.#env.clock.monotonicMs();
+    if (this.#env.state() !== 'closed') {
+      peer.outbox.open(RECORD.received).u32(message).u32(index);
+      peer.outbox.seal();
+    }
     const step = peer.reassembly.accept(message, index, count, bytes, nowMs);
     if (step.state === 'partial') {
       this.#env.wakeAt(nowMs + limits.reassemblyAgeMs);

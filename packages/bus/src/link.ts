@@ -247,7 +247,7 @@ export class LinkEndpoint<Request, Reply> {
       publish: (subject, frame, records, reply) => this.#publish(subject, frame, records, reply),
       sendTime: () => ({ monotonic: clockWord(this.#clock.monotonicMs()), wall: Math.max(0, Math.floor(this.#clock.nowMs())) }),
       nextFrame: () => ++this.#frames,
-      flushBus: () => this.#bus.flush(),
+      after: (delayMs, work) => this.#clock.after(delayMs, work),
       willFlush: (outbox) => this.#willFlush(outbox),
     };
   }

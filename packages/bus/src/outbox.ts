@@ -1,10 +1,11 @@
 /**
  * What is on its way to one peer. Records are encoded straight into an open frame, which is published at the end of the turn
  * or when it is full: an idle system waits for nothing, and a busy one pays the price of a bus message once for hundreds of
- * records. A record that does not fit into any frame is cut into fragments, sent one large message after another, a window
- * at a time, so that small records pass between them and no buffer on the way swells.
+ * records. A record that does not fit into any frame is cut into fragments, sent one large message after another. The peer says of each
+ * that it has received it, and only so many are under way: small records pass between them, and no buffer swells before a peer that stands still.
  */
 import { ByteWriter } from '@armature/kernel';
+import type { Timer } from '@armature/runtime';
 import { FRAGMENT_HEAD_BYTES, headerBytes, RECORD, RECORD_HEAD_BYTES, writeHeaderRest, type RecordKind } from './frame.js';
 import type { SendTime } from './frame-age.js';
 import type { LinkLimits } from './link-limits.js';
@@ -20,8 +21,7 @@ export interface OutboxEnvironment {
   sendTime(): SendTime;
   /** Numbers frames upwards, all peers together. */
   nextFrame(): number;
-  /** Resolves when the bus has taken what was published. */
-  flushBus(): Promise<void>;
+  after(delayMs: number, work: () => void): Timer;
   /** The outbox has something to send when this turn ends. */
   willFlush(outbox: Outbox): void;
   readonly writers: WriterPool;
@@ -80,7 +80,10 @@ export class Outbox {
   #large: LargeMessage[] = [];
   #largeBytes = 0;
   #nextMessage = 0;
-  #pumping = false;
+  /** Fragments that the peer has not said it has received, in the order in which they were sent. */
+  #underWay: { readonly message: number; readonly index: number }[] = [];
+  /** Set while nothing more is sent before the peer has said something. */
+  #stall: Timer | undefined;
 
   /** Frames go to `subject`; `refusalPrefix` plus a frame's number is where its refusal comes. */
   constructor(env: OutboxEnvironment, subject: string, refusalPrefix: string) {
@@ -97,6 +100,16 @@ export class Outbox {
   addressSession(session: number): void {
     this.flush();
     this.#receiverSession = session;
+    this.#underWay = [];
+    this.#sendLarge();
+  }
+
+  /** The peer has received this fragment, and so all that it will ever receive of those before it: the bus keeps their order. */
+  received(message: number, index: number): void {
+    const place = this.#underWay.findIndex((one) => one.message === message && one.index === index);
+    if (place < 0) return;
+    this.#underWay.splice(0, place + 1);
+    this.#sendLarge();
   }
 
   /** Begins a record; its content is to be written into the result, then `seal` or `undo`. */
@@ -163,6 +176,9 @@ export class Outbox {
     this.#asks = false;
     this.#large = [];
     this.#largeBytes = 0;
+    this.#underWay = [];
+    this.#stall?.cancel();
+    this.#stall = undefined;
   }
 
   #publish(frame: Uint8Array, records: number, asks: boolean): void {
@@ -188,10 +204,11 @@ export class Outbox {
     const first = start + RECORD_HEAD_BYTES - 1;
     whole[first] = whole[start] as number;
     const chunkBytes = Math.min(this.#env.limits.fragmentBytes, softLimitBytes(this.#hardBytes)) - this.#fragmentOverheadBytes();
-    this.#large.push({ bytes: whole.subarray(first), chunkBytes, message: this.#nextMessage, carried, offset: 0, index: 0 });
+    const bytes = whole.subarray(first);
+    this.#large.push({ bytes, chunkBytes, message: this.#nextMessage, carried, offset: 0, index: 0 });
     this.#nextMessage = (this.#nextMessage + 1) >>> 0;
-    this.#largeBytes += sizeBytes;
-    if (!this.#pumping) void this.#pump();
+    this.#largeBytes += bytes.length;
+    this.#sendLarge();
     return sizeBytes;
   }
 
@@ -201,40 +218,38 @@ export class Outbox {
     return this.#large.length > 0 && this.#largeBytes + sizeBytes > largeQueueBytesPerPeer ? 'queue-full' : undefined;
   }
 
-  async #pump(): Promise<void> {
-    this.#pumping = true;
-    while (this.#large.length > 0) {
-      this.#sendWindow();
-      if (this.#large.length === 0) break;
-      try {
-        await this.#env.flushBus();
-      } catch {
-        this.discard();
-      }
-    }
-    this.#pumping = false;
-  }
-
-  #sendWindow(): void {
-    let windowBytes = this.#env.limits.fragmentWindowBytes;
-    for (let message = this.#large[0]; message !== undefined && windowBytes > 0; message = this.#large[0]) {
+  /** As many fragments as may be under way. */
+  #sendLarge(): void {
+    this.#stall?.cancel();
+    this.#stall = undefined;
+    const { fragmentWindowBytes, fragmentStallMs } = this.#env.limits;
+    for (let message = this.#large[0]; message !== undefined; message = this.#large[0]) {
       const { bytes, chunkBytes, carried } = message;
       if (carried?.wanted === false) {
-        this.#large.shift(); // its requester has given up; the peer drops what it got of it
-        this.#largeBytes -= bytes.length;
+        this.#endLarge(message); // its requester has given up; the peer drops what it got of it
         continue;
       }
-      const count = Math.ceil(bytes.length / chunkBytes);
+      if (this.#underWay.length > 0 && (this.#underWay.length + 1) * chunkBytes > fragmentWindowBytes) {
+        this.#stall = this.#env.after(fragmentStallMs, () => this.#stalled());
+        return;
+      }
       const chunk = bytes.subarray(message.offset, message.offset + chunkBytes);
-      this.#sendFragment(message, count, chunk);
-      windowBytes -= chunk.length;
+      this.#underWay.push({ message: message.message, index: message.index });
+      this.#sendFragment(message, Math.ceil(bytes.length / chunkBytes), chunk);
       message.offset += chunk.length;
       message.index++;
-      if (message.offset === bytes.length) {
-        this.#large.shift();
-        this.#largeBytes -= bytes.length;
-      }
+      if (message.offset === bytes.length) this.#endLarge(message);
     }
+  }
+
+  #endLarge(message: LargeMessage): void {
+    this.#large.shift();
+    this.#largeBytes -= message.bytes.length;
+  }
+
+  #stalled(): void {
+    this.#underWay = [];
+    this.#sendLarge();
   }
 
   #sendFragment(message: LargeMessage, count: number, chunk: Uint8Array): void {

@@ -59,6 +59,7 @@ describe('put and get', () => {
     const answer = (await run(['get', 'default', 'm', '--json'])).json();
     expect(answer).toMatchObject({ siblings: [{ value: '{}', meta: { 'content-type': 'application/json', a: '1', b: 'x=y' } }] });
     expect((await run(['put', 'default', 'm', 'x', '--meta', 'nonsense'])).code).toBe(2);
+    expect((await run(['put', 'default', 'm', 'x', '--meta', 'a=1', '--meta', 'a=2'])).code).toBe(2);
   });
 
   test('no such key: exit 4, words on standard error only', async () => {

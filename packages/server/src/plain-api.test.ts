@@ -232,3 +232,21 @@ test.each([
   expect(header(answer, 'Nats-Service-Error')).toMatch(/\w/);
   expect(header(answer, 'Armature-Error')).toBe(code);
 });
+
+test('a delete that cannot read says that nothing was deleted, and that with a context nothing is read', async () => {
+  await request('put.default.cut-off', 'v');
+  const context = header(await request('get.default.cut-off'), 'Armature-Context') ?? '';
+  const [, ...others] = cluster.nodes.map(({ options }) => cluster.connectionOf(options.node));
+  for (const connection of others) connection.disconnect();
+  try {
+    const refused = await request('delete.default.cut-off', '', { 'Armature-Timeout-Ms': '500' });
+    expect([header(refused, 'Armature-Error'), header(refused, 'Armature-Remedy')]).toEqual([
+      'unavailable',
+      expect.stringContaining('Nothing was deleted') as unknown,
+    ]);
+    const deleted = await request('delete.default.cut-off', '', { 'Armature-Context': context, 'Armature-W': '1' });
+    expect(header(deleted, 'Armature-Error')).toBeUndefined();
+  } finally {
+    for (const connection of others) connection.reconnect();
+  }
+});

@@ -74,7 +74,7 @@ async function put(
   options: PutOptions,
 ) {
   const keyBytes = keyOf(options, key);
-  const meta = Object.fromEntries((options.meta ?? []).map((text) => pair('--meta', text)));
+  const meta = metaOf(options.meta ?? []);
   const explicit = options.context === undefined ? undefined : ReadContext.fromString(options.context);
   const value = await valueOf(session, given, options.file);
   const contentType = options.contentType ?? (given === undefined ? 'application/octet-stream' : 'text/plain; charset=utf-8');
@@ -108,6 +108,15 @@ async function put(
     });
   }
   return undefined;
+}
+
+function metaOf(texts: readonly string[]): Readonly<Record<string, string>> {
+  const entries = new Map<string, string>();
+  for (const [name, value] of texts.map((text) => pair('--meta', text))) {
+    if (entries.has(name)) throw invalid(`--meta ${JSON.stringify(name)} is given twice`, 'Give each name once.');
+    entries.set(name, value);
+  }
+  return Object.fromEntries(entries);
 }
 
 /** Bytes as they come, under a given type. */

@@ -109,6 +109,12 @@ function checkedHeader(header: string[], columns: CsvColumns, checked: Utf8Watch
     });
   }
   const names = header.map((name) => name.trim());
+  const double = names.find((name, i) => names.indexOf(name) < i);
+  if (double !== undefined) {
+    throw new ArmatureError('invalid-argument', `the header of the file has the column ${JSON.stringify(double)} twice`, {
+      remedy: 'Give each column a name of its own.',
+    });
+  }
   for (const wanted of [columns.key, ...(columns.value === undefined ? [] : [columns.value])]) {
     if (names.includes(wanted)) continue;
     throw new ArmatureError('invalid-argument', `the file has no column ${JSON.stringify(wanted)}`, {

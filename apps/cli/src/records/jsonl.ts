@@ -18,16 +18,22 @@ import { BINARY_TYPE, JSON_TYPE, TEXT_TYPE, type ReadRecord, type KeyRecord, typ
 
 const NOT_UTF8 = 'it is not UTF-8: convert the file, or write what is no text as keyBase64 and valueBase64';
 
+const STRING_OR_NUMBER = /"(?:[^"\\]+|\\.)*"|-?\d[\d.eE+-]*/g;
+const WHOLE_NUMBER = /^-?\d+$/;
+
 type Json = Readonly<Record<string, unknown>>;
 
 /** A record of one line. Throws an `Error` in words for whoever wrote the line. */
 export function parseRecord(text: string): KeyRecord {
   const line = objectOf(parseJson(text), 'the line');
+  const changed = changedNumber(line, text);
+  if (changed !== undefined)
+    throw new Error(`the number ${changed.slice(0, 40)} cannot be kept exactly; write that value as text`);
   const key = bytesOf(line, 'key', 'the line');
-  if (line['values'] !== undefined && (line['value'] ?? line['valueBase64']) !== undefined)
-    throw new Error('it has both "values" and a value of its own');
   if (key === undefined) throw new Error('it has neither "key" nor "keyBase64"');
   if (line['values'] === undefined) return { key: key.bytes, values: [valueOf(line, 'the line')] };
+  if (line['value'] !== undefined || line['valueBase64'] !== undefined)
+    throw new Error('it has both "values" and a value of its own');
   if (!Array.isArray(line['values']) || line['values'].length === 0) throw new Error('"values" is not a list of at least one');
   return { key: key.bytes, values: line['values'].map((one, i) => valueOf(objectOf(one, `values[${i}]`), `values[${i}]`)) };
 }
@@ -91,6 +97,22 @@ function bytesOf(holder: Json, name: 'key' | 'value', where: string): { bytes: U
     return { bytes: encodeText(plain, `${where}: "${name}"`, `write it as "${name}Base64"`), type: TEXT_TYPE };
   if (name === 'key') throw new Error('"key" is not text; write numbers in quotes');
   return { bytes: encodeText(JSON.stringify(plain), `${where}: "${name}"`, 'correct it'), type: JSON_TYPE };
+}
+
+/** A number that parsing has changed: whole ones beyond 2^53 are rounded, and what is beyond all becomes infinite. Undefined where there is none. */
+function changedNumber(line: Json, text: string): string | undefined {
+  if (!hasLargeNumber(line)) return undefined;
+  for (const [token] of text.matchAll(STRING_OR_NUMBER)) {
+    if (token.startsWith('"')) continue;
+    const value = Number(token);
+    if (!Number.isFinite(value) || (WHOLE_NUMBER.test(token) && BigInt(token) !== BigInt(value))) return token;
+  }
+  return undefined;
+}
+
+function hasLargeNumber(value: unknown): boolean {
+  if (typeof value === 'number') return Math.abs(value) > Number.MAX_SAFE_INTEGER;
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasLargeNumber);
 }
 
 function encodeText(text: string, what: string, remedy: string): Uint8Array {

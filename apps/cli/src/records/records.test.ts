@@ -130,6 +130,15 @@ describe('JSON lines', () => {
     expect(parseRecord('{"key":"\ufffd","value":"x"}').key).toEqual(utf8Encode('\ufffd'));
   });
 
+  test('a number that would be stored as another is refused; as text it is any', () => {
+    for (const number of ['9007199254740993', '-12345678901234567890', '1e400'])
+      expect(() => parseRecord(`{"key":"k","value":{"a":[${number}]}}`), number).toThrow('cannot be kept exactly');
+    expect(utf8Decode(parseRecord('{"key":"k","value":[1.5,-3,9007199254740991,6.022e23]}').values[0]!.bytes)).toBe(
+      '[1.5,-3,9007199254740991,6.022e+23]',
+    );
+    expect(utf8Decode(parseRecord('{"key":"k","value":"[1e400]"}').values[0]!.bytes)).toBe('[1e400]');
+  });
+
   test('a key or value that is said twice is refused', () => {
     for (const line of [
       '{"key":"a","keyBase64":"YQ","value":"x"}',
@@ -193,6 +202,13 @@ describe('CSV', () => {
     });
     // The character itself is text like any other.
     expect(texts(await all(readCsv(one('id,name\n\ufffd,1\n'), { key: 'id', value: 'name' })))).toEqual([['\ufffd', '1']]);
+  });
+
+  test('a header that names a column twice is refused: one of the two would be lost', async () => {
+    await expect(all(readCsv(one('id,name,name\n1,a,b\n'), { key: 'id', value: undefined }))).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining('"name" twice') as unknown,
+    });
   });
 
   test('a header without the column is refused, naming those there are', async () => {

@@ -9,8 +9,17 @@
  * DW, not for PW. Owners that are known to be down are stood in for at once. An owner that has answered after all, and those who stood in for it, count as one: what
  * they keep for it is given to it and deleted, and then there is one copy.
  *
- * Pending owners (nodes that will own the partition once they hold it) get every write, and count for nothing yet. What a node said is kept by
- * node and judged under whatever plan stands: a ring change in the middle moves nodes in and out of the count, and none counts twice.
+ * While a partition moves, a put is judged twice: under the owners of now, and under the *next* owners, those that the partition will have when all pending ones are
+ * ready. It needs its quorum in both. Otherwise a put acknowledged by owners that are about to go would be missed by a read of those who come, although R + W > N: a pending
+ * owner may have copied the partition before the put, and may not have got the put. Three rules keep the store writable meanwhile:
+ *
+ *   - A pending owner that fails is stood in for by the owner whose place it takes, if that one has the version: a former owner drops nothing before all owners
+ *     have it. No message is needed for that. So a pending owner that is down keeps no put from its W and DW. It does from a PW that cannot be met without it.
+ *   - Where owners are missing (after a removal) W may be greater than their number. Then all of them must acknowledge, and the rest of W is met by the pending owners that
+ *     are to fill the vacancies, or by fallbacks that keep hints for them.
+ *   - Where the next owners are fewer than the present ones, fewer of them are needed, by as many.
+ *
+ * What a node said is kept by node and judged under whatever plan stands: a ring change in the middle moves nodes in and out of the count, and none counts twice.
  */
 import type { ErrorCode, NodeId } from '@armature/kernel';
 import type { ReplicaOutcome, ReplicaReceipt, ReplicaRole } from '@armature/protocol';
@@ -19,8 +28,10 @@ import type { WriteQuorum } from './quorum.js';
 export interface PutPlan {
   /** Current owners, all primaries: up to N. */
   readonly owners: readonly NodeId[];
-  /** Future owners. */
+  /** Those of the next owners that are no owners yet. They are given every write. */
   readonly pending: readonly NodeId[];
+  /** The owners when all pending ones are ready; the same array as `owners` while the partition does not move. */
+  readonly next: readonly NodeId[];
   /** Who may stand in for an owner, in order; nobody by default. */
   readonly fallbacks?: readonly NodeId[];
   readonly quorum: WriteQuorum;
@@ -58,10 +69,18 @@ export function startPut(plan: PutPlan, down: readonly NodeId[] = [], self?: Sta
 
 /** A node seems to be down, and has not said anything: it is waited for no longer while somebody can stand in for it, unless PW needs it. */
 export function putGivenUp(state: PutState, node: NodeId, code: ErrorCode): PutState {
-  const { owners, quorum } = state.plan;
+  const { plan } = state;
+  if (hasAnswered(state, node) || isNeededForPw(state, node)) return state;
+  const canBeStoodInFor = predecessorOf(plan, node) !== undefined || nextFallback(state) !== undefined;
+  return canBeStoodInFor ? putFailed(state, node, code) : state;
+}
+
+/** Whether PW, now or for the next owners, cannot be met without a word of this node. */
+function isNeededForPw(state: PutState, node: NodeId): boolean {
+  const { owners, next, quorum } = state.plan;
   const isAlive = (owner: NodeId): boolean => strength(outcomeOf(state, owner) ?? 'ok') > 0;
-  const isNeeded = owners.includes(node) && owners.filter(isAlive).length <= quorum.pw;
-  return isNeeded || hasAnswered(state, node) || nextFallback(state) === undefined ? state : putFailed(state, node, code);
+  const needs = (nodes: readonly NodeId[], pw: number): boolean => nodes.includes(node) && nodes.filter(isAlive).length <= pw;
+  return needs(owners, quorum.pw) || needs(next, quorumOfNext(state.plan).pw);
 }
 
 export function putAcknowledged(state: PutState, node: NodeId, durable: boolean): PutState {
@@ -88,7 +107,7 @@ function isMeant({ owners, pending }: PutPlan, node: NodeId): boolean {
 }
 
 function isPartOf(plan: PutPlan, { node, owner }: StandIn): boolean {
-  return plan.owners.includes(owner) && !isMeant(plan, node);
+  return isMeant(plan, owner) && !isMeant(plan, node);
 }
 
 /** The owner whose hint the node is to keep; undefined for one that is given the version as its own. */
@@ -157,9 +176,9 @@ function noted(state: PutState, node: NodeId, outcome: ReplicaOutcome): PutState
   return { ...state, heard: state.heard.map((one) => (one === known ? { node, outcome } : one)) };
 }
 
-/** Calls in the next fallback for a node that has failed: an owner, or one that stood in for an owner. */
+/** Calls in the next fallback for a node that has failed: one whose copy is needed, or one that stood in for such a node. */
 function replaced(state: PutState, failed: NodeId): PutState {
-  const owner = state.plan.owners.includes(failed) ? failed : state.standIns.find(({ node }) => node === failed)?.owner;
+  const owner = isToBeReplaced(state.plan, failed) ? failed : state.standIns.find(({ node }) => node === failed)?.owner;
   const node = nextFallback(state);
   if (owner === undefined || node === undefined || strength(outcomeOf(state, owner) ?? 'waiting') > 0) return state;
   const isStoodInFor = state.standIns.some(
@@ -167,6 +186,19 @@ function replaced(state: PutState, failed: NodeId): PutState {
       one.owner === owner && (outcomeOf(state, one.node) === undefined || strength(outcomeOf(state, one.node) ?? 'waiting') > 0),
   );
   return isStoodInFor ? state : { ...state, standIns: [...state.standIns, { node, owner }] };
+}
+
+/** An owner; or a pending one that fills a vacancy, where the present owners are fewer than the copies asked for. */
+function isToBeReplaced(plan: PutPlan, node: NodeId): boolean {
+  const { owners, pending, quorum } = plan;
+  if (owners.includes(node)) return true;
+  return pending.includes(node) && Math.max(quorum.w, quorum.dw) > owners.length && predecessorOf(plan, node) === undefined;
+}
+
+/** The owner whose place a pending one takes; undefined for one that fills a vacancy, and for whoever is not pending. */
+function predecessorOf({ owners, pending, next }: PutPlan, node: NodeId): NodeId | undefined {
+  const place = pending.indexOf(node);
+  return place < 0 ? undefined : owners.filter((owner) => !next.includes(owner))[place];
 }
 
 /** Whoever has spoken already did so in another role, under another ring. */
@@ -180,17 +212,43 @@ function strength(outcome: ReplicaOutcome): number {
 
 function judged(state: PutState): PutState {
   if (state.verdict !== 'replicating') return state;
+  const { plan } = state;
+  const { owners, next } = plan;
+  const present = standing(state, owners, quorumOfPresent(plan));
+  const future = next === owners ? present : standing(state, next, quorumOfNext(plan));
+  if (present === 'impossible' || future === 'impossible') return { ...state, verdict: 'short' };
+  return present === 'met' && future === 'met' ? { ...state, verdict: 'written' } : state;
+}
+
+/** Where there are vacancies, all owners there are: the rest of the quorum is asked of the next owners. */
+function quorumOfPresent({ owners, next, quorum }: PutPlan): WriteQuorum {
+  if (next.length <= owners.length) return quorum;
+  return { ...quorum, w: Math.min(quorum.w, owners.length), dw: Math.min(quorum.dw, owners.length) };
+}
+
+/** Of next owners that are fewer by k than the present ones k less are needed for a read to meet the write: it asks no more of them than before. */
+function quorumOfNext({ owners, next, quorum }: PutPlan): WriteQuorum {
+  const fewer = owners.length - next.length;
+  if (fewer <= 0) return quorum;
+  const { n, w, pw, dw } = quorum;
+  return { n, w: Math.max(0, w - fewer), pw: Math.max(0, pw - fewer), dw: Math.max(0, dw - fewer) };
+}
+
+type Standing = 'met' | 'open' | 'impossible';
+
+/** How it stands with the quorum among these owners. */
+function standing(state: PutState, owners: readonly NodeId[], { w, pw, dw }: WriteQuorum): Standing {
   const { plan, standIns } = state;
-  const { w, pw, dw } = plan.quorum;
-  const primaries = tally(state, plan.owners, NOBODY);
-  const copies = standIns.length === 0 ? primaries : tally(state, plan.owners, standIns);
+  const primaries = tally(state, owners, NOBODY, false);
+  const isPlain = standIns.length === 0 && plan.pending.length === 0;
+  const copies = isPlain ? primaries : tally(state, owners, standIns, true);
   const { acknowledged, durable } = copies;
-  if (acknowledged >= w && primaries.acknowledged >= pw && durable >= dw) return { ...state, verdict: 'written' };
+  if (acknowledged >= w && primaries.acknowledged >= pw && durable >= dw) return 'met';
   const isReachable =
     acknowledged + copies.silent >= w &&
     primaries.acknowledged + primaries.silent >= pw &&
     durable + copies.mayBecomeDurable >= dw;
-  return isReachable ? state : { ...state, verdict: 'short' };
+  return isReachable ? 'open' : 'impossible';
 }
 
 interface Count {
@@ -204,16 +262,19 @@ interface Count {
 
 const NOBODY: readonly StandIn[] = [];
 
-/** What these owners have said, each together with those who stand in for it: it counts once, by the best word of them. On the path of every acknowledgement. */
-function tally(state: PutState, owners: readonly NodeId[], standIns: readonly StandIn[]): Count {
+/**
+ * What these owners have said, each together with those who stand in for it: it counts once, by the best word of them. `relieved`: a pending one that has failed is stood in
+ * for by its predecessor. On the path of every acknowledgement.
+ */
+function tally(state: PutState, owners: readonly NodeId[], standIns: readonly StandIn[], relieved: boolean): Count {
   const count = { acknowledged: 0, durable: 0, silent: 0, mayBecomeDurable: 0 };
   for (const owner of owners) {
-    let isSilent = !hasAnswered(state, owner);
-    let best = strength(outcomeOf(state, owner) ?? 'waiting');
-    for (const { node, owner: absent } of standIns) {
-      if (absent !== owner) continue;
-      isSilent ||= !hasAnswered(state, node);
-      best = Math.max(best, strength(outcomeOf(state, node) ?? 'waiting'));
+    let isSilent = isAnySilent(state, owner, standIns);
+    let best = bestWord(state, owner, standIns);
+    const predecessor = relieved && best === 0 && hasAnswered(state, owner) ? predecessorOf(state.plan, owner) : undefined;
+    if (predecessor !== undefined) {
+      isSilent ||= isAnySilent(state, predecessor, standIns);
+      best = bestWord(state, predecessor, standIns);
     }
     if (best > 0) count.acknowledged++;
     else if (isSilent) count.silent++;
@@ -221,6 +282,22 @@ function tally(state: PutState, owners: readonly NodeId[], standIns: readonly St
     else if (isSilent) count.mayBecomeDurable++;
   }
   return count;
+}
+
+/** The strongest word of an owner and those who stand in for it. */
+function bestWord(state: PutState, owner: NodeId, standIns: readonly StandIn[]): number {
+  let best = strength(outcomeOf(state, owner) ?? 'waiting');
+  for (const { node, owner: absent } of standIns) {
+    if (absent === owner) best = Math.max(best, strength(outcomeOf(state, node) ?? 'waiting'));
+  }
+  return best;
+}
+
+/** Whether the owner, or one who stands in for it, is yet to answer. */
+function isAnySilent(state: PutState, owner: NodeId, standIns: readonly StandIn[]): boolean {
+  if (!hasAnswered(state, owner)) return true;
+  for (const { node, owner: absent } of standIns) if (absent === owner && !hasAnswered(state, node)) return true;
+  return false;
 }
 
 function roleOf({ plan, standIns }: PutState, node: NodeId): ReplicaRole | undefined {

@@ -429,7 +429,7 @@ describe('a ring that changes', () => {
     }
   };
 
-  test('pending owners get the write and count for nothing', async () => {
+  test('pending owners get the write and count for no present owner', async () => {
     const cluster = await open();
     cluster.happen(joined(N4), [N1, N2, N3, N4]);
     const key = moving(cluster);
@@ -441,13 +441,30 @@ describe('a ring that changes', () => {
     expect(cluster.values(N4, key)).toEqual(['v']);
   });
 
-  test('a partial write says of a pending owner that it has the version and does not count', async () => {
+  test('a put waits for W of the next owners, too', async () => {
+    const cluster = await open();
+    cluster.happen(joined(N4), [N1, N2, N3, N4]);
+    const key = moving(cluster);
+    const { next } = cluster.view.placement(addressFor(key), 3);
+    const stays = next.filter((one) => one !== N4 && one !== N1);
+    // One of the owners that stay is slow, and so is the one that comes. Two present owners have the put at once, and only one of the next.
+    cluster.deliver = to({ [stays[0] ?? 'none']: { delayMs: 50 }, n4: { delayMs: 80 } });
+    const startedMs = cluster.clock.nowMs();
+    const { receipt } = await cluster.finish(write(cluster, { key }));
+    const has = receipt.replicas.filter(({ outcome }) => outcome === 'durable').map(({ node: one }) => one);
+    expect(next.filter((one) => has.includes(one)).length).toBeGreaterThanOrEqual(2);
+    expect(cluster.clock.nowMs() - startedMs).toBeGreaterThanOrEqual(50);
+  });
+
+  test('a partial write says who lacks the version, and that the next owners were asked, too', async () => {
     const cluster = await open();
     cluster.happen(joined(N4), [N1, N2, N3, N4]);
     cluster.deliver = to({ n2: { refused: 'unreachable' }, n3: { refused: 'unreachable' } });
     const { code, message } = await failure(cluster.finish(write(cluster, { key: moving(cluster) })));
     expect(code).toBe('partial-write');
-    expect(message).toMatch(/^written to 1 replica\(s\), W=2 asked for \(.*n4: has it, and does not count/);
+    expect(message).toMatch(
+      /^written to 2 replica\(s\), W=2 asked for, of the owners and of the next owners \(n[23]: unreachable/,
+    );
   });
 
   test('a ring that changes while the minting node waits for its store: the put is minted under the new one', async () => {

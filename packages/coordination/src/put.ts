@@ -155,12 +155,19 @@ function take(env: MintingEnv, standIn: StandIn | undefined, { address, bucket }
     : env.hints.merge(standIn.owner, address, set, bucket, bucket.durability);
 }
 
-/** A write that can never meet its quorum is not begun: it would stay on some replicas, and surface, for nothing. */
-function checkEnoughReplicas({ owners, fallbacks }: Placement, { w, pw, dw }: WriteQuorum): void {
+/**
+ * A write that can never meet its quorum is not begun: it would stay on some replicas, and surface, for nothing. W and DW may exceed the present owners where others are
+ * on their way; see `put-core.ts`. PW may not.
+ */
+function checkEnoughReplicas({ owners, next }: Placement, { w, pw, dw }: WriteQuorum): void {
   const needed = Math.max(w, pw, dw);
-  if (owners.length >= pw && owners.length + fallbacks.length >= needed) return;
-  throw new ArmatureError('unavailable', `the write needs ${needed} replicas, and the key has ${owners.length}`, {
-    remedy: 'Join more nodes, or write with a smaller W, PW or DW.',
+  if (owners.length >= pw && Math.max(owners.length, next.length) >= needed) return;
+  const coming = next.length > owners.length ? `, and will have ${next.length}` : '';
+  throw new ArmatureError('unavailable', `the write needs ${needed} replicas, and the key has ${owners.length}${coming}`, {
+    remedy:
+      coming === ''
+        ? 'Join more nodes, or write with a smaller W, PW or DW.'
+        : 'Repeat it when the new owners are ready (armature cluster status), or write with a smaller PW.',
     details: { owners, needed },
   });
 }
@@ -353,6 +360,8 @@ function replicate(env: MintingEnv, { address, bucket, minted, standIn, quorum, 
       (thrown: unknown) => apply(putFailed(state, env.self, toArmatureError(thrown).code)),
     );
     apply(state);
+    // A pending owner that seems to be down is given the version all the same, in case it is up and about to be ready; it is not waited for.
+    if (placement.pending.length > 0) giveUpSuspects();
   });
 }
 
@@ -368,18 +377,17 @@ function healthy(env: MintingEnv, nodes: readonly NodeId[]): readonly NodeId[] {
 function short(replicas: readonly ReplicaReceipt[], quorum: WriteQuorum): ArmatureError {
   const has = replicas.filter(({ outcome }) => outcome === 'ok' || outcome === 'durable');
   const lacks = replicas.filter(({ outcome }) => outcome !== 'ok' && outcome !== 'durable');
-  const pending = has.filter(({ role }) => role === 'pending');
   const wanted = `W=${quorum.w}${quorum.pw > 0 ? `, PW=${quorum.pw}` : ''}${quorum.dw > 0 ? `, DW=${quorum.dw}` : ''}`;
-  const names = [
-    ...lacks.map(({ node, outcome }) => `${node}: ${outcome}`),
-    ...pending.map(({ node }) => `${node}: has it, and does not count before it holds its share`),
-  ].join(', ');
+  const isMoving = replicas.some(({ role }) => role === 'pending');
+  const names = lacks
+    .map(({ node, role, outcome }) => `${node}${role === 'pending' ? ', a future owner' : ''}: ${outcome}`)
+    .join(', ');
   const details = { replicas, needed: quorum };
   if (has.length === 0)
     return unknownOutcome(`no replica confirmed the write, ${wanted} asked for (${names})`, undefined, details);
   return new ArmatureError(
     'partial-write',
-    `written to ${has.length - pending.length} replica(s), ${wanted} asked for${names === '' ? '' : ` (${names})`}`,
+    `written to ${has.length} replica(s), ${wanted} asked for${isMoving ? ', of the owners and of the next owners' : ''}${names === '' ? '' : ` (${names})`}`,
     {
       remedy: 'The write may surface later. Repeat it with the same operation id, or read the key to see what stands.',
       details,

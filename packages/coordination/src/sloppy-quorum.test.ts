@@ -27,9 +27,13 @@ import { TestCluster, addressFor, created, decoded, node, valuesOf, type Asked, 
 
 const FIVE = ['n1', 'n2', 'n3', 'n4', 'n5'].map(node);
 const [n1, n2, n3, n4, n5] = FIVE as [NodeId, NodeId, NodeId, NodeId, NodeId];
-const plan = (parts: Partial<PutPlan['quorum']> = {}): PutPlan => ({
-  owners: [n1, n2, n3],
+const settled = (owners: readonly NodeId[]): Pick<PutPlan, 'owners' | 'pending' | 'next'> => ({
+  owners,
   pending: [],
+  next: owners,
+});
+const plan = (parts: Partial<PutPlan['quorum']> = {}): PutPlan => ({
+  ...settled([n1, n2, n3]),
   fallbacks: [n4, n5],
   quorum: { n: 3, w: 2, pw: 0, dw: 0, ...parts },
 });
@@ -53,7 +57,7 @@ describe('put core', () => {
   });
 
   test('a fallback that minted under a ring that has gone counts for nothing: neither as the future owner it is now, nor for an owner that is none', () => {
-    const asPending = startPut({ ...plan(), owners: [n1, n2], pending: [n4] }, [], { node: n4, owner: n3 });
+    const asPending = startPut({ ...plan(), owners: [n1, n2], pending: [n4], next: [n1, n2, n4] }, [], { node: n4, owner: n3 });
     expect(say(say(asPending, n4, 'durable'), n1, 'durable').verdict).toBe('replicating');
     const forStranger = startPut({ ...plan(), fallbacks: [n5] }, [], { node: n4, owner: node('n9') });
     expect(say(say(forStranger, n4, 'durable'), n1, 'durable').verdict).toBe('replicating');
@@ -113,7 +117,7 @@ describe('put core', () => {
 
   test('a stand-in that a new ring makes an owner is asked again as one, and its hint no longer counts', () => {
     const before = say(say(startPut(plan({ w: 3 })), n2, 'unreachable'), n4, 'ok');
-    const after = putReplanned(before, { ...plan({ w: 3 }), owners: [n1, n3, n4], fallbacks: [n2, n5] });
+    const after = putReplanned(before, { ...plan({ w: 3 }), ...settled([n1, n3, n4]), fallbacks: [n2, n5] });
     expect(putTargets(after)).toEqual([n1, n3, n4].map((one) => ({ node: one, hintFor: undefined })));
     expect(putReplicas(after)).toContainEqual({ node: n4, role: 'primary', outcome: 'waiting' });
     let state = after;
@@ -128,15 +132,13 @@ describe('put core', () => {
     .record({
       order: fc.shuffledSubarray(FIVE, { minLength: 1 }),
       owners: fc.integer({ min: 1, max: 3 }),
-      pending: fc.nat(1),
       w: fc.integer({ min: 1, max: 3 }),
       pw: fc.nat(3),
       dw: fc.nat(2),
     })
-    .map(({ order, owners, pending, w, pw, dw }) => ({
-      owners: order.slice(0, owners),
-      pending: order.slice(owners, owners + pending),
-      fallbacks: order.slice(owners + pending),
+    .map(({ order, owners, w, pw, dw }) => ({
+      ...settled(order.slice(0, owners)),
+      fallbacks: order.slice(owners),
       quorum: { n: 3, w, pw, dw },
     }));
   type Step = { readonly who: NodeId; readonly outcome: Outcome } | { readonly plan: PutPlan };
@@ -151,16 +153,16 @@ describe('put core', () => {
         let state = startPut(first, down);
         let wasDecided = false;
         const check = (): void => {
-          const { owners, pending, fallbacks = [], quorum } = state.plan;
+          const { owners, fallbacks = [], quorum } = state.plan;
           const names = putTargets(state).map(({ node: one }) => one);
           expect(new Set(names).size, 'nobody in two roles').toBe(names.length);
           for (const { node: one, owner } of state.standIns) {
             expect(owners).toContain(owner);
-            expect([...owners, ...pending]).not.toContain(one);
+            expect(owners).not.toContain(one);
           }
           const receipt = putReplicas(state);
           expect(receipt.map(({ node: one }) => one).sort()).toEqual([...names].sort());
-          const acks = receipt.filter((one) => one.role !== 'pending' && (one.outcome === 'ok' || one.outcome === 'durable'));
+          const acks = receipt.filter((one) => one.outcome === 'ok' || one.outcome === 'durable');
           const copyOf = (one: NodeId): NodeId => state.standIns.find(({ node: other }) => other === one)?.owner ?? one;
           const copies = (of: readonly { node: NodeId }[]): number => new Set(of.map(({ node: one }) => copyOf(one))).size;
           const durable = acks.filter((one) => one.outcome === 'durable');
@@ -170,7 +172,7 @@ describe('put core', () => {
           if (!wasDecided && state.verdict === 'replicating') expect(isMet).toBe(false);
           if (!wasDecided && state.verdict === 'short') {
             expect(isMet).toBe(false);
-            const silent = receipt.filter((one) => one.outcome === 'waiting' && one.role !== 'pending');
+            const silent = receipt.filter((one) => one.outcome === 'waiting');
             const silentPrimaries = silent.filter((one) => one.role === 'primary').length;
             const couldBeMet =
               copies([...acks, ...silent]) >= quorum.w &&

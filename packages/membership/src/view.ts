@@ -21,8 +21,10 @@ export interface Placement {
   readonly partition: PartitionId;
   /** Up to n nodes that serve reads and count as primaries now. Never empty. */
   readonly owners: NodeList;
-  /** Future owners: they get every write too, and count for no quorum. */
+  /** Those of the next owners that are no owners yet: they get every write too. */
   readonly pending: NodeList;
+  /** The owners when all pending ones are ready; the same array as `owners` while nobody is pending. */
+  readonly next: NodeList;
   /** Who may stand in for an owner that is down, best first. */
   readonly fallbacks: NodeList;
 }
@@ -210,13 +212,13 @@ class FoldedView implements View {
 }
 
 function settledPlacement(partition: PartitionId, list: PreferenceList): Placement {
-  return { partition, owners: list.primaries, pending: NOBODY, fallbacks: list.fallbacks };
+  return { partition, owners: list.primaries, pending: NOBODY, next: list.primaries, fallbacks: list.fallbacks };
 }
 
 function movingPlacement(partition: PartitionId, list: PreferenceList, { owners, pending }: Moving): Placement {
   const taken = new Set([...owners, ...pending.map((one) => one.node)]);
   const fallbacks = [...list.primaries, ...list.fallbacks].filter((node) => !taken.has(node));
-  return { partition, owners, pending: pending.map((one) => one.node), fallbacks };
+  return { partition, owners, pending: pending.map((one) => one.node), next: list.primaries, fallbacks };
 }
 
 function orphansOf(fold: Fold): Orphan[] {

@@ -12,7 +12,7 @@ import { pauseWorkers, untilConverged } from './check/convergence.js';
 import { Custody } from './check/custody.js';
 import { DiskObservers } from './check/disk-observers.js';
 import { checkQuietReads } from './check/quiet-reads.js';
-import { WHOLE } from './check/quorum-reads.js';
+import { leavesWhole } from './check/quorum-reads.js';
 import { STEADY } from './check/steady-reads.js';
 import { checkTrees } from './check/trees.js';
 import type { SimulatedCluster } from './cluster/simulated-cluster.js';
@@ -96,7 +96,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const { dots, witness, copies, suspicion } = disks;
   const custody = new Custody({ mishaps: disks.mishaps, ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
-  const isWhole = !isCore && schedule.every(({ kind }) => WHOLE.has(kind));
+  const isWhole = !isCore && schedule.every(leavesWhole);
   const isAcquainted = schedule.every(({ kind, atMs }) => kind !== 'pause' || atMs > ACQUAINTED_MS);
   violations.push(
     ...world.problems,

@@ -1,16 +1,18 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type Receipt, type ReplicaRole } from '@armature/protocol';
 import { OperationLog } from './operation-log.js';
-import { checkQuorumReads } from './quorum-reads.js';
+import { checkQuorumReads, leavesWhole } from './quorum-reads.js';
 
-type Said = Readonly<Record<string, ReplicaRole | 'failed'>>;
+type Said = Readonly<Record<string, ReplicaRole | 'failed' | 'failed pending' | 'silent pending'>>;
 
 const BUCKET = { name: DEFAULT_BUCKET, properties: DEFAULT_BUCKET_PROPERTIES };
 
 function receipt(said: Said): Receipt {
-  const replicas = Object.entries(said).map(([node, role]) =>
-    role === 'failed' ? { node, role: 'fallback', outcome: 'timeout' } : { node, role, outcome: 'ok' },
-  );
+  const replicas = Object.entries(said).map(([node, role]) => {
+    if (role === 'failed') return { node, role: 'fallback', outcome: 'timeout' };
+    if (role === 'failed pending') return { node, role: 'pending', outcome: 'timeout' };
+    return role === 'silent pending' ? { node, role: 'pending', outcome: 'waiting' } : { node, role, outcome: 'ok' };
+  });
   return { coordinator: 'n1', replicas } as unknown as Receipt;
 }
 
@@ -42,12 +44,27 @@ test('where R + W > N a read returns what owners acknowledged, whoever they are 
   expect(judged(TWO, OTHERS, { deleted: true })).toEqual([]);
 });
 
-test('nothing is claimed where quorums need not meet: too few answers, fallbacks, owners to be', () => {
+test('a put in a partition that moves counts for those who become owners', () => {
+  expect(judged({ ...TWO, n5: 'pending' }, OTHERS)).toEqual(['missed: a']);
+  expect(judged({ ...TWO, n5: 'silent pending' }, OTHERS)).toEqual(['missed: a']);
+  expect(judged({ ...TWO, n4: 'primary', n5: 'failed pending' }, OTHERS), 'two of three stay').toEqual(['missed: a']);
+});
+
+test('unless one could not be reached, and an owner about to go has stood in for it', () => {
+  expect(judged({ ...TWO, n3: 'primary', n4: 'failed pending', n5: 'failed pending' }, OTHERS)).toEqual([]);
+});
+
+test('a network that is cut for a moment is whole', () => {
+  expect(leavesWhole({ kind: 'partition', lastMs: 500 })).toBe(true);
+  expect(leavesWhole({ kind: 'partition', lastMs: 5_000 })).toBe(false);
+  expect(leavesWhole({ kind: 'leave', lastMs: 5_000 })).toBe(true);
+});
+
+test('nothing is claimed where quorums need not meet: too few answers, fallbacks', () => {
   expect(judged({ n1: 'primary' }, OTHERS)).toEqual([]);
   expect(judged(TWO, { n3: 'primary' })).toEqual([]);
   expect(judged({ n1: 'primary', n5: 'fallback' }, OTHERS)).toEqual([]);
   expect(judged(TWO, { n3: 'primary', n5: 'fallback' })).toEqual([]);
-  expect(judged({ ...TWO, n5: 'pending' }, OTHERS)).toEqual([]);
 });
 
 test('nor of a put that may not have reached all yet, nor where a crash may undo it', () => {

@@ -25,8 +25,15 @@ test('a receipt that names W replicas which have it, synced, is true', () => {
 });
 
 test('future owners do not count for W, nor fallbacks for PW', () => {
-  expect(judged([has('n1'), has('n2', 'pending')])).toEqual(['short']);
+  expect(judged([has('n1'), has('n2', 'pending'), has('n3', 'primary', 'timeout')])).toEqual(['short']);
   expect(judged([has('n1'), has('n2', 'fallback')], { pw: 2 })).toEqual(['short']);
+});
+
+test('where there are fewer owners than W, all of them and future ones are counted', () => {
+  expect(judged([has('n1'), has('n2', 'pending')])).toEqual([]);
+  expect(judged([has('n1', 'primary', 'timeout'), has('n2', 'pending'), has('n3', 'pending')], { disks: 'n2 n3' })).toEqual([
+    'short',
+  ]);
 });
 
 test('who is named must have written it, unless what came later was there first', () => {

@@ -2,7 +2,8 @@
  * Whether a receipt is true. It says which replicas have an acknowledged put, in which role, and whether on stable storage; and the bucket says how many of
  * them there must be.
  *
- *   short     fewer replicas than W took part, future owners not counted, or fewer primaries than PW
+ *   short     fewer replicas than W took part, or fewer primaries than PW. Future owners are not counted, unless there were fewer owners than W: then all of them, or those who
+ *             stood in for them, must have taken part, and future owners make up the rest
  *   claimed   a replica that is said to have taken part never wrote the put to its disk; but for puts that some later one supersedes, which may have come first
  *   unsynced  a replica is said to have it on stable storage, and had not synced it when the client was told so
  */
@@ -23,7 +24,9 @@ export function checkReceipts(
     if (outcome !== 'acknowledged' || receipt === undefined) continue;
     const tookIt = receipt.replicas.filter(tookPart);
     const primaries = tookIt.filter(({ role }) => role === 'primary').length;
-    const counted = tookIt.filter(({ role }) => role !== 'pending').length;
+    const owners = receipt.replicas.filter(({ role }) => role === 'primary').length;
+    const ofOwners = tookIt.filter(({ role }) => role !== 'pending').length;
+    const counted = ofOwners >= Math.min(w, owners) && owners < w ? tookIt.length : ofOwners;
     if (counted < w)
       found.push(`short: ${id} in ${key} was acknowledged by ${counted} replicas, W is ${w} (${described(receipt)})`);
     if (primaries < pw)

@@ -111,13 +111,18 @@ export class Conditions {
     if ([...this.#faults].some(({ kind }) => OF_ALL_LINKS.has(kind))) return undefined;
     const [node] = this.#cluster.running;
     const placement = node?.participant.membership.view.placement(address, quorum.n);
-    if (placement === undefined || placement.pending.length > 0) return undefined;
-    const { owners, fallbacks } = placement;
+    if (placement === undefined) return undefined;
+    const { owners, pending, fallbacks } = placement;
+    if (pending.length > 0 && quorum.pw > 0) return undefined; // it is asked of the next owners, too, and nobody stands in for those
     const access = this.#options.routed.includes(client) ? [...this.#cluster.routers.keys()] : [client];
     if (access.length > 1 || !this.#isLinked(client, access[0] ?? client)) return undefined;
-    const candidates = [...owners, ...(this.#options.roomForHints ? fallbacks : [])].filter((one) => this.#isWell(one));
+    const standIns = this.#options.roomForHints ? fallbacks : [];
+    const candidates = [...owners, ...pending, ...standIns].filter((one) => this.#isWell(one));
+    const wanted = Math.max(quorum.w, quorum.dw);
     const enough = (some: readonly NodeId[]): boolean =>
-      some.length >= Math.max(quorum.w, quorum.dw) && some.filter((one) => owners.includes(one)).length >= quorum.pw;
+      some.length >= wanted &&
+      some.filter((one) => !pending.includes(one)).length >= Math.min(wanted, owners.length) &&
+      some.filter((one) => owners.includes(one)).length >= quorum.pw;
     return this.#circles(candidates, access).find((circle) => enough(circle) && this.#isWhole(circle, access));
   }
 

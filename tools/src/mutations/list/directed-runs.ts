@@ -48,3 +48,47 @@ export const UNHEARD_READINESS: RunOptions = {
     blind: 0.3,
   },
 };
+
+/**
+ * A node leaves, and the others take its place. Meanwhile one of those cannot reach now one and now another of the owners that stay, for less time than it takes to be missed. So a put
+ * that one of these mints reaches both owners, and not the one that is to come, which may have copied its partition before. Who reads asks one owner. No hint finds room.
+ */
+export const CUTS_DURING_A_MOVE: RunOptions = {
+  kinds: [],
+  schedule: [
+    fault('leave', 8_000, ['n1']),
+    ...Array.from({ length: 30 }, (_, i) => fault('link-cut', 7_600 + i * 500, ['n4', i % 2 === 0 ? 'n2' : 'n3'], 450)),
+  ],
+  durationMs: 35_000,
+  nodes: 4,
+  core: false,
+  worker: 'in-peace',
+  hintLimitBytes: 1,
+  transfers: { transfersAtOnce: 16 },
+  load: {
+    workloads: ['registers'],
+    properties: { n: 2, r: 1, w: 2, durability: 'fsync' },
+    keys: 800,
+    fadeMs: 600_000,
+    thinkMs: 15,
+    deletes: 0,
+    blind: 0.5,
+  },
+};
+
+/** A node leaves while the one that is to take its place is down. All others are well, and every put needs three of them. */
+export const DEAD_NEWCOMER: RunOptions = {
+  ...CUTS_DURING_A_MOVE,
+  schedule: [fault('kill', 500, ['n4'], 22_000), fault('leave', 1_000, ['n1'])],
+  nodes: 4,
+  transfers: {},
+  load: { ...CUTS_DURING_A_MOVE.load, properties: { n: 3, r: 1, w: 3, durability: 'fsync' }, keys: 30, thinkMs: 200 },
+};
+
+/** A node is removed, and what fills its places takes long to copy; meanwhile three copies are asked for where there are two owners. */
+export const VACANCIES: RunOptions = {
+  ...CUTS_DURING_A_MOVE,
+  schedule: [fault('remove', 10_000, ['n5'], 60_000)],
+  nodes: 5,
+  load: { ...DEAD_NEWCOMER.load, keys: 200 },
+};

@@ -1,5 +1,6 @@
 /** Quorums, outcomes and requests: what an answer says is so. */
 import type { Mutation } from '../mutation.js';
+import { CUTS_DURING_A_MOVE, DEAD_NEWCOMER, VACANCIES } from './directed-runs.js';
 import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, LONG_PAUSES, PLAIN, CLOCKS, OTHER_VERSIONS } from './runs.js';
 
 const PUT = 'packages/coordination/src/put-core.ts';
@@ -9,9 +10,33 @@ export const quorums: readonly Mutation[] = [
     name: 'w-counts-pending',
     trap: 'a new owner counts before it is one: W is met by pending owners',
     file: PUT,
-    find: 'const copies = standIns.length === 0 ? primaries : tally(state, plan.owners, standIns);',
-    replace: 'const copies = tally(state, [...plan.owners, ...plan.pending], standIns);',
+    find: 'const present = standing(state, owners, quorumOfPresent(plan));',
+    replace: 'const present = standing(state, [...owners, ...plan.pending], quorumOfPresent(plan));',
     run: CHANGES,
+  },
+  {
+    name: 'put-of-present-owners-only',
+    trap: 'R + W > N does not outlast a change of owners: a put is judged under the present owners only',
+    file: PUT,
+    find: 'const future = next === owners ? present : standing(state, next, quorumOfNext(plan));',
+    replace: 'const future = present;',
+    run: CUTS_DURING_A_MOVE,
+  },
+  {
+    name: 'vacancy-counts-as-owner',
+    trap: 'where an owner is missing, its vacancy passes for one that has acknowledged',
+    file: PUT,
+    find: 'standing(state, next, quorumOfNext(plan));',
+    replace: 'standing(state, next, quorumOfPresent(plan));',
+    run: VACANCIES,
+  },
+  {
+    name: 'future-owner-must-answer',
+    trap: 'not always writable: a node that is to become an owner, and is down, keeps puts from their quorum',
+    file: PUT,
+    find: 'if (predecessor !== undefined) {',
+    replace: 'if (predecessor !== undefined && owners.length < 0) {',
+    run: DEAD_NEWCOMER,
   },
   {
     name: 'pw-counts-fallbacks',

@@ -3,7 +3,7 @@ import { parseClusterName, toHex, unwrap, type Random } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
 import { CLIENT_TURNS, Participant, Turns, createSealer } from '@armature/coordination';
 import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, protocolCodec, subjectsOf } from '@armature/protocol';
-import type { Clock, Logger, Telemetry } from '@armature/runtime';
+import { scopedTelemetry, type Clock, type Logger, type ScopedTelemetry, type Telemetry } from '@armature/runtime';
 import { ArmatureError } from '@armature/kernel';
 import { Admin } from './admin.js';
 import { Bucket, type BucketOptions } from './bucket.js';
@@ -65,8 +65,18 @@ export class Client {
   }
 }
 
-/** A client over a bus that is there already; `close` drains it. Errors: `invalid-argument`, `invalid-config`. */
+/** A client over a bus that is there already; `close` drains it, and takes its gauges out of the telemetry. Errors: `invalid-argument`, `invalid-config`, `no-cluster`. */
 export async function connectOver(ports: ClientPorts, options: ClientOptions): Promise<Client> {
+  const telemetry = scopedTelemetry(ports.telemetry);
+  try {
+    return await openClient({ ...ports, telemetry }, options);
+  } catch (thrown) {
+    telemetry.close();
+    throw thrown;
+  }
+}
+
+async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelemetry }, options: ClientOptions): Promise<Client> {
   const cluster = unwrap(parseClusterName(options.cluster));
   const prefix = options.prefix ?? DEFAULT_PREFIX;
   const name = toHex(ports.random.bytes(8));
@@ -84,6 +94,7 @@ export async function connectOver(ports: ClientPorts, options: ClientOptions): P
     const close = async (): Promise<void> => {
       await link.drain();
       await bus.drain();
+      ports.telemetry.close();
     };
     return new Client({ routing: paced(routing), admin, ports, close });
   }
@@ -106,6 +117,7 @@ export async function connectOver(ports: ClientPorts, options: ClientOptions): P
   const close = async (): Promise<void> => {
     await participant.stop();
     await bus.drain();
+    ports.telemetry.close();
   };
   return new Client({ routing: paced(new DirectRouting(participant, sealer)), admin, ports, close });
 }

@@ -49,7 +49,7 @@ export class PrometheusHistogram {
 
   /** The one series of these labels; from now on the page has it, at zero. */
   labelled(labels: Labels): Histogram {
-    const key = JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const key = keyOf(labels);
     const known = this.#series.get(key);
     if (known !== undefined) return known;
     const series = new Series(this.#upperBounds, labels);
@@ -118,4 +118,9 @@ class Series implements Histogram {
     this.#counts.fill(0);
     this.#sum = 0;
   }
+}
+
+/** The same for the same labels, in whatever order they are given. */
+export function keyOf(labels: Labels): string {
+  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

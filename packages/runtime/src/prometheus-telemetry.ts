@@ -5,13 +5,34 @@
  * plain number and hand over the difference when somebody scrapes; histograms are our own (`PrometheusHistogram`).
  */
 import * as prometheus from 'prom-client';
-import { PrometheusHistogram } from './prometheus-histogram.js';
-import type { Labels, Telemetry } from './telemetry.js';
+import { keyOf, PrometheusHistogram } from './prometheus-histogram.js';
+import type { Counter, Labels, Telemetry } from './telemetry.js';
 
-interface CountedSeries {
+/** All that is counted under the same labels, by however many parts of the process. */
+class CountedSeries implements Counter {
   readonly labels: Labels;
-  total: number;
-  exported: number;
+  #exported = 0;
+  #total = 0;
+
+  constructor(labels: Labels) {
+    this.labels = labels;
+  }
+
+  add(amount = 1): void {
+    this.#total += amount;
+  }
+
+  /** Since the last scrape. */
+  takeNew(): number {
+    const amount = this.#total - this.#exported;
+    this.#exported = this.#total;
+    return amount;
+  }
+}
+
+interface Reader {
+  readonly labels: Labels;
+  readonly read: () => number;
 }
 
 export function prometheusTelemetry(registry: prometheus.Registry): Telemetry {
@@ -20,24 +41,22 @@ export function prometheusTelemetry(registry: prometheus.Registry): Telemetry {
   return {
     counter(name, help, labels = {}) {
       const metric = existing(name, () => {
-        const series: CountedSeries[] = [];
+        const series = new Map<string, CountedSeries>();
         const counter = new prometheus.Counter({
           name,
           help,
           labelNames: names(labels),
           registers: [registry],
           collect() {
-            for (const one of series) {
-              this.inc(one.labels, one.total - one.exported);
-              one.exported = one.total;
-            }
+            for (const one of series.values()) this.inc(one.labels, one.takeNew());
           },
         });
         return Object.assign(counter, { series });
       });
-      const own: CountedSeries = { labels, total: 0, exported: 0 };
-      metric.series.push(own);
-      return { add: (amount = 1) => void (own.total += amount) };
+      const key = keyOf(labels);
+      let series = metric.series.get(key);
+      if (series === undefined) metric.series.set(key, (series = new CountedSeries(labels)));
+      return series;
     },
     gauge(name, help, labels = {}) {
       const metric = existing(name, () => new prometheus.Gauge({ name, help, labelNames: names(labels), registers: [registry] }));
@@ -49,7 +68,7 @@ export function prometheusTelemetry(registry: prometheus.Registry): Telemetry {
     },
     observedGauge(name, help, read, labels = {}) {
       const metric = existing(name, () => {
-        const readers: { labels: Labels; read: () => number }[] = [];
+        const readers = new Set<Reader>();
         const gauge = new prometheus.Gauge({
           name,
           help,
@@ -61,7 +80,15 @@ export function prometheusTelemetry(registry: prometheus.Registry): Telemetry {
         });
         return Object.assign(gauge, { readers });
       });
-      metric.readers.push({ labels, read });
+      const reader: Reader = { labels, read };
+      metric.readers.add(reader);
+      return {
+        remove() {
+          if (!metric.readers.delete(reader)) return;
+          // Others under the same labels put their value there again at the next scrape.
+          metric.remove(labels);
+        },
+      };
     },
   };
 }

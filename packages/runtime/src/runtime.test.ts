@@ -1,6 +1,14 @@
 import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
-import { ManualClock, memoryTelemetry, prometheusTelemetry, recordingLog, repeat, systemRandom } from './index.js';
+import {
+  ManualClock,
+  memoryTelemetry,
+  prometheusTelemetry,
+  recordingLog,
+  repeat,
+  scopedTelemetry,
+  systemRandom,
+} from './index.js';
 
 describe('manual clock', () => {
   test('tasks run in order of due time, ties in order of scheduling', async () => {
@@ -64,6 +72,35 @@ describe('telemetry', () => {
     expect(await registry.metrics()).toContain('depth{queue="writes"} 1');
     depth = 7;
     expect(await registry.metrics()).toContain('depth{queue="writes"} 7');
+  });
+
+  test('prometheus: what a part of the process added is gone when it ends, and what is counted again and again grows nothing', async () => {
+    const registry = new Registry();
+    const telemetry = prometheusTelemetry(registry);
+    telemetry.observedGauge('pending', 'Pending.', () => 5, { link: 'stays' });
+    const page = async (part: number): Promise<string> => {
+      const scope = scopedTelemetry(telemetry);
+      scope.observedGauge('pending', 'Pending.', () => 1, { link: `c${part}` });
+      scope.observedGauge('pending', 'Pending.', () => 2, { link: 'stays' });
+      scope.counter('requests_total', 'Requests.', { kind: 'get' }).add();
+      expect(await registry.metrics()).toContain(`pending{link="c${part}"} 1`);
+      scope.close();
+      scope.close();
+      return registry.metrics();
+    };
+    const first = await page(1);
+    expect(first).toContain('pending{link="stays"} 5');
+    expect(first).not.toContain('c1');
+    for (let part = 2; part < 20; part++) await page(part);
+    expect(await page(20)).toBe(first.replace('requests_total{kind="get"} 1', 'requests_total{kind="get"} 20'));
+  });
+
+  test('memory: a gauge that is removed is read no more', () => {
+    const telemetry = memoryTelemetry();
+    const gauge = telemetry.observedGauge('depth', 'Depth.', () => 3);
+    expect(telemetry.value('depth')).toBe(3);
+    gauge.remove();
+    expect(telemetry.value('depth')).toBe(0);
   });
 });
 

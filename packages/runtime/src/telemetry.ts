@@ -21,8 +21,37 @@ export interface Telemetry {
   counter(name: string, help: string, labels?: Labels): Counter;
   gauge(name: string, help: string, labels?: Labels): Gauge;
   histogram(name: string, help: string, buckets: readonly number[], labels?: Labels): Histogram;
-  /** A gauge that is read when somebody looks. */
-  observedGauge(name: string, help: string, read: () => number, labels?: Labels): void;
+  /** A gauge that is read when somebody looks, until it is removed. */
+  observedGauge(name: string, help: string, read: () => number, labels?: Labels): ObservedGauge;
+}
+
+export interface ObservedGauge {
+  /** Nothing is read any more, and what was read goes from the page. Idempotent. */
+  remove(): void;
+}
+
+/** For one part of a process that ends before the process does. */
+export interface ScopedTelemetry extends Telemetry {
+  /** Removes the gauges that read from this part. What was counted stays: counters are sums over all parts of one kind. */
+  close(): void;
+}
+
+/** `inner`, as long as the part runs. */
+export function scopedTelemetry(inner: Telemetry): ScopedTelemetry {
+  const gauges: ObservedGauge[] = [];
+  return {
+    counter: (...args) => inner.counter(...args),
+    gauge: (...args) => inner.gauge(...args),
+    histogram: (...args) => inner.histogram(...args),
+    observedGauge(...args) {
+      const gauge = inner.observedGauge(...args);
+      gauges.push(gauge);
+      return gauge;
+    },
+    close() {
+      for (const gauge of gauges.splice(0)) gauge.remove();
+    },
+  };
 }
 
 /** From 0.1 ms to 10 s, three per decade: fine at a millisecond, where quorum latencies live. Seconds. */
@@ -30,13 +59,13 @@ export const LATENCY_BUCKETS_S: readonly number[] = [
   0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10,
 ];
 
-const nothing = { add() {}, set() {}, observe() {} };
+const nothing = { add() {}, set() {}, observe() {}, remove() {} };
 
 export const noTelemetry: Telemetry = {
   counter: () => nothing,
   gauge: () => nothing,
   histogram: () => nothing,
-  observedGauge() {},
+  observedGauge: () => nothing,
 };
 
 /** The twin for tests: `value('name{label="x"}')`; a histogram counts its observations. */
@@ -63,7 +92,13 @@ export function memoryTelemetry(): Telemetry & { value(series: string): number }
       return { observe: () => void values.set(key, (values.get(key) ?? 0) + 1) };
     },
     observedGauge(name, _help, read, labels) {
-      observed.set(series(name, labels), read);
+      const key = series(name, labels);
+      observed.set(key, read);
+      return {
+        remove() {
+          if (observed.get(key) === read) observed.delete(key);
+        },
+      };
     },
     value: (key) => observed.get(key)?.() ?? values.get(key) ?? 0,
   };

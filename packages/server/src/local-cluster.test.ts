@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectOver, json, utf8, type Client } from '@armature/client';
-import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
+import { noTelemetry, silentLog, systemClock, systemRandom, type Telemetry } from '@armature/runtime';
 import { startLocalCluster, type LocalCluster } from './index.js';
 
 let cluster: LocalCluster;
@@ -141,3 +141,39 @@ test('members say that they are ready and agree on the ring', async () => {
   expect(new Set(members.map(({ status }) => status?.ring)).size).toBe(1);
   expect(members.every(({ status }) => status?.ready === true && status.notes.length === 0)).toBe(true);
 });
+
+test.each(['direct', 'router'] as const)(
+  '%s: close takes away the gauges that connect added, and so does a connect that fails',
+  async (kind) => {
+    let gauges = 0;
+    const telemetry: Telemetry = {
+      ...noTelemetry,
+      observedGauge() {
+        gauges++;
+        return { remove: () => gauges-- };
+      },
+    };
+    const ports = () => ({
+      bus: cluster.broker.connect(),
+      clock: systemClock,
+      random: systemRandom(),
+      log: silentLog,
+      telemetry,
+    });
+    const client = await connectOver(ports(), {
+      cluster: 'local',
+      routing: kind,
+      secret: 'a secret of thirty-two bytes or more',
+    });
+    expect(gauges).toBeGreaterThan(0);
+    await client.close();
+    expect(gauges).toBe(0);
+    const wrong = {
+      cluster: 'nowhere',
+      secret: 'a secret of thirty-two bytes or more',
+      operationsAtOnce: kind === 'direct' ? 1 : 0,
+    };
+    await expect(connectOver(ports(), { ...wrong, routing: kind })).rejects.toThrow();
+    expect(gauges).toBe(0);
+  },
+);

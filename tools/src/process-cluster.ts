@@ -37,6 +37,8 @@ export interface ProcessClusterOptions {
   /** Kept after `stop` when given; otherwise a temporary directory that goes with it. */
   readonly dataDirectory?: string;
   readonly natsArgs?: readonly string[];
+  /** `user:password` of each process and (without a name) of clients, for a nats-server that asks for them. */
+  readonly credentialsOf?: (member?: string) => string;
   /** False: the nodes are started, and belong to no cluster yet. */
   readonly create?: boolean;
   /** More flags for every node. */
@@ -299,7 +301,10 @@ export class ProcessCluster {
   }
 
   #urlOf(member?: string): string {
-    return this.#options.network?.urlOf(member) ?? this.#ownNats().url;
+    const { network, credentialsOf } = this.#options;
+    if (network !== undefined) return network.urlOf(member);
+    const { url } = this.#ownNats();
+    return credentialsOf === undefined ? url : url.replace('//', `//${credentialsOf(member)}@`);
   }
 
   #ownNats(): PrivateNats {

@@ -78,6 +78,7 @@ export class Session {
       name: 'armature-cli',
       cluster: this.settings.cluster,
       prefix: this.settings.prefix,
+      group: this.settings.group,
       routing: this.settings.direct ? 'direct' : 'router',
       secret: this.settings.direct ? requireSecret(this.settings) : undefined,
       ...(this.voice.debug ? { log: pinoLog({ level: 'debug', base: {}, destination: this.io.stderr }) } : {}),

@@ -93,7 +93,7 @@ export class NatsBus implements Bus {
     this.#deniedPublishes = new DeniedPublishes(options.clock);
     this.#interests = new Interests({
       clock: options.clock,
-      flush: () => this.#connection.flush(),
+      flush: () => this.flush(),
       changed: (subject, state) =>
         this.#emit(
           state === 'denied' ? { kind: 'denied', denial: { operation: 'subscribe', subject } } : { kind: 'granted', subject },
@@ -200,6 +200,8 @@ export class NatsBus implements Bus {
     if (!this.#connected) throw this.#closed ? busClosed() : busDisconnected(undefined);
     try {
       await this.#connection.flush();
+      // A denial comes before the server's answer, but the library hands it on in later microtasks.
+      await new Promise<void>((resolve) => this.#clock.defer(resolve));
     } catch (error) {
       throw busDisconnected(error);
     }

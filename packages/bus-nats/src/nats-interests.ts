@@ -22,7 +22,7 @@ export interface Interest {
 
 export interface InterestsEnvironment {
   readonly clock: Clock;
-  /** Resolves when the server has answered to all that was sent before. Rejects when the connection is lost. */
+  /** Resolves when the server has taken what was sent before, and `denied` has been told what it denies. Rejects when the connection is lost. */
   flush(): Promise<void>;
   /** Told once for each subject when it begins to lack, and once when it is taken again. */
   changed(subject: string, state: 'denied' | 'granted'): void;
@@ -102,8 +102,6 @@ export class Interests {
     try {
       for (const interest of asked) if (this.#lacking.has(interest)) await interest.renew();
       await this.#env.flush();
-      // The library hands errors on in later turns than pongs.
-      await new Promise<void>((resolve) => this.#env.clock.defer(resolve));
       this.#taken(asked.filter((interest) => !this.#refused.has(interest)));
     } catch {
       // The connection is lost: everything is asked for again when it is back.

@@ -111,7 +111,10 @@ export interface Bus {
   serve(service: BusService): Promise<RunningService>;
   /** Tells `listener` of every event from now on; the result ends that. */
   onEvent(listener: (event: BusEvent) => void): () => void;
-  /** Resolves when the bus has taken everything published so far. Rejects with `bus-unavailable` where it cannot. */
+  /**
+   * Resolves when the bus has taken everything published and subscribed to so far, and has told what of it is denied. Rejects with
+   * `bus-unavailable` where it cannot.
+   */
   flush(): Promise<void>;
   /** Receives nothing new, delivers what is in hand, sends what was published, and closes. Idempotent. */
   drain(): Promise<void>;

@@ -3,7 +3,7 @@
  * data; who may is the business of NATS permissions.
  */
 import {
-  ArmatureError,
+  type ArmatureError,
   parseBucketName,
   toArmatureError,
   toHex,
@@ -14,7 +14,7 @@ import {
   parseNodeId,
 } from '@armature/kernel';
 import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
-import { discover } from '@armature/coordination';
+import { discover, nobodyAnswers, type Inbox } from '@armature/coordination';
 import { History, foldHistory, type MembershipChange, type View } from '@armature/membership';
 import {
   DEFAULT_BUCKET_PROPERTIES,
@@ -45,7 +45,7 @@ export interface AdminEnv {
   readonly bus: Bus;
   readonly link: LinkEndpoint<Request, Reply>;
   readonly subjects: Subjects;
-  readonly prefix: string;
+  readonly inbox: Inbox;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -209,16 +209,15 @@ export class Admin {
 
   /** Says it to all anti-entropy workers; resolves with what those say that answer within a second, by name. */
   async workers(command: WorkerCommand): Promise<WorkerStatus[]> {
-    const { bus, clock, random, subjects, prefix } = this.#env;
+    const { bus, clock, subjects, inbox } = this.#env;
     const answers = new Map<string, WorkerStatus>();
-    const inbox = `${prefix}.inbox.${toHex(random.bytes(12))}`;
-    const subscription = bus.subscribe(inbox, (message) => {
+    const question = inbox.ask((message) => {
       const answer = message.status === undefined ? readWorkerStatus(message.payload) : undefined;
       if (answer !== undefined && answers.size < MAX_WORKERS) answers.set(answer.name, answer);
     });
-    bus.publish(subjects.workers, Buffer.from(command, 'utf8'), { reply: inbox });
+    bus.publish(subjects.workers, Buffer.from(command, 'utf8'), { reply: question.reply });
     await sleep(clock, WORKERS_TIMEOUT_MS);
-    subscription.unsubscribe();
+    question.close();
     return [...answers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -234,9 +233,11 @@ export class Admin {
   async #anyNode(): Promise<LinkAddress> {
     const address = await discover(this.#env, 'node', 'newcomer');
     if (address !== undefined) return address;
-    throw new ArmatureError('unreachable', 'no node of this cluster answers on the bus', {
-      remedy: 'Check the cluster name and prefix, that nodes run, and that the cluster was created: armature cluster create',
-    });
+    throw nobodyAnswers(
+      this.#env.bus,
+      'no node of this cluster answers on the bus',
+      'Check the cluster name and prefix, that nodes run, and that the cluster was created: armature cluster create',
+    );
   }
 
   async #ask<Q extends Request>(peer: LinkAddress, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {

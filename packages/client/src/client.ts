@@ -1,10 +1,9 @@
 /** The client: one connection, its routing, and the buckets and the administration reached through them. */
-import { parseClusterName, toHex, unwrap, type Random } from '@armature/kernel';
+import { ArmatureError, NAME_RULE, parseClusterName, parseNodeId, toHex, unwrap, type Random } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
-import { CLIENT_TURNS, Participant, Turns, createSealer } from '@armature/coordination';
+import { CLIENT_TURNS, Inbox, Participant, Turns, createSealer, requireToHear } from '@armature/coordination';
 import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, protocolCodec, subjectsOf } from '@armature/protocol';
 import { scopedTelemetry, type Clock, type Logger, type ScopedTelemetry, type Telemetry } from '@armature/runtime';
-import { ArmatureError } from '@armature/kernel';
 import { Admin } from './admin.js';
 import { Bucket, type BucketOptions } from './bucket.js';
 import { utf8 } from './codec.js';
@@ -20,6 +19,11 @@ export interface ClientOptions {
   /** The cluster's secret, for direct clients: they seal contexts themselves. */
   readonly secret?: Uint8Array | string | undefined;
   readonly prefix?: string;
+  /**
+   * A name that stands in the subjects at which this client hears answers (`link.client.<group>.<random>`), so that NATS permissions can keep
+   * other applications from hearing them. None unless given.
+   */
+  readonly group?: string | undefined;
   /**
    * Operations under way at a time, 512 by default; what is started beyond that waits its turn, within its own time. More than the default is of use only over long
    * distances.
@@ -79,20 +83,28 @@ export async function connectOver(ports: ClientPorts, options: ClientOptions): P
 async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelemetry }, options: ClientOptions): Promise<Client> {
   const cluster = unwrap(parseClusterName(options.cluster));
   const prefix = options.prefix ?? DEFAULT_PREFIX;
-  const name = toHex(ports.random.bytes(8));
+  const name = clientName(options.group, ports.random);
   const subjects = subjectsOf(prefix, cluster);
   const { bus, clock, random } = ports;
   const turns = new Turns(clock, { ...CLIENT_TURNS, atOnce: checkedAtOnce(options.operationsAtOnce) });
   const paced = (routing: Routing): Routing => new PacedRouting(routing, turns);
   if ((options.routing ?? 'router') === 'router') {
+    const address = linkAddress('client', ...name.split('.'));
     const link = LinkEndpoint.open(bus, protocolCodec, {
-      ...{ ...ports, prefix, cluster, address: linkAddress('client', name) },
+      ...{ ...ports, prefix, cluster, address },
       limits: { messageBytes: MAX_MESSAGE_BYTES },
     });
-    const routing = new RouterRouting({ bus, link, subjects, prefix, clock, random });
-    const admin = new Admin({ ...ports, link, subjects, prefix });
+    const inbox = new Inbox(bus, subjects, address, random);
+    await requireToHear(bus).catch((thrown: unknown) => {
+      link.close();
+      inbox.close();
+      throw thrown;
+    });
+    const routing = new RouterRouting({ bus, link, subjects, inbox, clock });
+    const admin = new Admin({ ...ports, link, subjects, inbox });
     const close = async (): Promise<void> => {
       await link.drain();
+      inbox.close();
       await bus.drain();
       ports.telemetry.close();
     };
@@ -106,6 +118,10 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
   participant.start((request) => {
     throw new ArmatureError('invalid-argument', `a client does not answer ${request.kind}`);
   });
+  await requireToHear(bus).catch(async (thrown: unknown) => {
+    await participant.stop();
+    throw thrown;
+  });
   const view = await participant.membership.refresh();
   if (view.cluster === undefined) {
     await participant.stop();
@@ -113,13 +129,22 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
       remedy: 'Check the cluster name and prefix, and that its nodes run and the cluster was created: armature cluster status',
     });
   }
-  const admin = new Admin({ ...ports, link: participant.link, subjects, prefix });
+  const admin = new Admin({ ...ports, link: participant.link, subjects, inbox: participant.inbox });
   const close = async (): Promise<void> => {
     await participant.stop();
     await bus.drain();
     ports.telemetry.close();
   };
   return new Client({ routing: paced(new DirectRouting(participant, sealer)), admin, ports, close });
+}
+
+function clientName(group: string | undefined, random: Random): string {
+  const unique = toHex(random.bytes(8));
+  if (group === undefined) return unique;
+  if (parseNodeId(group).ok) return `${group}.${unique}`;
+  throw new ArmatureError('invalid-config', `${JSON.stringify(group)} is no name for a group of clients`, {
+    remedy: `Use ${NAME_RULE}.`,
+  });
 }
 
 function checkedAtOnce(wanted = CLIENT_TURNS.atOnce): number {

@@ -3,9 +3,9 @@
  * load balancer"). The bus picks which, and the client stays with it, so that large messages reach one process whole, until it
  * stops answering.
  */
-import { ArmatureError, toArmatureError, type Random } from '@armature/kernel';
+import { toArmatureError } from '@armature/kernel';
 import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
-import { discover, mayHaveRun, unknownOutcome } from '@armature/coordination';
+import { discover, mayHaveRun, nobodyAnswers, unknownOutcome, type Inbox } from '@armature/coordination';
 import {
   RING_UNKNOWN,
   type FetchOptions,
@@ -25,9 +25,8 @@ export interface RouterRoutingEnv {
   readonly bus: Bus;
   readonly link: LinkEndpoint<Request, Reply>;
   readonly subjects: Subjects;
-  readonly prefix: string;
+  readonly inbox: Inbox;
   readonly clock: Clock;
-  readonly random: Random;
 }
 
 /** Failures after which another coordinator is worth looking for. */
@@ -74,8 +73,10 @@ export class RouterRouting implements Routing {
   async #find(): Promise<LinkAddress> {
     const address = await discover(this.#env, 'router', 'node');
     if (address !== undefined) return address;
-    throw new ArmatureError('unreachable', 'no router and no node of this cluster answers on the bus', {
-      remedy: 'Check the cluster name and prefix, and that the processes run: armature cluster status',
-    });
+    throw nobodyAnswers(
+      this.#env.bus,
+      'no router and no node of this cluster answers on the bus',
+      'Check the cluster name and prefix, and that the processes run: armature cluster status',
+    );
   }
 }

@@ -1,9 +1,9 @@
 import { parseClusterName, seededRandom, unwrap } from '@armature/kernel';
-import { InProcessBroker } from '@armature/bus';
+import { InProcessBroker, linkAddress } from '@armature/bus';
 import { subjectsOf } from '@armature/protocol';
 import { ManualClock } from '@armature/runtime';
 import { beforeEach, expect, test } from 'vitest';
-import { discover, type DiscoveryEnv } from './index.js';
+import { discover, Inbox, type DiscoveryEnv } from './index.js';
 
 const subjects = subjectsOf('t', unwrap(parseClusterName('c')));
 let clock: ManualClock;
@@ -13,7 +13,8 @@ let env: DiscoveryEnv;
 beforeEach(() => {
   clock = new ManualClock();
   broker = new InProcessBroker({ clock });
-  env = { bus: broker.connect(), clock, random: seededRandom(1), subjects, prefix: 't' };
+  const bus = broker.connect();
+  env = { bus, clock, subjects, inbox: new Inbox(bus, subjects, linkAddress('client', 'x'), seededRandom(1)) };
 });
 
 function listen(role: 'node' | 'router', address: string | undefined): void {
@@ -50,4 +51,16 @@ test('where nobody listens for a role, the next one is looked for at once; where
   expect(late.address).toBe('node.n1');
   expect(late.afterMs).toBeGreaterThan(450);
   expect((await found('router')).address).toBeUndefined();
+});
+
+test('an inbox: each answer goes to its own question, and none to one that is closed', async () => {
+  const { bus, inbox } = env;
+  const heard: string[] = [];
+  const one = inbox.ask((message) => heard.push(`one ${String(message.status)}`));
+  const two = inbox.ask((message) => heard.push(`two ${String(message.status)}`));
+  expect(one.reply).toMatch(/^t\.c\.inbox\.client\.x\.[0-9a-z]+$/);
+  one.close();
+  for (const { reply } of [one, two]) bus.publish(reply, new Uint8Array(0));
+  await clock.advance(1);
+  expect(heard).toEqual(['two undefined']);
 });

@@ -30,11 +30,13 @@ import {
   type Request,
   type Subjects,
 } from '@armature/protocol';
-import { AlarmWheel, repeat, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
+import { AlarmWheel, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { ClockWatch, type HeardClock } from './clock-watch.js';
 import { CoordinationMetrics } from './coordination-metrics.js';
+import { discover } from './discovery.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
 import { InHand, NOBODY_ASKS } from './in-hand.js';
+import { Inbox } from './inbox.js';
 import { whileUp } from './patience.js';
 import { PauseWatch } from './pause-watch.js';
 
@@ -65,9 +67,6 @@ export interface ParticipantPorts {
 /** Answers the requests that are not answered here. */
 export type RequestHandler = (request: Request, sender: LinkSender) => Reply | Promise<Reply>;
 
-const DISCOVER_TIMEOUT_MS = 500;
-/** The bus deals questions out among those who listen, and one that stands still gets its share: so the question is put again, to whomever. */
-const DISCOVER_AGAIN_MS = 50;
 /** What a stop waits for requests in hand and the bus. */
 const DEFAULT_PATIENCE_MS = 5_000;
 /** Hedges and put deadlines are told apart at this grain. */
@@ -81,6 +80,8 @@ const SILENCE = new Set(['unreachable', 'timeout']);
 export class Participant {
   readonly options: ParticipantOptions;
   readonly link: LinkEndpoint<Request, Reply>;
+  /** Where answers to questions come that it asks of nobody in particular. */
+  readonly inbox: Inbox;
   readonly membership: Membership;
   readonly monitor: FailureMonitor;
   /** Whether this process stood still, and how late it is. */
@@ -100,13 +101,14 @@ export class Participant {
   private constructor(
     options: ParticipantOptions,
     ports: ParticipantPorts,
-    link: LinkEndpoint<Request, Reply>,
+    { link, inbox }: { readonly link: LinkEndpoint<Request, Reply>; readonly inbox: Inbox },
     membership: Membership,
     monitor: FailureMonitor,
   ) {
     this.options = options;
     this.#ports = ports;
     this.link = link;
+    this.inbox = inbox;
     this.membership = membership;
     this.monitor = monitor;
     this.subjects = subjectsOf(options.prefix, options.cluster);
@@ -149,6 +151,7 @@ export class Participant {
       limits: { messageBytes: options.messageBytes ?? MAX_MESSAGE_BYTES },
     });
     const subjects = subjectsOf(options.prefix, options.cluster);
+    const inbox = new Inbox(bus, subjects, address, random);
     const ask = async <Q extends Request>(peer: string, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> =>
       (await link.request(peer as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
     const node = options.role === 'node' ? (options.name as NodeId) : undefined;
@@ -159,7 +162,7 @@ export class Participant {
       transport: {
         gossip: (peer, request, timeoutMs) => ask(peer, request, timeoutMs),
         announce: (fingerprint) => announce(bus, subjects, address, fingerprint),
-        discover: () => discover({ bus, clock, random, subjects, prefix: options.prefix }, 'node'),
+        discover: () => discover({ bus, clock, subjects, inbox }, 'node'),
       },
       clock,
       random,
@@ -180,7 +183,7 @@ export class Participant {
       telemetry,
       isBusy: () => participant.pauses.delayMs > BUSY_DELAY_MS,
     });
-    const participant: Participant = new Participant(options, ports, link, membership, monitor);
+    const participant: Participant = new Participant(options, ports, { link, inbox }, membership, monitor);
     return participant;
   }
 
@@ -245,6 +248,7 @@ export class Participant {
    */
   async stop(patienceMs = DEFAULT_PATIENCE_MS): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.inbox.close();
     this.monitor.stop();
     this.pauses.stop();
     this.clocks.stop();
@@ -304,46 +308,6 @@ export class Participant {
   async #askSelf<Q extends ReplicaRequest>(handler: RequestHandler, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
     return (await handler(request, { address: this.link.address, remainingMs: timeoutMs })) as ReplyTo<Q>;
   }
-}
-
-export interface DiscoveryEnv {
-  readonly bus: Bus;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly subjects: Subjects;
-  readonly prefix: string;
-}
-
-/** The link address of some process of the first of these kinds that answers, whichever the bus picks; undefined when none does. */
-export async function discover(env: DiscoveryEnv, ...roles: readonly DiscoverableRole[]): Promise<LinkAddress | undefined> {
-  for (const role of roles) {
-    const address = await discoverOne(env, role);
-    if (address !== undefined) return address;
-  }
-  return undefined;
-}
-
-function discoverOne(
-  { bus, clock, random, subjects, prefix }: DiscoveryEnv,
-  role: DiscoverableRole,
-): Promise<LinkAddress | undefined> {
-  return new Promise((resolve) => {
-    const inbox = `${prefix}.inbox.${Buffer.from(random.bytes(12)).toString('hex')}`;
-    const finish = (address: LinkAddress | undefined): void => {
-      timer.cancel();
-      again.cancel();
-      subscription.unsubscribe();
-      resolve(address);
-    };
-    const timer = clock.after(DISCOVER_TIMEOUT_MS, () => finish(undefined));
-    const subscription = bus.subscribe(inbox, (message) => {
-      const address = message.status === undefined ? parseLinkAddress(Buffer.from(message.payload).toString('utf8')) : undefined;
-      finish(address?.ok === true ? address.value : undefined);
-    });
-    const ask = (): void => bus.publish(subjects.discover(role), new Uint8Array(0), { reply: inbox });
-    const again = repeat(clock, DISCOVER_AGAIN_MS, ask);
-    ask();
-  });
 }
 
 function announce(bus: Bus, subjects: Subjects, from: LinkAddress, fingerprint: string): void {

@@ -152,6 +152,10 @@ export const commandSettings = {
     flag: '--timeout <time>',
     help: 'for each operation, retries included: 500ms, 5s, 2m',
   }),
+  group: optional(nodeName, {
+    flag: '--group <name>',
+    help: 'stands in the subjects at which answers are heard, for NATS permissions of a group of clients',
+  }),
   direct: setting(flag, false, {
     flag: '--direct',
     help: "coordinate reads here, without a router; needs the cluster's secret",

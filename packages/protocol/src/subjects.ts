@@ -4,10 +4,11 @@
  *
  *   <prefix>.<cluster>.link.node.<name>       frames for a node             (see bus/link)
  *   <prefix>.<cluster>.link.router.<name>     frames for a router
- *   <prefix>.<cluster>.link.client.<random>   frames for a client
+ *   <prefix>.<cluster>.link.client.<random>   frames for a client; `client.<group>.<random>` where clients have groups
  *   <prefix>.<cluster>.announce               "my history now has fingerprint F": nodes, routers, direct clients
  *   <prefix>.<cluster>.discover.node|router|newcomer   queue groups that answer with the address of one of them; newcomers
  *                                             are nodes that know of no cluster yet
+ *   <prefix>.<cluster>.inbox.<link address>.<n>  answers to a question that a process has asked of nobody in particular
  *   <prefix>.<cluster>.workers                what an administrator says to all anti-entropy workers: `status`, `pause`, `resume`
  *   <prefix>.<cluster>.api.*                  the plain request API of the router tier (docs/protocol.md)
  */
@@ -23,6 +24,8 @@ export interface Subjects {
   readonly announce: string;
   discover(role: DiscoverableRole): string;
   readonly workers: string;
+  /** What reply subjects of the process at that link address begin with. */
+  inbox(address: string): string;
   /** `suffix` in subject tokens, e.g. `get` or `get.>`. */
   api(suffix: string): string;
 }
@@ -32,6 +35,7 @@ export function subjectsOf(prefix: string, cluster: ClusterName): Subjects {
   return {
     announce: `${root}.announce`,
     workers: `${root}.workers`,
+    inbox: (address) => `${root}.inbox.${address}`,
     discover: (role) => `${root}.discover.${role}`,
     api: (suffix) => `${root}.api.${suffix}`,
   };

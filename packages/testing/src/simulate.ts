@@ -4,8 +4,8 @@
  * The seed draws the cluster (three to five nodes, clocks that are off), the load (one or two workloads, few keys, so that writes conflict), the kinds of faults and their
  * moments. Whatever is written to a disk is looked at: no dot may ever name two versions. In some runs only a core of the cluster is healed at first, and
  * what it holds must become equal although the rest is never heard of. When all is healed, every operation must succeed after some seconds, the
- * replicas must become equal in bounded time, what they then hold must be what the clients' own logs say must be left, to read it must write nothing, and nodes must know what
- * they hold.
+ * replicas must become equal in bounded time, what they then hold must be what the clients' own logs say must be left, to read it must write nothing, listings must list it, and
+ * nodes must know what they hold.
  */
 import { shuffle, type NodeId } from '@armature/kernel';
 import { pauseWorkers, untilConverged } from './check/convergence.js';
@@ -108,7 +108,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   );
   if (isConverged) {
     await pauseWorkers(cluster);
-    violations.push(...(await checkQuietReads(world, () => load.readAll(custody), witness)), ...(await checkTrees(cluster)));
+    violations.push(
+      ...(await checkQuietReads(world, () => load.readAll(custody), witness)),
+      ...(await world.until(load.checkListings(states, custody))),
+      ...(await checkTrees(cluster)),
+    );
   }
   return {
     ...{ seed, digest: world.digest, violations, load: load.describe(), ...load.tally },

@@ -9,6 +9,7 @@ import { addressOf, bucketOfAddress, keyOfAddress, type Address } from '@armatur
 import type { VersionSet } from '@armature/versioning';
 import { Attempts, checkAvailability, unavailableMs } from '../check/availability.js';
 import type { Custody } from '../check/custody.js';
+import { checkListings } from '../check/listings.js';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Conditions } from '../faults/conditions.js';
 import { carts } from './carts.js';
@@ -137,6 +138,17 @@ export class Load {
       const found = [...workload.judge({ ...evidence, state }), ...checkAvailability(attempts, wellSinceMs)];
       return found.map((violation) => `${name}: ${violation}`);
     });
+  }
+
+  /** Lists every bucket, in process and through a router. `states`: of each key, what its owners hold. */
+  async checkListings(states: ReadonlyMap<Address, VersionSet>, custody: Custody): Promise<string[]> {
+    const found: string[] = [];
+    for (const { bucket } of this.workloads) {
+      if (custody.mayBeUnreadable(bucket)) continue;
+      for (const client of [this.#connections[0], this.#connections.at(-1)])
+        found.push(...(await checkListings(client as Client, bucket, states)));
+    }
+    return found;
   }
 
   /** Reads every key, and some that were never written, through every client. */

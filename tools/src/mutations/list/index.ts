@@ -3,8 +3,17 @@ import type { Mutation } from '../mutation.js';
 import { availability } from './availability.js';
 import { dots } from './dots.js';
 import { hints } from './hints.js';
+import { listings } from './listings.js';
 import { membership } from './membership.js';
 import { quorums } from './quorums.js';
 import { repair } from './repair.js';
 
-export const MUTATIONS: readonly Mutation[] = [...availability, ...dots, ...hints, ...membership, ...quorums, ...repair];
+export const MUTATIONS: readonly Mutation[] = [
+  ...availability,
+  ...dots,
+  ...hints,
+  ...listings,
+  ...membership,
+  ...quorums,
+  ...repair,
+];

@@ -5,7 +5,7 @@
 import type { Client } from '@armature/client';
 import { errorDocument, natsServerOptions, renderError, requireSecret, type Resolved } from '@armature/process';
 import type { ArmatureError } from '@armature/kernel';
-import { pinoLog } from '@armature/runtime';
+import { pinoLog, waitAtMost } from '@armature/runtime';
 import pc from 'picocolors';
 import { writeOut, type CliIo, type OutputStream } from './io.js';
 import type { cliShape } from './settings.js';
@@ -19,6 +19,7 @@ export interface Voice {
 
 /** A NATS server that does not answer in this time is not there, however long operations may take. */
 const MAX_CONNECT_MS = 5_000;
+const CLOSE_PATIENCE_MS = 2_000;
 
 export class Session {
   readonly io: CliIo;
@@ -65,9 +66,10 @@ export class Session {
     return this.voice.json ? Promise.resolve() : writeOut(this.io.stderr, `${text}\n`);
   }
 
+  /** All has been said by then, so a NATS server that stands still is not waited for. */
   async close(): Promise<void> {
     const client = await this.#client?.catch(() => undefined);
-    await client?.close();
+    if (client !== undefined) await waitAtMost(this.io.clock, CLOSE_PATIENCE_MS, client.close());
   }
 
   #connect(): Promise<Client> {

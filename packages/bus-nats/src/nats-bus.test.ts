@@ -193,6 +193,23 @@ describe.skipIf(NATS_SERVER_MISSING)('nats bus (needs nats-server)', () => {
     expect(bus.connected).toBe(false);
   });
 
+  test('drain does not hang when the server goes away meanwhile', async () => {
+    const server = await start();
+    const bus = await open(server);
+    const drained = bus.drain();
+    await server.stop();
+    await drained;
+    expect(bus.connected).toBe(false);
+  });
+
+  test('drain does not hang on a server that goes away before that is noticed', async () => {
+    const server = await start();
+    const bus = await open(server);
+    await server.stop();
+    await bus.drain();
+    expect(bus.connected).toBe(false);
+  });
+
   test('a lame duck server announces itself', async () => {
     const server = await start('lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"');
     const bus = await open(server);

@@ -215,9 +215,10 @@ export class NatsBus implements Bus {
   async #drain(): Promise<void> {
     if (this.#closed) return;
     this.#interests.stop();
-    // Draining waits for the server's word, which a server that is gone, or stands still, never says.
-    const drained = this.#connected && (await waitAtMost(this.#clock, DRAIN_PATIENCE_MS, this.#connection.drain()));
-    if (!drained) await this.#connection.close();
+    // Draining waits for the server's word, which a server that stands still never says. Where the connection is lost meanwhile,
+    // the library takes it for drained, and connects again.
+    if (this.#connected) await waitAtMost(this.#clock, DRAIN_PATIENCE_MS, this.#connection.drain()).catch(() => undefined);
+    await this.#connection.close();
     await this.#connection.closed();
     this.#connected = false;
   }

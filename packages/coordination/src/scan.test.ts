@@ -205,6 +205,7 @@ describe('scan', () => {
     await expect(page(cluster)).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringContaining('1 of the 2') as string,
+      remedy: expect.stringContaining(fault.lost === undefined ? 'Repeat later' : 'with more time') as string,
     });
     for (const { timeoutMs } of cluster.asked) expect(timeoutMs).toBeGreaterThan(0);
   });

@@ -165,11 +165,14 @@ function addTo(
 
 function unmet(answered: number, needed: number, failures: readonly ErrorCode[]): ArmatureError {
   const why = failures.length === 0 ? '' : ` (${failures.join(', ')})`;
+  const later = 'Repeat later. "armature cluster status" shows which nodes are down.';
+  const longer =
+    'Repeat with more time, which a key with large values may need, or later. "armature cluster status" shows which nodes are down.';
   return new ArmatureError(
     'unavailable',
     `${answered} of the ${needed} replicas needed answered the listing of a partition${why}`,
     {
-      remedy: 'Repeat later. "armature cluster status" shows which nodes are down.',
+      remedy: failures.includes('timeout') ? longer : later,
     },
   );
 }

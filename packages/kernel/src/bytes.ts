@@ -66,14 +66,20 @@ export function toBase64Url(bytes: Uint8Array): string {
   return asBuffer(bytes).toString('base64url');
 }
 
-/** Bytes of a base64 or base64url text, padded or not; undefined where it is not one. */
+/** Bytes of a base64 or base64url text, padded or not; undefined where it is not one. No two texts but for padding and alphabet have the same bytes. */
 export function fromBase64(text: string): Uint8Array | undefined {
   const digits = /^([A-Za-z0-9+/_-]*)={0,2}$/.exec(text)?.[1];
   if (digits === undefined) return undefined;
   // One digit beyond full groups of four is six bits, less than a byte: the text was cut. Padding fills up a group.
   const isCut = digits.length % 4 === 1;
   const isMispadded = digits.length < text.length && text.length % 4 !== 0;
-  return isCut || isMispadded ? undefined : Buffer.from(digits, 'base64');
+  if (isCut || isMispadded) return undefined;
+  // The last digit of an incomplete group has bits to spare. Other encoders leave them zero, and a text where they are not was changed on its way.
+  const rest = digits
+    .slice(digits.length - (digits.length % 4))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
+  return Buffer.from(rest, 'base64').toString('base64url') === rest ? Buffer.from(digits, 'base64') : undefined;
 }
 
 export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {

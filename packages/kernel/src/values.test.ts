@@ -154,6 +154,22 @@ describe('bytes', () => {
 
   test.each(['a', 'abc', 'zz', '0x12', 'a b '])('%j is not hex', (text) => expect(fromHex(text)).toBeUndefined());
 
+  test('two base64 texts that differ in more than padding and alphabet are never the same bytes', () => {
+    const digits = fc.string({ unit: fc.constantFrom('A', 'Q', 'R', 'g', 'B', '-', '_'), maxLength: 5 });
+    fc.assert(
+      fc.property(digits, digits, (a, b) => {
+        const [one, other] = [fromBase64(a), fromBase64(b)];
+        if (one !== undefined && other !== undefined) expect(bytesEqual(one, other)).toBe(a === b);
+      }),
+    );
+    expect([fromBase64('QQ'), fromBase64('QR'), fromBase64('-_-_'), fromBase64('+/+/')]).toEqual([
+      Buffer.from('A'),
+      undefined,
+      Buffer.from('fbffbf', 'hex'),
+      Buffer.from('fbffbf', 'hex'),
+    ]);
+  });
+
   test.each(['A', 'AAAAA', '=', '==', 'AB=', 'ABC==', 'A===', 'AB\n', 'AB CD', 'AB==CD', 'é'])('%j is not base64', (text) =>
     expect(fromBase64(text)).toBeUndefined(),
   );

@@ -90,13 +90,15 @@ export class Conversations {
 
   /**
    * Hands a record to every member and waits for those that answer soon, so that whoever gave the command finds it in force wherever
-   * they look next. Gossip reaches the others.
+   * they look next. What was recorded there at the same time comes back with the answer. Gossip reaches the others.
    */
   async handOut(record: ChangeRecord): Promise<void> {
     const { transport, seeds, self } = this.#env;
     const request = parcel(this.#party.history(), [record]);
     const peers = peersOf(this.#party.view(), seeds, self.address);
-    await Promise.allSettled(peers.map((address) => transport.gossip(address, request, HAND_OUT_TIMEOUT_MS)));
+    await Promise.allSettled(
+      peers.map(async (address) => this.#party.absorb((await transport.gossip(address, request, HAND_OUT_TIMEOUT_MS)).records)),
+    );
   }
 
   #noteProblem(address: string, error: ArmatureError): void {

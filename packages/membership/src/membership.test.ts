@@ -1,4 +1,4 @@
-import { ArmatureError, hlcFromMs, seededRandom, type ClusterName, type NodeId } from '@armature/kernel';
+import { ArmatureError, hlcFromMs, seededRandom, type BucketName, type ClusterName, type NodeId } from '@armature/kernel';
 import { nodeAddress, type ChangeRecord, type GossipReply, type GossipRequest } from '@armature/protocol';
 import { ManualClock, memoryTelemetry, recordingLog, silentLog, type Clock } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
@@ -179,6 +179,28 @@ describe('membership: handing out', () => {
     }
     expect(membership.view.members.has(n2)).toBe(true);
   });
+});
+
+test('one bucket made at several nodes at the same moment, differently: one success, which is what holds everywhere; the others are told', async () => {
+  const properties = [{ n: 1, r: 1, w: 1 }, { n: 2, r: 2, w: 2 }, { n: 3 }] as const;
+  const orders = [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 0, 2],
+    [1, 2, 0],
+  ] as const;
+  for (const order of orders) {
+    const net = new Net();
+    const opened = [await open(net, n1), await open(net, n2), await open(net, n3)] as const;
+    await opened[0].propose(change.create([n1, n2, n3]));
+    net.deaf = true;
+    const made = await Promise.allSettled(order.map((at) => opened[at].propose(change.bucket('carts', properties[at]))));
+    const won = order.filter((_, index) => made[index]?.status === 'fulfilled');
+    expect(won, String(order)).toHaveLength(1);
+    for (const one of opened) expect(one.view.buckets.get('carts' as BucketName)).toMatchObject(properties[won[0] as 0 | 1 | 2]);
+    const reasons = made.flatMap((one) => (one.status === 'rejected' ? [one.reason as ArmatureError] : []));
+    for (const { code, message } of reasons) expect([code, message]).toEqual(['invalid-argument', expect.stringContaining('n=')]);
+  }
 });
 
 describe('membership: ready', () => {

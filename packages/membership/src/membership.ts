@@ -30,7 +30,7 @@ import { Conversations } from './conversations.js';
 import { answer, type GossipTransport, type Party } from './gossip.js';
 import type { HistoryStore } from './history-store.js';
 import { History } from './history.js';
-import { checkProposal } from './propose.js';
+import { checkProposal, checkStillHolds } from './propose.js';
 import { Pulls } from './pulls.js';
 import { SerialQueue } from './serial-queue.js';
 import { foldHistory, type View } from './view.js';
@@ -166,8 +166,8 @@ export class Membership {
   }
 
   /**
-   * An administrator's command, given at this node: checked, recorded, persisted, announced. Errors: `invalid-argument`,
-   * `no-cluster`, `wrong-cluster`, `closed`, the store's own.
+   * An administrator's command, given at this node: checked, recorded, persisted, announced. Errors: `invalid-argument` (also when a
+   * command given elsewhere at the same moment has prevailed), `no-cluster`, `wrong-cluster`, `closed`, the store's own.
    */
   async propose(change: Change): Promise<ChangeRecord> {
     // A second `create` for a cluster that exists elsewhere cannot be taken back, so first have a look around.
@@ -178,6 +178,8 @@ export class Membership {
     const record = await this.#queue.run(() => this.#record(by, unwrap(checkProposal(this.#view, clusterName, change))));
     transport.announce(this.#history.fingerprint);
     await this.#talk.handOut(record);
+    const holds = checkStillHolds(this.#view, record.change);
+    if (!holds.ok) throw holds.error;
     return record;
   }
 

@@ -6,7 +6,7 @@
  * any history. It protects people from slips, of which the worst is to shrink a cluster below its replication.
  */
 import { ArmatureError, err, ok, type ClusterName, type NodeId, type Result } from '@armature/kernel';
-import { MAX_MEMBERS, parseChange, type Change } from '@armature/protocol';
+import { BUCKET_PROPERTY_NAMES, MAX_MEMBERS, parseChange, type Change } from '@armature/protocol';
 import type { Member } from './fold.js';
 import type { View } from './view.js';
 
@@ -206,6 +206,22 @@ function checkBucket(view: View, change: Extract<Change, { kind: 'bucket' }>): V
     );
   }
   return ok(change);
+}
+
+/**
+ * Whether what was recorded is what holds, once the members have been heard that answer. Two commands for one bucket may be given at the same
+ * moment at two nodes, which both accept them; the order of the history decides, and only one of the two may be told that it has succeeded.
+ */
+export function checkStillHolds(view: View, change: Change): Verdict {
+  if (change.kind !== 'bucket') return ok(change);
+  const held = view.buckets.get(change.bucket);
+  const other = BUCKET_PROPERTY_NAMES.filter((name) => held?.[name] !== change.properties[name]);
+  if (held === undefined || other.length === 0) return ok(change);
+  return refuse(
+    'invalid-argument',
+    `another command for bucket ${change.bucket} was given at the same time, and holds: ${other.map((name) => `${name}=${held[name]}`).join(', ')}`,
+    'Look at what holds (armature bucket show), and change it if that is wanted (armature bucket update).',
+  );
 }
 
 function activeMembers(view: View): Member[] {

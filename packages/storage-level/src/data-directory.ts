@@ -5,11 +5,11 @@
  * so: a stamp without a database means that the database was lost (to start empty under the old name would reuse its dots),
  * and a database without a stamp is an interrupted first start if it is empty, and somebody else's if not.
  */
-import { link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArmatureError } from '@armature/kernel';
 import { stampText, verifyStamp, type StorageIdentity } from '@armature/storage';
-import { corruptError, levelError } from './level-errors.js';
+import { corruptError, ignoreMissing, levelError } from './level-errors.js';
 
 const STAMP = 'ARMATURE';
 const STAMP_DRAFT = 'ARMATURE.draft';
@@ -44,10 +44,18 @@ export async function inspectDirectory(directory: string, identity: StorageIdent
   }
 }
 
-/** Stamps the directory, durably; the caller holds the database's lock. */
+/**
+ * Stamps the directory, durably; the caller holds the database's lock. Another process may have stamped it between the inspection and the lock:
+ * then it is to be ours. The stamp gets its name by a rename, because not every file system has hard links.
+ */
 export async function stampDirectory(directory: string, identity: StorageIdentity): Promise<void> {
-  const draft = join(directory, STAMP_DRAFT);
+  const [draft, stamp] = [join(directory, STAMP_DRAFT), join(directory, STAMP)];
   try {
+    const present = await readFile(stamp, 'utf8').catch(ignoreMissing);
+    if (present !== undefined) {
+      verifyStamp(present, identity, directory);
+      return;
+    }
     await rm(draft, { force: true });
     const file = await open(draft, 'wx');
     try {
@@ -56,8 +64,7 @@ export async function stampDirectory(directory: string, identity: StorageIdentit
     } finally {
       await file.close();
     }
-    await link(draft, join(directory, STAMP));
-    await rm(draft);
+    await rename(draft, stamp);
     await syncDirectory(directory);
   } catch (thrown) {
     throw levelError(thrown, directory);

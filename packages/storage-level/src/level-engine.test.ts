@@ -117,6 +117,19 @@ describe('data directory', () => {
     expect((await readdir(directory)).sort()).toEqual(['ARMATURE', 'level']);
   });
 
+  test("two first starts at once, of two nodes: one has the directory, the other is refused, and the stamp is the owner's", async () => {
+    for (let i = 0; i < 20; i++) {
+      const directory = fresh();
+      const names = ['n1', 'n2'];
+      const outcomes = await Promise.allSettled(
+        names.map((node) => openAt(directory, { identity: { cluster: 'test', node } }).then((engine) => engine.close())),
+      );
+      const owners = names.filter((_, index) => outcomes[index]?.status === 'fulfilled');
+      expect(owners).toHaveLength(1);
+      expect(JSON.parse(await readFile(join(directory, 'ARMATURE'), 'utf8'))).toMatchObject({ node: owners[0] });
+    }
+  });
+
   test('a stamp whose database is gone: storage-corrupt, not an empty node under the old name', async () => {
     const directory = fresh();
     await (await openAt(directory)).close();

@@ -38,7 +38,7 @@ import {
 } from '@armature/storage';
 import { databasePath, foreignFiles, inspectDirectory, stampDirectory, syncDirectory } from './data-directory.js';
 import { MARK_KEY } from './durability-mark.js';
-import { corruptError, isDamage, isMissing, levelError } from './level-errors.js';
+import { corruptError, ignoreMissing, isDamage, levelError } from './level-errors.js';
 import { LevelHandle, type Database } from './level-handle.js';
 import { displacedError, Place } from './place.js';
 import { seal, unseal } from './sealed-value.js';
@@ -270,9 +270,4 @@ async function syncFile(path: string): Promise<void> {
 
 async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(ignoreMissing))?.size ?? 0;
-}
-
-/** LevelDB removes files while we look at its directory. */
-function ignoreMissing(thrown: unknown): undefined {
-  if (!isMissing(thrown)) throw thrown;
 }

@@ -66,6 +66,11 @@ export function isMissing(thrown: unknown): boolean {
   return thrown instanceof Error && codeOf(thrown) === 'ENOENT';
 }
 
+/** For `catch`: a file that is not there is undefined. */
+export function ignoreMissing(thrown: unknown): undefined {
+  if (!isMissing(thrown)) throw thrown;
+}
+
 /** Any error of level, of Node's file system, or of ours, as one of ours. */
 export function levelError(thrown: unknown, directory: string): ArmatureError {
   if (thrown instanceof ArmatureError) return thrown;

@@ -292,6 +292,28 @@ describe('closing', () => {
     expect((await world.open()).current).not.toBe(first);
   });
 
+  test('from the end on nothing is minted or dropped, so that what is synced then is all there is when the mark is set', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const first = epoch.current;
+    epoch.end();
+    expect(epoch.current).toBeUndefined();
+    await expect(epoch.renewed()).rejects.toMatchObject({ code: 'closed' });
+    expect(() => epoch.dropping(EMPTY_VECTOR)).toThrow('closed');
+    await epoch.close();
+    expect((await world.open()).current).toBe(first);
+  });
+
+  test('a commit that fails between the end and the mark: the mark is not set', async () => {
+    const world = new World();
+    const epoch = await world.open();
+    const first = epoch.current;
+    epoch.end();
+    epoch.retire('a commit failed');
+    await epoch.close();
+    expect((await world.open()).current).not.toBe(first);
+  });
+
   test('a closed epoch mints no more: not the old actor, not a fresh one that arrives late', async () => {
     const world = new World();
     const epoch = await world.open();

@@ -135,7 +135,7 @@ export class ActorEpoch implements Epoch {
 
   /** The actor to mint under, or undefined while a fresh one is on its way to stable storage (see `renewed`). */
   get current(): ActorId | undefined {
-    return this.#actor;
+    return this.#closed ? undefined : this.#actor;
   }
 
   get floor(): number {
@@ -159,6 +159,7 @@ export class ActorEpoch implements Epoch {
   }
 
   dropping(clock: VersionVector): void {
+    if (this.#closed) throw closedError();
     if (this.#actor !== undefined) this.#floor = Math.max(this.#floor, counterOf(clock, this.#actor));
   }
 
@@ -168,6 +169,7 @@ export class ActorEpoch implements Epoch {
     this.#env.log.warn({ retired: this.#actor, reason }, 'retiring the actor');
     this.#retired.add();
     this.#actor = undefined;
+    if (this.#closed) return;
     this.#pace.retired(this.#env.clock.monotonicMs());
     this.#renewInBackground();
   }
@@ -178,7 +180,7 @@ export class ActorEpoch implements Epoch {
    */
   async renewed(): Promise<ActorId> {
     for (let attempt = 0; attempt < MAX_RENEWALS; attempt++) {
-      if (this.#closed) throw new ArmatureError('closed', 'the replica is closed', { remedy: 'Write to another node.' });
+      if (this.#closed) throw closedError();
       if (this.#actor !== undefined) return this.#actor;
       const waitMs = this.#pace.waitMs(this.#env.clock.monotonicMs());
       if (waitMs > 0) throw tooManyRetired(waitMs);
@@ -191,15 +193,21 @@ export class ActorEpoch implements Epoch {
     });
   }
 
-  /**
-   * The last write before the store is closed: vouches for everything written so far. Call it when all of that is on stable storage and nothing
-   * can be minted or merged any more. Without an actor there is nothing to vouch for, and the next open takes a fresh one.
-   */
-  async close(): Promise<void> {
-    const actor = this.#actor;
-    this.#actor = undefined;
+  /** From now on nothing is minted and nothing dropped. Idempotent. */
+  end(): void {
     this.#closed = true;
     this.#retry?.cancel();
+  }
+
+  /**
+   * The last write before the store is closed: vouches for everything written so far. Call it after `end`, when all that was written before is on stable
+   * storage: what is minted after a sync may be in memory only, and its dot would be made again under the mark. Without an actor, or with one that has been
+   * retired meanwhile, there is nothing to vouch for, and the next open takes a fresh one.
+   */
+  async close(): Promise<void> {
+    this.end();
+    const actor = this.#actor;
+    this.#actor = undefined;
     if (actor === undefined) return;
     await this.#save(actor, this.#env.clock.nowMs());
   }
@@ -228,6 +236,10 @@ export class ActorEpoch implements Epoch {
     const document = { actor, closedAtMs, floor: this.#floor, had: this.#had, recorded: this.#recorded };
     return this.#env.store.save(formatDocument(document));
   }
+}
+
+function closedError(): ArmatureError {
+  return new ArmatureError('closed', 'the replica is closed', { remedy: 'Write to another node.' });
 }
 
 function tooManyRetired(waitMs: number): ArmatureError {

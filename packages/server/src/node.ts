@@ -99,6 +99,7 @@ export class ArmatureNode {
     for (const part of [identity, transfers, departure, hintDelivery, slices, synchronisation]) part.stop();
     this.#probing?.cancel();
     await leaveBus(participant, this.#service === undefined ? [] : [this.#service], this.#ports.clock, this.options);
+    epoch.end();
     try {
       await store.sync();
       await epoch.close();

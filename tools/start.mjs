@@ -252,16 +252,19 @@ function summary(cluster, dataDirectory, tookMs) {
     data === undefined ? '' : shown(data),
     shown(log),
   ]);
-  const victim = facts.members.findLast(({ role }) => role === 'node');
+  const nodes = facts.members.filter(({ role }) => role === 'node');
+  const copies = nodes.length === 1 ? ' --n 1 --r 1 --w 1' : '';
+  const victim = nodes.at(-1);
+  const kill =
+    nodes.length < 3 ? '' : `\n  kill -9 ${victim?.pid}          and read again; then  npm run node -- ${victim?.name}`;
   return `
 ${formatTable(['', 'pid', 'bus', 'http', 'data', 'log'], [natsRow, ...rows])}
 
 Cluster "${cluster.cluster}" is ready (${formatDuration(tookMs)}). Try, in another terminal:
 
-  npm run armature -- bucket create greetings
+  npm run armature -- bucket create greetings${copies}
   npm run armature -- put greetings hello '"world"'
-  npm run armature -- get greetings hello
-  kill -9 ${victim?.pid}          and read again; then  npm run node -- ${victim?.name}
+  npm run armature -- get greetings hello${kill}
 
 Ctrl-C here stops everything.`;
 }

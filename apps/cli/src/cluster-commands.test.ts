@@ -34,20 +34,46 @@ async function until(run: Run, isSo: (report: ClusterReport) => boolean): Promis
 }
 
 describe('creating', () => {
-  const broker = new InProcessBroker({ clock: systemClock, log: silentLog });
   const options: ServerOptions = {
     prefix: 'armature',
     cluster: unwrap(parseClusterName('local')),
-    secret: new Uint8Array(32),
+    secret: Buffer.from('sixteen bytes, or more'), // as the runner has it
     seeds: [],
     gossipIntervalMs: 100,
   };
-  const run = runnerOver((asked) =>
-    connectOver(
-      { bus: broker.connect(), clock: systemClock, random: systemRandom(), log: silentLog, telemetry: noTelemetry },
-      asked,
-    ),
-  );
+  const newBroker = (): InProcessBroker => new InProcessBroker({ clock: systemClock, log: silentLog });
+  const runnerOn = (broker: InProcessBroker): Run =>
+    runnerOver((asked) =>
+      connectOver(
+        { bus: broker.connect(), clock: systemClock, random: systemRandom(), log: silentLog, telemetry: noTelemetry },
+        asked,
+      ),
+    );
+
+  test('with one node: says which bucket can be written, and so does every error of the default one', async () => {
+    const broker = newBroker();
+    const run = runnerOn(broker);
+    await startNode(broker, options, 'a');
+    const works = '--n 1 --r 1 --w 1';
+    expect((await run(['cluster', 'create', '--nodes', 'a', '--partitions', '8'])).err).toContain(works);
+    const direct = ['--direct'];
+    for (const command of [
+      ['put', 'default', 'k', 'v'],
+      ['put', 'default', 'k', 'v', '--blind'],
+      ['get', 'default', 'k'],
+    ]) {
+      const { code, err } = await run([...command, ...direct]);
+      expect(code).toBe(3);
+      expect(err).toContain(works);
+      expect(err).not.toContain('--blind');
+    }
+    expect((await run(['bucket', 'create', 'one', ...works.split(' ')])).code).toBe(0);
+    expect((await run(['put', 'one', 'k', 'v', ...direct])).code).toBe(0);
+    expect((await run(['get', 'one', 'k', ...direct])).out).toBe('v');
+  });
+
+  const broker = newBroker();
+  const run = runnerOn(broker);
 
   test('nobody runs, nobody is a member, a name is wrong, then it is created: each is said for what it is', async () => {
     expect(await run(['cluster', 'status'])).toMatchObject({

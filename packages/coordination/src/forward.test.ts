@@ -171,6 +171,15 @@ describe('forward', () => {
     expect((await forward(cluster, undefined, 1_000, write)).receipt.coordinator).toBe(N1);
   });
 
+  test('fewer replicas than W: what the owner says of it, with the bucket that would work', async () => {
+    const cluster = await TestCluster.open({ changes: [created([N1])], nodes: [N1] });
+    await expect(forward(cluster)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'the write needs 2 replicas, and the key has 1',
+      remedy: expect.stringContaining('armature bucket create <name> --n 1 --r 1 --w 1') as string,
+    });
+  });
+
   test('at most four nodes are tried, however many owners there are', async () => {
     const six = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'].map(node);
     const cluster = await TestCluster.open({ changes: [created(six), { ...createdBucket(6) }], nodes: six });

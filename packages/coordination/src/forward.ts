@@ -49,6 +49,7 @@ export async function forwardWrite(
   const tried = new Map(failed);
   let ringRetries = 0;
   let maybeWritten = false;
+  let tooFew: ArmatureError | undefined;
   while (tried.size < MAX_ATTEMPTS) {
     const leftMs = deadlineMs - env.clock.monotonicMs();
     const view = env.view();
@@ -75,10 +76,11 @@ export async function forwardWrite(
         await refreshWithin(env, deadlineMs - env.clock.monotonicMs()).catch(() => undefined); // what could not be caught up with, the next node tells again
       } else {
         tried.set(node, error.code);
+        if (error.code === 'unavailable' && 'needed' in error.details) tooFew = error;
       }
     }
   }
-  throw exhausted(tried, maybeWritten);
+  throw exhausted(tried, maybeWritten, tooFew);
 }
 
 /**
@@ -112,10 +114,16 @@ function lessSure(error: ArmatureError): ArmatureError {
   return unknownOutcome(`one owner of the key may have taken the write, another refused it: ${error.message}`, error);
 }
 
-function exhausted(tried: ReadonlyMap<NodeId, ErrorCode>, maybeWritten: boolean): ArmatureError {
+/** `tooFew`: what a node said that found the key to have fewer replicas than the write needs. */
+function exhausted(
+  tried: ReadonlyMap<NodeId, ErrorCode>,
+  maybeWritten: boolean,
+  tooFew: ArmatureError | undefined,
+): ArmatureError {
   const names = [...tried].map(([node, code]) => `${node}: ${code}`).join(', ');
   const details = { tried: Object.fromEntries(tried) };
   if (maybeWritten) return unknownOutcome(`no owner of the key confirmed the write (${names})`, undefined, details);
+  if (tooFew !== undefined) return tooFew;
   return new ArmatureError(
     'unavailable',
     names === '' ? 'the key has no owner' : `no owner of the key could take the write (${names})`,

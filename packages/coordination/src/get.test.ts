@@ -178,7 +178,7 @@ describe('get', () => {
     await expect(cluster.finish(read(cluster))).rejects.toMatchObject({
       code: 'unavailable',
       message: 'the read needs 2 replicas, and can ask 1',
-      remedy: expect.stringContaining('join more nodes') as string,
+      remedy: expect.stringMatching(/join more nodes, .* armature bucket create <name> --n 1 --r 1 --w 1/) as string,
     });
     expect(valuesOf((await cluster.finish(read(cluster, 'k', { r: 1 }))).set)).toEqual([]);
   });

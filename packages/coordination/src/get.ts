@@ -24,7 +24,7 @@ import {
   type GetStep,
 } from './get-core.js';
 import { watchSilent } from './patience.js';
-import { readQuorum, type ReadQuorum } from './quorum.js';
+import { bucketForSoFew, readQuorum, type ReadQuorum } from './quorum.js';
 import { momentOf, reconcileAnswers, repairReplicas } from './read-repair.js';
 
 export interface GetRequest {
@@ -196,9 +196,9 @@ function unmet(state: GetState, quorum: ReadQuorum): ArmatureError {
     {
       remedy:
         owners < quorum.needed
-          ? `The cluster has only ${owners} replica(s) of this key: join more nodes, or read with a smaller R.`
+          ? `The cluster has only ${owners} replica(s) of this key: join more nodes, read with a smaller R, or ${bucketForSoFew(owners)}`
           : 'Repeat later, or read with a smaller R. "armature cluster status" shows which nodes are down.',
-      details: { answered, failed: failures, waiting: silent, needed: quorum.needed },
+      details: { answered, failed: failures, waiting: silent, owners: plan.replicas, needed: quorum.needed },
     },
   );
 }

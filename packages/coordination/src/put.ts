@@ -42,7 +42,7 @@ import {
   type StandIn,
 } from './put-core.js';
 import { watchSilent } from './patience.js';
-import { writeQuorum, type WriteQuorum } from './quorum.js';
+import { bucketForSoFew, writeQuorum, type WriteQuorum } from './quorum.js';
 
 /** How long a failed put waits for replicas that have not answered: longer than a healthy one takes, short for a caller who will repeat. */
 const SHORT_GRACE_MS = 250;
@@ -166,7 +166,7 @@ function checkEnoughReplicas({ owners, next }: Placement, { w, pw, dw }: WriteQu
   throw new ArmatureError('unavailable', `the write needs ${needed} replicas, and the key has ${owners.length}${coming}`, {
     remedy:
       coming === ''
-        ? 'Join more nodes, or write with a smaller W, PW or DW.'
+        ? `Join more nodes, write with a smaller W, PW or DW, or ${bucketForSoFew(owners.length)}`
         : 'Repeat it when the new owners are ready (armature cluster status), or write with a smaller PW.',
     details: { owners, needed },
   });

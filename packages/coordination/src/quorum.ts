@@ -40,3 +40,8 @@ export function writeQuorum(
   if (!dw.ok) return dw;
   return ok({ n: bucket.n, w: Math.max(1, w.value), pw: pw.value, dw: dw.value });
 }
+
+/** A remedy where there are fewer replicas than a quorum asks for, to end a sentence: a bucket that fewer nodes can hold. */
+export function bucketForSoFew(nodes: number): string {
+  return `use a bucket for so few nodes: armature bucket create <name> --n ${nodes} --r ${nodes} --w ${nodes}.`;
+}

@@ -4,6 +4,7 @@
  */
 import type { MemberStatus } from '@armature/client';
 import { ArmatureError, parseNodeId, unwrap } from '@armature/kernel';
+import { DEFAULT_BUCKET_PROPERTIES } from '@armature/protocol';
 import { sleep } from '@armature/runtime';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
@@ -82,6 +83,14 @@ async function create(session: Session, options: CreateOptions): Promise<Outcome
     if (members.length < options.targetN) {
       await session.note(
         `With fewer nodes than replicas (${options.targetN}), each key has ${plural(members.length, 'copy', 'copies')} until more nodes join.`,
+      );
+    }
+    const { r, w } = DEFAULT_BUCKET_PROPERTIES;
+    if (members.length < Math.max(r, w)) {
+      const count = members.length;
+      await session.note(
+        `The bucket default reads from ${plural(r, 'replica')} and writes to ${w}, so it waits for more nodes. ` +
+          `A bucket for ${plural(count, 'node')}: armature bucket create <name> --n ${count} --r ${count} --w ${count}`,
       );
     }
   }

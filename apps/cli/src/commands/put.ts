@@ -182,6 +182,8 @@ function withRepeatRemedy(error: ArmatureError, operation: string, isOwnContext:
 /** The store stays writable when it cannot be read; this command's default needs both. */
 function withBlindRemedy(error: ArmatureError): ArmatureError {
   if (error.code !== 'unavailable' && error.code !== 'timeout') return error;
+  const { owners, needed } = error.details;
+  if (Array.isArray(owners) && owners.length < Number(needed)) return error; // nor could it be written
   return new ArmatureError(error.code, `the key could not be read before the write: ${error.message}`, {
     remedy: '--blind writes without reading; beside an existing value it becomes a sibling.',
     cause: error,

@@ -320,6 +320,21 @@ describe.skipIf(NATS_SERVER_MISSING)('nats bus (needs nats-server)', () => {
       await answered('b');
     });
 
+    test('a server that takes no more subscriptions: something lacks, until it takes them', async () => {
+      const server = await start('max_subscriptions: 2');
+      const bus = await open(server);
+      const heard: string[] = [];
+      for (const subject of ['a', 'b', 'c']) bus.subscribe(subject, (message) => heard.push(message.subject));
+      await bus.flush();
+      expect(bus.denials).toEqual([
+        { operation: 'subscribe', subject: expect.stringContaining('maximum subscriptions exceeded') as string },
+      ]);
+      await server.stop();
+      await start('', server.port);
+      await vi.waitFor(() => expect(bus.connected && bus.denials.length === 0).toBe(true), PATIENT);
+      await hears(bus, 'c', heard);
+    });
+
     test('a subscription that nobody wants any more lacks no more', async () => {
       const server = await start(denying('s'));
       const bus = await open(server, asU);

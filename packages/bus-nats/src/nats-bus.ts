@@ -24,6 +24,7 @@ import {
 import { assert, toArmatureError } from '@armature/kernel';
 import { waitAtMost, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import { ErrorCode, Events, type Msg, type NatsConnection, type NatsError, type Status, type Subscription } from 'nats';
+import { NatsConnectionImpl } from 'nats/lib/nats-base-client/internal_mod.js';
 import { DeniedPublishes } from './denied-publishes.js';
 import { HandlerFence } from './handler-fence.js';
 import { busClosed, busDisconnected, payloadLimitTooSmall, PERMIT, runtimeError } from './nats-errors.js';
@@ -45,6 +46,9 @@ const DEFAULT_SLOW_CONSUMER_MS = 1_000;
 const DRAIN_PATIENCE_MS = 5_000;
 /** Before another server is looked for, when one takes too little in a message. */
 const UNFIT_SERVER_MS = 5_000;
+
+/** The server has taken no subscription beyond its limit, and does not say which it has not. */
+const TOO_MANY_SUBSCRIPTIONS = /maximum subscriptions exceeded/i;
 
 export class NatsBus implements Bus {
   readonly name = 'nats';
@@ -272,11 +276,14 @@ export class NatsBus implements Bus {
   }
 
   #onError({ data, permissionContext: denied }: Status): void {
+    const code = typeof data === 'string' ? data : ErrorCode.Unknown;
+    const words = wordsOf(this.#connection, code);
     if (denied?.operation === 'subscription') this.#interests.denied(denied.subject);
     else if (denied?.operation === 'publish') {
       this.#deniedPublishes.add(denied.subject);
       this.#emit({ kind: 'denied', denial: { operation: 'publish', subject: denied.subject } });
-    } else this.#emit({ kind: 'error', error: runtimeError(typeof data === 'string' ? data : ErrorCode.Unknown) });
+    } else if (TOO_MANY_SUBSCRIPTIONS.test(words)) this.#interests.deniedSome('maximum subscriptions exceeded');
+    else this.#emit({ kind: 'error', error: runtimeError(code, words) });
   }
 
   #readLimits(): void {
@@ -330,4 +337,10 @@ export class NatsBus implements Bus {
       this.#log.warn({ subject, remedy: PERMIT }, 'NATS denies publishing to a subject; what is sent there is lost');
     }
   }
+}
+
+/** What the server said, of which the library tells only a code. Empty when that is not known. */
+function wordsOf(connection: NatsConnection, code: string): string {
+  const last = connection instanceof NatsConnectionImpl ? connection.protocol.lastError : undefined;
+  return last?.code === code ? last.message : '';
 }

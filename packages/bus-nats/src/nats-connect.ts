@@ -3,7 +3,7 @@
  * would keep the process alive.
  */
 import { MIN_PAYLOAD_BYTES, type Bus } from '@armature/bus';
-import type { NatsConnection, ConnectionOptions } from 'nats';
+import type { ConnectionOptions, NatsConnection } from 'nats';
 import { NatsConnectionImpl } from 'nats/lib/nats-base-client/internal_mod.js';
 import { NatsBus, type NatsBusSettings } from './nats-bus.js';
 import { authenticatorOf } from './nats-credentials.js';
@@ -39,7 +39,11 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
   useBoundedTransport(options.clock);
   let connection: NatsConnection;
   try {
-    connection = await NatsConnectionImpl.connect({ ...connectionOptions(options, tls), servers: [...urls], authenticator });
+    connection = await NatsConnectionImpl.connect({
+      ...connectionOptions(options, tls),
+      servers: [...urls],
+      authenticator,
+    });
   } catch (error) {
     throw connectError(error, urls);
   }

@@ -65,8 +65,8 @@ export function connectError(thrown: unknown, servers: readonly string[]): Armat
   });
 }
 
-/** An error that the server sent while connected, or to an attempt to connect again, by the library's code for it. */
-export function runtimeError(code: string): ArmatureError {
+/** An error that the server sent while connected, or to an attempt to connect again: the library's code for it, and the server's words. */
+export function runtimeError(code: string, words = ''): ArmatureError {
   if (NOT_ALLOWED.has(code)) {
     return new ArmatureError('invalid-config', `NATS refuses the credentials: ${code}`, {
       remedy: 'Check them against the accounts of the server. Files are read again at each attempt.',
@@ -79,7 +79,7 @@ export function runtimeError(code: string): ArmatureError {
       details: { reason: code },
     });
   }
-  return new ArmatureError('bus-unavailable', `NATS: ${code}`, { details: { reason: code } });
+  return new ArmatureError('bus-unavailable', `NATS: ${words === '' ? code : words}`, { details: { reason: code } });
 }
 
 /** The server takes too little in a message for a link to work over it. */

@@ -65,13 +65,14 @@ export class Interests {
   denied(subject: string): void {
     for (const interest of this.#all) {
       const name = interest.nameOf(subject);
-      if (name === undefined) continue;
-      this.#refused.add(interest);
-      const isNew = !this.lacking.includes(name);
-      const names = this.#lacking.get(interest) ?? new Set();
-      this.#lacking.set(interest, names.add(name));
-      if (isNew) this.#env.changed(name, 'denied');
+      if (name !== undefined) this.#lacks(interest, name);
     }
+    this.#schedule();
+  }
+
+  /** The server has denied a subscription, and does not say which. So all are asked for again. */
+  deniedSome(why: string): void {
+    for (const interest of this.#all) this.#lacks(interest, `one of its subjects (${why})`);
     this.#schedule();
   }
 
@@ -84,6 +85,14 @@ export class Interests {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+  }
+
+  #lacks(interest: Interest, name: string): void {
+    this.#refused.add(interest);
+    const isNew = !this.lacking.includes(name);
+    const names = this.#lacking.get(interest) ?? new Set();
+    this.#lacking.set(interest, names.add(name));
+    if (isNew) this.#env.changed(name, 'denied');
   }
 
   #schedule(): void {

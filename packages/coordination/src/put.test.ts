@@ -1,4 +1,4 @@
-import { ArmatureError, utf8Encode, type NodeId } from '@armature/kernel';
+import { ArmatureError, utf8Decode, utf8Encode, type NodeId } from '@armature/kernel';
 import type { BucketProperties, WriteOptions } from '@armature/protocol';
 import type { RecordStore } from '@armature/replica';
 import { sleep } from '@armature/runtime';
@@ -210,6 +210,22 @@ describe('put', () => {
     const again = await cluster.finish(write(cluster, { request: { operation, repeated: true }, at: N3 }));
     expect(again.dot).toBeUndefined();
     for (const one of THREE) expect(cluster.values(one, 'k')).toEqual(['over it']);
+  });
+
+  test('the first attempt comes to light when the repetition has been overwritten many times: no reader is shown it', async () => {
+    const cluster = await TestCluster.open();
+    const operation = cluster.operation();
+    cluster.deliver = () => ({ lost: 'request' });
+    await failure(cluster.finish(write(cluster, { request: { operation }, timeoutMs: 50 }))); // N1 alone has it
+    cluster.deliver = ({ to: whom }) => (whom === N1 ? { lost: 'request' } : {});
+    await cluster.finish(write(cluster, { request: { operation, repeated: true }, at: N2, timeoutMs: 1_000 }));
+    for (let i = 0; i < 20; i++) {
+      const context = contextOf(cluster.held(N2, 'k'));
+      await cluster.finish(write(cluster, { at: N2, value: `${i}`, request: { context } }));
+    }
+    await cluster.at(N2).replica.merge(addressFor('k'), encodeVersionSet(cluster.held(N1, 'k')), BUCKET, 'memory');
+    expect(cluster.held(N2, 'k').siblings).toHaveLength(2);
+    expect(liveSiblings(cluster.held(N2, 'k')).map(({ version }) => utf8Decode(version.value))).toEqual(['19']);
   });
 
   test('a repetition whose owners do not answer is written all the same', async () => {

@@ -63,8 +63,6 @@ const LOOK_SHARE = 0.25;
 
 export interface PutRequest extends MintRequest {
   readonly options: WriteOptions;
-  /** An earlier attempt may have been carried out: the owners are asked for it first. */
-  readonly repeated?: boolean | undefined;
   /** From now. */
   readonly timeoutMs: number;
 }

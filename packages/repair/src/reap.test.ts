@@ -30,6 +30,7 @@ function setOf(counter: number, tombstone = true): Uint8Array {
     tombstone,
     at: 1 as never,
     operation: '0'.repeat(16) as OperationId,
+    repeated: false,
     meta: [],
   };
   return encodeVersionSet(versionSet(withDot(EMPTY_VECTOR, dot), [{ dot, version }]));

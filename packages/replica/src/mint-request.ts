@@ -10,6 +10,8 @@ export interface MintRequest {
   readonly bucket: BucketProperties;
   readonly context: CausalContext;
   readonly operation: OperationId;
+  /** An earlier attempt at this write may have been carried out. */
+  readonly repeated?: boolean | undefined;
   readonly tombstone: boolean;
   readonly value: Uint8Array;
   readonly meta: Meta;

@@ -240,7 +240,7 @@ export class Replica {
 
   /** Undefined when there is no actor to mint under any more: a fresh one has to be waited for. */
   #mintOver(local: VersionSet, held: Held, request: MintRequest): MintResult | undefined | Promise<MintResult> {
-    const { bucket, context, operation, value, meta, deadlineMs = Infinity } = request;
+    const { bucket, context, operation, repeated, value, meta, deadlineMs = Infinity } = request;
     checkStillValid(request.stillValid);
     const { clock, clocks } = this.#env;
     const monotonicMs = clock.monotonicMs();
@@ -250,11 +250,13 @@ export class Replica {
     const actor = this.#actorFor(local, context);
     if (actor === undefined) return undefined;
     const { at, last } = nextTimestamp(this.#clock, local, context, nowMs);
-    const version = request.tombstone ? tombstoneVersion({ at, operation }) : valueVersion({ value, at, operation, meta });
+    const version = request.tombstone
+      ? tombstoneVersion({ at, operation, repeated })
+      : valueVersion({ value, at, operation, repeated, meta });
     const minted = mint(local, actor, context.clock, version, { own: context.own, floor: this.#env.epoch.floor });
     const set = resolve(bucket.resolver, minted.set);
-    const repeated = set === local ? this.#large.commitOf(held.set, bucket.durability) : undefined;
-    if (repeated !== undefined && held.set !== undefined) return { set, dot: minted.dot, encoded: held.set, committed: repeated };
+    const pending = set === local ? this.#large.commitOf(held.set, bucket.durability) : undefined;
+    if (pending !== undefined && held.set !== undefined) return { set, dot: minted.dot, encoded: held.set, committed: pending };
     const encoded = encodeVersionSet(set);
     // A repetition adds nothing, and must not be told that there is no room for what is there already.
     if (minted.set !== local) this.#checkRoom(local, held, set, encoded, bucket);

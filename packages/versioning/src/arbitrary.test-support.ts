@@ -47,6 +47,7 @@ export function coveredBy(clock: VersionVector): Dot[] {
 /** Operations of versions in sets and of others, more than are kept, some of them twice and some outside the window. */
 export const supersededEntry: fc.Arbitrary<SupersededOperation> = fc.record({
   operation: fc.integer({ min: 1, max: 40 }).map(operation),
+  repeated: fc.boolean(),
   at: fc
     .oneof(fc.constantFrom(-1, 0, 1), fc.double({ min: -1, max: 1, noNaN: true }))
     .map((windows) => (hlcFromMs(1_800_000_000_000) + Math.round(windows * SUPERSEDED_WINDOW)) as Hlc),

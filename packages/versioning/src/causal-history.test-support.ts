@@ -26,6 +26,7 @@ import {
   isSuperseded,
   mergeSuperseded,
   supersededOperations,
+  withoutRepetitions,
 } from './superseded.js';
 import {
   contextOf,
@@ -71,6 +72,7 @@ interface ModelEvent {
   readonly dot: Dot;
   readonly tombstone: boolean;
   readonly operation: OperationId;
+  readonly repeated: boolean;
 }
 
 /** What a client asks for, however often. */
@@ -78,6 +80,7 @@ interface Write {
   readonly context: State;
   readonly operation: OperationId;
   readonly tombstone: boolean;
+  readonly repeated: boolean;
 }
 
 const MAX_REPLICAS = 4;
@@ -120,7 +123,9 @@ export function playHistory(draw: Draw): Played {
     if (choice < 4) {
       const isRepeated = writes.length > 0 && draw(4) === 0;
       const operation = OPERATIONS[writes.length] as OperationId;
-      const write = isRepeated ? any(writes) : { context: any(clients), operation, tombstone: draw(5) === 0 };
+      const write = isRepeated
+        ? { ...any(writes), repeated: draw(4) > 0 } // some do not know that they repeat anything
+        : { context: any(clients), operation, tombstone: draw(5) === 0, repeated: false };
       if (!isRepeated) writes.push(write);
       put(replica, write, events, BEGINNING_MS + step);
       if (draw(2) === 0) clients[draw(CLIENTS)] = replica.state; // the answer came with all siblings
@@ -148,7 +153,7 @@ export function playHistory(draw: Draw): Played {
   return { events: events.length, mostSiblings, hidden };
 }
 
-function put(replica: Replica, { context, operation, tombstone }: Write, events: ModelEvent[], nowMs: number): void {
+function put(replica: Replica, { context, operation, tombstone, repeated }: Write, events: ModelEvent[], nowMs: number): void {
   const { actor, state } = replica;
   assert(!isAmnesiac(state.siblings, actor, context.siblings.clock), 'a store that forgets nothing is not amnesiac');
   const wallMs = nowMs + replica.skewMs;
@@ -157,7 +162,9 @@ function put(replica: Replica, { context, operation, tombstone }: Write, events:
   assert(at === sameAt, 'both resolvers keep the latest timestamp');
 
   const event = events.length;
-  const version = tombstone ? tombstoneVersion({ at, operation }) : valueVersion({ value: Uint8Array.of(event), at, operation });
+  const version = tombstone
+    ? tombstoneVersion({ at, operation, repeated })
+    : valueVersion({ value: Uint8Array.of(event), at, operation, repeated });
   const minted = mint(state.siblings, actor, context.siblings.clock, version);
   const mintedLast = mint(state.last, actor, context.last.clock, version);
   const { frontier, superseded, hidden } = modelOf(state, events);
@@ -174,7 +181,7 @@ function put(replica: Replica, { context, operation, tombstone }: Write, events:
   );
   assert(mint(minted.set, actor, context.siblings.clock, version).set === minted.set, 'a retried put changes nothing');
 
-  events.push({ past: context.seen | hidden, at, dot, tombstone, operation });
+  events.push({ past: context.seen | hidden, at, dot, tombstone, operation, repeated });
   replica.hlc = last;
   replica.state = {
     seen: state.seen | context.seen | (1 << event),
@@ -260,7 +267,7 @@ function check(state: State, events: readonly ModelEvent[]): void {
   );
   assert(compareVersionVectors(siblings.clock, last.clock) === 'equal', 'pruning keeps the clock');
   const lost = events.filter((event, e) => isIn(known, e) && event.operation !== latest?.operation);
-  const remembered = supersededOperations(lost);
+  const remembered = withoutRepetitions(supersededOperations(lost));
   // Where there are enough to be trimmed, one may be missing for which an attempt of the winner took the room (see resolvers.ts).
   const isRemembered =
     countSuperseded(remembered) < ALWAYS_KEPT

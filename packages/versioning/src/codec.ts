@@ -1,13 +1,14 @@
 /**
  * The bytes of a version set, on the wire and in the store:
  *
- *   format      u8: 1, or 2 where operations follow the versions
+ *   format      u8: 1; 2 where superseded operations follow the versions; 3 where superseded repetitions follow as well
  *   clock       varint count, then (actor 8 bytes, counter varint), sorted by actor
  *   dots        varint count, then (index into the clock varint, counter varint), sorted
- *   versions    per dot: flags u8 (1 tombstone, 2 metadata), at u64 little-endian, operation 8 bytes,
+ *   versions    per dot: flags u8 (1 tombstone, 2 metadata, 4 minted for a repetition), at u64 little-endian, operation 8 bytes,
  *               value (varint length, bytes) unless tombstone, metadata (varint count, pairs of texts) if flagged
  *   superseded  in format 2: varint count, at least 1; the greatest at u64, then per operation: by how much less its at is than the one
- *               before (varint; 0 for the first), operation 8 bytes; greatest first
+ *               before (varint; 0 for the first), operation 8 bytes; greatest first. In format 3: the same, whose count may be 0, then nothing
+ *               follows it; and once more for repetitions, at least one
  *
  * Canonical: a set has one encoding and decoding refuses every other, so equal sets are equal bytes, which anti-entropy
  * hashes and `joinEncoded` compares. A dot names its actor by index, which makes it small and makes a dot outside the clock inexpressible but for its counter.
@@ -19,7 +20,7 @@
 import { ByteReader, ByteWriter, DecodeError, EMPTY_BYTES, err, exactUtf8Decode, ok, type Result } from '@armature/kernel';
 import type { Dot } from './actor.js';
 import { readCounter, readHlc, readVersionVector, writeHlc, writeId, writeVersionVector } from './clock-codec.js';
-import { NONE_SUPERSEDED, readSuperseded, writeSuperseded } from './superseded.js';
+import { NONE_SUPERSEDED, readSuperseded, writeSuperseded, type SupersededOperations } from './superseded.js';
 import type { VersionVector } from './version-vector.js';
 import { estimateSizeBytes, type Sibling, type VersionSet } from './version-set.js';
 import {
@@ -36,15 +37,18 @@ import {
 /** No superseded operations. */
 const FORMAT = 1;
 const FORMAT_WITH_SUPERSEDED = 2;
+const FORMAT_WITH_REPETITIONS = 3;
 const TOMBSTONE = 1;
 const META = 2;
+const REPEATED = 4;
 /** Clock index and counter, a byte each at least. */
 const MIN_DOT_BYTES = 2;
 
 /** The canonical bytes, in memory of their own. */
 export function encodeVersionSet(set: VersionSet): Uint8Array {
   const writer = new ByteWriter(estimateSizeBytes(set));
-  writer.u8(set.superseded.length === 0 ? FORMAT : FORMAT_WITH_SUPERSEDED);
+  const format = formatOf(set.superseded);
+  writer.u8(format);
   writeVersionVector(writer, set.clock);
   writer.varint(set.siblings.length);
   let index = 0;
@@ -53,8 +57,14 @@ export function encodeVersionSet(set: VersionSet): Uint8Array {
     writer.varint(index).varint(dot.counter);
   }
   for (const { version } of set.siblings) writeVersion(writer, version);
-  if (set.superseded.length > 0) writeSuperseded(writer, set.superseded);
+  if (format !== FORMAT) writeSuperseded(writer, set.superseded, format === FORMAT_WITH_REPETITIONS);
   return writer.finish();
+}
+
+function formatOf(superseded: SupersededOperations): number {
+  if (superseded === NONE_SUPERSEDED) return FORMAT;
+  if (superseded.repeated.length > 0) return FORMAT_WITH_REPETITIONS;
+  return superseded.lately.length > 0 ? FORMAT_WITH_SUPERSEDED : FORMAT;
 }
 
 /**
@@ -72,13 +82,13 @@ export function decodeVersionSet(bytes: Uint8Array): Result<VersionSet, DecodeEr
 
 function readVersionSet(reader: ByteReader): VersionSet {
   const format = reader.u8();
-  if (format !== FORMAT && format !== FORMAT_WITH_SUPERSEDED) {
-    throw new DecodeError(`version set of format ${format}, expected ${FORMAT} or ${FORMAT_WITH_SUPERSEDED}`);
+  if (format < FORMAT || format > FORMAT_WITH_REPETITIONS) {
+    throw new DecodeError(`version set of format ${format}, expected ${FORMAT} to ${FORMAT_WITH_REPETITIONS}`);
   }
   const clock = readVersionVector(reader);
   const siblings: Sibling[] = [];
   for (const dot of readDots(reader, clock)) siblings.push({ dot, version: readVersion(reader) });
-  const superseded = format === FORMAT ? NONE_SUPERSEDED : readSuperseded(reader);
+  const superseded = format === FORMAT ? NONE_SUPERSEDED : readSuperseded(reader, format === FORMAT_WITH_REPETITIONS);
   reader.end();
   return { clock, siblings, superseded };
 }
@@ -104,8 +114,8 @@ function readDots(reader: ByteReader, clock: VersionVector): Dot[] {
 }
 
 function writeVersion(writer: ByteWriter, version: Version): void {
-  const { tombstone, meta, value, at } = version;
-  writer.u8((tombstone ? TOMBSTONE : 0) | (meta.length > 0 ? META : 0));
+  const { tombstone, meta, value, at, repeated } = version;
+  writer.u8((tombstone ? TOMBSTONE : 0) | (meta.length > 0 ? META : 0) | (repeated ? REPEATED : 0));
   writeHlc(writer, at);
   writeId(writer, version.operation);
   if (!tombstone) writer.blob(value);
@@ -117,13 +127,13 @@ function writeVersion(writer: ByteWriter, version: Version): void {
 
 function readVersion(reader: ByteReader): Version {
   const flags = reader.u8();
-  if (flags > (TOMBSTONE | META)) throw new DecodeError(`unknown version flags ${flags}`);
+  if (flags > (TOMBSTONE | META | REPEATED)) throw new DecodeError(`unknown version flags ${flags}`);
   const at = readHlc(reader);
   const operation = reader.rawHex(OPERATION_BYTES) as OperationId;
   const tombstone = (flags & TOMBSTONE) !== 0;
   const value = tombstone ? EMPTY_BYTES : reader.blob();
   const meta = (flags & META) !== 0 ? readMeta(reader) : NO_META;
-  return { value, tombstone, at, operation, meta };
+  return { value, tombstone, at, operation, repeated: (flags & REPEATED) !== 0, meta };
 }
 
 function readMeta(reader: ByteReader): VersionMeta {

@@ -20,6 +20,9 @@
  * at one replica and not at the other would leave neither. (A join trims before it is known who wins: where an attempt of the winner was among those kept, one entry fewer than
  * might be is left, and another exchange may bring it. Once all know the winner, its operation is in no list, and joining them is a plain join.)
  *
+ * The second list, of superseded repetitions, is kept by sets of siblings only. Whether one attempt of an operation has ended while another wins depends on which of them was known first, so the
+ * list would not be a join here; and which version wins does not depend on it.
+ *
  * `nextTimestamp` guarantees the condition: it puts a version behind everything that its context has seen, in hybrid logical
  * time, so no clocks need agree. It also puts it behind everything stored locally, so that "last" means what a user
  * expects when two blind writes reach one replica one after the other.
@@ -29,7 +32,7 @@
  * it would to any concurrent version with a later stamp.
  */
 import { DEFAULT_MAX_DRIFT_MS, HLC_ZERO, hlcAfter, hlcReceive, hlcTick, isFarAhead, type Hlc } from '@armature/kernel';
-import { isSuperseded, withoutOperation } from './superseded.js';
+import { hasRepetitions, isSuperseded, withoutOperation, withoutRepetitions } from './superseded.js';
 import { latestTimestamp, withEnded, type CausalContext, type VersionSet } from './version-set.js';
 
 /** What the store does about concurrent versions. Application merges happen at the client, over `siblings`. */
@@ -50,9 +53,9 @@ export function resolveLastWriteWins(set: VersionSet): VersionSet {
   // Siblings are sorted by dot, so of equal timestamps the later in the list has the greater dot.
   for (const sibling of siblings) if (sibling.version.at >= last.version.at) last = sibling;
   const { operation } = last.version;
-  if (siblings.length === 1 && !isSuperseded(set.superseded, operation)) return set;
+  if (siblings.length === 1 && !hasRepetitions(set.superseded) && !isSuperseded(set.superseded, operation)) return set;
   const lost = siblings.filter((sibling) => sibling !== last);
-  const superseded = withoutOperation(withEnded(set.superseded, lost), operation);
+  const superseded = withoutOperation(withoutRepetitions(withEnded(set.superseded, lost)), operation);
   return { clock, siblings: [last], superseded };
 }
 

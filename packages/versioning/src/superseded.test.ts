@@ -6,6 +6,7 @@ import {
   ALWAYS_KEPT,
   MAX_SUPERSEDED,
   NONE_SUPERSEDED,
+  REPEATED_WINDOW,
   SUPERSEDED_WINDOW,
   countSuperseded,
   isSuperseded,
@@ -25,7 +26,7 @@ describe('merging what was superseded', () => {
         expect(xy).toEqual(mergeSuperseded(y, x));
         expect(mergeSuperseded(xy, z)).toEqual(mergeSuperseded(x, mergeSuperseded(y, z)));
         expect(mergeSuperseded(xy, x)).toBe(xy);
-        expect(mergeSuperseded(x, [...x])).toBe(x);
+        if (x !== NONE_SUPERSEDED) expect(mergeSuperseded(x, { ...x })).toBe(x);
         expect(mergeSuperseded(x, xy)).toEqual(xy);
       }),
       { numRuns: 2000 },
@@ -47,7 +48,7 @@ describe('merging what was superseded', () => {
     const kept = supersededOperations([...many, ended(7, 1_000)]);
     expect(countSuperseded(kept)).toBe(MAX_SUPERSEDED);
     expect(kept).toEqual(supersededOperations([ended(7, 1_000), ...many.slice(5)]));
-    expect(kept[0]).toBe(START + 1_000);
+    expect(kept.lately[0]).toBe(START + 1_000);
     expect([7, MAX_SUPERSEDED + 4, 0].map((n) => isSuperseded(kept, operation(n)))).toEqual([true, true, false]);
     expect(isSuperseded(withoutOperation(kept, operation(7)), operation(7))).toBe(false);
     expect(withoutOperation(kept, operation(0))).toBe(kept);
@@ -58,6 +59,19 @@ describe('merging what was superseded', () => {
     expect(countSuperseded(supersededOperations([ended(1, 0), ...later(SUPERSEDED_WINDOW)]))).toBe(1 + ALWAYS_KEPT);
     const beyond = later(SUPERSEDED_WINDOW + 1);
     expect(supersededOperations([ended(1, 0), ...beyond])).toEqual(supersededOperations(beyond));
+  });
+
+  it('repetitions are kept beside the others, and for a day', () => {
+    const again = (n: number, at = n) => ({ ...ended(n, at), repeated: true });
+    const others = Array.from({ length: 100 }, (_, i) => ended(10 + i, 1_000 + i));
+    const kept = supersededOperations([again(1), ...others]);
+    expect(countSuperseded(kept)).toBe(MAX_SUPERSEDED + 1);
+    expect([1, 10, 109].map((n) => isSuperseded(kept, operation(n)))).toEqual([true, false, true]);
+    const within = Array.from({ length: ALWAYS_KEPT }, (_, i) => again(200 + i, REPEATED_WINDOW));
+    const beyond = Array.from({ length: ALWAYS_KEPT }, (_, i) => again(300 + i, REPEATED_WINDOW + 2));
+    expect(isSuperseded(supersededOperations([again(1), ...within]), operation(1))).toBe(true);
+    expect(isSuperseded(supersededOperations([again(1), ...beyond]), operation(1))).toBe(false);
+    expect(withoutOperation(supersededOperations([again(1)]), operation(1))).toBe(NONE_SUPERSEDED);
   });
 
   it('fewer than ALWAYS_KEPT versions stamped years ahead push out nothing', () => {

@@ -153,8 +153,8 @@ export function join(a: VersionSet, b: VersionSet): VersionSet {
 }
 
 function endOf(sibling: Sibling | undefined): SupersededOperation {
-  const { operation, at } = (sibling as Sibling).version;
-  return { operation, at };
+  const { operation, at, repeated } = (sibling as Sibling).version;
+  return { operation, at, repeated };
 }
 
 /** Syntactic reconciliation (4.4): what a reader of all these replicas sees. Ancestors go, concurrent versions stay. */
@@ -252,7 +252,7 @@ export function isDeleted(set: VersionSet): boolean {
  * has been superseded in turn, so they cannot all be repetitions, unless operation ids were used for different writes; nothing is hidden then.
  */
 export function shownSiblings({ siblings, superseded }: VersionSet): readonly Sibling[] {
-  if (siblings.length < 2 || superseded.length === 0) return siblings;
+  if (siblings.length < 2 || superseded === NONE_SUPERSEDED) return siblings;
   const shown = siblings.filter(({ version }) => !isSuperseded(superseded, version.operation));
   return shown.length === 0 ? siblings : shown;
 }

@@ -27,6 +27,8 @@ export interface Version {
   /** When it was written; greater than the `at` of every version it supersedes. */
   readonly at: Hlc;
   readonly operation: OperationId;
+  /** Whether it was minted for a write of which an earlier attempt may have been carried out: the same write may stand under another dot, too. */
+  readonly repeated: boolean;
   readonly meta: VersionMeta;
 }
 
@@ -54,13 +56,21 @@ export function parseOperationId(text: string): Result<OperationId, ArmatureErro
 }
 
 /** A version that holds a value. `meta` has passed `checkMeta`. */
-export function valueVersion(fields: { value: Uint8Array; at: Hlc; operation: OperationId; meta?: VersionMeta }): Version {
-  return { value: fields.value, tombstone: false, at: fields.at, operation: fields.operation, meta: fields.meta ?? NO_META };
+export function valueVersion(fields: {
+  value: Uint8Array;
+  at: Hlc;
+  operation: OperationId;
+  repeated?: boolean | undefined;
+  meta?: VersionMeta;
+}): Version {
+  const { value, at, operation, repeated = false, meta = NO_META } = fields;
+  return { value, tombstone: false, at, operation, repeated, meta };
 }
 
 /** A version that says "deleted". */
-export function tombstoneVersion(fields: { at: Hlc; operation: OperationId }): Version {
-  return { value: EMPTY_BYTES, tombstone: true, at: fields.at, operation: fields.operation, meta: NO_META };
+export function tombstoneVersion(fields: { at: Hlc; operation: OperationId; repeated?: boolean | undefined }): Version {
+  const { at, operation, repeated = false } = fields;
+  return { value: EMPTY_BYTES, tombstone: true, at, operation, repeated, meta: NO_META };
 }
 
 /** Bytes that the metadata counts against `MAX_META_BYTES`. */

@@ -12,6 +12,7 @@ test('what was asked of a key, with its times, and what each node holds of it; o
     tombstone: false,
     at: 1 as Hlc,
     operation: '00000000000000aa' as OperationId,
+    repeated: false,
     meta: [],
   };
   const { set } = mint(emptyVersionSet, '0123456789abcdef' as ActorId, EMPTY_VECTOR, version);

@@ -23,7 +23,10 @@ const dot = (actor: ActorId, counter: number): Dot => ({ actor, counter });
 function holding(versions: readonly (readonly [operation: string, dot: Dot, tombstone?: boolean])[], seen: readonly Dot[] = []) {
   const siblings = versions.map(([operation, of, tombstone = false]) => ({
     dot: of,
-    version: { value: new Uint8Array(0), tombstone, meta: [], operation: operation as OperationId, at: of.counter as Hlc },
+    version: {
+      ...{ value: new Uint8Array(0), tombstone, meta: [], repeated: false },
+      ...{ operation: operation as OperationId, at: of.counter as Hlc },
+    },
   }));
   const clock = versionVector([...seen, ...versions.map(([, of]) => of)]);
   return sealRecord(encodeVersionSet(versionSet(clock, siblings)));

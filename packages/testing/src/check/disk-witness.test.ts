@@ -7,7 +7,14 @@ import { DiskWitness } from './disk-witness.js';
 test('remembers who ever wrote an operation, and its earliest time; counts records and hints, and not what nodes write for themselves', () => {
   const witness = new DiskWitness();
   const seen = (node: string, at: number): void => {
-    const version = { value: new Uint8Array(0), tombstone: false, meta: [], operation: 'a' as OperationId, at: at as Hlc };
+    const version = {
+      value: new Uint8Array(0),
+      tombstone: false,
+      repeated: false,
+      meta: [],
+      operation: 'a' as OperationId,
+      at: at as Hlc,
+    };
     witness.see(node as NodeId, {
       set: { ...emptyVersionSet, siblings: [{ dot: { actor: 'x' as never, counter: at }, version }] },
     });

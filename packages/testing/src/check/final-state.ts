@@ -5,8 +5,8 @@
  *   returned   a value that is there although an acknowledged write, or another value that is there, supersedes it: overwritten or deleted
  *   invented   a value that nobody wrote, or whose writer was promised that it did not happen
  *
- * A write that was minted twice, since somebody repeated it without knowing that it had been done, may show again when so many versions of its key have ended since that the
- * set has forgotten it (decision 0008 says how many). Nothing is lost by that, and no more is promised.
+ * A write that was minted twice may show again when what was read and superseded was its first attempt, what shows is the repetition, and so many versions of its key have ended in between
+ * that the set has forgotten the first (decision 0008 says how many). The other way round it may not: that a version was minted for a repetition is remembered for a day.
  *
  * Together with equality of the replicas, this says that the final siblings are exactly the causal frontier of what took place.
  */
@@ -17,16 +17,16 @@ import type { Operation, OperationLog } from './operation-log.js';
 export type FinalState = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * `mayBeLost`: acknowledged operations that the bucket did not promise to keep through what has happened since (see `Custody`). `repeated`: operations that were minted
- * more than once.
+ * `mayBeLost`: acknowledged operations that the bucket did not promise to keep through what has happened since (see `Custody`). `repetitions`: operations of which what is there
+ * was minted for a repetition.
  */
 export function checkFinalState(
   log: OperationLog,
   state: FinalState,
   mayBeLost: (operation: Operation) => boolean = () => false,
-  repeated: ReadonlySet<string> = new Set(),
+  repetitions: ReadonlySet<string> = new Set(),
 ): string[] {
-  const returned = returns(log, state, mayBeLost).filter(({ id }) => !repeated.has(id) || !mayBeForgotten(log, id));
+  const returned = returns(log, state, mayBeLost).filter(({ id }) => !repetitions.has(id) || !mayBeForgotten(log, id));
   return [
     ...inventions(log, state),
     ...losses(log, state, mayBeLost),

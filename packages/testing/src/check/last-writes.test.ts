@@ -11,7 +11,7 @@ function setOf(...names: string[]): VersionSet {
   const siblings = names.map((name, i) => ({
     dot: { actor, counter: i + 1 },
     version: {
-      ...{ value: new Uint8Array(0), meta: [], operation: name as OperationId },
+      ...{ value: new Uint8Array(0), meta: [], repeated: false, operation: name as OperationId },
       ...{ tombstone: name.startsWith('d'), at: Number(name.slice(1)) as Hlc },
     },
   }));

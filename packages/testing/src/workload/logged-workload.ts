@@ -83,7 +83,8 @@ export class LoggedWorkload implements Workload {
 
   judge({ state, custody, witness, isSteady, isWhole, isAcquainted, dots }: Evidence): string[] {
     const { log, bucket } = this;
-    const repeated = new Set([...dots.repeated, ...this.#perhapsRepeated()]);
+    const perhapsRepeated = this.#perhapsRepeated();
+    const repeated = new Set([...dots.repeated, ...perhapsRepeated]);
     const { durability, resolver } = bucket.properties;
     const mayBeLost = (operation: Operation): boolean => custody.mayBeLost(operation, bucket);
     const outcomes = [
@@ -93,14 +94,17 @@ export class LoggedWorkload implements Workload {
     ];
     if (resolver === 'last-write-wins') return [...outcomes, ...checkLastWrites(log, state, witness, mayBeLost)];
     const present = new Map<string, Set<string>>();
+    const repetitions = new Set<string>(perhapsRepeated);
     for (const [key, set] of state) {
-      present.set(key, new Set(liveSiblings(set).map(({ version }) => utf8Decode(version.value))));
+      const shown = liveSiblings(set).map(({ version }) => version);
+      present.set(key, new Set(shown.map(({ value }) => utf8Decode(value))));
+      for (const { value, repeated: isMarked } of shown) if (isMarked) repetitions.add(utf8Decode(value));
     }
     const receipts = checkReceipts(log, bucket.properties, witness);
     const reads = [...(isSteady ? checkSteadyReads(log) : []), ...(isWhole ? checkQuorumReads(log, bucket) : [])];
     const sessions = checkSessions(log, bucket, custody, repeated);
     this.sessionPairs = sessions.pairs;
-    return [...outcomes, ...receipts, ...checkFinalState(log, present, mayBeLost, repeated), ...sessions.violations, ...reads];
+    return [...outcomes, ...receipts, ...checkFinalState(log, present, mayBeLost, repetitions), ...sessions.violations, ...reads];
   }
 
   /**

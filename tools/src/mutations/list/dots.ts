@@ -26,8 +26,8 @@ export const dots: readonly Mutation[] = [
     name: 'ended-operations-forgotten',
     trap: 'a write that is repeated, and carried out late, brings back what was deleted meanwhile',
     file: 'packages/versioning/src/superseded.ts',
-    find: 'return list.length > 0 && indexOf(list, hexToU32(operation, 0), hexToU32(operation, 8)) >= 0;',
-    replace: 'return list.length > 0 && indexOf(list, hexToU32(operation, 0), hexToU32(operation, 8)) >= list.length;',
+    find: 'return indexOf(set.lately, low, high) >= 0 || indexOf(set.repeated, low, high) >= 0;',
+    replace: 'return low < 0 && high < 0;',
     run: LATE_REPEATS,
   },
   {

@@ -3,7 +3,7 @@
  * wrong in plain words. The table and the JSON form of `cluster status` are two renderings of it.
  */
 import type { MemberStatus } from '@armature/client';
-import type { View } from '@armature/membership';
+import { MANY_RECORDS, type View } from '@armature/membership';
 import { balanceOf } from '@armature/ring';
 
 /** `joining`: holds nothing of its share yet. `filling`: holds some, and copies the rest. `down`: it did not answer us. */
@@ -90,8 +90,17 @@ export function reportOf(view: View, statuses: readonly MemberStatus[]): Cluster
     history: view.fingerprint,
     efficiency: balanceOf(ring, cluster.targetN).efficiency,
     members,
-    problems: problemsOf(view, members),
+    problems: [...problemsOf(view, members), ...lengthOf(statuses)],
   };
+}
+
+/** A history that has become too long, as the member sees it that has most of it. */
+function lengthOf(statuses: readonly MemberStatus[]): string[] {
+  const records = Math.max(0, ...statuses.map(({ status }) => status?.historyRecords ?? 0));
+  if (records < MANY_RECORDS) return [];
+  return [
+    `the membership history has ${records} records, and every process keeps all of them: find out what makes them (armature cluster history)`,
+  ];
 }
 
 function stateOf(isLeaving: boolean, held: number, pending: number): MemberState {

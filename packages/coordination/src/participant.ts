@@ -211,11 +211,12 @@ export class Participant {
   }
 
   /** What every process says of itself and of what it sees of the cluster. */
-  get standing(): Pick<NodeStatus, 'clusterId' | 'historyFingerprint' | 'ring' | 'suspects'> {
+  get standing(): Pick<NodeStatus, 'clusterId' | 'historyFingerprint' | 'historyRecords' | 'ring' | 'suspects'> {
     const { view } = this.membership;
     return {
       clusterId: view.cluster?.id,
       historyFingerprint: view.fingerprint,
+      historyRecords: this.membership.recordCount,
       ring: view.ringVersion,
       suspects: [...view.members.keys()].filter((node) => this.monitor.isSuspect(node)),
     };

@@ -1,8 +1,8 @@
-import { seededRandom, shuffle } from '@armature/kernel';
-import { compareRecords, type ChangeRecord } from '@armature/protocol';
+import { hlcTick, seededRandom, shuffle, unwrap, type Hlc } from '@armature/kernel';
+import { MAX_RECORD_AT, compareRecords, type ChangeRecord } from '@armature/protocol';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { History, MAX_RECORDS, ringRecords } from './index.js';
+import { History, ringRecords } from './index.js';
 import { change, historyOf, names, node, record } from './records.test-support.js';
 
 const create = record(1, change.create(names('n', 3)));
@@ -87,12 +87,38 @@ describe('history', () => {
     expect(History.empty.merge([toRecord(2), altered]).ok).toBe(false);
   });
 
-  test('more records than the limit: refused', () => {
-    const many = Array.from({ length: MAX_RECORDS }, (_, i) => record(i + 1, change.remove(node('x'))));
-    const full = historyOf(many);
-    const merged = full.merge([record(MAX_RECORDS + 1, change.remove(node('x')))]);
-    expect(!merged.ok && merged.error.code).toBe('too-large');
-    expect(full.merge(many.slice(0, 10)).ok).toBe(true);
+  test('a record stamped beyond what clocks may say is left out, and nothing else with it', () => {
+    const beyond = { ...toRecord(2), at: Number.MAX_SAFE_INTEGER as Hlc };
+    const merged = unwrap(historyOf([create]).merge([beyond, toRecord(3), toRecord(4)]));
+    expect(merged.added.map(({ id }) => id)).toEqual([toRecord(3).id, toRecord(4).id]);
+    expect(merged.leftOut).toEqual([beyond]);
+    expect(unwrap(merged.history.merge([beyond])).history).toBe(merged.history);
+    const alone = unwrap(History.empty.merge([{ ...create, at: Number.MAX_SAFE_INTEGER as Hlc }])).history;
+    expect([alone.clusterId, alone.records]).toEqual([undefined, []]);
+  });
+
+  test('whatever is taken in, however late its stamp, the record that follows it is acceptable to all who have the same', () => {
+    const stamp = fc.oneof(
+      fc.integer({ min: -3, max: 30 }).map((n) => MAX_RECORD_AT + n),
+      fc.nat(MAX_RECORD_AT),
+      fc.maxSafeNat(),
+    );
+    fc.assert(
+      fc.property(fc.array(stamp, { maxLength: 20 }), (stamps) => {
+        const forged = stamps.map((at, i) => ({ ...toRecord(i + 2), at: at as Hlc }));
+        let history = historyOf([create]);
+        for (const one of forged) history = unwrap(history.merge([one])).history;
+        for (let i = 0; i < 5; i++) {
+          const next = { ...toRecord(100 + i), at: hlcTick(history.lastAt, Date.UTC(2300, 0, 1)) };
+          const merged = unwrap(history.merge([next]));
+          expect(merged.added).toEqual([next]);
+          history = merged.history;
+        }
+        // Whoever knows less gets all of it in one message.
+        expect(historyOf([create], history).fingerprint).toBe(history.fingerprint);
+        expect(unwrap(History.empty.merge(history.records)).history.fingerprint).toBe(history.fingerprint);
+      }),
+    );
   });
 
   test('ring records are all but those of buckets', () => {

@@ -12,13 +12,18 @@
  * A record's time is never held against a clock here. A node that refused records from a fast clock would keep a history of its
  * own for as long as that clock stays fast, which is a split cluster; the times serve only to order, and
  * each new record is stamped later than all that its author knows, so causes come before effects whatever the clocks say.
+ *
+ * So stamps must not run out. No author takes a time beyond `MAX_RECORD_AT` from its clock; only the records that follow one near it are stamped beyond, each one tick after
+ * the latest before it. A history of k records thus never has an honest stamp beyond `MAX_RECORD_AT` + k, and what is stamped later than that is left out, and nothing else with
+ * it. A record that is taken in makes room for the one that comes next, so no record, however late its stamp, keeps others out. One that is left out because what it followed is not
+ * known yet comes again with that.
  */
 import { createHash } from 'node:crypto';
 import { ArmatureError, err, HLC_ZERO, ok, type Hlc, type Result } from '@armature/kernel';
-import { compareRecords, type ChangeRecord } from '@armature/protocol';
+import { MAX_RECORD_AT, compareRecords, type ChangeRecord } from '@armature/protocol';
 
-/** Records of some 200 bytes, kept in memory by every process: 20 MB, decades of administration, or a runaway script. */
-export const MAX_RECORDS = 100_000;
+/** From here on operators are warned: 10 MB of records that every process keeps and that gossip sends whole. Decades of administration, or something that runs in circles. */
+export const MANY_RECORDS = 50_000;
 
 /** Half of a SHA-256 in hex: nobody will meet two histories of one fingerprint. */
 const FINGERPRINT_CHARS = 32;
@@ -33,6 +38,8 @@ export interface Merge {
   readonly history: History;
   /** The records that were new, in order. Empty: `history` is the very one that was merged into. */
   readonly added: readonly ChangeRecord[];
+  /** Records that were new and are stamped later than any that follows from what is known: not taken. */
+  readonly leftOut: readonly ChangeRecord[];
 }
 
 /** An immutable set of change records. */
@@ -83,7 +90,7 @@ export class History {
   }
 
   /**
-   * The union. Errors: `wrong-cluster`; `invalid-argument` for an id with two contents; `too-large` past `MAX_RECORDS`. After
+   * The union, less what is stamped too late (see the head of this file). Errors: `wrong-cluster`; `invalid-argument` for an id with two contents. After
    * an error nothing of the batch has been taken.
    */
   merge(incoming: readonly ChangeRecord[]): Result<Merge, ArmatureError> {
@@ -103,12 +110,21 @@ export class History {
       }
       fresh.set(record.id, { record, digest });
     }
-    if (fresh.size === 0) return ok({ history: this, added: [] });
-    const total = this.#entries.length + fresh.size;
-    if (total > MAX_RECORDS) return err(tooMany(total));
-    const added = [...fresh.values()].sort((a, b) => compareRecords(a.record, b.record));
-    const history = new History(mergeSorted(this.#entries, added), new Map([...this.#byId, ...fresh]), clusterId);
-    return ok({ history, added: added.map((entry) => entry.record) });
+    const { added, leftOut } = this.#split([...fresh.values()].sort((a, b) => compareRecords(a.record, b.record)));
+    if (added.length === 0) return ok({ history: this, added: [], leftOut });
+    const byId = new Map(this.#byId);
+    for (const entry of added) byId.set(entry.record.id, entry);
+    const isCreated = added.some(({ record }) => record.change.kind === 'create');
+    const history = new History(mergeSorted(this.#entries, added), byId, isCreated ? clusterId : this.clusterId);
+    return ok({ history, added: added.map((entry) => entry.record), leftOut });
+  }
+
+  /** New entries in order: those to take, and the records that are stamped too late. */
+  #split(sorted: readonly Entry[]): { added: readonly Entry[]; leftOut: readonly ChangeRecord[] } {
+    const known = this.#entries.length;
+    const firstLate = sorted.findIndex(({ record }, i) => record.at > MAX_RECORD_AT + known + i + 1);
+    if (firstLate < 0) return { added: sorted, leftOut: [] };
+    return { added: sorted.slice(0, firstLate), leftOut: sorted.slice(firstLate).map(({ record }) => record) };
   }
 
   #hash(): string {
@@ -169,11 +185,5 @@ function rewritten(record: ChangeRecord): ArmatureError {
     remedy:
       "Somebody altered a node's stored history. Wipe that node's membership data; it will learn the history from the others.",
     details: { id: record.id, kind: record.change.kind, by: record.by },
-  });
-}
-
-function tooMany(total: number): ArmatureError {
-  return new ArmatureError('too-large', `a history of ${total} records exceeds the limit of ${MAX_RECORDS}`, {
-    remedy: 'Find what keeps changing the membership or the buckets, and stop it.',
   });
 }

@@ -7,7 +7,7 @@ export { FailureMonitor, type FailureMonitorEnv, type Transition } from './failu
 export type { Cluster, Member } from './fold.js';
 export { type GossipTransport } from './gossip.js';
 export { memoryHistoryStore, type HistoryStore } from './history-store.js';
-export { History, MAX_RECORDS, ringRecords, type Merge } from './history.js';
+export { History, MANY_RECORDS, ringRecords, type Merge } from './history.js';
 export { Membership, type MembershipEnv, type ViewListener } from './membership.js';
 export {
   isMembershipChange,

@@ -1,8 +1,8 @@
 import { ArmatureError, hlcFromMs, seededRandom, type BucketName, type ClusterName, type NodeId } from '@armature/kernel';
-import { nodeAddress, type ChangeRecord, type GossipReply, type GossipRequest } from '@armature/protocol';
+import { MAX_RECORD_AT, nodeAddress, type ChangeRecord, type GossipReply, type GossipRequest } from '@armature/protocol';
 import { ManualClock, memoryTelemetry, recordingLog, silentLog, type Clock } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
-import { memoryHistoryStore, Membership, type HistoryStore, type MembershipEnv } from './index.js';
+import { MANY_RECORDS, memoryHistoryStore, Membership, type HistoryStore, type MembershipEnv } from './index.js';
 import { change, CLUSTER, names, node, record, START_MS } from './records.test-support.js';
 
 const [n1, n2, n3, n4] = names('n', 4) as [NodeId, NodeId, NodeId, NodeId];
@@ -115,6 +115,50 @@ describe('membership: own changes', () => {
     expect(membership.view.members.has(n3)).toBe(true);
     expect(entries.filter((entry) => entry.level === 'warn').map((entry) => entry.fields['by'])).toEqual([n2]);
     expect(telemetry.value('armature_membership_early_records_total')).toBe(1);
+  });
+
+  test('a clock that is known to be wrong stamps nothing: the record comes right behind the latest one known', async () => {
+    const net = new Net();
+    let isClockRight = true;
+    const membership = await open(net, n1, { isClockRight: () => isClockRight });
+    const create = await membership.propose(change.create([n1, n2]));
+    isClockRight = false;
+    net.clock.setWallAhead(365 * 86_400_000);
+    const join = await membership.propose(change.join(n3));
+    expect(join.at).toBe(create.at + 1);
+  });
+
+  test('a record stamped at the end of time keeps no later one out, and one beyond it costs no other of its message', async () => {
+    const net = new Net();
+    const { log, entries } = recordingLog();
+    const a = await open(net, n1, { log });
+    const b = await open(net, n2, { seeds: [nodeAddress(n1)] });
+    const create = await a.propose(change.create([n1, n2]));
+    const last = { ...record(1, change.join(n3), n2), at: MAX_RECORD_AT } as ChangeRecord;
+    const beyond = { ...record(2, change.join(n4), n2), at: Number.MAX_SAFE_INTEGER } as ChangeRecord;
+    for (let i = 0; i < 2; i++) await a.answerGossip({ kind: 'gossip', fingerprint: '', records: [create, beyond, last] });
+    expect([a.view.members.has(n3), a.view.members.has(n4)]).toEqual([true, false]);
+    expect(entries.filter(({ level }) => level === 'error')).toHaveLength(1);
+    await a.propose(change.remove(n3));
+    await b.refresh();
+    await b.propose(change.join(n4));
+    await a.refresh(nodeAddress(n2));
+    expect([...a.view.members.keys()]).toEqual([n1, n2, n4]);
+    expect(b.view.fingerprint).toBe(a.view.fingerprint);
+  });
+
+  test('very many records are an alarm, and no wall', async () => {
+    const net = new Net();
+    const { log, entries } = recordingLog();
+    const membership = await open(net, n1, { log });
+    const create = await membership.propose(change.create([n1, n2]));
+    const many = Array.from({ length: MANY_RECORDS }, (_, i) =>
+      record(i + 1, change.actor(n2, i.toString(16).padStart(16, '0')), n2),
+    );
+    await membership.answerGossip({ kind: 'gossip', fingerprint: '', records: [create, ...many] });
+    await membership.propose(change.join(n3));
+    expect(membership.recordCount).toBe(MANY_RECORDS + 2);
+    expect(entries.filter(({ level }) => level === 'error').map(({ fields }) => fields['records'])).toEqual([MANY_RECORDS + 1]);
   });
 
   test('a router can see, not propose', async () => {

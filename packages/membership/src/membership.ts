@@ -5,19 +5,20 @@
  * merge, fold, persist, and only then take effect. So a record is never acted upon, nor answered for, before it would
  * survive a crash, and when the store fails nothing has happened.
  *
- * Times: a new record is stamped after all that are known here, so that causes precede effects in the fold. Records from a clock
- * that runs far ahead are taken in, with a warning: to refuse them would split the cluster from its author for as long as that clock is
- * wrong, and to take them costs nothing, since these times only order the history and never reach the data's clocks.
+ * Times: a new record is stamped after all that are known here, so that causes precede effects in the fold, and by the wall clock unless that is known to be wrong. Records
+ * from a clock that runs far ahead are taken in, with a warning: to refuse them would split the cluster from its author for as long as that clock is
+ * wrong. They only order the history, and never reach the data's clocks. What they cost: until real time gets there, records are stamped one tick after another, so
+ * that two which are made without knowledge of each other are in no order that a clock would give.
  *
  * Nodes gossip every second. Routers and direct clients hold the view in memory only, and pull it from a random node every
  * ten (paper, section 6.4), at once when they hear of a change or are told that they are behind.
  */
 import {
   ArmatureError,
-  DEFAULT_MAX_DRIFT_MS,
   hlcAfter,
   hlcTick,
   hlcToMs,
+  isFarAhead,
   toHex,
   unwrap,
   type ClusterName,
@@ -29,7 +30,7 @@ import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Tim
 import { Conversations } from './conversations.js';
 import { answer, type GossipTransport, type Party } from './gossip.js';
 import type { HistoryStore } from './history-store.js';
-import { History } from './history.js';
+import { History, MANY_RECORDS } from './history.js';
 import { checkProposal, checkStillHolds } from './propose.js';
 import { Pulls } from './pulls.js';
 import { SerialQueue } from './serial-queue.js';
@@ -59,6 +60,8 @@ export type ViewListener = (view: View, previous: View) => void;
 const DEFAULT_INTERVAL_MS = 1_000;
 /** Own fingerprints remembered: whoever announces one of them is behind, and will hear from us or from gossip. */
 const MAX_PAST_FINGERPRINTS = 256;
+/** Records left out that are remembered, so that each is said once. */
+const MAX_SAID_LATE = 100;
 
 export class Membership {
   readonly #env: MembershipEnv;
@@ -69,6 +72,9 @@ export class Membership {
   readonly #party: Party;
   readonly #talk: Conversations;
   readonly #early: Counter;
+  readonly #late: Counter;
+  /** Ids of records that were said to be left out. */
+  readonly #saidLate = new Set<string>();
   #history: History;
   #view: View;
   #refreshing: Promise<View> | undefined;
@@ -116,6 +122,10 @@ export class Membership {
       'Records in the membership history.',
       () => this.#history.records.length,
     );
+    this.#late = telemetry.counter(
+      'armature_membership_late_records_total',
+      'Change records that were not taken, because they are stamped beyond what clocks may say.',
+    );
     telemetry.observedGauge(
       'armature_membership_nodes',
       'Members of the cluster, leaving ones included.',
@@ -125,6 +135,11 @@ export class Membership {
 
   get view(): View {
     return this.#view;
+  }
+
+  /** How many records the history has. */
+  get recordCount(): number {
+    return this.#history.records.length;
   }
 
   /** Calls `listener` after each change of the view. Returns how to stop that. */
@@ -264,12 +279,14 @@ export class Membership {
     const { historyStore, clusterName } = this.#env;
     const merged = this.#history.merge(records);
     if (!merged.ok) throw merged.error;
-    const { history, added } = merged.value;
+    const { history, added, leftOut } = merged.value;
+    this.#warnOfLate(leftOut);
     if (added.length === 0) return;
     const view = foldHistory(history, this.#view);
     if (view.cluster !== undefined && view.cluster.name !== clusterName) throw otherName(clusterName, view.cluster.name);
     await historyStore?.append(added);
     this.#warnOfEarly(added);
+    this.#warnOfMany(history.records.length - added.length, history.records.length);
     const previous = this.#view;
     this.#rememberFingerprint(this.#history.fingerprint);
     this.#history = history;
@@ -279,15 +296,35 @@ export class Membership {
 
   #warnOfEarly(added: readonly ChangeRecord[]): void {
     const { clock, log } = this.#env;
-    for (const record of added) {
-      const aheadMs = Math.round(hlcToMs(record.at) - clock.nowMs());
-      if (aheadMs <= DEFAULT_MAX_DRIFT_MS) continue;
-      this.#early.add();
-      log.warn(
-        { id: record.id, by: record.by, aheadMs },
-        'a membership record is from the future: check the clocks (NTP) of its author and of this machine',
-      );
+    const nowMs = clock.nowMs();
+    const early = added.filter(({ at }) => isFarAhead(at, nowMs));
+    const [first] = early;
+    if (first === undefined) return;
+    this.#early.add(early.length);
+    const aheadMs = Math.round(hlcToMs(first.at) - nowMs);
+    log.warn(
+      { id: first.id, by: first.by, aheadMs, records: early.length },
+      'a membership record is from the future: check the clocks (NTP) of its author and of this machine',
+    );
+  }
+
+  /** Each is said once: whoever has it sends it with every gossip. */
+  #warnOfLate(leftOut: readonly ChangeRecord[]): void {
+    for (const { id, by, at } of leftOut) {
+      if (this.#saidLate.has(id) || this.#saidLate.size === MAX_SAID_LATE) continue;
+      this.#saidLate.add(id);
+      this.#late.add();
+      this.#env.log.error({ id, by, at }, 'a membership record is stamped beyond what clocks may say, and is not taken');
     }
+  }
+
+  #warnOfMany(before: number, records: number): void {
+    if (Math.floor(records / MANY_RECORDS) === Math.floor(before / MANY_RECORDS)) return;
+    const remedy = 'Find what keeps changing the membership (armature cluster history), and stop it.';
+    this.#env.log.error(
+      { records, remedy },
+      'the membership history has become very long: gossip of it takes ever more time and memory',
+    );
   }
 
   #rememberFingerprint(fingerprint: string): void {

@@ -21,7 +21,6 @@ import {
   HOLD_REASONS,
   MAX_N,
   MAX_PARTITIONS,
-  MAX_RECORD_AT,
   largestValueBytes,
   type BucketProperties,
   type Change,
@@ -122,7 +121,7 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
 
 export const changeRecord: fc.Arbitrary<ChangeRecord> = fc.record({
   id: hexOf(16),
-  at: fc.integer({ min: 0, max: MAX_RECORD_AT }) as fc.Arbitrary<Hlc>,
+  at: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }) as fc.Arbitrary<Hlc>,
   by: nodeId,
   change,
 });
@@ -160,6 +159,7 @@ const status: fc.Arbitrary<NodeStatus> = fc.record({
   startedAtMs: fc.integer({ min: 0, max: hlcFromMs(2 ** 40) }),
   clusterId: fc.option(hexOf(32), { nil: undefined }),
   historyFingerprint: text,
+  historyRecords: count,
   ring,
   ready: fc.boolean(),
   notes: fc.array(text, { maxLength: 3 }),

@@ -6,7 +6,7 @@ import { parseBucketName, parseClusterName, parseZoneName, type ArmatureError, t
 import { parseBucketProperties } from './bucket.js';
 import type { Change, ChangeRecord, MemberSettings } from './change.js';
 import { boolean, guarded, hex, integer, list, named, node, object, Refused, type Json } from './json-shape.js';
-import { MAX_MEMBERS, MAX_PARTITIONS, MAX_RECORD_AT, MAX_WEIGHT, MIN_WEIGHT } from './limits.js';
+import { MAX_MEMBERS, MAX_PARTITIONS, MAX_WEIGHT, MIN_WEIGHT } from './limits.js';
 import { MAX_N } from './quorum-word.js';
 
 const WHAT = 'not a membership change';
@@ -20,7 +20,7 @@ export function parseChangeRecord(input: unknown): Result<ChangeRecord, Armature
     const record = object(input, 'record');
     return {
       id: hex(record['id'], 'record.id', 16),
-      at: integer(record['at'], 'record.at', 0, MAX_RECORD_AT) as Hlc,
+      at: integer(record['at'], 'record.at', 0, Number.MAX_SAFE_INTEGER) as Hlc,
       by: node(record['by'], 'record.by'),
       change: change(object(record['change'], 'record.change')),
     };

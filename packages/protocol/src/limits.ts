@@ -4,7 +4,7 @@
  * What is stored must always fit into one message, or it could be neither read nor repaired nor moved. Every replica may add to a key while it cannot
  * hear of the others, so the room of a message is divided: see `maxSetBytes` and decision 0009.
  */
-import { hlcFromMs } from '@armature/kernel';
+import { LATEST_WALL_MS, hlcFromMs } from '@armature/kernel';
 
 /** Largest Q: 2^16 partitions serve a few hundred nodes at 100+ partitions each; more only costs metadata. */
 export const MAX_PARTITIONS = 65_536;
@@ -14,11 +14,8 @@ export const MAX_MEMBERS = 1_024;
 export const MIN_WEIGHT = 0.01;
 export const MAX_WEIGHT = 100;
 
-/**
- * The latest time a record may carry: the year 2200. Later records are stamped after all earlier ones, so one near the end of the
- * clock's range would leave no room for another; a fixed bound, and not one relative to some clock, so that all processes agree.
- */
-export const MAX_RECORD_AT = hlcFromMs(Date.UTC(2200, 0, 1));
+/** The latest time a record may take from a clock: the year 2200. Those that follow are stamped beyond it, one tick each (see `History`). */
+export const MAX_RECORD_AT = hlcFromMs(LATEST_WALL_MS);
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

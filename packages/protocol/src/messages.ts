@@ -214,6 +214,8 @@ export interface NodeStatus {
   readonly startedAtMs: number;
   readonly clusterId: string | undefined;
   readonly historyFingerprint: string;
+  /** How many records its membership history has. */
+  readonly historyRecords: number;
   readonly ring: RingVersion;
   readonly ready: boolean;
   /** Why not ready, or what is being worked on, for people. */

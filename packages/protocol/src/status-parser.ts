@@ -23,6 +23,7 @@ export function parseNodeStatus(input: unknown): Result<NodeStatus, ArmatureErro
       startedAtMs: time(status['startedAtMs'], 'startedAtMs'),
       clusterId: optionalText(status, 'clusterId'),
       historyFingerprint: text(status['historyFingerprint'], 'historyFingerprint'),
+      historyRecords: integer(status['historyRecords'] ?? 0, 'historyRecords', 0, Number.MAX_SAFE_INTEGER),
       ring: integer(status['ring'], 'ring', 0, Number.MAX_SAFE_INTEGER) as RingVersion,
       ready: boolean(status['ready'], 'ready'),
       notes: list(status['notes'], 'notes', MAX_NOTES).map((one, i) => text(one, `notes[${i}]`)),

@@ -23,7 +23,6 @@ import { transferTimeMs, type BucketProperties, type MergeReply, type MergeReque
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import type { TakeSlice } from './admission-controller.js';
-import { newestMs } from './hint-age.js';
 import type { HintStore } from './hint-store.js';
 import { SliceBudget } from './slice-budget.js';
 
@@ -37,6 +36,8 @@ export interface HintDeliveryEnv {
   readonly maxAgeMs?: number;
   /** Whether hints may go out: not those of a node that is no member, or whose store is not known to be the one that was here last. */
   readonly mayDeliver: () => boolean;
+  /** Whether the wall clock is not known to be wrong. Default: always. */
+  readonly isClockRight?: () => boolean;
   /** Background work asks first. */
   readonly slice: TakeSlice;
   readonly clock: Clock;
@@ -115,11 +116,12 @@ export class HintDelivery {
 
   /** What has waited for the owner for too long goes to the other owners instead. */
   async #ageOut(owner: NodeId): Promise<void> {
-    const { maxAgeMs = DEFAULT_HINT_MAX_AGE_MS, hints, clock, log } = this.#env;
+    const { maxAgeMs = DEFAULT_HINT_MAX_AGE_MS, hints, clock, log, isClockRight = () => true } = this.#env;
+    if (!isClockRight()) return; // it does not tell how old anything is
     const bornBeforeMs = clock.nowMs() - maxAgeMs;
     if ((hints.ages.oldestMs(owner) ?? Infinity) > bornBeforeMs) return;
     const agedOut = await this.#throughAll(owner, async (address, set) =>
-      (newestMs(set) ?? Infinity) <= bornBeforeMs ? this.#giveToOthers(owner, address, set) : false,
+      hints.ages.bornMs(owner, set, clock.nowMs()) <= bornBeforeMs ? this.#giveToOthers(owner, address, set) : false,
     );
     if (agedOut === 0) return;
     this.#agedOut.add(agedOut);
@@ -152,7 +154,7 @@ export class HintDelivery {
           const outcomes = await Promise.all(batch.map(({ address, set }) => take(address, set)));
           for (const [index, { set }] of batch.entries()) {
             if (outcomes[index] === true) taken++;
-            else ages.kept(owner, newestMs(set) ?? this.#env.clock.nowMs());
+            else ages.kept(owner, ages.bornMs(owner, set, this.#env.clock.nowMs()));
           }
         }
       }

@@ -11,7 +11,7 @@ import type { BucketProperties, Durability } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { sleep, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { joinEncoded } from '@armature/versioning';
-import { HintAges, newestMs } from './hint-age.js';
+import { HintAges } from './hint-age.js';
 import type { RecordStore } from './record-store.js';
 import type { MintRequest, MintResult } from './mint-request.js';
 import { Replica, type ClockCheck, type HeldPage, type WriteObserver } from './replica.js';
@@ -101,7 +101,7 @@ export class HintStore {
   async merge(owner: NodeId, address: Address, set: Uint8Array, bucket: BucketProperties, durability: Durability): Promise<void> {
     this.#checkTaking();
     this.#makeRoom(address, set.length);
-    this.ages.kept(owner, newestMs(set) ?? this.#env.clock.nowMs());
+    this.ages.kept(owner, this.ages.bornMs(owner, set, this.#env.clock.nowMs()));
     await this.#arrival(owner, (replica) => replica.merge(address, set, bucket, durability));
   }
 
@@ -194,7 +194,7 @@ export class HintStore {
       for await (const page of this.pages(owner)) {
         for (const { address, set } of page.entries) {
           sizeBytes += costOf(address, set);
-          this.ages.kept(owner, newestMs(set) ?? this.#env.clock.nowMs());
+          this.ages.kept(owner, this.ages.bornMs(owner, set, this.#env.clock.nowMs()));
         }
       }
     }

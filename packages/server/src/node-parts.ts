@@ -174,6 +174,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     isSuspect: (peer) => participant.monitor.isSuspect(peer),
     ...(options.hintMaxAgeMs === undefined ? {} : { maxAgeMs: options.hintMaxAgeMs }),
     mayDeliver: () => identity.isSettled,
+    isClockRight: () => participant.clocks.isRight,
     slice,
     clock,
     log,

@@ -29,6 +29,8 @@ class World {
   answered: Promise<void> = Promise.resolve();
   /** Whether a peer answers when n1 asks. */
   answering = true;
+  /** What everybody stamps records ahead by. */
+  stampedAheadMs = 0;
   readonly discards: boolean[] = [];
   settled = 0;
   epoch!: ActorEpoch;
@@ -51,7 +53,7 @@ class World {
   /** A change that n1 has not heard of yet. */
   happen(change: Change, by: NodeId = 'n2' as NodeId): ChangeRecord {
     const id = (this.records.length + 1).toString(16).padStart(16, '0');
-    const record = { id, at: hlcFromMs(this.clock.nowMs() + this.records.length / 1000), by, change };
+    const record = { id, at: hlcFromMs(this.clock.nowMs() + this.stampedAheadMs + this.records.length / 1000), by, change };
     this.records.push(record);
     return record;
   }
@@ -206,6 +208,23 @@ describe('the store that was here last', () => {
     await world.clock.advance(5_000);
     await world.settle();
     expect(world.count('actor')).toBe(2);
+  });
+
+  test('a record stamped a year ahead delays the next by a minute, and not by a year', async () => {
+    const world = await World.running();
+    world.stampedAheadMs = 365 * 86_400_000;
+    for (let i = 2; i < 5; i++) {
+      world.epoch.retire('a test');
+      await world.clock.advance(60_000);
+      expect(world.count('actor')).toBe(i);
+      world.epoch.retire('a test');
+      await world.clock.advance(10_000);
+      expect(world.count('actor')).toBe(i);
+    }
+    await world.start();
+    world.hear();
+    await world.clock.advance(61_000);
+    expect(world.member?.actors.at(-1)?.id).toBe(world.epoch.current);
   });
 
   test('an actor that retires in use is recorded too', async () => {

@@ -21,7 +21,7 @@
  *
  * A store that has no note of a stint is new, or was wiped, or was written before there were such notes; nothing is discarded for that.
  */
-import { ArmatureError, hlcToMs, toArmatureError, type NodeId } from '@armature/kernel';
+import { ArmatureError, hlcToMs, toArmatureError, type Hlc, type NodeId } from '@armature/kernel';
 import type { Member, Membership, View } from '@armature/membership';
 import type { ActorEpoch } from '@armature/replica';
 import type { Clock, Logger, Timer } from '@armature/runtime';
@@ -70,6 +70,8 @@ export class StoreIdentity {
   /** Nobody answered at the start: what was acknowledged since then may be here only. */
   #isAlone = false;
   #lostAtMs: number | undefined;
+  /** By the monotonic clock: when another actor may be stated, after the one that was recorded last. */
+  #nextActor: { readonly after: string; readonly atMs: number } | undefined;
   /** The view under which it was found settled last: nearly always the present one, and then there is nothing to compare. */
   #settledUnder: View | undefined;
   #announcedUnder: View | undefined;
@@ -235,10 +237,25 @@ export class StoreIdentity {
     const current = await epoch.renewed();
     // Looked at again all the same: actors retire while they are in use.
     if (actor?.id === current) return actorIntervalMs;
-    const waitMs = actor === undefined ? 0 : hlcToMs(actor.at) + actorIntervalMs - clock.nowMs();
-    if (waitMs > 0) return Math.min(waitMs, actorIntervalMs);
+    const waitMs = actor === undefined ? 0 : this.#waitAfter(actor, actorIntervalMs);
+    if (waitMs > 0) return waitMs;
     await membership.declareActor(current);
+    this.#nextActor = { after: current, atMs: clock.monotonicMs() + actorIntervalMs };
     return 0;
+  }
+
+  /**
+   * How long to wait before another actor is stated after this one. By our monotonic clock; only how long ago another life of this node stated the one before is taken
+   * from the record's stamp. That may be of a wrong clock, or right behind one, and costs one interval at most.
+   */
+  #waitAfter({ id, at }: { readonly id: string; readonly at: Hlc }, intervalMs: number): number {
+    const { clock } = this.#env;
+    const nowMs = clock.monotonicMs();
+    if (this.#nextActor?.after !== id) {
+      const agoMs = clock.nowMs() - hlcToMs(at);
+      this.#nextActor = { after: id, atMs: nowMs + Math.max(0, Math.min(intervalMs, intervalMs - agoMs)) };
+    }
+    return this.#nextActor.atMs - nowMs;
   }
 }
 

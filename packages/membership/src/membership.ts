@@ -15,6 +15,7 @@
  */
 import {
   ArmatureError,
+  assert,
   hlcAfter,
   hlcTick,
   hlcToMs,
@@ -271,6 +272,7 @@ export class Membership {
     const at = isClockRight() ? hlcTick(lastAt, clock.nowMs()) : hlcAfter(lastAt);
     const made: ChangeRecord = { id: toHex(random.bytes(8)), at, by, change };
     await this.#commit([made]);
+    assert(this.#history.has(made.id), 'a record of our own is never stamped too late');
     return made;
   }
 

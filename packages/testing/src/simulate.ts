@@ -88,12 +88,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   load.stop();
   await world.until(running);
   const endedMs = world.nowMs;
+  const blocked = cluster.running.flatMap(({ options, participant: { clocks } }) =>
+    clocks.note === undefined ? [] : [`blocked: ${options.node}, with all clocks right: ${clocks.note}`],
+  );
   await world.run(world.nowMs + FLUSH_MS);
   const { differences, states } = await untilConverged(cluster, world.nowMs + CONVERGENCE_LIMIT_MS);
   const isConverged = differences.length === 0;
   const convergedAfterMs = isConverged ? world.nowMs - endedMs : undefined;
 
-  const { dots, witness, copies, suspicion } = disks;
+  const { dots, witness, copies, stamps, suspicion } = disks;
   const custody = new Custody({ mishaps: disks.mishaps, ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const isWhole = !isCore && schedule.every(leavesWhole);
@@ -103,6 +106,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...dots.violations,
     ...copies.violations,
     ...suspicion.violations,
+    ...stamps.violations,
+    ...blocked,
     ...differences.map((difference) => `not converged: ${difference}`),
     ...load.judge(states, { custody, witness, isSteady, isWhole, isAcquainted, dots }, healedMs + RECOVERY_MS),
   );

@@ -8,12 +8,14 @@ import { Copies } from './copies.js';
 import { DiskWitness } from './disk-witness.js';
 import { Members } from './members.js';
 import { DotRegister, heldUnder } from './replica-contents.js';
+import { Stamps } from './stamps.js';
 import { Suspicion } from './suspicion.js';
 
 export class DiskObservers {
   readonly dots = new DotRegister();
   readonly witness = new DiskWitness();
   readonly copies: Copies;
+  readonly stamps: Stamps;
   readonly suspicion: Suspicion;
   /** Records that nodes have dropped so far. */
   dropped = 0;
@@ -29,6 +31,7 @@ export class DiskObservers {
       members: () => members.now,
       isLeaving: (node) => cluster.member(node).node?.participant.membership.view.members.get(node)?.state === 'leaving',
     });
+    this.stamps = new Stamps({ nowMs: () => world.nowMs, areClocksKnown: () => conditions.areClocksKnown });
     this.suspicion = new Suspicion(cluster, conditions);
     cluster.onTransition = (observer, transition) => this.suspicion.noted(observer, transition);
     cluster.onDiskWrite = (node, batch) => {
@@ -39,6 +42,7 @@ export class DiskObservers {
         if (held === undefined) continue;
         this.dots.see(held, `${node} after ${(world.nowMs / 1000).toFixed(1)} s`, world.nowMs);
         this.witness.see(node, held);
+        this.stamps.see(held);
       }
     };
     cluster.onDiskSync = (node, batch) => {

@@ -5,8 +5,8 @@
  * The claims, of a member that has been up, ready, awake, and without trouble of its disk, for so long that whatever was asked of it before is over:
  *
  *   no node and no router whose link to it has been as usual for as long begins to suspect it
- *   no hint for it comes to any disk, if the links of all processes to it have been so, the ring has stayed, and all others but the keeper are well: else it may be slow,
- *   not to answer but to lead a write that waits for them, and somebody else is asked to lead it
+ *   no hint for it comes to any disk, if its clock has been right and the links of all processes to it have been so, the ring has stayed, and all others but the keeper are well: else it may refuse to
+ *   lead a write, or be slow to, because it waits for them, and somebody else is asked to lead it
  *
  * Of whoever suspects it, nothing is asked: it may have just started, have trouble of its own, or have slept. What it thinks at one moment was brought about before that, so
  * what becomes of the member afterwards does not matter. A hint that lies there already may grow, and one that a crash brings back is not new.
@@ -29,13 +29,13 @@ export class Suspicion {
   readonly #suspicions: string[] = [];
   readonly #needless: string[] = [];
   readonly #cluster: Pick<SimulatedCluster, 'world' | 'members' | 'connections'>;
-  readonly #conditions: Pick<Conditions, 'wellSinceMs' | 'linkedSinceMs' | 'ringsSinceMs'>;
+  readonly #conditions: Pick<Conditions, 'wellSinceMs' | 'clockRightSinceMs' | 'linkedSinceMs' | 'ringsSinceMs'>;
   /** Of each disk, the stored keys of hints. */
   readonly #hints = new Map<NodeId, Set<BinaryString>>();
 
   constructor(
     cluster: Pick<SimulatedCluster, 'world' | 'members' | 'connections'>,
-    conditions: Pick<Conditions, 'wellSinceMs' | 'linkedSinceMs' | 'ringsSinceMs'>,
+    conditions: Pick<Conditions, 'wellSinceMs' | 'clockRightSinceMs' | 'linkedSinceMs' | 'ringsSinceMs'>,
   ) {
     this.#cluster = cluster;
     this.#conditions = conditions;
@@ -80,7 +80,8 @@ export class Suspicion {
   #hinted(keeper: NodeId, owner: NodeId): void {
     const { connections } = this.#cluster;
     const links = [...connections].map((name) => this.#conditions.linkedSinceMs(name, owner));
-    const sinceMs = Math.max(this.#conditions.wellSinceMs(owner), this.#conditions.ringsSinceMs, ...links);
+    const itselfMs = Math.max(this.#conditions.wellSinceMs(owner), this.#conditions.clockRightSinceMs(owner));
+    const sinceMs = Math.max(itselfMs, this.#conditions.ringsSinceMs, ...links);
     if (!this.#isLongAgo(sinceMs) || !this.#areOthersWell(keeper)) return;
     const awake = [...connections].flatMap((name) => {
       const since = this.#awakeSince(name);

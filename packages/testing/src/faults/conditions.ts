@@ -32,8 +32,17 @@ const LOOK_EVERY_MS = 100;
  * pings, and who is back, which takes a probe every five seconds that may itself wait for two.
  */
 const SETTLED_MS = 8_000;
+/** A clock that is set by no more than this passes for right, with what it is off from the beginning. */
+const RIGHT_MS = 50_000;
+/** What a wrong clock has stamped, or told its peers, has come to disks, and been told again, after this. */
+const FORGOTTEN_MS = 15_000;
+/** Nodes that one must have heard to know whether its clock is right. */
+const ENOUGH_PEERS = 2;
 /** Faults of everybody's messages. */
 const OF_ALL_LINKS: ReadonlySet<Fault['kind']> = new Set(['loss', 'disorder', 'bus-restart']);
+
+/** Of a member that has no other trouble. */
+const WRONG_CLOCK = 'well, and its clock wrong';
 
 export class Conditions {
   readonly #cluster: SimulatedCluster;
@@ -43,6 +52,10 @@ export class Conditions {
   readonly #past: { readonly fault: Fault; readonly endedMs: number }[] = [];
   /** When each member was last seen not to be well, virtual ms. */
   readonly #unwellMs = new Map<NodeId, number>();
+  /** When each member was last seen with a wrong clock, virtual ms. */
+  readonly #wrongMs = new Map<NodeId, number>();
+  /** When last a wrong clock could not be known for one, virtual ms. */
+  #unknownMs = Number.NEGATIVE_INFINITY;
   #rings = '';
   #ringsSinceMs = 0;
   #signature = '';
@@ -88,6 +101,12 @@ export class Conditions {
     return this.#isWatching && this.#isWell(node) ? (this.#unwellMs.get(node) ?? 0) : Infinity;
   }
 
+  /** Since when the member's clock has been right, virtual ms; `Infinity`: it is not. */
+  clockRightSinceMs(node: NodeId): number {
+    this.#look();
+    return this.#isClockRight(node) ? (this.#wrongMs.get(node) ?? 0) : Infinity;
+  }
+
   /** Since when messages between the two have come as usual, both ways, virtual ms; `Infinity`: they do not. */
   linkedSinceMs(a: string, b: string): number {
     const isBad = (fault: Fault): boolean => OF_ALL_LINKS.has(fault.kind) || isBetween(fault, a, b);
@@ -120,6 +139,7 @@ export class Conditions {
     const candidates = [...owners, ...pending, ...standIns].filter((one) => this.#isWell(one));
     const wanted = Math.max(quorum.w, quorum.dw);
     const enough = (some: readonly NodeId[]): boolean =>
+      some.some((one) => !pending.includes(one) && this.#isClockRight(one)) &&
       some.length >= wanted &&
       some.filter((one) => !pending.includes(one)).length >= Math.min(wanted, owners.length) &&
       some.filter((one) => owners.includes(one)).length >= quorum.pw;
@@ -158,9 +178,32 @@ export class Conditions {
     return ![...this.#faults].some((fault) => isBetween(fault, a, b));
   }
 
+  /** A node whose clock is wrong is as good a replica as any; it only leads no writes. */
   #isWell(name: NodeId): boolean {
     const member = this.#cluster.members.get(name);
-    return member !== undefined && this.#stateOf(member) === 'well';
+    return member !== undefined && ['well', WRONG_CLOCK].includes(this.#stateOf(member));
+  }
+
+  #isClockRight(name: string): boolean {
+    return Math.abs(this.#cluster.clockAheadMs(name)) <= RIGHT_MS;
+  }
+
+  /**
+   * Whether for some time now every node with a wrong clock could know that it is wrong: it was the only one, and has heard enough others. One that starts with a wrong
+   * clock while nobody can be heard cannot, nor can anybody where most clocks are wrong.
+   */
+  get areClocksKnown(): boolean {
+    this.#look();
+    return this.#cluster.world.nowMs - this.#unknownMs > FORGOTTEN_MS;
+  }
+
+  #lookAtClocks(): void {
+    const { members, world } = this.#cluster;
+    const wrong = [...members.values()].filter(({ name }) => !this.#isClockRight(name));
+    for (const { name } of wrong) this.#wrongMs.set(name, world.nowMs);
+    const lately = [...this.#wrongMs.values()].filter((ms) => world.nowMs - ms <= FORGOTTEN_MS).length;
+    const isIgnorant = wrong.some(({ node }) => node === undefined || node.participant.clocks.standing.peers < ENOUGH_PEERS);
+    if (lately > 1 || isIgnorant) this.#unknownMs = world.nowMs;
   }
 
   #stateOf(member: SimulatedMember): string {
@@ -169,17 +212,19 @@ export class Conditions {
     if (node === undefined || life === undefined) return 'down';
     if (isStopping) return 'stopping';
     if (life.pausedUntilMs > this.#cluster.world.nowMs) return 'paused';
-    if (this.#cluster.clockAheadMs(name) !== 0) return 'at another time';
     const { full, failing, slowness } = disk.faults;
     if (full || failing > 0 || slowness > 1) return 'sick';
-    return node.ready ? 'well' : 'not ready';
+    const { note } = node.participant.clocks;
+    if (node.notes.some((one) => one !== note)) return 'not ready';
+    return this.#isClockRight(name) ? 'well' : WRONG_CLOCK;
   }
 
   #look(): void {
     const { members, running, world } = this.#cluster;
+    this.#lookAtClocks();
     const states = [...members.values()].map((member) => {
       const state = this.#stateOf(member);
-      if (state !== 'well') this.#unwellMs.set(member.name, world.nowMs);
+      if (state !== 'well' && state !== WRONG_CLOCK) this.#unwellMs.set(member.name, world.nowMs);
       return `${member.name} ${state}`;
     });
     const rings = running.map(({ participant }) => participant.membership.view.ringVersion);

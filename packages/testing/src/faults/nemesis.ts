@@ -15,17 +15,18 @@ import { Supervisor } from './supervisor.js';
 /** Of `slow-link`, ms; of `slow-disk`, times; of `loss` and `disorder`, share of messages; of `rot`, records. */
 const WORST = { delayMs: 2_000, slowness: 500, loss: 0.2, disorder: 0.2, lateMs: 200, rot: 3 };
 
-/** How far a clock jumps ahead at the most: a version from more than 60 s ahead is refused in last-write-wins buckets, and stays apart for as long. */
-const FARTHEST_AHEAD_MS = 50_000;
-/** And back: a day. */
-const FARTHEST_BACK_MS = 24 * 3_600_000;
-/** Mostly it is much less than that. */
-const RARE = 4;
+/** How far clocks jump, ahead or back: by what still passes for right, by hours, by years, beyond the year 2200. Each as often as the others. */
+const FARTHEST_JUMPS_MS = [50_000, 24 * 3_600_000, 30 * 365 * 86_400_000, 250 * 365 * 86_400_000];
+/** One jump in so many is not set right before the end. */
+const STAYS_EACH = 4;
 const SPEAKS_EVERY_MS = 500;
 
-/** By how much a clock jumps, ms. */
-function jumpOf(degree: number): number {
-  return degree < 0.5 ? degree * 2 * FARTHEST_AHEAD_MS : -((degree * 2 - 1) ** RARE) * FARTHEST_BACK_MS;
+/** By how much a clock jumps, ms: ahead for a degree below a half, and back. */
+export function jumpOf(degree: number): number {
+  const share = (degree * 2) % 1;
+  const farthestMs = FARTHEST_JUMPS_MS[Math.floor(share * FARTHEST_JUMPS_MS.length)] as number;
+  const jumpMs = ((share * FARTHEST_JUMPS_MS.length) % 1) * farthestMs;
+  return degree < 0.5 ? jumpMs : -jumpMs;
 }
 
 export class Nemesis {
@@ -135,7 +136,7 @@ export class Nemesis {
         return;
       case 'clock':
         this.#cluster.setClock(first, jumpOf(degree));
-        later(() => this.#cluster.setClock(first, 0));
+        if (Math.floor(degree * 1_000) % STAYS_EACH > 0) later(() => this.#cluster.setClock(first, 0));
         return;
       case 'join':
         this.#administrator.join(first as NodeId);

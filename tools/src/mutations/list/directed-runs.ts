@@ -92,3 +92,41 @@ export const VACANCIES: RunOptions = {
   nodes: 5,
   load: { ...DEAD_NEWCOMER.load, keys: 200 },
 };
+
+/** Hours. */
+const HOURS_AHEAD = 0.201;
+/** Centuries, and for the rest of the run. */
+const CENTURIES_AHEAD = 0.484;
+
+/**
+ * Two of three clocks are set ahead by the same hours, so that nobody can know: the third node is the one that seems wrong. What they stamp in these seconds is in
+ * the future for all once both are right again.
+ */
+export const MOST_CLOCKS_AHEAD: RunOptions = {
+  kinds: [],
+  schedule: [fault('clock', 3_000, ['n1'], 5_000, HOURS_AHEAD), fault('clock', 3_001, ['n2'], 5_000, HOURS_AHEAD)],
+  durationMs: 40_000,
+  nodes: 3,
+  core: false,
+  load: {
+    workloads: ['last-writes'],
+    properties: { n: 3, r: 2, w: 2, durability: 'fsync' },
+    keys: 400,
+    fadeMs: 600_000,
+    thinkMs: 60,
+    blind: 0.5,
+  },
+};
+
+/** The clock of one node is set beyond the year 2200, and administrators give it, as others, their commands. */
+export const COMMANDS_BEYOND: RunOptions = {
+  kinds: [],
+  schedule: [
+    fault('clock', 1_000, ['n1'], 0, CENTURIES_AHEAD),
+    ...Array.from({ length: 12 }, (_, i) => fault('weight', 2_000 + 500 * i, [`n${1 + (i % 3)}`], 0, i / 12)),
+  ],
+  durationMs: 15_000,
+  nodes: 3,
+  core: false,
+  load: { workloads: ['registers'], properties: { n: 3, r: 2, w: 2, durability: 'fsync' }, keys: 20, thinkMs: 300 },
+};

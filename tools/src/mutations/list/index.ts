@@ -1,6 +1,7 @@
 /** All seeded bugs. Each has been caught, and must be each time. */
 import type { Mutation } from '../mutation.js';
 import { availability } from './availability.js';
+import { clocks } from './clocks.js';
 import { dots } from './dots.js';
 import { hints } from './hints.js';
 import { listings } from './listings.js';
@@ -10,6 +11,7 @@ import { repair } from './repair.js';
 
 export const MUTATIONS: readonly Mutation[] = [
   ...availability,
+  ...clocks,
   ...dots,
   ...hints,
   ...listings,

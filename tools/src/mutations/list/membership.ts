@@ -1,6 +1,6 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
-import { UNHEARD_READINESS } from './directed-runs.js';
+import { COMMANDS_BEYOND, UNHEARD_READINESS } from './directed-runs.js';
 import {
   ABSENT_OWNERS,
   CHANGES,
@@ -152,5 +152,26 @@ export const membership: readonly Mutation[] = [
     find: 'other !== undefined && compareRecords(other.record, entry.record) < 0; other = b[++next])',
     replace: 'other !== undefined && compareRecords(other.record, entry.record) < 0 && next < 0; other = b[++next])',
     run: ROUGH_CHANGES,
+  },
+  {
+    name: 'record-stamped-beyond',
+    trap: 'a membership record is stamped by a clock that is centuries ahead, kept by its author, and refused by all others with what follows it',
+    file: 'packages/membership/src/membership.ts',
+    find: 'const at = isClockRight() ? hlcTick(lastAt, clock.nowMs()) : hlcAfter(lastAt);',
+    replace:
+      'const at = Math.max(isClockRight() || lastAt > 0 ? Math.floor(clock.nowMs()) * 1024 : 0, hlcAfter(lastAt)) as typeof lastAt;',
+    also: [
+      {
+        file: 'packages/membership/src/history.ts',
+        find: 'if (firstLate < 0) return',
+        replace: 'if (firstLate < Infinity) return',
+      },
+      {
+        file: 'packages/protocol/src/change-parser.ts',
+        find: "'record.at', 0, Number.MAX_SAFE_INTEGER)",
+        replace: "'record.at', 0, Date.UTC(2200, 0, 1) * 1024)",
+      },
+    ],
+    run: COMMANDS_BEYOND,
   },
 ];

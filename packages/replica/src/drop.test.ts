@@ -1,8 +1,10 @@
 /** What was dropped whole, tombstone and clock, and is written again: new dots, old contexts, and nothing that looks forgotten. */
+import { utf8Encode, type BinaryString } from '@armature/kernel';
 import { ManualClock } from '@armature/runtime';
-import { MemoryDisk } from '@armature/storage';
+import { MemoryDisk, spaceKey } from '@armature/storage';
 import { encodeVersionSet, join, withDot, type CausalContext, type VersionSet } from '@armature/versioning';
 import { expect, test } from 'vitest';
+import { sealRecord } from './record.js';
 import { addressFor, finish, TestNode } from './replica.test-support.js';
 
 interface Reaped {
@@ -70,4 +72,21 @@ test('what is held in another state is not dropped, and leaves the floor alone',
   expect(await finish(clock, node.replica.drop(addressFor('k'), encoded))).toBe(false);
   expect(node.epoch.floor).toBe(0);
   expect(await node.values('k')).toEqual(['one', 'two']);
+});
+
+test('a whole record that holds no version set can be dropped: nobody is left to try it for ever; the actor is retired, for its count is lost', async () => {
+  const clock = new ManualClock();
+  const node = await TestNode.open({ clock, disk: new MemoryDisk() });
+  const actor = node.epoch.current;
+  const unreadable = utf8Encode('of a format to come');
+  const stored = node.store.write(
+    [{ kind: 'put', key: spaceKey('data', addressFor('k')), value: sealRecord(unreadable) }],
+    'fsync',
+  );
+  await finish(clock, stored);
+  const { entries } = await node.replica.page({ start: '' as BinaryString, limit: 10 });
+  expect(entries).toEqual([{ address: addressFor('k'), set: unreadable }]);
+  expect(await finish(clock, node.replica.drop(addressFor('k'), unreadable))).toBe(true);
+  expect((await node.replica.page({ start: '' as BinaryString, limit: 10 })).entries).toEqual([]);
+  expect(node.epoch.current).not.toBe(actor);
 });

@@ -168,9 +168,11 @@ export class Replica {
    */
   async drop(address: Address, set: Uint8Array): Promise<boolean> {
     const dropped = this.#change(address, (held) => {
+      if (held.set === undefined || !bytesEqual(held.set, set)) return undefined;
       const local = decodeHeld(held);
-      if (held.set === undefined || local === undefined || !bytesEqual(held.set, set)) return undefined;
-      this.#env.epoch.dropping(local.clock);
+      // A whole record that holds no version set (of a newer format, say) hides how many of our own events it counts, as a damaged one does.
+      if (local === undefined) this.#retireForDamage(address);
+      else this.#env.epoch.dropping(local.clock);
       const committed = this.#env.store.write([{ kind: 'delete', key: address }], 'os');
       if (isDropped(this.#env.store, address)) this.#tellDropped(address, held.set, committed);
       return { committed };

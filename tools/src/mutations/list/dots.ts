@@ -155,8 +155,8 @@ export const dots: readonly Mutation[] = [
     name: 'drop-whatever-is-held',
     trap: 'a hint, stray or tombstone is dropped though more was merged into it meanwhile',
     file: REPLICA,
-    find: 'if (held.set === undefined || local === undefined || !bytesEqual(held.set, set)) return undefined;',
-    replace: 'if (held.set === undefined || local === undefined || bytesEqual === undefined) return undefined;',
+    find: 'if (held.set === undefined || !bytesEqual(held.set, set)) return undefined;',
+    replace: 'if (held.set === undefined || bytesEqual === undefined) return undefined;',
     run: LATE_HINTS,
   },
 ];

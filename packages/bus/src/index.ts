@@ -12,3 +12,5 @@ export * from './link.js';
 export * from './payload-limit.js';
 export * from './service-endpoint.js';
 export * from './subject.js';
+export { TOO_LARGE_TO_SEND } from './link-errors.js';
+export { TOO_LARGE_TO_TAKE } from './reassembly.js';

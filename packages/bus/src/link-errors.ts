@@ -55,6 +55,9 @@ export function draining(self: LinkAddress): ArmatureError {
   return new ArmatureError('unreachable', `${self} is shutting down`, { details: { peer: self, executed: 'no' } });
 }
 
+/** What an endpoint logs of a message that it could not send. Nothing that a cluster stores should ever come to this. */
+export const TOO_LARGE_TO_SEND = 'a message is larger than a link takes, and was not sent';
+
 export function notTaken(rejection: Rejection, messageBytes: number): ArmatureError {
   if (rejection === 'queue-full') return overloaded('too many large messages wait to be sent to this peer');
   return new ArmatureError('too-large', `a message is larger than the ${messageBytes} bytes a link takes`, {

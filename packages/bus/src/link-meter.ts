@@ -25,6 +25,8 @@ export interface LinkStats {
   readonly refusedFrames: number;
   /** Requests refused for want of room, here or by this endpoint's handler limit. */
   readonly overloaded: number;
+  /** Messages that were not sent because they are larger than a link takes. */
+  readonly tooLarge: number;
   /** One-way messages that could not be sent or taken, and large messages that did not arrive whole. */
   readonly droppedMessages: number;
   readonly slowConsumers: number;
@@ -53,6 +55,7 @@ const METRICS: Readonly<Record<Counted, readonly [name: string, help: string, la
   decodeErrors: ['armature_link_decode_errors_total', 'Malformed frames and records.'],
   refusedFrames: ['armature_link_refused_frames_total', 'Frames of another cluster or protocol version.'],
   overloaded: ['armature_link_overloaded_total', 'Requests refused for want of room.'],
+  tooLarge: ['armature_link_too_large_total', 'Messages larger than a link takes, which were not sent.'],
   droppedMessages: ['armature_link_dropped_messages_total', 'One-way and large messages lost.'],
   slowConsumers: ['armature_link_slow_consumer_total', 'Times the bus said that this process does not keep up.'],
 };

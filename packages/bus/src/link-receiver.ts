@@ -31,6 +31,8 @@ export interface ReceiverEnvironment<Request, Reply> {
   state(): 'open' | 'draining' | 'closed';
   /** One of our own requests has been taken out of its table. */
   settled(): void;
+  /** A reply to the peer is larger than the link takes. */
+  noteTooLarge(peer: Peer<Reply>): void;
   /** `sweep` is to run about then. */
   wakeAt(dueMs: number): void;
 }
@@ -252,6 +254,7 @@ export class LinkReceiver<Request, Reply> {
       return;
     }
     const sealed = peer.outbox.seal();
+    if (sealed === 'too-large') this.#env.noteTooLarge(peer);
     if (typeof sealed === 'string') this.#sendError(peer, id, errors.notTaken(sealed, this.#env.limits.messageBytes));
   }
 

@@ -105,6 +105,7 @@ export class LinkEndpoint<Request, Reply> {
       settled: () => {
         this.#pending--;
       },
+      noteTooLarge: (peer) => this.#noteTooLarge(peer),
       wakeAt: (dueMs) => this.#wakeAt(dueMs),
     });
     const labels = { role, link: address };
@@ -158,6 +159,7 @@ export class LinkEndpoint<Request, Reply> {
       const sealed = peer.outbox.seal(pending);
       if (typeof sealed === 'string') {
         peer.pending.take(pending.id);
+        if (sealed === 'too-large') this.#noteTooLarge(peer);
         reject(errors.notTaken(sealed, this.#limits.messageBytes));
         return;
       }
@@ -234,6 +236,11 @@ export class LinkEndpoint<Request, Reply> {
   #refused(why: string): ArmatureError {
     this.#meter.add('overloaded');
     return errors.overloaded(why);
+  }
+
+  #noteTooLarge({ address }: Peer<Reply>): void {
+    this.#meter.add('tooLarge');
+    this.#log.error({ peer: address, messageBytes: this.#limits.messageBytes }, errors.TOO_LARGE_TO_SEND);
   }
 
   #outboxEnvironment(cluster: string, session: number): OutboxEnvironment {

@@ -40,6 +40,8 @@ export type ReassemblyStep =
   | { readonly state: 'ignored' };
 
 const PARTIAL: ReassemblyStep = { state: 'partial' };
+/** Why a message that would be larger than the endpoint takes is dropped. */
+export const TOO_LARGE_TO_TAKE = 'the message is too large';
 const IGNORED: ReassemblyStep = { state: 'ignored' };
 
 export class Reassembly {
@@ -77,7 +79,7 @@ export class Reassembly {
     if (message !== this.#message || index !== this.#chunks.length || count !== this.#count || index >= count) {
       return this.#drop(message, 'a fragment was lost');
     }
-    if (this.#sizeBytes + bytes.length > this.#maxMessageBytes) return this.#drop(message, 'the message is too large');
+    if (this.#sizeBytes + bytes.length > this.#maxMessageBytes) return this.#drop(message, TOO_LARGE_TO_TAKE);
     if (!this.#budget.take(bytes.length)) return this.#drop(message, 'too many incomplete messages');
     this.#chunks.push(bytes);
     this.#sizeBytes += bytes.length;

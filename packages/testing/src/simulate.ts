@@ -11,6 +11,7 @@ import { shuffle, type NodeId } from '@armature/kernel';
 import { pauseWorkers, untilConverged } from './check/convergence.js';
 import { Custody } from './check/custody.js';
 import { DiskObservers } from './check/disk-observers.js';
+import { checkUsable, MessageSizes } from './check/sizes.js';
 import { checkQuietReads } from './check/quiet-reads.js';
 import { leavesWhole } from './check/quorum-reads.js';
 import { STEADY } from './check/steady-reads.js';
@@ -45,8 +46,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const cluster = await startCluster(world, run, options);
   const conditions = new Conditions(cluster, { routed: CLIENTS.slice(-1), roomForHints: run.roomForHints });
   const disks = new DiskObservers(cluster, conditions);
+  const sizes = new MessageSizes(world);
   const preparing = Load.prepare(cluster, random.fork('load'), {
     wishes: options.load ?? {},
+    isLarge: run.isLarge,
     nodes: nodes.length,
     clients: CLIENTS,
     conditions,
@@ -100,6 +103,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const custody = new Custody({ mishaps: disks.mishaps, ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const isWhole = !isCore && schedule.every(leavesWhole);
+  const isDuplicated = schedule.some(({ kind }) => kind === 'disorder');
   const isAcquainted = schedule.every(({ kind, atMs }) => kind !== 'pause' || atMs > ACQUAINTED_MS);
   violations.push(
     ...world.problems,
@@ -109,18 +113,20 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...stamps.violations,
     ...blocked,
     ...differences.map((difference) => `not converged: ${difference}`),
-    ...load.judge(states, { custody, witness, isSteady, isWhole, isAcquainted, dots }, healedMs + RECOVERY_MS),
+    ...load.judge(states, { custody, witness, isSteady, isWhole, isAcquainted, isDuplicated, dots }, healedMs + RECOVERY_MS),
   );
   if (isConverged) {
     await pauseWorkers(cluster);
     violations.push(
       ...(await checkQuietReads(world, () => load.readAll(custody), witness)),
-      ...(await world.until(load.checkListings(states, custody))),
+      // A page of a listing is made for the messages of production.
+      ...(run.isLarge ? [] : await world.until(load.checkListings(states, custody))),
       ...(await checkTrees(cluster)),
     );
+    for (const usable of run.isLarge ? load.usable(custody) : []) violations.push(...(await checkUsable(world, usable)));
   }
   return {
-    ...{ seed, digest: world.digest, violations, load: load.describe(), ...load.tally },
+    ...{ seed, digest: world.digest, violations: [...sizes.violations, ...violations], load: load.describe(), ...load.tally },
     sessionPairs: load.sessionPairs,
     unavailableMs: load.unavailableMs,
     dropped: disks.dropped,

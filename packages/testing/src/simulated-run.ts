@@ -20,10 +20,18 @@ const SCARCE_HINT_BYTES = 400;
 /** So slow that a few kilobytes take seconds. */
 const SLOW_TRANSFERS = { transfersAtOnce: 1, transferBytesPerSecond: 1_000 };
 
+/**
+ * So small that a few values fill a message, and that most sets are cut into fragments. Everything that depends on sizes happens with kilobytes, which a run has the
+ * memory and the time for. Values have up to 24,000 bytes (`workload/large-values.ts`); puts may make 87,000 of a key with n = 3, and 52,000 with n = 5.
+ */
+const SMALL_MESSAGES = { messageBytes: 512 * 1024, payloadBytes: 64 * 1024 };
+
 export interface DrawnRun {
   /** From the beginning. */
   readonly nodes: readonly NodeId[];
   readonly worker: 'throughout' | 'in-peace';
+  /** Whether its values are large for the messages that there are. */
+  readonly isLarge: boolean;
   /** Whether at first only a part of the cluster is healed. */
   readonly isCore: boolean;
   /** Undefined: the usual. */
@@ -41,9 +49,10 @@ export function drawRun(random: Random, options: SimulationOptions): DrawnRun {
   const worker = options.worker ?? (random.int(4) === 0 ? 'in-peace' : 'throughout');
   const isCore = options.core ?? random.int(4) === 0;
   const hintLimitBytes = options.hintLimitBytes ?? (random.int(4) === 0 ? SCARCE_HINT_BYTES : undefined);
+  const isLarge = options.load?.workloads?.includes('large-values') ?? random.fork('sizes').int(8) === 0;
   const pace = random.int(4) === 0 ? SPARSE : DENSE;
   return {
-    ...{ nodes, worker, isCore, hintLimitBytes },
+    ...{ nodes, worker, isLarge, isCore, hintLimitBytes },
     roomForHints: (hintLimitBytes ?? Infinity) > SCARCE_HINT_BYTES,
     everyMs: faultsEveryMs ?? pace.everyMs,
     lastMs: (kind) => (typeof faultsLastMs === 'number' ? faultsLastMs : faultsLastMs?.[kind]) ?? pace.lastMs,
@@ -55,7 +64,8 @@ export function startCluster(world: World, run: DrawnRun, options: SimulationOpt
   const { reads, verifyCycleMs, sweepCycleMs, transfers, skewsMs, latencyMs } = options;
   const engine = world.random('engine');
   const drawnReads = engine.int(2) === 0 ? 'at-once' : 'waiting';
-  const drawnTransfers = engine.int(4) === 0 ? SLOW_TRANSFERS : {};
+  // What takes seconds with kilobytes would not end with megabytes.
+  const drawnTransfers = engine.int(4) === 0 && !run.isLarge ? SLOW_TRANSFERS : {};
   const nodeOptions: Partial<NodeOptions> = {
     ...(transfers ?? drawnTransfers),
     ...(run.hintLimitBytes === undefined ? {} : { hintLimitBytes: run.hintLimitBytes }),
@@ -72,6 +82,7 @@ export function startCluster(world: World, run: DrawnRun, options: SimulationOpt
     reads: reads ?? drawnReads,
     ...(latencyMs === undefined ? {} : { latencyMs }),
     nodeOptions,
+    ...(run.isLarge ? SMALL_MESSAGES : {}),
   });
   return world.until(starting);
 }

@@ -49,6 +49,9 @@ export interface SimulatedClusterOptions {
   readonly rateOf?: (name: string) => number;
   /** Mean time of a message between two processes, ms. */
   readonly latencyMs?: number;
+  /** Largest message of nodes and routers, and largest payload of the bus; those of production by default. */
+  readonly messageBytes?: number;
+  readonly payloadBytes?: number;
   /** What nodes are told besides, e.g. the bound of their hints. */
   readonly nodeOptions?: Partial<NodeOptions>;
   /** Whether engines answer reads at once, the default, or only later; nodes then keep no cache of records before them. */
@@ -111,13 +114,16 @@ export class SimulatedCluster {
       after: (delayMs: number, task: () => void) => ({ cancel: world.at(world.nowMs + delayMs, task) }),
       defer: (task: () => void) => void world.at(world.nowMs, task),
     };
-    this.#broker = new InProcessBroker({ clock, random: world.random('broker') });
+    const { messageBytes, payloadBytes } = options;
+    const payload = payloadBytes === undefined ? {} : { maxPayloadBytes: payloadBytes };
+    this.#broker = new InProcessBroker({ clock, random: world.random('broker'), ...payload });
     this.#server = {
       prefix: 'armature',
       cluster: unwrap(parseClusterName('simulated')),
       secret: world.random('secret').bytes(32),
       seeds: [],
       gossipIntervalMs: GOSSIP_INTERVAL_MS,
+      ...(messageBytes === undefined ? {} : { messageBytes }),
     };
     this.#networkRandom = world.random('network');
     this.shapeAsUsual();

@@ -15,13 +15,23 @@ import type { Conditions } from '../faults/conditions.js';
 import { carts } from './carts.js';
 import { counters } from './counters.js';
 import { Forger } from './forgery.js';
+import { LARGEST_VALUE_BYTES, padded } from './large-values.js';
 import { LoggedWorkload } from './logged-workload.js';
 import { MergingWorkload } from './merging.js';
 import { sets } from './sets.js';
-import { drawShape, type Evidence, type SteppingClient, type Tally, type Workload, type WorkloadEnv } from './workload.js';
+import {
+  drawShape,
+  type LoadedBucket,
+  type Evidence,
+  type SteppingClient,
+  type Tally,
+  type Workload,
+  type WorkloadEnv,
+} from './workload.js';
 
-export const WORKLOAD_KINDS = ['registers', 'sets', 'counters', 'carts', 'recreations', 'last-writes'] as const;
-export type WorkloadKind = (typeof WORKLOAD_KINDS)[number];
+const SMALL_KINDS = ['registers', 'sets', 'counters', 'carts', 'recreations', 'last-writes'] as const;
+/** Large values need a cluster that was made for them, and are alone in their run. */
+export type WorkloadKind = (typeof SMALL_KINDS)[number] | 'large-values';
 
 /** What is not said here is drawn from the seed. */
 export interface LoadWishes {
@@ -44,6 +54,8 @@ export interface LoadWishes {
 
 export interface LoadOptions {
   readonly wishes: LoadWishes;
+  /** Whether the cluster was made for large values. */
+  readonly isLarge: boolean;
   /** Nodes of the cluster. */
   readonly nodes: number;
   /** Names of the clients; the last one goes through a router. */
@@ -72,7 +84,8 @@ export class Load {
 
   /** Creates the buckets, waits until every node knows them, and connects the clients. */
   static async prepare(cluster: SimulatedCluster, random: Random, options: LoadOptions): Promise<Load> {
-    const kinds = shuffle(random, options.wishes.workloads ?? WORKLOAD_KINDS).slice(0, 1 + random.int(2));
+    const drawn = options.wishes.workloads ?? (options.isLarge ? (['large-values'] as const) : SMALL_KINDS);
+    const kinds = shuffle<WorkloadKind>(random, drawn).slice(0, 1 + random.int(2));
     const forger = new Forger();
     const { acknowledged } = options;
     const workloads = kinds.map((kind) =>
@@ -151,6 +164,13 @@ export class Load {
     return found;
   }
 
+  /** The keys of buckets that can be read whatever has befallen the disks, and those who may use them. */
+  usable(custody: Custody): { bucket: LoadedBucket; keys: readonly string[]; connections: readonly Client[] }[] {
+    return this.workloads
+      .filter(({ bucket }) => !custody.mayBeUnreadable(bucket))
+      .map(({ bucket, keys }) => ({ bucket, keys: keys.all, connections: this.#connections }));
+  }
+
   /** Reads every key, and some that were never written, through every client. */
   async readAll(custody: Custody): Promise<void> {
     for (const { bucket, keys } of this.workloads) {
@@ -175,7 +195,9 @@ function drawWorkload(
 ): Workload {
   const drawn = drawShape(random, nodes);
   const resolver = kind === 'last-writes' ? 'last-write-wins' : 'siblings';
-  const bucket = { name: unwrap(parseBucketName(kind)), properties: { ...drawn, ...wishes.properties, resolver } as const };
+  const sizes = kind === 'large-values' ? { maxValueBytes: LARGEST_VALUE_BYTES } : {};
+  const properties = { ...drawn, ...sizes, ...wishes.properties, resolver } as const;
+  const bucket = { name: unwrap(parseBucketName(kind)), properties };
   const attempts = new Attempts(world, ({ key, ...write }) =>
     conditions.replicasFor({ ...write, address: addressOf(bucket.name, utf8Encode(key)), quorum: bucket.properties }),
   );
@@ -194,6 +216,11 @@ function drawWorkload(
     case 'registers':
     case 'last-writes':
       return new LoggedWorkload(env, { ...common, steps: 'mixed', forged, keys: wishes.keys ?? many });
+    case 'large-values': {
+      const some = pick(random, [2, 4, 8, 16]) as number;
+      const large = { codec: padded, blind: wishes.blind ?? 0.2 + random.float() * 0.6, keys: wishes.keys ?? some };
+      return new LoggedWorkload(env, { ...common, ...large, steps: 'mixed', forged });
+    }
     case 'recreations':
       return new LoggedWorkload(env, { ...common, steps: 'recreations', forged, keys: wishes.keys ?? few });
     case 'sets':

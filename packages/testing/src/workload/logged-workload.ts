@@ -3,8 +3,7 @@
  * what became of writes that were called refused or partial.
  */
 import type { Client } from '@armature/client';
-import { utf8 } from '@armature/client';
-import { utf8Decode } from '@armature/kernel';
+import { utf8, type Codec } from '@armature/client';
 import { liveSiblings } from '@armature/versioning';
 import { checkFinalState } from '../check/final-state.js';
 import { checkForgeries } from '../check/forgeries.js';
@@ -27,6 +26,8 @@ const LONG_MS = 100;
 export interface LoggedOptions extends KeySpaceOptions {
   /** `mixed`: reads, writes over what was read, blind writes, a few deletes. `recreations`: puts and deletes in turn. */
   readonly steps: 'mixed' | 'recreations';
+  /** Of values, which are ids of operations; UTF-8 by default. */
+  readonly codec?: Codec<string>;
   /** Mean time between two steps of one client, virtual ms. */
   readonly thinkMs: number;
   /** Of `mixed` steps, the share that deletes, and that writes without having read. */
@@ -47,6 +48,10 @@ export class LoggedWorkload implements Workload {
     this.#env = env;
     this.#options = options;
     this.keys = new KeySpace(env.world, options);
+  }
+
+  get #codec(): Codec<string> {
+    return this.#options.codec ?? utf8;
   }
 
   get bucket() {
@@ -75,14 +80,15 @@ export class LoggedWorkload implements Workload {
       ...{ world, attempts, name, random, forger },
       log: this.log,
       acknowledged: ({ id, key, beganMs }) => acknowledged({ bucket, key, operation: id, beganMs }),
-      bucket: client.bucket(bucket.name, { codec: utf8 }),
+      bucket: client.bucket(bucket.name, { codec: this.#codec }),
     });
     if (steps === 'recreations') return new RecreationClient(world, random, registers, { keys: this.keys, thinkMs });
     return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind, forged });
   }
 
-  judge({ state, custody, witness, isSteady, isWhole, isAcquainted, dots }: Evidence): string[] {
+  judge({ state, custody, witness, isSteady, isWhole, isAcquainted, isDuplicated, dots }: Evidence): string[] {
     const { log, bucket } = this;
+    if (isDuplicated) log.doubtRefusals('too-large');
     const perhapsRepeated = this.#perhapsRepeated();
     const repeated = new Set([...dots.repeated, ...perhapsRepeated]);
     const { durability, resolver } = bucket.properties;
@@ -97,8 +103,8 @@ export class LoggedWorkload implements Workload {
     const repetitions = new Set<string>(perhapsRepeated);
     for (const [key, set] of state) {
       const shown = liveSiblings(set).map(({ version }) => version);
-      present.set(key, new Set(shown.map(({ value }) => utf8Decode(value))));
-      for (const { value, repeated: isMarked } of shown) if (isMarked) repetitions.add(utf8Decode(value));
+      present.set(key, new Set(shown.map(({ value }) => this.#codec.decode(value))));
+      for (const { value, repeated: isMarked } of shown) if (isMarked) repetitions.add(this.#codec.decode(value));
     }
     const receipts = checkReceipts(log, bucket.properties, witness);
     const reads = [...(isSteady ? checkSteadyReads(log) : []), ...(isWhole ? checkQuorumReads(log, bucket) : [])];

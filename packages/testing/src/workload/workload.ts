@@ -40,6 +40,8 @@ export interface Evidence {
   readonly isSteady: boolean;
   /** Whoever runs has heard of everything there is to hear, after a moment. */
   readonly isWhole: boolean;
+  /** The network has delivered messages twice, which NATS does not. */
+  readonly isDuplicated: boolean;
   /** No node has stood still before it had heard from everybody. */
   readonly isAcquainted: boolean;
   /** Which operations were minted more than once, and when. */

@@ -137,12 +137,18 @@ export class SimulatedProcess {
       (level: string) =>
       (fields: LogFields, message: string): void =>
         this.#world.trace.note(this.name, `${level} ${message}${described({ ...base, ...fields })}`);
+    const heard =
+      (level: string) =>
+      (fields: LogFields, message: string): void => {
+        note(level)(fields, message);
+        this.#world.onLog(this.name, message, fields);
+      };
     return {
       debug: (fields, message) =>
         this.#world.trace.aside(this.name, () => `debug ${message}${described({ ...base, ...fields })}`),
       info: note('info'),
-      warn: note('warn'),
-      error: note('error'),
+      warn: heard('warn'),
+      error: heard('error'),
       child: (fields) => this.#logger({ ...base, ...fields }),
     };
   }

@@ -6,7 +6,7 @@
  * never come). Randomness is drawn from streams by name, so that a fault more or less does not shift what the others draw.
  */
 import { seededRandom, toArmatureError, type Random } from '@armature/kernel';
-import { whenQuiescent } from '@armature/runtime';
+import { whenQuiescent, type LogFields } from '@armature/runtime';
 import { Agenda, type AgendaEntry } from './agenda.js';
 import type { SimulatedProcess } from './process.js';
 import { Trace } from './trace.js';
@@ -30,6 +30,8 @@ export class World {
   readonly trace: Trace;
   /** What must never happen and did: a task that threw, for one. A run with problems has failed. */
   readonly problems: string[] = [];
+  /** Told of what processes log as a warning or an error. */
+  onLog: (name: string, message: string, fields: LogFields) => void = () => undefined;
   readonly #random: Random;
   readonly #agenda = new Agenda<Event>();
   #nowMs = 0;

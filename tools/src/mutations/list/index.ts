@@ -8,6 +8,7 @@ import { listings } from './listings.js';
 import { membership } from './membership.js';
 import { quorums } from './quorums.js';
 import { repair } from './repair.js';
+import { sizes } from './sizes.js';
 
 export const MUTATIONS: readonly Mutation[] = [
   ...availability,
@@ -18,4 +19,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...membership,
   ...quorums,
   ...repair,
+  ...sizes,
 ];

@@ -1,0 +1,65 @@
+/** Bugs by which a key becomes too large to be sent, or cannot be mended any more once it is large. */
+import type { Mutation, RunOptions } from '../mutation.js';
+
+/** Sibling storms of large values, on both sides of cuts. */
+const STORMS: RunOptions = {
+  kinds: ['partition', 'one-way'],
+  allKinds: true,
+  nodes: 5,
+  worker: 'throughout',
+  core: false,
+  durationMs: 12_000,
+  faultsEveryMs: 3_000,
+  faultsLastMs: 3_000,
+  hintLimitBytes: 1024 ** 3,
+  load: {
+    workloads: ['large-values'],
+    properties: { n: 3, r: 2, w: 1, durability: 'fsync' },
+    keys: 3,
+    thinkMs: 60,
+    blind: 0.95,
+    deletes: 0,
+    fadeMs: Infinity,
+  },
+};
+
+/** Many keys, which owners come and go for, so that many sets are asked for at a time. */
+const MOVING: RunOptions = {
+  ...STORMS,
+  kinds: ['weight', 'leave', 'join'],
+  faultsEveryMs: 2_000,
+  load: { ...STORMS.load, keys: 60, thinkMs: 20 },
+};
+
+export const sizes: readonly Mutation[] = [
+  {
+    name: 'set-bound-ignored',
+    trap: 'puts make a key larger than any message: it can be neither read nor repaired',
+    file: 'packages/replica/src/replica.ts',
+    find: 'if (minted.set !== local) this.#checkRoom(local, held, set, encoded, bucket);',
+    replace: '',
+    run: STORMS,
+  },
+  {
+    name: 'set-bound-refuses-resolving',
+    trap: 'a key that has grown on both sides of a cut cannot be resolved or deleted any more',
+    file: 'packages/versioning/src/version-set.ts',
+    find: 'const isTooLarge = sizeBytes > maxSetBytes && sizeBytes >= before.sizeBytes;',
+    replace: 'const isTooLarge = Math.max(sizeBytes, before.sizeBytes) > maxSetBytes;',
+    also: {
+      file: 'packages/replica/src/replica.ts',
+      find: 'if (set.siblings.length <= bucket.maxSiblings && encoded.length <= maxBytes) return;',
+      replace:
+        'if (set.siblings.length <= bucket.maxSiblings && Math.max(encoded.length, held.set?.length ?? 0) <= maxBytes) return;',
+    },
+    run: STORMS,
+  },
+  {
+    name: 'sets-cut-by-count',
+    trap: 'an answer with several sets is larger than a message, so that a repair or a transfer fails for ever',
+    file: 'packages/repair/src/local-share.ts',
+    find: 'if (sets.length > 0 && sizeBytes > this.#answerBytes) break;',
+    replace: '',
+    run: MOVING,
+  },
+];

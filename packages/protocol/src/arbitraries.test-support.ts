@@ -310,6 +310,7 @@ const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { ki
     candidates: count,
     waiting: count,
     reaped: count,
+    pruned: count,
     heldBack,
     blocked: text,
     next: optionalBinary,

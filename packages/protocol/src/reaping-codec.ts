@@ -49,7 +49,7 @@ export function decodeReapingRequest(r: ByteReader, kind: ReapingRequest['kind']
 export function encodeReapingReply(w: ByteWriter, m: ReapingReply): void {
   switch (m.kind) {
     case 'reap':
-      w.varint(m.scanned).varint(m.candidates).varint(m.waiting).varint(m.reaped);
+      w.varint(m.scanned).varint(m.candidates).varint(m.waiting).varint(m.reaped).varint(m.pruned);
       for (const reason of HOLD_REASONS) w.varint(m.heldBack[reason]);
       writeOptional(w.text(m.blocked), m.next);
       break;
@@ -67,10 +67,11 @@ export function encodeReapingReply(w: ByteWriter, m: ReapingReply): void {
 export function decodeReapingReply(r: ByteReader, kind: ReapingReply['kind']): ReapingReply {
   switch (kind) {
     case 'reap': {
-      const counts = { scanned: r.varint(), candidates: r.varint(), waiting: r.varint(), reaped: r.varint() };
+      const looked = { scanned: r.varint(), candidates: r.varint(), waiting: r.varint() };
+      const taken = { reaped: r.varint(), pruned: r.varint() };
       const heldBack = nothingHeldBack();
       for (const reason of HOLD_REASONS) heldBack[reason] = r.varint();
-      return { kind, ...counts, heldBack, blocked: r.text(), next: readOptional(r) };
+      return { kind, ...looked, ...taken, heldBack, blocked: r.text(), next: readOptional(r) };
     }
     case 'clear':
       return { kind, clearances: readList(r, 1, () => readClearance(r)) };

@@ -1,7 +1,8 @@
 /**
- * The messages of reaping: how tombstones that nobody needs any more are found out and dropped. The first owner of a partition is told to run a pass over a
- * share (`reap`). It asks every other member whether anything of a deleted key is left there but its tombstone (`clear`), and, later and once more, has the
- * other owners drop it (`drop`). Fenced by the ring like the other messages of synchronisation; see docs/decisions/0007-reaping.md for why this is safe.
+ * The messages of reaping: how tombstones, and entries of clocks, that nobody needs any more are found out and dropped. The first owner of a partition is told to run a
+ * pass over a share (`reap`). It asks every other member whether anything of a key is left there but the set in question (`clear`), and, later and once more, has the
+ * other owners drop what that set does not need (`drop`). Fenced by the ring like the other messages of synchronisation; docs/decisions/0007-reaping.md and
+ * 0011-pruning.md say why this is safe.
  */
 import type { BinaryString, BucketName } from '@armature/kernel';
 import type { Address } from '@armature/ring';
@@ -14,7 +15,7 @@ export interface DigestedEntry {
   readonly digest: BinaryString;
 }
 
-/** Find the tombstones of this share that can go, as far as one run may go. To its first owner. */
+/** Find what can go of the tombstones and clocks of this share, as far as one run may go. To its first owner. */
 export interface ReapRequest extends SynchronisedShare {
   readonly kind: 'reap';
   /** `next` of the run before; undefined: from the beginning. */
@@ -35,12 +36,14 @@ export interface ReapReply {
   readonly kind: 'reap';
   /** Keys looked at. */
   readonly scanned: number;
-  /** Keys of which every version is a tombstone. */
+  /** Keys of which every version is a tombstone, and keys whose clocks have become long. */
   readonly candidates: number;
   /** Of these: cleared by all members, and in quarantine. */
   readonly waiting: number;
-  /** Of these: dropped by all owners. */
+  /** Tombstones that all owners have dropped. */
   readonly reaped: number;
+  /** Clocks that all owners have pruned. */
+  readonly pruned: number;
   /** Of these: neither, by reason. */
   readonly heldBack: Readonly<Record<HoldReason, number>>;
   /** Why nothing could be done, or nothing more: a member that is down, a partition that moves. Empty otherwise. */
@@ -65,7 +68,7 @@ export interface ClearReply {
   readonly clearances: readonly Clearance[];
 }
 
-/** Drop those of these that are still in this state. */
+/** Those of these that are still in this state: drop them where they are tombstones, else prune their clocks. */
 export interface DropRequest {
   readonly kind: 'drop';
   readonly ring: RingVersion;

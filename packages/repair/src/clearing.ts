@@ -1,5 +1,6 @@
 /**
- * A member's part in reaping: it says whether anything of a deleted key is left here but the tombstone in question, and drops that when it is told to.
+ * A member's part in reaping: it says whether anything of a key is left here but the set in question, and takes what that set does not need when it is told to: all of it,
+ * where it is a tombstone and nothing else, or the entries of its clock that have no version (versioning/prune.ts).
  *
  * What could bring an old value back from here is one of four things: a record (at an owner, in any state but this; at another node, any at all, left from a
  * time when it was one), a hint, an operation under way that carries a state of the key in memory, and, for a process that has just woken after standing
@@ -13,12 +14,15 @@ import type { View } from '@armature/membership';
 import { entryDigest } from '@armature/merkle';
 import type { Clearance, ClearReply, ClearRequest, DigestedEntry, DropReply, DropRequest } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
+import { decodeVersionSet, isDeleted } from '@armature/versioning';
 
 /** The part of a replica that is needed here. */
 export interface ReapedReplica {
   read(address: Address): Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /** Whether it held exactly this set, and holds nothing now. */
   drop(address: Address, set: Uint8Array): Promise<boolean>;
+  /** Whether it held exactly this set, and holds it with a pruned clock now. */
+  prune(address: Address, set: Uint8Array): Promise<boolean>;
 }
 
 export interface ClearingEnv {
@@ -70,9 +74,17 @@ export class Clearing {
     for (const { address, digest } of entries) {
       const set = this.#isOwner(address) ? await this.#read(address) : undefined;
       const isIt = set !== undefined && set !== 'damaged' && entryDigest(address, set) === digest;
-      dropped.push(isIt && (await this.#env.replica.drop(address, set)));
+      dropped.push(isIt && (await this.#take(address, set)));
     }
     return { kind: 'drop', dropped };
+  }
+
+  /** What is taken of a set is a function of the set, so all owners that hold it take the same. */
+  async #take(address: Address, set: Uint8Array): Promise<boolean> {
+    const { replica } = this.#env;
+    const decoded = decodeVersionSet(set);
+    if (!decoded.ok) return false;
+    return isDeleted(decoded.value) ? replica.drop(address, set) : replica.prune(address, set);
   }
 
   async #ofRecord({ address, digest }: DigestedEntry): Promise<Clearance> {

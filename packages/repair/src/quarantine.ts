@@ -1,9 +1,9 @@
 /**
- * The quarantine of tombstones: which of them were found unneeded everywhere, and since when.
+ * The quarantine of reaping: which tombstones, and entries of clocks, were found unneeded everywhere, and since when.
  *
- * That every member has been asked and has nothing but the tombstone says what is stored, and what operations have in hand. It says nothing of messages that
- * are still on their way: a repair that a router sent just before, a merge in the queue of a slow connection. The tombstone itself absorbs these as
- * long as it is there. So it stays for a while after it was first found unneeded, and must then be found so again, in the same state and under the same ring: a
+ * That every member has been asked and has nothing but the set in question says what is stored, and what operations have in hand. It says nothing of messages that
+ * are still on their way: a repair that a router sent just before, a merge in the queue of a slow connection. The set itself absorbs these as
+ * long as it is whole. So it stays for a while after it was first found unneeded, and must then be found so again, in the same state and under the same ring: a
  * time that outlives messages, as TIME_WAIT does in TCP. The condition decides; the time only lets stragglers arrive.
  *
  * It is a memory of one node, bounded, and lost when the node ends. Whatever is forgotten begins anew, and costs only time.
@@ -30,9 +30,9 @@ export interface QuarantineLimits {
   readonly entries: number;
 }
 
-export interface Verdict {
+export interface Verdict<E extends DigestedEntry> {
   /** Long enough in quarantine: these may go. */
-  readonly due: readonly DigestedEntry[];
+  readonly due: readonly E[];
   readonly waiting: number;
   /** Not remembered for want of room. */
   readonly full: number;
@@ -65,8 +65,8 @@ export class Quarantine {
   }
 
   /** These were cleared by every member just now. */
-  judge(share: ShareName, ring: RingVersion, cleared: readonly DigestedEntry[], nowMs: number): Verdict {
-    const due: DigestedEntry[] = [];
+  judge<E extends DigestedEntry>(share: ShareName, ring: RingVersion, cleared: readonly E[], nowMs: number): Verdict<E> {
+    const due: E[] = [];
     let waiting = 0;
     let full = 0;
     for (const entry of cleared) {

@@ -21,6 +21,7 @@ export interface ReapTally {
   readonly candidates: number;
   readonly waiting: number;
   readonly reaped: number;
+  readonly pruned: number;
   readonly heldBack: Readonly<Record<HoldReason, number>>;
   /** Shares that could not be gone through. */
   readonly blocked: number;
@@ -45,6 +46,7 @@ export const NOTHING_REAPED: ReapTally = {
   candidates: 0,
   waiting: 0,
   reaped: 0,
+  pruned: 0,
   heldBack: nothingHeldBack(),
   blocked: 0,
   problem: undefined,
@@ -109,6 +111,7 @@ function added(tally: ReapTally, { partition }: ReapedShare, reply: ReapReply): 
     candidates: tally.candidates + reply.candidates,
     waiting: tally.waiting + reply.waiting,
     reaped: tally.reaped + reply.reaped,
+    pruned: tally.pruned + reply.pruned,
     heldBack,
     blocked: tally.blocked + (reply.blocked === '' ? 0 : 1),
     problem: reply.blocked === '' ? tally.problem : `partition ${partition}: ${reply.blocked}`,

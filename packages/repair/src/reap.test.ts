@@ -1,10 +1,28 @@
-import { ArmatureError, toBinaryString, utf8Encode, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
+import {
+  ArmatureError,
+  toBinaryString,
+  unwrap,
+  utf8Encode,
+  type BinaryString,
+  type NodeId,
+  type PartitionId,
+} from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { entryDigest } from '@armature/merkle';
 import { DEFAULT_BUCKET, nothingHeldBack, type ClearRequest, type DropRequest, type RingVersion } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
 import { ManualClock } from '@armature/runtime';
-import { encodeVersionSet, EMPTY_VECTOR, versionSet, withDot, type ActorId, type OperationId } from '@armature/versioning';
+import {
+  decodeVersionSet,
+  encodeVersionSet,
+  EMPTY_VECTOR,
+  mergeVersionVectors,
+  versionSet,
+  versionVector,
+  withDot,
+  type ActorId,
+  type OperationId,
+} from '@armature/versioning';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Clearing, Quarantine, Reaper, type ClearingEnv } from './index.js';
@@ -34,6 +52,12 @@ function setOf(counter: number, tombstone = true): Uint8Array {
     meta: [],
   };
   return encodeVersionSet(versionSet(withDot(EMPTY_VECTOR, dot), [{ dot, version }]));
+}
+/** A value whose clock names actors that have no version left. */
+function longClock(): Uint8Array {
+  const dead = Array.from({ length: 20 }, (_, i) => ({ actor: (i + 1).toString(16).padStart(16, '0') as ActorId, counter: 1 }));
+  const { clock, siblings } = unwrap(decodeVersionSet(setOf(2, false)));
+  return encodeVersionSet(versionSet(mergeVersionVectors(clock, versionVector(dead)), siblings));
 }
 const entry = (address: Address, set: Uint8Array): { address: Address; digest: BinaryString } => ({
   address,
@@ -99,6 +123,7 @@ describe('the quarantine', () => {
 
 describe('a member', () => {
   const dropped: Address[] = [];
+  const pruned: Address[] = [];
   const member = (name: NodeId, held: ReadonlyMap<Address, Uint8Array | 'damaged'>, more: Partial<ClearingEnv> = {}): Clearing =>
     new Clearing({
       ...{ node: name, view: () => VIEW, isInHand: () => false, steadyForMs: () => 1_000, settleMs: 1_000, sync: async () => {} },
@@ -110,6 +135,7 @@ describe('a member', () => {
           return set;
         },
         drop: async (address) => dropped.push(address) > 0,
+        prune: async (address) => pruned.push(address) > 0,
       },
       ...more,
     });
@@ -154,6 +180,14 @@ describe('a member', () => {
     expect((await member(FIRST, held).drop(both)).dropped).toEqual([true, false]);
     expect((await member(STRANGER, held).drop(both)).dropped).toEqual([false, false]);
     expect(dropped).toEqual([KEY]);
+  });
+
+  test('prunes the clock of what is no tombstone, and drops nothing of it', async () => {
+    dropped.length = 0;
+    const entries = [entry(KEY, longClock())];
+    expect((await member(FIRST, new Map([[KEY, longClock()]])).drop({ entries })).dropped).toEqual([true]);
+    expect((await member(FIRST, new Map([[KEY, setOf(2, false)]])).drop({ entries })).dropped).toEqual([false]);
+    expect([dropped, pruned]).toEqual([[], [KEY]]);
   });
 
   test('refuses questions of more entries than a page has', async () => {
@@ -211,6 +245,13 @@ describe('the first owner', () => {
         .map((owner) => `drop ${owner}`)
         .sort(),
     );
+  });
+
+  test('a clock that has become long is pruned on the same conditions as a tombstone is dropped', async () => {
+    const each = world(new Map([[KEY, longClock()]]));
+    expect(await each.reaper.run(REQUEST)).toMatchObject({ candidates: 1, waiting: 1, reaped: 0, pruned: 0 });
+    await each.clock.advance(100);
+    expect(await each.reaper.run(REQUEST)).toMatchObject({ reaped: 0, pruned: 1, waiting: 0 });
   });
 
   test('values are no candidates, nor is another bucket than the one asked for', async () => {

@@ -1,14 +1,15 @@
 /**
- * Reaping: dropping tombstones when nothing can bring back what they delete.
+ * Reaping: dropping tombstones, and entries of clocks, when nothing can bring back what they supersede.
  *
- * The first owner of a partition runs it. It looks through its own records of a share for keys of which every version is a tombstone, and asks every other
- * member of the cluster about them, and itself:
+ * The first owner of a partition runs it. It looks through its own records of a share for keys of which every version is a tombstone, and for keys with long clocks
+ * (versioning/prune.ts), and asks every other member of the cluster about them, and itself:
  *
  *   candidate --all clear--> in quarantine --all clear again, after the time--> dropped by the other owners, then here
  *
- * One member that is down, says anything but `clear`, or does not answer, and the tombstone stays. No clock decides: without an answer from everybody nothing
- * is ever dropped, however long it takes. Owners drop only what is still in that very state, so a write in between is kept, and a crash in between leaves the
- * tombstone on some owners, from which synchronisation copies it back for a later pass. docs/decisions/0007-reaping.md argues that this is safe.
+ * One member that is down, says anything but `clear`, or does not answer, and the set stays as it is. No clock decides: without an answer from everybody nothing
+ * is ever dropped, however long it takes. Owners touch only what is still in that very state, so a write in between is kept, and a crash in between leaves the whole
+ * set on some owners, from which synchronisation copies it back for a later pass. docs/decisions/0007-reaping.md argues that this is safe for tombstones, and
+ * 0011-pruning.md for clocks.
  */
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -25,7 +26,7 @@ import {
 } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
-import { decodeVersionSet, isDeleted } from '@armature/versioning';
+import { DEFAULT_PRUNE_ABOVE, decodeVersionSet, isDeleted, isReapable } from '@armature/versioning';
 import type { Clearing } from './clearing.js';
 import { Quarantine, type QuarantineLimits, type ShareName } from './quarantine.js';
 import type { ScannedPage } from './tree-build.js';
@@ -65,6 +66,15 @@ interface Share {
   readonly view: View;
 }
 
+interface Candidate extends DigestedEntry {
+  readonly isTombstone: boolean;
+}
+
+export interface ReaperLimits extends QuarantineLimits {
+  /** Clocks with more entries are pruned; `DEFAULT_PRUNE_ABOVE` by default. */
+  readonly pruneAbove: number;
+}
+
 type Tally = { -readonly [K in Exclude<keyof ReapReply, 'kind' | 'heldBack'>]: ReapReply[K] } & {
   readonly heldBack: Record<HoldReason, number>;
 };
@@ -72,16 +82,18 @@ type Tally = { -readonly [K in Exclude<keyof ReapReply, 'kind' | 'heldBack'>]: R
 export class Reaper {
   readonly #env: ReaperEnv;
   readonly #quarantine: Quarantine;
+  readonly #pruneAbove: number;
   readonly #running = new Set<ShareName>();
   /** When the pass over a share that is under way began, monotonic ms. */
   readonly #begun = new Map<ShareName, number>();
 
-  constructor(env: ReaperEnv, limits: Partial<QuarantineLimits> = {}) {
+  constructor(env: ReaperEnv, { pruneAbove = DEFAULT_PRUNE_ABOVE, ...limits }: Partial<ReaperLimits> = {}) {
     this.#env = env;
+    this.#pruneAbove = pruneAbove;
     this.#quarantine = new Quarantine({ quarantineMs: DEFAULT_REAP_QUARANTINE_MS, entries: MAX_QUARANTINED, ...limits });
   }
 
-  /** Tombstones in quarantine. */
+  /** Keys in quarantine. */
   get quarantined(): number {
     return this.#quarantine.size;
   }
@@ -120,7 +132,7 @@ export class Reaper {
       await slice('reap');
       const page = await scan({ start: cursor, end: range.end, limit: PAGE_ENTRIES, limitBytes: PAGE_BYTES });
       const entries = entriesOf(share, page);
-      const candidates = candidatesOf(entries);
+      const candidates = candidatesOf(entries, this.#pruneAbove);
       tally.scanned += entries.length;
       tally.candidates += candidates.length;
       this.#quarantine.note(name, candidates, clock.monotonicMs());
@@ -134,7 +146,7 @@ export class Reaper {
     return undefined;
   }
 
-  async #reap(share: Share, candidates: readonly DigestedEntry[], tally: Tally): Promise<void> {
+  async #reap(share: Share, candidates: readonly Candidate[], tally: Tally): Promise<void> {
     const cleared = await this.#cleared(share, candidates, tally);
     this.#checkRing(share);
     const { due, waiting, full } = this.#quarantine.judge(share.name, share.request.ring, cleared, this.#env.clock.monotonicMs());
@@ -142,11 +154,13 @@ export class Reaper {
     tally.heldBack.full += full;
     if (due.length === 0) return;
     const gone = await this.#dropped(share, due, tally);
-    tally.reaped += gone;
+    const tombstones = gone.filter(({ isTombstone }) => isTombstone).length;
+    tally.reaped += tombstones;
+    tally.pruned += gone.length - tombstones;
   }
 
   /** Those that every member has cleared. */
-  async #cleared(share: Share, candidates: readonly DigestedEntry[], tally: Tally): Promise<readonly DigestedEntry[]> {
+  async #cleared(share: Share, candidates: readonly Candidate[], tally: Tally): Promise<readonly Candidate[]> {
     const own = (await this.#env.clearing.clear({ entries: candidates })).clearances;
     let left = candidates.filter((_, place) => own[place] === 'clear');
     for (const clearance of own) if (clearance !== 'clear') tally.heldBack[clearance]++;
@@ -166,19 +180,19 @@ export class Reaper {
     return left;
   }
 
-  /** How many are gone: from the other owners first, then from here. What is only gone from some comes back, and is taken later. */
-  async #dropped(share: Share, due: readonly DigestedEntry[], tally: Tally): Promise<number> {
+  /** Those that are gone: from the other owners first, then from here. What is only gone from some comes back, and is taken later. */
+  async #dropped(share: Share, due: readonly Candidate[], tally: Tally): Promise<readonly Candidate[]> {
     const { owners } = share.view.placementOf(share.request.partition, share.request.n);
     const others = owners.filter((owner) => owner !== this.#env.node);
     const answers = await this.#askAll(share, others, { kind: 'drop', ring: share.request.ring, entries: due }, tally);
     if (answers === undefined) {
       tally.heldBack.unanswered += due.length;
-      return 0;
+      return [];
     }
     const everywhereElse = due.filter((_, place) => answers.every(({ dropped }) => dropped[place] === true));
     const { dropped } = await this.#env.clearing.drop({ entries: everywhereElse });
-    const gone = dropped.filter(Boolean).length;
-    tally.heldBack.changed += due.length - gone;
+    const gone = everywhereElse.filter((_, place) => dropped[place] === true);
+    tally.heldBack.changed += due.length - gone.length;
     for (const { address } of due) this.#quarantine.forget(share.name, address);
     return gone;
   }
@@ -257,10 +271,11 @@ function entriesOf(
   });
 }
 
-function candidatesOf(entries: ReturnType<typeof entriesOf>): DigestedEntry[] {
+function candidatesOf(entries: ReturnType<typeof entriesOf>, pruneAbove: number): Candidate[] {
   return entries.flatMap(({ address, set }) => {
     const decoded = decodeVersionSet(set);
-    return decoded.ok && isDeleted(decoded.value) ? [{ address, digest: entryDigest(address, set) }] : [];
+    if (!decoded.ok || !isReapable(decoded.value, pruneAbove)) return [];
+    return [{ address, digest: entryDigest(address, set), isTombstone: isDeleted(decoded.value) }];
   });
 }
 
@@ -274,5 +289,5 @@ function nameOf(partition: PartitionId, n: number): ShareName {
 }
 
 function nothingDone(): Omit<Tally, 'heldBack' | 'blocked'> {
-  return { scanned: 0, candidates: 0, waiting: 0, reaped: 0, next: undefined };
+  return { scanned: 0, candidates: 0, waiting: 0, reaped: 0, pruned: 0, next: undefined };
 }

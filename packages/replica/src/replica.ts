@@ -23,6 +23,7 @@ import {
   joinEncoded,
   mint,
   nextTimestamp,
+  pruneClock,
   receiveTimestamps,
   resolve,
   tombstoneVersion,
@@ -166,20 +167,33 @@ export class Replica {
    * Drops the key, if it still holds exactly `set`. For what others provably have, or nobody needs any more. The count of our own events in it is kept as
    * the epoch's floor. Whether it was dropped; rejects with storage errors.
    */
-  async drop(address: Address, set: Uint8Array): Promise<boolean> {
-    const dropped = this.#change(address, (held) => {
-      if (held.set === undefined || !bytesEqual(held.set, set)) return undefined;
-      const local = decodeHeld(held);
+  drop(address: Address, set: Uint8Array): Promise<boolean> {
+    return this.#whileHolding(address, set, (held, local) => {
       // A whole record that holds no version set (of a newer format, say) hides how many of our own events it counts, as a damaged one does.
       if (local === undefined) this.#retireForDamage(address);
       else this.#env.epoch.dropping(local.clock);
       const committed = this.#env.store.write([{ kind: 'delete', key: address }], 'os');
-      if (isDropped(this.#env.store, address)) this.#tellDropped(address, held.set, committed);
-      return { committed };
+      if (isDropped(this.#env.store, address)) this.#tellDropped(address, held, committed);
+      return committed;
     });
-    const drop = dropped instanceof Promise ? await dropped : dropped;
-    await drop?.committed;
-    return drop !== undefined;
+  }
+
+  /**
+   * Prunes the clock of the key (`pruneClock`), if it still holds exactly `set`. For entries that nobody needs any more. The count of our own events among them is kept
+   * as the epoch's floor, as in `drop`. Whether it was pruned; rejects with storage errors.
+   */
+  prune(address: Address, set: Uint8Array): Promise<boolean> {
+    return this.#whileHolding(address, set, (held, local) => {
+      if (local === undefined) return undefined;
+      const { set: after, dropped } = pruneClock(local);
+      if (after === local) return undefined;
+      this.#env.epoch.dropping(dropped);
+      const encoded = encodeVersionSet(after);
+      const record = sealRecord(encoded);
+      const committed = this.#write(address, record, 'os');
+      if (isAccepted(this.#env.store, address, record)) this.#tell(address, { set: held, damaged: false }, encoded, committed);
+      return committed;
+    });
   }
 
   /**
@@ -205,6 +219,22 @@ export class Replica {
       const held = readHeld(this.#env.store, address);
       return held instanceof Promise ? held.then(work) : work(held);
     });
+  }
+
+  /** Has `work` change the key if it still holds exactly `set`. Whether it did; resolves when that is committed. */
+  async #whileHolding(
+    address: Address,
+    set: Uint8Array,
+    work: (held: Uint8Array, local: VersionSet | undefined) => Promise<void> | undefined,
+  ): Promise<boolean> {
+    const changed = this.#change(address, (held) => {
+      if (held.set === undefined || !bytesEqual(held.set, set)) return undefined;
+      const committed = work(held.set, decodeHeld(held));
+      return committed === undefined ? undefined : { committed };
+    });
+    const change = changed instanceof Promise ? await changed : changed;
+    await change?.committed;
+    return change !== undefined;
   }
 
   #mergeInto(

@@ -149,6 +149,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     hints,
     store,
     reapQuarantineMs: options.reapQuarantineMs,
+    pruneAbove: options.pruneAbove,
     slice,
     verifyCycleMs: options.verifyCycleMs,
     messageBytes: options.messageBytes,

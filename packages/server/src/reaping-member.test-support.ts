@@ -14,6 +14,8 @@ export const KEYS = ['a', 'b'].map((key) => addressOf(DEFAULT_BUCKET, utf8Encode
 export const BUCKET = DEFAULT_BUCKET_PROPERTIES;
 /** Longer than any message of these worlds is old (`reaping-model.test-support.ts`). */
 export const QUARANTINE_MS = 100;
+/** Low, since crashes, and with them actors, are few in each of these worlds. */
+export const PRUNE_ABOVE = 1;
 
 /** A state of a key, and the writes that whoever holds it has seen. */
 export interface Load {
@@ -134,7 +136,7 @@ export class Member {
       scan: (query: Parameters<Replica['page']>[0]) => this.replica.page(query),
       ask: (member: NodeId, request: ClearRequest | DropRequest) => world.carry(member, request) as Promise<never>,
     };
-    this.reaper = new Reaper(reaper, { quarantineMs: QUARANTINE_MS });
+    this.reaper = new Reaper(reaper, { quarantineMs: QUARANTINE_MS, pruneAbove: PRUNE_ABOVE });
   }
 
   async merge({ key: address, set, seen }: Load, hintFor?: NodeId): Promise<void> {

@@ -4,13 +4,22 @@
  * kind allows, crashes in the middle of a pass, clean restarts.
  *
  * Beside every replica goes the set of writes that it has ever seen. So the model knows, without looking at any clock, which writes have been superseded, and
- * at the end exactly the others must be there: no deleted value has come back, no write after a reaping is lost, and all owners are equal.
+ * at the end exactly the others must be there: no deleted value has come back, no write after a reaping is lost, and all owners are equal. Clocks are pruned in these
+ * worlds, too, and what they have lost must not be missed.
  */
 import { ArmatureError, seededRandom, toHex, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import type { ClearRequest, DropRequest } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { ManualClock } from '@armature/runtime';
-import { contextOf, EMPTY_CONTEXT, join, liveSiblings, type CausalContext, type OperationId } from '@armature/versioning';
+import {
+  contextOf,
+  EMPTY_CONTEXT,
+  isReapable,
+  join,
+  liveSiblings,
+  type CausalContext,
+  type OperationId,
+} from '@armature/versioning';
 import {
   BUCKET,
   decoded,
@@ -18,6 +27,7 @@ import {
   Member,
   NODES,
   placementOf,
+  PRUNE_ABOVE,
   QUARANTINE_MS,
   VIEW,
   type Load,
@@ -36,7 +46,7 @@ export type Step =
   | { readonly kind: 'exchange'; readonly key: number; readonly from: number; readonly to: number }
   | { readonly kind: 'hints' | 'flush' | 'down' | 'up' | 'crash' | 'restart'; readonly at: number; readonly keep: number }
   | { readonly kind: 'reap'; readonly key: number; readonly interleaved: number; readonly lost: number }
-  | { readonly kind: 'delete'; readonly key: number; readonly at: number }
+  | { readonly kind: 'delete' | 'overwrite'; readonly key: number; readonly at: number }
   | { readonly kind: 'settle'; readonly key: number; readonly spared: number }
   | { readonly kind: 'advance'; readonly ms: number };
 
@@ -69,6 +79,7 @@ export class World implements MemberWorld {
   readonly broken: string[] = [];
   readonly steps: Step[];
   reaped = 0;
+  pruned = 0;
   beforeHealing: () => void = () => undefined;
   #interleaved = 0;
   #lost = 0;
@@ -177,11 +188,12 @@ export class World implements MemberWorld {
         return member.open();
       case 'reap':
         return this.#reap(address, one);
-      case 'delete': {
+      case 'delete':
+      case 'overwrite': {
         // With the context of all that any owner holds.
         const owners = placementOf(address).owners.map((owner) => this.member(owner));
         if (owners.every(({ up }) => up)) await this.#read(address, owners.length, 0);
-        return this.#put({ ...one, kind: 'put', context: 1, tombstone: true }, address, member);
+        return this.#put({ ...one, kind: 'put', context: 1, tombstone: one.kind === 'delete' }, address, member);
       }
       case 'settle':
         return this.#settle(address, one.spared);
@@ -301,7 +313,9 @@ export class World implements MemberWorld {
       bucket: undefined,
     } as const;
     try {
-      this.reaped += (await first.reaper.run(request)).reaped;
+      const { reaped, pruned } = await first.reaper.run(request);
+      this.reaped += reaped;
+      this.pruned += pruned;
     } catch {
       // the process has ended in the middle of it
     } finally {
@@ -325,6 +339,8 @@ export class World implements MemberWorld {
     for (const address of KEYS) {
       const left = this.members.filter((one) => one.held(address) !== undefined);
       const isDeleted = left.every((one) => liveSiblings(decoded(one.held(address)?.set)).length === 0);
+      if (!isDeleted && left.some((one) => isReapable(decoded(one.held(address)?.set), PRUNE_ABOVE)))
+        this.broken.push('a clock has kept entries that nobody needs');
       if (isDeleted && left.length > 0) this.broken.push(`a tombstone is left on ${left.map(({ name }) => name).join()}`);
     }
   }

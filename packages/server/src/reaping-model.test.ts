@@ -10,6 +10,7 @@ const FALLBACK = NODES.indexOf(fallbacks[0]!);
 
 const put = (at: number, { context = 0, tombstone = false } = {}): Step => ({ kind: 'put', key: 0, at, context, tombstone });
 const remove = (at: number): Step => ({ kind: 'delete', key: 0, at });
+const overwrite = (at: number): Step => ({ kind: 'overwrite', key: 0, at });
 const reap: Step = { kind: 'reap', key: 0, interleaved: 0, lost: 0 };
 const later = (ms: number): Step => ({ kind: 'advance', ms });
 const one = (kind: 'deliver' | 'lose' | 'end' | 'send' | 'finish', which = 0): Step =>
@@ -28,15 +29,17 @@ async function after(...steps: readonly Step[]): Promise<World> {
   return world;
 }
 
-/** The steps, and how many tombstones are gone before anything is healed. */
-async function reapedBy(...steps: readonly Step[]): Promise<number> {
+/** The steps, and how many tombstones are gone, or clocks pruned, before anything is healed. */
+async function countAfter(what: 'reaped' | 'pruned', steps: readonly Step[]): Promise<number> {
   const world = new World([...CALM, ...steps]);
-  let reaped = 0;
-  world.beforeHealing = () => (reaped = world.reaped);
+  let count = 0;
+  world.beforeHealing = () => (count = world[what]);
   await world.run();
   expect(world.broken).toEqual([]);
-  return reaped;
+  return count;
 }
+const reapedBy = (...steps: readonly Step[]): Promise<number> => countAfter('reaped', steps);
+const prunedBy = (...steps: readonly Step[]): Promise<number> => countAfter('pruned', steps);
 
 describe('a tombstone', () => {
   const DELETED = [remove(FIRST), ...DELIVER, one('end')];
@@ -110,6 +113,43 @@ describe('a tombstone', () => {
   });
 });
 
+describe('the clock of a key that was overwritten', () => {
+  const OVERWRITTEN = [overwrite(FIRST), ...DELIVER, one('end')];
+
+  test('is pruned with the second pass after the quarantine, and no sooner', async () => {
+    expect(await prunedBy(...OVERWRITTEN, reap, later(QUARANTINE_MS - 1), reap)).toBe(0);
+    expect(await prunedBy(...OVERWRITTEN, ...TWICE)).toBe(1);
+  });
+
+  test('waits for a hint of the value before to come home', async () => {
+    const hinted = [node('down', THIRD), put(FIRST), ...DELIVER, one('end'), node('up', THIRD), ...OVERWRITTEN];
+    expect(await prunedBy(...hinted, ...TWICE)).toBe(0);
+    expect(await prunedBy(...hinted, node('hints', FALLBACK), ...TWICE)).toBe(1);
+  });
+
+  test('waits for a stray record, and for a put that may still send the value before', async () => {
+    const world = new World([{ kind: 'settle', key: 0, spared: 99 }, ...OVERWRITTEN, ...TWICE]);
+    world.beforeHealing = () => expect(world.pruned).toBe(0);
+    await world.run();
+    expect(world.broken).toEqual([]);
+    const inHand = [put(FIRST), ...DELIVER, overwrite(SECOND), ...DELIVER, one('end', 1)];
+    expect(await prunedBy(...inHand, ...TWICE, one('send'), one('deliver'))).toBe(0);
+  });
+
+  test('that some owners have not pruned becomes whole again, and is pruned later', async () => {
+    for (let lost = 1; lost <= 8; lost++)
+      await after(...OVERWRITTEN, reap, later(110), { kind: 'reap', key: 0, interleaved: 0, lost });
+  });
+
+  test('may be pruned of an actor that is in use: what it mints next has a dot of its own, with any context, after any stop', async () => {
+    const read: Step = { kind: 'read', key: 0, at: 0, replicas: 3 };
+    for (const context of [0, 1, 2]) {
+      for (const between of [node('restart', SECOND), node('crash', SECOND), later(1)])
+        await after(read, ...OVERWRITTEN, read, ...TWICE, between, put(SECOND, { context }), ...DELIVER, one('end'));
+    }
+  });
+});
+
 const key = fc.constantFrom(0, 0, 0, 1);
 const at = fc.nat(NODES.length - 1);
 const which = fc.nat(7);
@@ -126,7 +166,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: of('hints', 'hints', 'flush', 'down', 'up', 'up', 'crash', 'restart'), at, keep: fc.nat(3) }),
   },
   // Without these two, worlds would hardly ever be so quiet that anything is reaped.
-  { weight: 6, arbitrary: fc.record({ kind: of('delete'), key, at }) },
+  { weight: 8, arbitrary: fc.record({ kind: of('delete', 'delete', 'overwrite'), key, at }) },
   { weight: 6, arbitrary: fc.record({ kind: of('settle'), key, spared: fc.nat(5) }) },
   { weight: 10, arbitrary: fc.record({ kind: of('reap'), key, interleaved: fc.constantFrom(0, 0, 1, 2), lost: fc.nat(40) }) },
   { weight: 6, arbitrary: fc.record({ kind: of('advance'), ms: fc.constantFrom(1, 15, 50, 110) }) },
@@ -134,15 +174,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 test('nothing that was deleted comes back, nothing written after is lost, no dot names two writes, and no tombstone stays for ever', async () => {
   let reaped = 0;
+  let pruned = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120, size: 'max' }), async (steps) => {
       const world = new World(steps);
       await world.run();
       expect(world.broken).toEqual([]);
       reaped += world.reaped;
+      pruned += world.pruned;
     }),
     { numRuns: 250 },
   );
   expect(reaped).toBeGreaterThan(50);
-  console.log(`${reaped} tombstones reaped in 250 worlds`);
+  expect(pruned).toBeGreaterThan(50);
+  console.log(`${reaped} tombstones reaped and ${pruned} clocks pruned in 250 worlds`);
 });

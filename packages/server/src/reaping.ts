@@ -38,6 +38,8 @@ export interface ReapingEnv {
   readonly store: { sync(): Promise<void> };
   /** `DEFAULT_REAP_QUARANTINE_MS` by default. */
   readonly reapQuarantineMs: number | undefined;
+  /** See `NodeOptions`. */
+  readonly pruneAbove: number | undefined;
   readonly slice: (kind: 'reap') => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -54,6 +56,7 @@ export class Reaping {
   readonly #reaper: Reaper;
   readonly #candidates: Counter;
   readonly #reaped: Counter;
+  readonly #pruned: Counter;
   readonly #heldBack: Readonly<Record<HoldReason, Counter>>;
   readonly #blocked: Counter;
 
@@ -83,14 +86,24 @@ export class Reaping {
       slice,
       clock,
     };
-    this.#reaper = new Reaper(reaper, { quarantineMs });
+    this.#reaper = new Reaper(reaper, { quarantineMs, ...(env.pruneAbove === undefined ? {} : { pruneAbove: env.pruneAbove }) });
     const heldBack = (reason: HoldReason): Counter =>
-      telemetry.counter('armature_reap_held_back_total', 'Tombstones that a pass found and could not take.', { reason });
-    this.#candidates = telemetry.counter('armature_reap_candidates_total', 'Tombstones that passes of this node found.');
+      telemetry.counter('armature_reap_held_back_total', 'Tombstones and long clocks that a pass found and could not take.', {
+        reason,
+      });
+    this.#candidates = telemetry.counter(
+      'armature_reap_candidates_total',
+      'Tombstones and long clocks that passes of this node found.',
+    );
     this.#reaped = telemetry.counter('armature_reap_reaped_total', 'Tombstones that passes of this node dropped, at all owners.');
+    this.#pruned = telemetry.counter('armature_reap_pruned_total', 'Clocks that passes of this node pruned, at all owners.');
     this.#blocked = telemetry.counter('armature_reap_blocked_total', 'Runs that a member or a moving partition has stopped.');
     this.#heldBack = Object.fromEntries(HOLD_REASONS.map((reason) => [reason, heldBack(reason)])) as Record<HoldReason, Counter>;
-    telemetry.observedGauge('armature_reap_waiting', 'Tombstones in quarantine at this node.', () => this.#reaper.quarantined);
+    telemetry.observedGauge(
+      'armature_reap_waiting',
+      'Tombstones and long clocks in quarantine at this node.',
+      () => this.#reaper.quarantined,
+    );
   }
 
   async answer(request: ReapingRequest, sender: LinkSender): Promise<ReapingReply> {
@@ -115,11 +128,12 @@ export class Reaping {
     const reply = await this.#reaper.run(request);
     this.#candidates.add(reply.candidates);
     this.#reaped.add(reply.reaped);
+    this.#pruned.add(reply.pruned);
     for (const reason of HOLD_REASONS) this.#heldBack[reason].add(reply.heldBack[reason]);
     if (reply.blocked !== '') this.#blocked.add();
     const { kind: _kind, next: _next, ...facts } = reply;
     const what = { node, partition: request.partition, n: request.n, ...facts };
-    log[reply.reaped > 0 ? 'info' : 'debug'](what, 'looked for tombstones that can go');
+    log[reply.reaped + reply.pruned > 0 ? 'info' : 'debug'](what, 'looked for tombstones and clock entries that can go');
     return reply;
   }
 

@@ -34,6 +34,8 @@ export interface NodeOptions extends ServerOptions, TransferOptions {
   readonly cacheBytes?: number;
   /** How long a tombstone stays after it was first found unneeded everywhere, ms; ten minutes by default. Must outlive messages that are on their way. */
   readonly reapQuarantineMs?: number;
+  /** Entries that the clock of a key may have before it is pruned; 16 by default. */
+  readonly pruneAbove?: number;
   /** Shortest time between two records of a fresh actor of this node in the history, ms; a minute by default. */
   readonly actorIntervalMs?: number;
   /** Longest rest of writes of `buffered` buckets in memory before they are flushed, ms; see `StoreOptions`. */

@@ -27,7 +27,7 @@ import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logge
 import { Reaping, type ReapingEnv } from './reaping.js';
 import { checkGiver, fenceByRing, type Fence } from './ring-fence.js';
 
-export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' | 'reapQuarantineMs'> {
+export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' | 'reapQuarantineMs' | 'pruneAbove'> {
   readonly node: NodeId;
   readonly participant: Participant;
   readonly fence: Fence;

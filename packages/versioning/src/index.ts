@@ -6,6 +6,7 @@ export * from './codec.js';
 export * from './context.js';
 export * from './join-encoded.js';
 export * from './outline.js';
+export * from './prune.js';
 export * from './resolvers.js';
 export * from './superseded.js';
 export * from './vector-clock.js';

@@ -27,10 +27,11 @@ const REASON_TEXTS: Readonly<Record<HoldReason, string>> = {
 export function defineReap(commands: Commands, parent: Command): void {
   define<ShareOptions>(commands, parent, {
     usage: 'reap',
-    summary: 'drop the tombstones of deleted keys that nobody needs any more',
+    summary: 'drop the tombstones of deleted keys, and the entries of clocks, that nobody needs any more',
     details:
       'A deleted key is kept as a tombstone until every member of the cluster has been found, twice, to hold nothing of it but that: no other state, no hint, no stray copy. ' +
       'Between the two lies the quarantine of the nodes (--reap-quarantine, 10 minutes). So the first run finds, and one that is later drops. ' +
+      'The clock of a key with more than 16 entries loses those that nobody needs on the same condition. ' +
       'One member that is down blocks all of it until it is back, or removed.\n' +
       'Exit code 3: some partitions could not be gone through; repeat it when all nodes are up.',
     options: shareOptions,
@@ -72,11 +73,12 @@ async function run(session: Session, options: ShareOptions): Promise<Outcome> {
 }
 
 function summaryText({ colors }: Session, tally: ReapTally, elapsedMs: number): string {
-  const { shares, scanned, candidates, reaped, waiting, heldBack, blocked, problem } = tally;
+  const { shares, scanned, candidates, reaped, pruned, waiting, heldBack, blocked, problem } = tally;
   const held = HOLD_REASONS.filter((reason) => heldBack[reason] > 0);
   return [
-    `${plural(shares, 'partition')}, ${plural(scanned, 'key')} looked at in ${durationText(elapsedMs)}: ${plural(candidates, 'tombstone')}`,
+    `${plural(shares, 'partition')}, ${plural(scanned, 'key')} looked at in ${durationText(elapsedMs)}: ${plural(candidates, 'tombstone or long clock', 'tombstones and long clocks')}`,
     ...(reaped > 0 ? [colors.green(`${plural(reaped, 'tombstone')} dropped, on all owners`)] : []),
+    ...(pruned > 0 ? [colors.green(`${plural(pruned, 'clock')} pruned, on all owners`)] : []),
     ...(waiting > 0
       ? [`${countText(waiting)} in quarantine: no member needs them now; a later run asks once more, and drops them`]
       : []),

@@ -14,6 +14,7 @@
  *
  *   - Each node that has suffered since the write began what the bucket's durability does not survive (`custody.ts`) is one copy less.
  *   - A write that some reaped tombstone covers is nowhere any more. Reaped, or given up by a former owner, is a record that was dropped and showed tombstones only.
+ *   - So is one that was superseded, once a node has pruned the clock of its key (`versioning/prune.ts`).
  *   - Buckets whose replicas answer from memory promise copies in memory.
  *   - A write that never came to a disk by itself, since the next one of the key was committed with it, has no dot that could be known.
  *   - A node that leaves gives a hint for an owner that is down to another node, which may have a copy already (`replica/hint-delivery.ts`): it need not wait for the
@@ -27,10 +28,12 @@ import { parseSpaceKey } from '@armature/storage';
 import {
   EMPTY_VECTOR,
   compareDots,
+  counterOf,
   covers,
   descends,
   isSuperseded,
   mergeVersionVectors,
+  versionVector,
   type Dot,
   type VersionSet,
   type VersionVector,
@@ -62,6 +65,7 @@ export interface CopiesEnv {
 /** What lies under one stored key of a disk. */
 interface Lying {
   readonly clock: VersionVector;
+  readonly dots: readonly Dot[];
   readonly isDeleted: boolean;
 }
 
@@ -84,7 +88,7 @@ class KeyCopies {
   readonly held = new Map<NodeId, Map<BinaryString, Lying>>();
   /** Of each operation, all dots that it was ever seen under. */
   readonly dots = new Map<string, Dot[]>();
-  /** What dropped tombstones cover. */
+  /** What dropped tombstones cover, and the entries that clocks were pruned of. */
   reaped: VersionVector = EMPTY_VECTOR;
   demands: Demand[] = [];
 }
@@ -133,6 +137,8 @@ export class Copies {
       const isDropped = byItself && value === undefined;
       if (isDropped && before.isDeleted && hintOwner(at) === undefined)
         key.reaped = mergeVersionVectors(key.reaped, before.clock);
+      if (byItself && after !== undefined && hintOwner(at) === undefined)
+        key.reaped = mergeVersionVectors(key.reaped, prunedEntries(before, after));
       const why = `${node} ${isDropped ? 'dropped' : after === undefined ? 'lost' : 'overwrote'} its ${described(at)}`;
       const owner = this.#env.isLeaving(node) ? hintOwner(at) : undefined;
       less.set(key, { why, ...(owner === undefined ? {} : { leftFor: owner }) });
@@ -178,7 +184,8 @@ export class Copies {
       if (dots === undefined) key.dots.set(version.operation, [dot]);
       else if (!dots.some((known) => compareDots(known, dot) === 0)) dots.push(dot);
     }
-    const lying = { clock: set.clock, isDeleted: showsTombstonesOnly(set) };
+    const dots = set.siblings.map(({ dot }) => dot);
+    const lying = { clock: set.clock, dots, isDeleted: showsTombstonesOnly(set) };
     const held = key.held.get(node);
     if (held === undefined) key.held.set(node, new Map([[at, lying]]));
     else held.set(at, lying);
@@ -216,6 +223,12 @@ export class Copies {
     );
     return false;
   }
+}
+
+/** The entries that a clock has lost though no version of theirs was there: a node drops them when nobody can bring one any more. */
+function prunedEntries(before: Lying, after: Lying): VersionVector {
+  const gone = before.clock.filter(({ actor }) => counterOf(after.clock, actor) === 0);
+  return versionVector(gone.filter((entry) => !before.dots.some(({ actor }) => actor === entry.actor)));
 }
 
 /** As a reader sees it; not by `isDeleted`, which is what nodes go by. */

@@ -1,16 +1,15 @@
 /** Dots, clocks and the actors that make them: no dot ever names two values, and what is concurrent stays. */
 import type { Mutation } from '../mutation.js';
+import { DELETIONS, REAPED_AND_RESTARTED } from './reaping-runs.js';
 import {
   BRIEF,
   CRASHES,
-  DELETIONS,
   DISORDER,
   FAILING_DISKS,
   LATE_HINTS,
   LATE_REPEATS,
   PARTITIONS,
   PLAIN,
-  REAPED_AND_RESTARTED,
   ROT,
   STAND_INS,
   STAND_INS_KILLED,

@@ -1,6 +1,7 @@
 /** Listings: what is stored is listed, each key once, and nothing else. */
 import type { Mutation } from '../mutation.js';
-import { DELETIONS, PLAIN } from './runs.js';
+import { DELETIONS } from './reaping-runs.js';
+import { PLAIN } from './runs.js';
 
 const SCAN = 'packages/coordination/src/scan.ts';
 

@@ -1,18 +1,8 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
 import { COMMANDS_BEYOND, UNHEARD_READINESS } from './directed-runs.js';
-import {
-  ABSENT_OWNERS,
-  CHANGES,
-  FAIL_OVERS,
-  REMOVALS,
-  RETURNS,
-  ROUGH_CHANGES,
-  SLOW_CHANGES,
-  SLOW_NEWS,
-  STRAYS,
-  WIPES,
-} from './runs.js';
+import { RETURNS } from './reaping-runs.js';
+import { ABSENT_OWNERS, CHANGES, FAIL_OVERS, REMOVALS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, STRAYS, WIPES } from './runs.js';
 
 const FILLER = 'packages/repair/src/filler.ts';
 const OWNERSHIP = 'packages/membership/src/ownership.ts';

@@ -8,14 +8,14 @@ import {
   DELETIONS_UNSYNCED,
   FADING_DELETIONS,
   MISSED_DELETIONS,
-  ROT_UNREAD,
+  OVERWRITTEN,
+  OVERWRITTEN_WHILE_AWAY,
   STUCK_HINTS,
-  TREES,
-  TREES_REBUILT,
-  WITHOUT_SOME,
-} from './runs.js';
+} from './reaping-runs.js';
+import { ROT_UNREAD, TREES, TREES_REBUILT, WITHOUT_SOME } from './runs.js';
 
 const REAP = 'packages/repair/src/reap.ts';
+const PRUNE = 'packages/versioning/src/prune.ts';
 const REPLICA = 'packages/replica/src/replica.ts';
 const EXCHANGE = 'packages/repair/src/exchange.ts';
 
@@ -144,5 +144,38 @@ export const repair: readonly Mutation[] = [
     find: 'return set.siblings.length > 0 && shownSiblings(set).every(({ version }) => version.tombstone);',
     replace: 'return set.siblings.length > 0 && shownSiblings(set).some(({ version }) => version.tombstone);',
     run: FADING_DELETIONS,
+  },
+  {
+    name: 'prune-takes-versions',
+    trap: 'a clock loses the entry of an actor that has a version left, and the version with it',
+    file: PRUNE,
+    find: 'new Set<ActorId>(before.siblings.map(({ dot }) => dot.actor));',
+    replace: 'new Set<ActorId>(before.siblings.slice(-1).map(({ dot }) => dot.actor));',
+    also: [
+      {
+        file: PRUNE,
+        find: 'return { set: { ...before, clock }, dropped };',
+        replace:
+          'return { set: { ...before, clock, siblings: before.siblings.filter(({ dot }) => alive.has(dot.actor)) }, dropped };',
+      },
+    ],
+    run: OVERWRITTEN,
+  },
+  {
+    name: 'prune-without-clearing',
+    trap: 'clock pruning brings back what was overwritten: nobody is asked whether he has it',
+    file: REAP,
+    find: 'const cleared = await this.#cleared(share, candidates, tally);',
+    replace:
+      'const asked = await this.#cleared(share, candidates.filter(({ isTombstone }) => isTombstone), tally);\n    const cleared = [...candidates.filter(({ isTombstone }) => !isTombstone), ...asked];',
+    run: OVERWRITTEN_WHILE_AWAY,
+  },
+  {
+    name: 'prune-forgets-floor',
+    trap: 'dot reuse: an actor that is in use begins to count anew once its entry was pruned',
+    file: REPLICA,
+    find: 'this.#env.epoch.dropping(dropped);',
+    replace: '',
+    run: OVERWRITTEN,
   },
 ];

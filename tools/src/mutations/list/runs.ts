@@ -3,10 +3,10 @@ import type { RunOptions } from '../mutation.js';
 
 type Load = NonNullable<RunOptions['load']>;
 
-const REGISTERS: Load = { workloads: ['registers'], properties: { n: 3, r: 2, w: 2, durability: 'fsync' } };
+export const REGISTERS: Load = { workloads: ['registers'], properties: { n: 3, r: 2, w: 2, durability: 'fsync' } };
 const BUSY: Load = { ...REGISTERS, keys: 5, thinkMs: 120 };
-const ROOM_FOR_HINTS = 1024 ** 2;
-const NO_HINTS = 1;
+export const ROOM_FOR_HINTS = 1024 ** 2;
+export const NO_HINTS = 1;
 const DAY_MS = 24 * 3_600_000;
 
 /** Nothing is wrong. */
@@ -101,73 +101,6 @@ export const PAUSES: RunOptions = {
   durationMs: 20_000,
   faultsEveryMs: 1_500,
   load: { ...REGISTERS, keys: 4, thinkMs: 60, deletes: 0.3, blind: 0 },
-};
-
-/** Keys are deleted as often as written, and what is deleted is reaped, for nothing is wrong. */
-export const DELETIONS: RunOptions = {
-  kinds: [],
-  durationMs: 70_000,
-  load: { ...REGISTERS, keys: 25, thinkMs: 500, deletes: 0.5, blind: 0.2 },
-};
-
-/** The same, and nodes are stopped and started again: what is written again is minted by one that has reaped it. */
-export const REAPED_AND_RESTARTED: RunOptions = {
-  ...DELETIONS,
-  kinds: ['stop'],
-  allKinds: true,
-  worker: 'throughout',
-  sweepCycleMs: 5_000,
-  faultsEveryMs: 6_000,
-  faultsLastMs: 500,
-};
-
-/** The same, and machines lose their power, with what they were not asked to make safe. */
-export const DELETIONS_UNSYNCED: RunOptions = {
-  ...DELETIONS,
-  kinds: ['power'],
-  allKinds: true,
-  worker: 'throughout',
-  sweepCycleMs: 5_000,
-  faultsEveryMs: 8_000,
-  faultsLastMs: 1_000,
-  load: { ...DELETIONS.load, properties: { ...REGISTERS.properties, durability: 'os' }, keys: 10, fadeMs: 5_000, thinkMs: 300 },
-};
-
-/** Keys are deleted and never touched again, while nodes are away for longer than the quarantine; there is no room for hints. */
-export const MISSED_DELETIONS: RunOptions = {
-  ...DELETIONS,
-  kinds: ['partition', 'kill'],
-  allKinds: true,
-  worker: 'throughout',
-  sweepCycleMs: 5_000,
-  hintLimitBytes: NO_HINTS,
-  durationMs: 120_000,
-  faultsEveryMs: 30_000,
-  faultsLastMs: 30_000,
-  load: { ...DELETIONS.load, keys: 10, fadeMs: 5_000, thinkMs: 300 },
-};
-
-/** Pairs of nodes that cannot hear each other for long: what one keeps for the other lies there while the key is deleted, and the tombstone is wanted gone. */
-export const STUCK_HINTS: RunOptions = {
-  ...MISSED_DELETIONS,
-  kinds: ['link-cut', 'kill', 'kill', 'kill', 'kill'],
-  nodes: 5,
-  hintLimitBytes: ROOM_FOR_HINTS,
-  durationMs: 150_000,
-  faultsEveryMs: 6_000,
-  faultsLastMs: { 'link-cut': 50_000, kill: 1_500 },
-};
-
-/** Keys fade, and are deleted and reaped while a node is out of the cluster that still has them, and then joins again. */
-export const RETURNS: RunOptions = {
-  kinds: ['remove'],
-  allKinds: true,
-  nodes: 5,
-  durationMs: 70_000,
-  faultsEveryMs: 20_000,
-  faultsLastMs: 28_000,
-  worker: 'throughout',
-  load: { ...REGISTERS, keys: 12, fadeMs: 10_000, thinkMs: 200, deletes: 0.5, blind: 0.1 },
 };
 
 /** Only the membership changes, and nobody is down. */
@@ -350,13 +283,6 @@ export const LATE_HINTS: RunOptions = {
   faultsEveryMs: 400,
   faultsLastMs: 3_000,
   load: { ...EVERYWHERE, keys: 2, thinkMs: 40, blind: 0.4, deletes: 0 },
-};
-
-/** Keys are deleted by those who have not seen all of their values, and then nobody comes back to them. */
-export const FADING_DELETIONS: RunOptions = {
-  kinds: [],
-  durationMs: 50_000,
-  load: { ...REGISTERS, workloads: ['recreations'], keys: 4, fadeMs: 4_000, thinkMs: 300 },
 };
 
 /**

@@ -1,0 +1,89 @@
+/** Runs in which keys are deleted, or overwritten, and rest for long enough that tombstones are reaped and clocks pruned. */
+import type { RunOptions } from '../mutation.js';
+import { NO_HINTS, REGISTERS, ROOM_FOR_HINTS } from './runs.js';
+
+/** Keys are deleted as often as written, and what is deleted is reaped, for nothing is wrong. */
+export const DELETIONS: RunOptions = {
+  kinds: [],
+  durationMs: 70_000,
+  load: { ...REGISTERS, keys: 25, thinkMs: 500, deletes: 0.5, blind: 0.2 },
+};
+
+/** The same, and nodes are stopped and started again: what is written again is minted by one that has reaped it. */
+export const REAPED_AND_RESTARTED: RunOptions = {
+  ...DELETIONS,
+  kinds: ['stop'],
+  allKinds: true,
+  worker: 'throughout',
+  sweepCycleMs: 5_000,
+  faultsEveryMs: 6_000,
+  faultsLastMs: 500,
+};
+
+/** The same, and machines lose their power, with what they were not asked to make safe. */
+export const DELETIONS_UNSYNCED: RunOptions = {
+  ...DELETIONS,
+  kinds: ['power'],
+  allKinds: true,
+  worker: 'throughout',
+  sweepCycleMs: 5_000,
+  faultsEveryMs: 8_000,
+  faultsLastMs: 1_000,
+  load: { ...DELETIONS.load, properties: { ...REGISTERS.properties, durability: 'os' }, keys: 10, fadeMs: 5_000, thinkMs: 300 },
+};
+
+/** Keys are deleted and never touched again, while nodes are away for longer than the quarantine; there is no room for hints. */
+export const MISSED_DELETIONS: RunOptions = {
+  ...DELETIONS,
+  kinds: ['partition', 'kill'],
+  allKinds: true,
+  worker: 'throughout',
+  sweepCycleMs: 5_000,
+  hintLimitBytes: NO_HINTS,
+  durationMs: 120_000,
+  faultsEveryMs: 30_000,
+  faultsLastMs: 30_000,
+  load: { ...DELETIONS.load, keys: 10, fadeMs: 5_000, thinkMs: 300 },
+};
+
+/** Pairs of nodes that cannot hear each other for long: what one keeps for the other lies there while the key is deleted, and the tombstone is wanted gone. */
+export const STUCK_HINTS: RunOptions = {
+  ...MISSED_DELETIONS,
+  kinds: ['link-cut', 'kill', 'kill', 'kill', 'kill'],
+  nodes: 5,
+  hintLimitBytes: ROOM_FOR_HINTS,
+  durationMs: 150_000,
+  faultsEveryMs: 6_000,
+  faultsLastMs: { 'link-cut': 50_000, kill: 1_500 },
+};
+
+/** Keys are overwritten, and rest until their clocks are pruned, for nothing is wrong. */
+export const OVERWRITTEN: RunOptions = {
+  ...DELETIONS,
+  load: { ...DELETIONS.load, keys: 12, thinkMs: 700, deletes: 0, blind: 0.3 },
+};
+
+/** Pairs of nodes that cannot hear each other for long: what one keeps for the other lies there while the key is overwritten, and rests. */
+export const OVERWRITTEN_WHILE_AWAY: RunOptions = {
+  ...STUCK_HINTS,
+  load: { ...STUCK_HINTS.load, deletes: 0 },
+};
+
+/** Keys fade, and are deleted and reaped while a node is out of the cluster that still has them, and then joins again. */
+export const RETURNS: RunOptions = {
+  kinds: ['remove'],
+  allKinds: true,
+  nodes: 5,
+  durationMs: 70_000,
+  faultsEveryMs: 20_000,
+  faultsLastMs: 28_000,
+  worker: 'throughout',
+  load: { ...REGISTERS, keys: 12, fadeMs: 10_000, thinkMs: 200, deletes: 0.5, blind: 0.1 },
+};
+
+/** Keys are deleted by those who have not seen all of their values, and then nobody comes back to them. */
+export const FADING_DELETIONS: RunOptions = {
+  kinds: [],
+  durationMs: 50_000,
+  load: { ...REGISTERS, workloads: ['recreations'], keys: 4, fadeMs: 4_000, thinkMs: 300 },
+};

@@ -7,7 +7,7 @@
  */
 import type { MemberStatus } from '@armature/client';
 import type { View } from '@armature/membership';
-import { NO_TRANSFERS, type ActiveTransfer } from '@armature/protocol';
+import { NO_TRANSFERS, type ActiveTransfer, type NodeStatus } from '@armature/protocol';
 
 export interface NodeTransfers {
   readonly node: string;
@@ -62,7 +62,7 @@ export function transferReport(view: View, statuses: readonly MemberStatus[]): T
       clear: said.clear,
       relinquishedRecords: said.relinquishedRecords,
       hintBytes: status?.hintBytes ?? 0,
-      problem: problem === undefined ? lastProblem || undefined : `does not answer: ${problem.message}`,
+      problem: problem === undefined ? lastProblem || stuckReason(status) : `does not answer: ${problem.message}`,
     };
   });
   const histories = new Set(statuses.flatMap(({ status }) => (status === undefined ? [] : [status.historyFingerprint])));
@@ -73,6 +73,12 @@ export function transferReport(view: View, statuses: readonly MemberStatus[]): T
     pending: nodes.reduce((sum, { pending }) => sum + pending, 0),
     nodes,
   };
+}
+
+/** A node that leaves is not done before its hints are in other hands. */
+function stuckReason(status: NodeStatus | undefined): string | undefined {
+  const [stuck] = status?.stuckHints ?? [];
+  return stuck === undefined ? undefined : `${stuck.count} hint(s) for ${stuck.owner} stay here: ${stuck.reason}`;
 }
 
 function isAtRest({ pending, isLeaving, stray, clear }: NodeTransfers): boolean {

@@ -75,6 +75,8 @@ export class Fold {
   ring: Ring | undefined;
   readonly members: Map<NodeId, Member>;
   readonly buckets: Map<BucketName, BucketProperties>;
+  /** By N, the smallest W that a bucket with this N has ever had: what was acknowledged then is as good as what is now. */
+  readonly leastW: Map<number, number>;
   /** By N, for every N of a bucket. */
   readonly ownerships: Map<number, Ownership>;
   /** Ids of the records that set targets anew, by index; `ready` names one of them. */
@@ -91,6 +93,7 @@ export class Fold {
     this.ring = from?.ring;
     this.members = new Map(from?.members);
     this.buckets = new Map(from?.buckets ?? [[DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES]]);
+    this.leastW = new Map(from?.leastW ?? [[DEFAULT_BUCKET_PROPERTIES.n, DEFAULT_BUCKET_PROPERTIES.w]]);
     this.ownerships = new Map([...(from?.ownerships ?? [])].map(([n, ownership]) => [n, ownership.clone()]));
     this.changes = [...(from?.changes ?? [])];
     this.versions = [...(from?.versions ?? [])];
@@ -243,6 +246,7 @@ export class Fold {
     const existing = this.buckets.get(bucket);
     if (existing !== undefined && existing.n !== properties.n) return;
     this.buckets.set(bucket, properties);
+    this.leastW.set(properties.n, Math.min(properties.w, this.leastW.get(properties.n) ?? properties.w));
     this.#track();
   }
 

@@ -60,6 +60,8 @@ export interface View {
   readonly buckets: ReadonlyMap<BucketName, BucketProperties>;
   /** The distinct Ns of the buckets, ascending. */
   readonly ns: readonly number[];
+  /** By N, the smallest W that a bucket with this N has, or has ever had. */
+  readonly leastW: ReadonlyMap<number, number>;
   /** The target ring: whom each partition is on its way to. */
   readonly ring: Ring | undefined;
   /** Changes with every record that bears on the ring, and with no other. `RING_UNKNOWN` before `create`. */
@@ -143,6 +145,10 @@ class FoldedView implements View {
 
   get buckets(): ReadonlyMap<BucketName, BucketProperties> {
     return this.#fold.buckets;
+  }
+
+  get leastW(): ReadonlyMap<number, number> {
+    return this.#fold.leastW;
   }
 
   get ring(): Ring | undefined {

@@ -167,6 +167,10 @@ const status: fc.Arbitrary<NodeStatus> = fc.record({
   pendingPartitions: fc.integer({ min: 0, max: MAX_PARTITIONS }),
   transfers: fc.option(transfers, { nil: undefined }),
   hintBytes: count,
+  stuckHints: fc.array(
+    fc.record({ owner: nodeId, count, oldestMs: fc.integer({ min: 0, max: 2 ** 40 }), keyHash: hexOf(32), reason: text }),
+    { maxLength: 2 },
+  ),
   storage: fc.option(fc.record({ engine: text, healthy: fc.boolean(), sizeBytes: count }), { nil: undefined }),
   actor: fc.option(text, { nil: undefined }),
   clock: fc.option(
@@ -251,6 +255,7 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
   sets: fc.record({ kind: fc.constant('sets'), ring, addresses: fc.array(address, { maxLength: 4 }) }),
   absorb: fc.record({
     kind: fc.constant('absorb'),
+    durable: fc.boolean(),
     ring,
     entries: fc.array(fc.record({ address, set: bytes }), { maxLength: 4 }),
   }),

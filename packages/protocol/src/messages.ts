@@ -228,10 +228,24 @@ export interface NodeStatus {
   readonly transfers: TransferStatus | undefined;
   /** Kept for owners that could not be reached. */
   readonly hintBytes: number;
+  /** Of those, what could not be delivered when it was last tried, by owner. What waits for an owner that is down is not among them. */
+  readonly stuckHints: readonly StuckHints[];
   readonly storage: { readonly engine: string; readonly healthy: boolean; readonly sizeBytes: number } | undefined;
   readonly actor: string | undefined;
   /** Of a node's wall clock. Undefined for a router, which stamps nothing. */
   readonly clock: ClockStanding | undefined;
+}
+
+/** Hints for one owner that stay where they are although nobody who is down is waited for. */
+export interface StuckHints {
+  readonly owner: NodeId;
+  readonly count: number;
+  /** When the oldest was written, ms since the Unix epoch. */
+  readonly oldestMs: number;
+  /** Of one of them: MD5 of bucket and key, hex. */
+  readonly keyHash: string;
+  /** Of the same: an error code and a message. */
+  readonly reason: string;
 }
 
 /** How a node's wall clock stands to those of the other nodes. */

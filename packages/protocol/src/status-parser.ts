@@ -6,7 +6,7 @@
 import type { ArmatureError, Result } from '@armature/kernel';
 import { boolean, guarded, integer, list, node, object, Refused, text, type Json } from './json-shape.js';
 import { MAX_MEMBERS, MAX_PARTITIONS } from './limits.js';
-import type { NodeStatus, RingVersion } from './messages.js';
+import type { NodeStatus, RingVersion, StuckHints } from './messages.js';
 import { readTransferStatus } from './transfers.js';
 
 const MAX_NOTES = 1_000;
@@ -31,11 +31,24 @@ export function parseNodeStatus(input: unknown): Result<NodeStatus, ArmatureErro
       pendingPartitions: integer(status['pendingPartitions'], 'pendingPartitions', 0, MAX_PARTITIONS),
       transfers: status['transfers'] === undefined ? undefined : readTransferStatus(object(status['transfers'], 'transfers')),
       hintBytes: integer(status['hintBytes'] ?? 0, 'hintBytes', 0, Number.MAX_SAFE_INTEGER),
+      stuckHints: list(status['stuckHints'] ?? [], 'stuckHints', MAX_MEMBERS).map((one, i) =>
+        stuck(object(one, `stuckHints[${i}]`)),
+      ),
       storage: status['storage'] === undefined ? undefined : storage(object(status['storage'], 'storage')),
       actor: optionalText(status, 'actor'),
       clock: status['clock'] === undefined ? undefined : clock(object(status['clock'], 'clock')),
     };
   });
+}
+
+function stuck(input: Json): StuckHints {
+  return {
+    owner: node(input['owner'], 'stuckHints.owner'),
+    count: integer(input['count'], 'stuckHints.count', 0, Number.MAX_SAFE_INTEGER),
+    oldestMs: time(input['oldestMs'], 'stuckHints.oldestMs'),
+    keyHash: text(input['keyHash'], 'stuckHints.keyHash'),
+    reason: text(input['reason'], 'stuckHints.reason'),
+  };
 }
 
 function storage(input: Json): NonNullable<NodeStatus['storage']> {

@@ -34,7 +34,9 @@ export function encodeSynchronisationRequest(w: ByteWriter, m: SynchronisationRe
       for (const address of m.addresses) w.binary(address);
       break;
     case 'absorb':
-      w.varint(m.ring).varint(m.entries.length);
+      w.varint(m.ring)
+        .u8(m.durable ? 1 : 0)
+        .varint(m.entries.length);
       for (const { address, set } of m.entries) w.binary(address).blob(set);
       break;
     case 'exchange':
@@ -63,6 +65,7 @@ export function decodeSynchronisationRequest(r: ByteReader, kind: Kind): Synchro
       return {
         kind,
         ring: readRing(r),
+        durable: decodeFlag(r),
         entries: readList(r, MIN_ADDRESS_BYTES, () => ({ address: readAddress(r), set: r.blob() })),
       };
     case 'exchange':

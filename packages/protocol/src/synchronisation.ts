@@ -75,12 +75,14 @@ export interface SetsReply {
 export interface AbsorbRequest {
   readonly kind: 'absorb';
   readonly ring: RingVersion;
+  /** On stable storage, whatever the buckets ask: the sender drops its own for that. */
+  readonly durable: boolean;
   readonly entries: readonly { readonly address: Address; readonly set: Uint8Array }[];
 }
 
 export interface AbsorbReply {
   readonly kind: 'absorb';
-  /** Merged, each as durable as its bucket asks. */
+  /** Merged, each as durable as its bucket asks, or as was asked. */
   readonly merged: number;
   /** Could not be merged: the receiver knows why, and says so in its log. */
   readonly refused: number;

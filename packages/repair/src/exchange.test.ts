@@ -77,7 +77,7 @@ async function answer(peer: Side, request: SynchronisationRequest): Promise<unkn
     case 'sets':
       return peer.share.sets(request.addresses);
     case 'absorb':
-      return peer.share.absorb(request.entries);
+      return peer.share.absorb(request.entries, request.durable);
     case 'exchange':
       throw new Error('nobody asks this here');
   }

@@ -153,7 +153,7 @@ class Exchange {
         const address = asked[place];
         return set === undefined || address === undefined ? [] : [{ address, set }];
       });
-      await this.#env.local.absorb(entries);
+      await this.#env.local.absorb(entries, false);
       for (const { address, set } of entries) {
         came.set(address, set);
         this.#bytes += set.length;
@@ -176,7 +176,7 @@ class Exchange {
         return theirs !== undefined && bytesEqual(theirs, set) ? [] : [{ address, set }];
       });
       const bytes = entries.reduce((sum, { set }) => sum + set.length, 0);
-      const question = { kind: 'absorb', ring: this.#request.ring, entries } as const;
+      const question = { kind: 'absorb', ring: this.#request.ring, durable: false, entries } as const;
       if (entries.length > 0) await this.#ask(question, transferTimeMs(bytes));
       this.#bytes += bytes;
       this.#pushed += entries.length;

@@ -24,6 +24,8 @@ class World {
   readonly owners = new Map(OLD.map((one) => [one, new ToyNode(this.clock, () => this.view, one)]));
   readonly down = new Map<NodeId, ErrorCode>();
   readonly suspects = new Set<NodeId>();
+  /** Whom nothing can be heard from about the membership. */
+  readonly mute = new Set<NodeId>();
   readonly asks: Asked[] = [];
   readonly ready: { readonly change: string; readonly partitions: readonly PartitionId[]; readonly atMs: number }[] = [];
   /** Called before an answer is made. */
@@ -59,7 +61,10 @@ class World {
       },
       isSuspect: (one) => this.suspects.has(one),
       isOwnStore: () => this.isOwnStore,
-      catchUp: () => sleep(this.clock, 1),
+      catchUp: async (source) => {
+        await sleep(this.clock, 1);
+        if (this.mute.has(source)) throw new ArmatureError('timeout', `${source} does not answer`);
+      },
       local: this.own.share,
       replica: this.own,
       sync: async () => {
@@ -367,6 +372,39 @@ describe('owners that do not answer', () => {
     expect(
       world.log.entries.some(({ level, message }) => level === 'warn' && message.includes('without some of its owners')),
     ).toBe(true);
+  });
+
+  test('a source that goes down before a batch is declared: what the others vouch for is declared, without a second copy', async () => {
+    const world = new World();
+    world.fill(60);
+    world.mute.add(node('n2'));
+    world.filler.wake();
+    await world.clock.advance(800);
+    expect(world.declared).toEqual(world.pendingPartitions);
+  });
+
+  test('two sources do: it is not ready', async () => {
+    const world = new World();
+    world.fill(60);
+    world.mute.add(node('n2')).add(node('n3'));
+    world.filler.wake();
+    await world.clock.advance(5_000);
+    expect(world.ready).toEqual([]);
+  });
+
+  test('a W that was raised: what was acknowledged by fewer is copied from wherever it is', async () => {
+    const world = new World();
+    const properties = { ...DEFAULT_BUCKET_PROPERTIES, w: 1 };
+    world.happen({ kind: 'bucket', bucket: DEFAULT_BUCKET, properties });
+    world.happen({ kind: 'bucket', bucket: DEFAULT_BUCKET, properties: { ...properties, w: 3 } });
+    world.fill(60, () => [node('n2')]);
+    world.down.set(node('n2'), 'timeout');
+    world.filler.wake();
+    await world.clock.advance(10_000);
+    expect(world.ready).toEqual([]);
+    world.down.clear();
+    await world.clock.advance(5_000);
+    expect(world.declared).toEqual(world.pendingPartitions);
   });
 
   test('one that is known to be down is not asked at all', async () => {

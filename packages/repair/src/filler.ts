@@ -192,8 +192,10 @@ export class Filler {
     if (done.length === 0) return;
     const { node, view, sync, catchUp, declareReady, ledger } = this.#env;
     await sync();
+    // A source that cannot say which buckets it knows may hold some that were not copied: it is as if it had not been one.
+    const silent = new Set<NodeId>();
     for (const source of new Set(done.flatMap(({ copied }) => [...copied.values()].flatMap((from) => [...from])))) {
-      await catchUp(source);
+      await catchUp(source).catch(() => silent.add(source));
     }
     const pending = new Map(
       view()
@@ -205,7 +207,7 @@ export class Filler {
       const { partition, change } = copy;
       const now = pending.get(partition);
       if (now === undefined) continue;
-      if (now.change === change && shortfall(view(), partition, now.groups, copied, []) === undefined) {
+      if (now.change === change && shortfall(view(), partition, now.groups, without(copied, silent), []) === undefined) {
         byChange.set(change, [...(byChange.get(change) ?? []), partition]);
       } else this.#rounds.wake();
     }
@@ -233,6 +235,10 @@ export class Filler {
   }
 }
 
+function without(copied: Copied, nodes: ReadonlySet<NodeId>): Copied {
+  return new Map([...copied].map(([n, from]) => [n, new Set([...from].filter((node) => !nodes.has(node)))]));
+}
+
 /** Why these copies are not enough to vouch for the partition; undefined: they are. */
 function shortfall(
   view: View,
@@ -255,11 +261,12 @@ function shortfall(
 }
 
 /**
- * So many owners have every write among them that W of N acknowledged, W being the smallest of the buckets with this N. It is so where owners are missing, too: who was
+ * So many owners have every write among them that W of N acknowledged, W being the smallest that a bucket with this N has ever had: to raise it does not put more copies of what is
+ * there already. It is so where owners are missing, too: who was
  * removed, or has lost its store, may have been among the W, and of those who are left fewer have the write.
  */
 function ownersToCopy(view: View, n: number): number {
-  const w = Math.min(n, ...[...view.buckets.values()].filter((bucket) => bucket.n === n).map((bucket) => bucket.w));
+  const w = Math.min(n, view.leastW.get(n) ?? 1);
   return n - w + 1;
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type Durability } from '@armature/protocol';
 import { ManualClock, silentLog } from '@armature/runtime';
 import { LocalShare } from './index.js';
 import { addressFor, encoded, ToyNode } from './transfer.test-support.js';
@@ -42,13 +43,32 @@ test('what has ceased to be its own while it was on its way is refused, and not 
     pending.has(view.ring!.partitionOf(one)),
   )!;
   const entries = [{ address, set: encoded([1]) }];
-  const inTime = share.absorb(entries);
+  const inTime = share.absorb(entries, false);
   await clock.advance(1);
   expect(await inTime).toEqual({ kind: 'absorb', merged: 1, refused: 0 });
   own.store.clear();
-  const late = share.absorb(entries);
+  const late = share.absorb(entries, false);
   view = viewAfter([...changes, { kind: 'leave', node: NEW }]);
   await clock.advance(1);
   expect(await late).toEqual({ kind: 'absorb', merged: 0, refused: 1 });
   expect(own.store.size).toBe(0);
+});
+
+test('what a former owner hands over goes onto stable storage, whatever the bucket asks', async () => {
+  const view = viewAfter([
+    createdWith(OLD, 16),
+    { kind: 'bucket', bucket: DEFAULT_BUCKET, properties: { ...DEFAULT_BUCKET_PROPERTIES, durability: 'buffered' } },
+  ]);
+  const asked: Durability[] = [];
+  const replica = {
+    merge: (_address: unknown, _set: unknown, _bucket: unknown, durability: Durability) => void asked.push(durability),
+  };
+  const share = new LocalShare({
+    ...{ node: N1, trees: { tree: () => Promise.reject(new Error('no trees here')) }, replica: replica as never },
+    ...{ view: () => view, log: silentLog },
+  });
+  const entries = [{ address: addressFor(1), set: encoded([1]) }];
+  await share.absorb(entries, false);
+  await share.absorb(entries, true);
+  expect(asked).toEqual(['buffered', 'fsync']);
 });

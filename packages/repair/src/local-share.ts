@@ -123,9 +123,12 @@ export class LocalShare {
     return { kind: 'sets', sets };
   }
 
-  /** Merges all that can be merged. Errors: none for single entries; they are counted and logged. */
-  async absorb(entries: readonly { readonly address: Address; readonly set: Uint8Array }[]): Promise<AbsorbReply> {
-    const settled = await Promise.allSettled(entries.map(({ address, set }) => this.#merge(address, set)));
+  /** Merges all that can be merged; `durable`: onto stable storage whatever the buckets ask. Errors: none for single entries; they are counted and logged. */
+  async absorb(
+    entries: readonly { readonly address: Address; readonly set: Uint8Array }[],
+    durable: boolean,
+  ): Promise<AbsorbReply> {
+    const settled = await Promise.allSettled(entries.map(({ address, set }) => this.#merge(address, set, durable)));
     const problems = settled.flatMap((one) => (one.status === 'rejected' ? [toArmatureError(one.reason)] : []));
     const [problem] = problems;
     if (problem !== undefined) {
@@ -145,11 +148,12 @@ export class LocalShare {
   }
 
   /** Not what has ceased to be this node's on the way: it has been looked for what is to be given up, and nobody would look again before the next change. */
-  async #merge(address: Address, set: Uint8Array): Promise<void> {
+  async #merge(address: Address, set: Uint8Array, durable: boolean): Promise<void> {
     const { node, view, replica } = this.#env;
     const name = bucketOfAddress(address);
     const bucket = view().buckets.get(name);
     if (bucket === undefined) throw new ArmatureError('unknown-bucket', `there is no bucket ${name}`);
-    await replica.merge(address, set, bucket, bucket.durability, () => isOurs(view(), node, address, bucket.n));
+    const durability = durable ? 'fsync' : bucket.durability;
+    await replica.merge(address, set, bucket, durability, () => isOurs(view(), node, address, bucket.n));
   }
 }

@@ -67,6 +67,7 @@ class World {
         if (luck === 'turns') this.happen({ kind: 'weight', node: node('n2'), weight: 1 + this.changes.length / 100 });
         if (luck === 'written') for (const [address, set] of this.own.store) this.own.store.set(address, encoded([...set, 9]));
         if ('ring' in request && request.ring !== this.view.ringVersion) throw new ArmatureError('stale-ring', 'behind');
+        if (request.kind === 'absorb' && !request.durable) this.broken.push('handed over into memory');
         if (luck === 'refuses' && request.kind === 'absorb') {
           const none: AbsorbReply = { kind: 'absorb', merged: 0, refused: request.entries.length };
           return none as never;

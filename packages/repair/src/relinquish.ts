@@ -5,7 +5,7 @@
  * When a partition flips, its new owners hold all that was acknowledged. Still, what the former owner has may be the only copy of something: a write
  * that met no quorum, or data of a partition that lost all its owners. So nothing is deleted on the word of the membership. Page by page,
  * under one view and only when no owner is still to come, every owner is asked for the digests of the same keys. What an owner holds in the very same
- * state is verified there; everything else it is given, to merge, and its acknowledgement counts as well. Only what all owners were found to hold is
+ * state is verified there, and on stable storage, for an owner syncs before it answers with digests; everything else it is given, to merge onto stable storage, and its acknowledgement counts as well. Only what all owners were found to hold is
  * dropped here, and only if it is still what was verified. An owner that is down keeps everything where it is, until the next try.
  *
  * A node that becomes an owner again while it drops would find keys missing that it has just been found to hold; so nothing is dropped once the
@@ -213,7 +213,7 @@ export class Relinquisher {
       if (given.length === 0) continue;
       await pace.ready();
       const bytes = given.reduce((sum, { address, set }) => sum + address.length + set.length, 0);
-      const question = { kind: 'absorb', ring: view.ringVersion, entries: given } as const;
+      const question = { kind: 'absorb', ring: view.ringVersion, durable: true, entries: given } as const;
       const { refused } = await this.#ask(owner, question, transferTimeMs(bytes));
       pace.spend(bytes);
       ledger.handedOver(given.length, bytes);

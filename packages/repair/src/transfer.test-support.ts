@@ -71,7 +71,7 @@ export class ToyNode implements SynchronisedReplica {
       case 'sets':
         return (await this.share.sets(request.addresses)) as ReplyTo<Q>;
       case 'absorb':
-        return (await this.share.absorb(request.entries)) as ReplyTo<Q>;
+        return (await this.share.absorb(request.entries, request.durable)) as ReplyTo<Q>;
       default:
         throw new Error(`nobody asks for ${request.kind} here`);
     }

@@ -1,5 +1,5 @@
 import { ArmatureError, seededRandom, type ErrorCode, type NodeId } from '@armature/kernel';
-import { DEFAULT_BUCKET, type Change, type MergeRequest } from '@armature/protocol';
+import { DEFAULT_BUCKET, type Change, type MergeRequest, type ReplyTo, type Request } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { ManualClock, memoryTelemetry, recordingLog, silentLog, sleep } from '@armature/runtime';
 import { memoryEngine, Store } from '@armature/storage';
@@ -20,6 +20,10 @@ class World {
   readonly refusing = new Map<NodeId, ErrorCode>();
   readonly asked: { readonly to: NodeId; readonly request: MergeRequest; readonly timeoutMs: number }[] = [];
   refusedForGood: Address | undefined;
+  /** These time out, whoever is asked to merge them: too large for the link, say. */
+  readonly tooSlow = new Set<Address>();
+  /** Who says that it holds something of whatever it is asked about. */
+  readonly holding = new Set<NodeId>();
   /** Merges under way now, and the most there ever were. */
   underWay = 0;
   most = 0;
@@ -48,14 +52,18 @@ class World {
         this.slices++;
         await this.admitted;
       },
-      ask: async (to, request, timeoutMs) => {
+      ask: async <Q extends Request>(to: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> => {
+        if (request.kind === 'read')
+          return { kind: 'read', set: this.holding.has(to) ? new Uint8Array(1) : undefined } as ReplyTo<Q>;
+        if (request.kind !== 'merge') throw new Error('hints are merged');
         this.asked.push({ to, request, timeoutMs });
         this.most = Math.max(this.most, ++this.underWay);
         await sleep(clock, 1);
         this.underWay--;
+        if (this.tooSlow.has(request.address)) throw new ArmatureError('timeout', `${to} does not answer`);
         const refusal = request.address === this.refusedForGood ? 'invalid-argument' : this.refusing.get(to);
         if (refusal !== undefined) throw new ArmatureError(refusal, `${to} refuses`);
-        return { kind: 'merge', durable: true };
+        return { kind: 'merge', durable: true } as ReplyTo<Q>;
       },
     });
     this.#maker = await TestNode.open({ clock, random: random.fork('maker') });
@@ -192,6 +200,25 @@ describe('hints go home', () => {
     expect(world.delivered).toBe(39);
   });
 
+  test('hints that time out stay, and do not hold up those behind them; what stays is reported', async () => {
+    const world = await new World().open();
+    await world.keep(N1, ...keys(60));
+    const slow = (await world.left(N1)).slice(0, 20);
+    for (const one of slow) world.tooSlow.add(one);
+    world.delivery.recovered(N1);
+    await world.clock.advance(1_000);
+    expect((await world.left(N1)).sort()).toEqual([...slow].sort());
+    const [stuck] = world.delivery.stuck;
+    expect(stuck).toMatchObject({ owner: N1, count: 20, reason: expect.stringMatching(/^timeout: n1/) as string });
+    expect(stuck?.keyHash).toMatch(/^[0-9a-f]{32}$/);
+    expect(stuck?.oldestMs).toBeLessThanOrEqual(world.clock.nowMs());
+    expect(world.log.entries.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    world.tooSlow.clear();
+    world.delivery.recovered(N1);
+    await world.clock.advance(1_000);
+    expect(world.delivery.stuck).toEqual([]);
+  });
+
   test('slice by slice: without one nothing goes out, and five hundred do not take one each', async () => {
     const world = await new World().open();
     await world.keep(N1, ...keys(500));
@@ -257,6 +284,25 @@ describe('when the ring has changed meanwhile', () => {
     await world.clock.advance(100);
     for (const owner of owners) expect(world.to(owner)).toContain(addressFor('k'));
     expect(await world.left(N1)).toEqual([]);
+  });
+
+  test('of an owner that was removed: what waits for another owner of its key does not hold up what does not', async () => {
+    const world = await new World().open();
+    await world.keep(N1, ...keys(200));
+    world.view = viewAfter(createdWith([N1, N2, N3, N4, node('n5')]), { kind: 'remove', node: N1 });
+    world.suspects.add(N4);
+    world.refusing.set(N4, 'unreachable');
+    world.delivery.recovered(N1);
+    await world.clock.advance(5_000);
+    const left = await world.left(N1);
+    const concerns = (address: Address): boolean => {
+      const { owners, pending } = world.view.placement(address, 3);
+      return [...owners, ...pending].includes(N4);
+    };
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.filter((address) => !concerns(address))).toEqual([]);
+    expect(world.to(N4).length, 'it is not asked for each of them').toBeLessThanOrEqual(16);
+    expect(world.delivery.stuck[0]?.count).toBe(left.length);
   });
 
   test('an owner that was removed and is taken for failed: nobody waits for it, the scan takes its hints to the present owners', async () => {
@@ -354,6 +400,41 @@ describe('a node that is leaving', () => {
     expect(await world.left(N2)).toEqual([]);
   });
 
+  test('W other owners have it: it is deleted here whether or not somebody keeps it for the one that is down', async () => {
+    const world = await leaving();
+    const key = keyOf(world, N1);
+    await world.keep(N1, key);
+    const { owners, fallbacks } = world.view.placement(addressFor(key), 3);
+    world.suspects.add(N1);
+    for (const one of fallbacks) world.suspects.add(one);
+    await finish(world.clock, world.delivery.deliverAll());
+    const others = owners.filter((one) => one !== N1);
+    for (const one of others) {
+      const own = world.asked.filter(({ to, request }) => to === one && request.hintFor === undefined);
+      expect(own.map(({ request }) => request.durability)).toEqual(['fsync']);
+    }
+    expect(await world.left(N1)).toEqual([]);
+  });
+
+  test('fewer than W have it: whoever is to keep it must have nothing of the key, or two copies would be one; else the hint stays, and says why', async () => {
+    const world = await leaving();
+    const key = keyOf(world, N1);
+    await world.keep(N1, key);
+    const { owners, fallbacks } = world.view.placement(addressFor(key), 3);
+    const heirs = fallbacks.filter((one) => one !== FALLBACK);
+    const [away] = owners.filter((one) => one !== N1);
+    world.suspects.add(N1).add(away!);
+    for (const one of heirs) world.holding.add(one);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.asked.some(({ request }) => request.hintFor !== undefined)).toBe(false);
+    expect(await world.left(N1)).toHaveLength(1);
+    expect(world.delivery.stuck[0]?.reason).toMatch(/^unavailable: 1 of the 2 owners/);
+    world.holding.clear();
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(world.asked.filter(({ request }) => request.hintFor === N1).map(({ to }) => to)).toEqual(heirs.slice(0, 1));
+    expect(await world.left(N1)).toEqual([]);
+  });
+
   test('whoever is to keep it must be up and stay: the next is asked when one refuses, and with nobody left the hint stays', async () => {
     const world = await leaving();
     const key = keyOf(world, N1);
@@ -431,7 +512,17 @@ describe('hints that have grown too old', () => {
     expect(agedOut(world)).toBe(0);
     world.suspects.delete(N2);
     await finish(world.clock, world.delivery.deliverAll());
-    expect(await world.left(N1), 'one that is up is enough').toEqual([]);
+    expect(await world.left(N1), 'one copy beside this one is not W = 2').toHaveLength(1);
+    expect(world.delivery.stuck[0]).toMatchObject({
+      owner: N1,
+      count: 1,
+      reason: expect.stringContaining('1 of the 2 owners') as string,
+    });
+    world.refusing.clear();
+    world.suspects.delete(N3);
+    await finish(world.clock, world.delivery.deliverAll());
+    expect(await world.left(N1)).toEqual([]);
+    expect(world.delivery.stuck).toEqual([]);
   });
 
   test('only those: what was written to since waits on, and nothing is asked before it is old itself', async () => {

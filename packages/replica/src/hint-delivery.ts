@@ -3,26 +3,37 @@
  *
  * When an owner answers again, and every now and then besides, its hints go out in ring order, a bounded number at a time, each as a
  * merge; a hint is deleted when the owner has acknowledged it, and only if nothing was added to it meanwhile. A delivery that is interrupted starts
- * again where hints are left, since what was delivered is gone.
+ * again where hints are left, since what was delivered is gone. A hint that cannot be delivered stays and keeps no other from being delivered: what is remembered during a walk
+ * is which nodes do not answer, and only hints for these are left out. What stayed although its owner seems to be up is reported (`stuck`).
  *
  * An owner that does not own the key any more, because it left, was removed, or its share moved, cannot be given it. Its hints go to all present owners of
- * the key instead, and are deleted when all of them have acknowledged: a hint may be the only copy of a write. Pending owners get every hint too, as they get
+ * the key instead, and are deleted when all of them have acknowledged. Pending owners get every hint too, as they get
  * every write: one that has copied its partition already would otherwise take it over without what comes home after that.
  *
- * A hint may also grow too old to be waited with: its owner has been away for days. It may still be the only copy of a write, so it is not just dropped; all other
- * owners that are up are given it, and it is deleted when they have acknowledged. The absent one gets it from them, by replica synchronisation.
+ * A hint may be one of the W copies that a write was acknowledged for. So it is given up before its owner has it only when the write is known to be on stable storage at W others
+ * that own the key or are about to (W of its bucket). Two cases want that:
  *
- * A node that is leaving cannot wait for owners that are down. What it keeps for one of these it gives into other hands: to another node that is to stay, as a
- * hint for the same owner, preferably one that would stand in for the key anyway.
+ *   - A hint may grow too old to be waited with: its owner has been away for days. All other owners that are up are given it. The absent one gets it from them, by replica
+ *     synchronisation. Where they are fewer than W it stays here, however old.
+ *   - A node that is leaving cannot wait for owners that are down. Where W others cannot be given a hint, another node that stays takes it over, one that holds nothing of the key yet:
+ *     so it is on as many disks as before. Where there is none, the node stays `leaving`.
  *
  * Hints of a buffered bucket go home durable: the hint is deleted then, and where a fallback minted it may have been the one durable copy.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
-import { transferTimeMs, type BucketProperties, type MergeReply, type MergeRequest } from '@armature/protocol';
+import {
+  transferTimeMs,
+  type Durability,
+  type MergeRequest,
+  type ReadRequest,
+  type ReplyTo,
+  type StuckHints,
+} from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import type { TakeSlice } from './admission-controller.js';
+import { HintWalk, type Fate } from './hint-walk.js';
 import type { HintStore } from './hint-store.js';
 import { SliceBudget } from './slice-budget.js';
 
@@ -30,7 +41,7 @@ export interface HintDeliveryEnv {
   readonly node: NodeId;
   readonly hints: HintStore;
   readonly view: () => View;
-  readonly ask: (node: NodeId, request: MergeRequest, timeoutMs: number) => Promise<MergeReply>;
+  readonly ask: <Q extends MergeRequest | ReadRequest>(node: NodeId, request: Q, timeoutMs: number) => Promise<ReplyTo<Q>>;
   readonly isSuspect: (node: NodeId) => boolean;
   /** How long a hint waits for its owner, ms; a day by default. */
   readonly maxAgeMs?: number;
@@ -43,6 +54,13 @@ export interface HintDeliveryEnv {
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
+}
+
+interface Hint {
+  /** For whom it is kept. */
+  readonly owner: NodeId;
+  readonly address: Address;
+  readonly set: Uint8Array;
 }
 
 /** A day: long enough for a machine to be repaired. After that comparing replicas costs less than keeping, and going through, what piles up. */
@@ -65,6 +83,8 @@ export class HintDelivery {
   readonly #missed = new Set<NodeId>();
   readonly #budget: SliceBudget;
   readonly #delivering = new Set<NodeId>();
+  /** What stayed when the hints of an owner were gone through last. */
+  readonly #stuck = new Map<NodeId, StuckHints>();
   #scan: Timer | undefined;
   #stopped = false;
 
@@ -94,11 +114,18 @@ export class HintDelivery {
     void this.#deliver(owner);
   }
 
+  /** Hints that could not be delivered, or given up, when it was last tried; by owner. Those whose owner is down and waited for are not among them. */
+  get stuck(): readonly StuckHints[] {
+    return [...this.#stuck.values()];
+  }
+
   /** Delivers what can be delivered now. Never rejects. */
   async deliverAll(): Promise<void> {
     try {
       const isLeaving = this.#isLeaving();
-      for (const owner of await this.#env.hints.owners()) {
+      const kept = await this.#env.hints.owners();
+      for (const owner of this.#stuck.keys()) if (!kept.includes(owner)) this.#stuck.delete(owner);
+      for (const owner of kept) {
         // Of one that is no member nobody waits for an answer: its hints go to others.
         const isAwaited = this.#env.isSuspect(owner) && this.#env.view().members.has(owner);
         if (isLeaving || !isAwaited) await this.#deliver(owner);
@@ -110,8 +137,10 @@ export class HintDelivery {
   }
 
   async #deliver(owner: NodeId): Promise<void> {
-    const delivered = await this.#throughAll(owner, (address, set) => this.#takeHome(owner, address, set));
-    if (delivered > 0) this.#env.log.info({ owner, delivered }, 'hints delivered');
+    const delivered = await this.#throughAll(owner, (walk, hint) => this.#takeHome(walk, hint));
+    if (delivered === 0) return;
+    this.#delivered.add(delivered);
+    this.#env.log.info({ owner, delivered }, 'hints delivered');
   }
 
   /** What has waited for the owner for too long goes to the other owners instead. */
@@ -120,8 +149,8 @@ export class HintDelivery {
     if (!isClockRight()) return; // it does not tell how old anything is
     const bornBeforeMs = clock.nowMs() - maxAgeMs;
     if ((hints.ages.oldestMs(owner) ?? Infinity) > bornBeforeMs) return;
-    const agedOut = await this.#throughAll(owner, async (address, set) =>
-      hints.ages.bornMs(owner, set, clock.nowMs()) <= bornBeforeMs ? this.#giveToOthers(owner, address, set) : false,
+    const agedOut = await this.#throughAll(owner, async (walk, hint) =>
+      hints.ages.bornMs(owner, hint.set, clock.nowMs()) <= bornBeforeMs ? this.#giveUp(walk, hint) : 'waits',
     );
     if (agedOut === 0) return;
     this.#agedOut.add(agedOut);
@@ -134,78 +163,122 @@ export class HintDelivery {
     );
   }
 
-  /**
-   * All hints of an owner, some at a time, and how many of them `take` has taken. One such walk per owner at a time. Never rejects: where `take` does the walk ends, and
-   * what was not taken stays for the next.
-   */
-  async #throughAll(owner: NodeId, take: (address: Address, set: Uint8Array) => Promise<boolean>): Promise<number> {
+  /** All hints of an owner, some at a time, and how many of them `take` has taken. One such walk per owner at a time. Never rejects. */
+  async #throughAll(owner: NodeId, take: (walk: HintWalk, hint: Hint) => Promise<Fate>): Promise<number> {
     if (!this.#isGoing || this.#delivering.has(owner)) return 0;
     this.#delivering.add(owner);
-    const { ages } = this.#env.hints;
-    let taken = 0;
+    const { hints, clock, log } = this.#env;
+    const { ages } = hints;
+    const walk = new HintWalk(owner, (node) => this.#env.isSuspect(node));
     let isComplete = false;
     ages.beginSurvey(owner);
     try {
-      for await (const page of this.#env.hints.pages(owner)) {
-        for (let i = 0; i < page.entries.length && this.#isGoing; i += CONCURRENT) {
+      for await (const page of hints.pages(owner)) {
+        for (let i = 0; i < page.entries.length && this.#isGoing && !this.#isVain(walk); i += CONCURRENT) {
           await this.#budget.ready();
           const batch = page.entries.slice(i, i + CONCURRENT);
           this.#budget.spend(batch.length);
-          const outcomes = await Promise.all(batch.map(({ address, set }) => take(address, set)));
-          for (const [index, { set }] of batch.entries()) {
-            if (outcomes[index] === true) taken++;
-            else ages.kept(owner, ages.bornMs(owner, set, this.#env.clock.nowMs()));
+          const fates = await Promise.all(batch.map(({ address, set }) => take(walk, { owner, address, set })));
+          for (const [index, { address, set }] of batch.entries()) {
+            const bornMs = ages.bornMs(owner, set, clock.nowMs());
+            const fate = fates[index] ?? 'waits';
+            walk.note(address, bornMs, fate);
+            if (fate !== 'taken') ages.kept(owner, bornMs);
           }
         }
+        if (this.#isVain(walk)) break;
       }
-      isComplete = this.#isGoing;
+      isComplete = this.#isGoing && !this.#isVain(walk);
     } catch (thrown) {
-      const error = toArmatureError(thrown);
-      this.#env.log.debug({ owner, err: error }, 'hints stay here for now');
+      log.debug({ owner, err: toArmatureError(thrown) }, 'hints stay here for now');
     } finally {
       this.#delivering.delete(owner);
       ages.endSurvey(owner, isComplete);
+      this.#report(walk);
     }
-    return taken;
+    return walk.taken;
   }
 
-  /** Whether the hint was delivered and deleted. Rejects when its owner cannot take any now; a hint that only itself cannot be delivered is left. */
-  async #takeHome(owner: NodeId, address: Address, set: Uint8Array): Promise<boolean> {
+  /** Whether the owner, which is the home of most of its hints, takes none now. A node that leaves finds others for them. */
+  #isVain(walk: HintWalk): boolean {
+    return walk.isFailing(walk.owner) && this.#env.view().members.has(walk.owner) && !this.#isLeaving();
+  }
+
+  #report({ owner, stuck }: HintWalk): void {
+    if (stuck === undefined) this.#stuck.delete(owner);
+    else {
+      if (!this.#stuck.has(owner)) this.#env.log.warn({ ...stuck }, 'hints cannot be delivered, and stay here');
+      this.#stuck.set(owner, stuck);
+    }
+  }
+
+  /** To the owner, or where it is none any more to all owners; and to those who are about to be. Deleted when all have it. */
+  async #takeHome(walk: HintWalk, hint: Hint): Promise<Fate> {
     const view = this.#env.view();
-    const bucket = view.buckets.get(bucketOfAddress(address));
-    if (bucket === undefined) return false; // its record is on its way here
-    const { owners, pending } = view.placement(address, bucket.n);
-    const home = owners.includes(owner) || pending.includes(owner) ? [owner] : owners;
+    const bucket = view.buckets.get(bucketOfAddress(hint.address));
+    if (bucket === undefined) return 'waits'; // its record is on its way here
+    const { owners, pending } = view.placement(hint.address, bucket.n);
+    const home = owners.includes(hint.owner) || pending.includes(hint.owner) ? [hint.owner] : owners;
     const targets = [...home, ...pending.filter((node) => !home.includes(node))];
-    const errors = await Promise.all(targets.map((target) => this.#handTo(target, view, address, set, bucket)));
-    for (const [i, error] of errors.entries()) {
-      if (error === undefined) continue;
-      this.#env.log.debug({ target: targets[i], err: error }, 'a hint stays here for now');
-      // A pending owner that is down must not keep an owner from getting its other hints.
-      if (i < home.length && (error.retryable || !this.#isGoing)) throw error;
-    }
-    if (errors.some((error) => error !== undefined) || !(await this.#env.hints.drop(owner, address, set))) return false;
-    this.#delivered.add();
-    return true;
+    const durability = home[0] === hint.owner && bucket.durability !== 'buffered' ? bucket.durability : 'fsync';
+    const errors = await Promise.all(targets.map((target) => this.#give(walk, target, hint, durability)));
+    const missing = targets.filter((_, i) => errors[i] !== undefined);
+    if (missing.length === 0) return this.#drop(hint);
+    const error = errors.find((one) => one !== undefined) as ArmatureError;
+    this.#env.log.debug({ target: missing[0], err: error }, 'a hint stays here for now');
+    return this.#isLeaving() && error.retryable ? this.#giveUp(walk, hint, missing) : error;
   }
 
-  /** Whether all other owners that are up, at least one, have it now, and it is deleted here. Rejects when one of them cannot take any. */
-  async #giveToOthers(owner: NodeId, address: Address, set: Uint8Array): Promise<boolean> {
+  /**
+   * Gives the hint to all others that own the key or are about to, and deletes it if that makes W copies on stable storage. A node that leaves hands it to others who are to keep it
+   * for those that are `missing`; if there are fewer than W, to one that holds nothing of the key.
+   */
+  async #giveUp(walk: HintWalk, hint: Hint, missing: readonly NodeId[] = []): Promise<Fate> {
     const view = this.#env.view();
-    const bucket = view.buckets.get(bucketOfAddress(address));
-    if (bucket === undefined) return false;
-    const { owners, pending } = view.placement(address, bucket.n);
-    const isUp = (node: NodeId): boolean => node !== owner && !this.#env.isSuspect(node);
-    const present = owners.filter(isUp);
-    if (present.length === 0) return false;
-    const targets = [...present, ...pending.filter(isUp)];
-    // On stable storage: what is deleted here may be the only copy.
-    const durable = { ...bucket, durability: 'fsync' } as const;
-    const errors = await Promise.all(targets.map((target) => this.#merge(target, view, address, set, durable)));
-    const error = errors.find((one) => one !== undefined);
-    if (error === undefined) return this.#env.hints.drop(owner, address, set);
-    if (error.retryable || !this.#isGoing) throw error;
+    const bucket = view.buckets.get(bucketOfAddress(hint.address));
+    if (bucket === undefined) return 'waits';
+    const { owners, pending, next } = view.placement(hint.address, bucket.n);
+    const isUp = (node: NodeId): boolean => node !== hint.owner && node !== this.#env.node && !this.#env.isSuspect(node);
+    const others = [...owners, ...pending].filter((node) => isUp(node) && !missing.includes(node));
+    const errors = await Promise.all(others.map((target) => this.#give(walk, target, hint, 'fsync')));
+    const copies = errors.filter((error) => error === undefined).length;
+    const wanted = Math.min(bucket.w, next.length);
+    const isEnough = copies >= wanted;
+    let isKept = false;
+    for (const target of missing) isKept = (await this.#handOver(hint, target, { view, n: bucket.n, isEnough })) || isKept;
+    if (isEnough || isKept) return this.#drop(hint);
+    return new ArmatureError(
+      'unavailable',
+      `${copies} of the ${wanted} owners that must have it on stable storage could be given it`,
+      { remedy: `Bring ${[hint.owner, ...missing][0] ?? 'its owner'} back, or remove it. It is tried again by itself.` },
+    );
+  }
+
+  /** Whether another node that is to stay has taken over the hint for `target`. `isEnough`: whichever; otherwise one that holds nothing of the key. */
+  async #handOver(hint: Hint, target: NodeId, to: { view: View; n: number; isEnough: boolean }): Promise<boolean> {
+    const { node, isSuspect } = this.#env;
+    const { owners, pending, fallbacks } = to.view.placement(hint.address, to.n);
+    const heirs = [...fallbacks, ...(to.isEnough ? [...owners, ...pending] : [])]
+      .filter((one) => one !== node && one !== target && to.view.members.get(one)?.state === 'member' && !isSuspect(one))
+      .slice(0, MAX_HEIRS);
+    for (const heir of heirs) {
+      if (!to.isEnough && !(await this.#holdsNothing(heir, hint.address))) continue;
+      if ((await this.#merge(heir, hint, 'fsync', target)) === undefined) return true;
+    }
     return false;
+  }
+
+  /** Whether the node says that it has nothing of the key, under any title. */
+  #holdsNothing(heir: NodeId, address: Address): Promise<boolean> {
+    const question: ReadRequest = { kind: 'read', ring: this.#env.view().ringVersion, address, standIn: true };
+    return this.#env.ask(heir, question, MERGE_TIMEOUT_MS).then(
+      ({ set }) => set === undefined,
+      () => false,
+    );
+  }
+
+  async #drop({ owner, address, set }: Hint): Promise<Fate> {
+    return (await this.#env.hints.drop(owner, address, set)) ? 'taken' : 'waits'; // more was added to it
   }
 
   get #isGoing(): boolean {
@@ -216,52 +289,31 @@ export class HintDelivery {
     return this.#env.view().members.get(this.#env.node)?.state === 'leaving';
   }
 
-  /** To `target`, or, when this node is leaving and `target` is down, to somebody who keeps it for `target`. Resolves with what went wrong, if anything. */
-  async #handTo(
-    target: NodeId,
-    view: View,
-    address: Address,
-    set: Uint8Array,
-    bucket: BucketProperties,
-  ): Promise<ArmatureError | undefined> {
-    const isLeaving = this.#isLeaving();
-    const refused =
-      isLeaving && this.#env.isSuspect(target)
-        ? new ArmatureError('unreachable', `${target} is down, and nobody can keep a hint for it now`)
-        : await this.#merge(target, view, address, set, bucket);
-    if (refused === undefined || !refused.retryable || !isLeaving) return refused;
-    for (const heir of this.#heirs(target, view, address, bucket.n)) {
-      // On stable storage: what is deleted here may be the only copy.
-      const error = await this.#merge(heir, view, address, set, { ...bucket, durability: 'fsync' }, target);
-      if (error === undefined) return undefined;
-    }
-    return refused;
-  }
-
-  /** Who may keep a hint in our stead, the best first: stand-ins of the key, then its owners. */
-  #heirs(target: NodeId, view: View, address: Address, n: number): readonly NodeId[] {
-    const { node, isSuspect } = this.#env;
-    const { owners, pending, fallbacks } = view.placement(address, n);
-    return [...fallbacks, ...owners, ...pending]
-      .filter((one) => one !== node && one !== target && view.members.get(one)?.state === 'member' && !isSuspect(one))
-      .slice(0, MAX_HEIRS);
+  /** As its own; a node that has not answered in this walk is not asked again. Resolves with what went wrong, if anything. */
+  async #give(walk: HintWalk, target: NodeId, hint: Hint, durability: Durability): Promise<ArmatureError | undefined> {
+    // A node that leaves does not wait for one that is down, either.
+    const known = walk.failure(target) ?? (this.#isLeaving() && this.#env.isSuspect(target) ? down(target) : undefined);
+    if (known !== undefined) return known;
+    const error = await this.#merge(target, hint, durability);
+    if (error !== undefined) walk.failed(target, error);
+    return error;
   }
 
   /** Resolves with what went wrong, if anything. */
   async #merge(
     target: NodeId,
-    view: View,
-    address: Address,
-    set: Uint8Array,
-    { durability }: BucketProperties,
+    { address, set }: Hint,
+    durability: Durability,
     hintFor?: NodeId,
   ): Promise<ArmatureError | undefined> {
     if (!this.#isGoing) return new ArmatureError('closed', 'the delivery of hints has stopped');
-    const hint = hintFor === undefined ? {} : { hintFor };
-    const request: MergeRequest = {
-      ...{ kind: 'merge', ring: view.ringVersion, address, set, ...hint },
-      durability: durability === 'buffered' ? 'fsync' : durability,
-    };
+    const asHint = hintFor === undefined ? {} : { hintFor };
+    const ring = this.#env.view().ringVersion;
+    const request: MergeRequest = { kind: 'merge', ring, address, set, durability, ...asHint };
     return this.#env.ask(target, request, MERGE_TIMEOUT_MS + transferTimeMs(set.length)).then(() => undefined, toArmatureError);
   }
+}
+
+function down(node: NodeId): ArmatureError {
+  return new ArmatureError('unreachable', `${node} is down`);
 }

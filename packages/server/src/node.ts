@@ -70,7 +70,7 @@ export class ArmatureNode {
   }
 
   async status(): Promise<NodeStatus> {
-    const { participant, transfers, store, epoch } = this.#parts;
+    const { participant, transfers, hintDelivery, store, epoch } = this.#parts;
     const { engine } = this.#ports;
     return {
       name: this.options.node,
@@ -83,6 +83,7 @@ export class ArmatureNode {
       pendingPartitions: participant.membership.view.pendingFor(this.options.node).length,
       transfers: transfers.status,
       hintBytes: this.hintBytes,
+      stuckHints: hintDelivery.stuck,
       storage: {
         engine: engine.name,
         healthy: store.health().status === 'ok',

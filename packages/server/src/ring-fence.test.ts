@@ -20,7 +20,7 @@ test('what a node brings that is no member is not taken, though it has the ring;
     const request =
       kind === 'merge'
         ? ({ kind, ring: ringVersion, address, set, durability: 'memory' } as const)
-        : ({ kind, ring: ringVersion, entries: [{ address, set }] } as const);
+        : ({ kind, ring: ringVersion, durable: true, entries: [{ address, set }] } as const);
     return link.request('node.n1' as LinkAddress, request, 5_000).finally(() => link.drain());
   };
   for (const kind of ['merge', 'absorb'] as const) {

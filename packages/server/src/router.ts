@@ -80,6 +80,7 @@ export class ArmatureRouter {
       pendingPartitions: 0,
       transfers: undefined,
       hintBytes: 0,
+      stuckHints: [],
       storage: undefined,
       actor: undefined,
       clock: undefined,

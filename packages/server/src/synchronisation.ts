@@ -148,7 +148,7 @@ export class Synchronisation {
           fence,
           () => {
             checkGiver(this.#env.participant.membership.view, sender.address);
-            return this.share.absorb(request.entries);
+            return this.share.absorb(request.entries, request.durable);
           },
           ({ merged }) => merged,
         );

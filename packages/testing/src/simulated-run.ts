@@ -17,6 +17,8 @@ const DENSE = { everyMs: 2_000, lastMs: 4_000 };
 const SPARSE = { everyMs: 12_000, lastMs: 15_000 };
 /** Room for a hint or two: what does not find any is left to replica synchronisation. */
 const SCARCE_HINT_BYTES = 400;
+/** Many absences last longer than that. */
+const SHORT_HINT_AGE_MS = 3_000;
 /** So slow that a few kilobytes take seconds. */
 const SLOW_TRANSFERS = { transfersAtOnce: 1, transferBytesPerSecond: 1_000 };
 
@@ -37,6 +39,8 @@ export interface DrawnRun {
   /** Undefined: the usual. */
   readonly hintLimitBytes: number | undefined;
   readonly roomForHints: boolean;
+  /** Undefined: the usual, which no run is long enough for. */
+  readonly hintMaxAgeMs: number | undefined;
   /** Mean time between two faults, virtual ms. */
   readonly everyMs: number;
   /** Mean time that one lasts, virtual ms. */
@@ -51,8 +55,9 @@ export function drawRun(random: Random, options: SimulationOptions): DrawnRun {
   const hintLimitBytes = options.hintLimitBytes ?? (random.int(4) === 0 ? SCARCE_HINT_BYTES : undefined);
   const isLarge = options.load?.workloads?.includes('large-values') ?? random.fork('sizes').int(8) === 0;
   const pace = random.int(4) === 0 ? SPARSE : DENSE;
+  const hintMaxAgeMs = options.hintMaxAgeMs ?? (random.fork('age of hints').int(4) === 0 ? SHORT_HINT_AGE_MS : undefined);
   return {
-    ...{ nodes, worker, isLarge, isCore, hintLimitBytes },
+    ...{ nodes, worker, isLarge, isCore, hintLimitBytes, hintMaxAgeMs },
     roomForHints: (hintLimitBytes ?? Infinity) > SCARCE_HINT_BYTES,
     everyMs: faultsEveryMs ?? pace.everyMs,
     lastMs: (kind) => (typeof faultsLastMs === 'number' ? faultsLastMs : faultsLastMs?.[kind]) ?? pace.lastMs,
@@ -69,6 +74,7 @@ export function startCluster(world: World, run: DrawnRun, options: SimulationOpt
   const nodeOptions: Partial<NodeOptions> = {
     ...(transfers ?? drawnTransfers),
     ...(run.hintLimitBytes === undefined ? {} : { hintLimitBytes: run.hintLimitBytes }),
+    ...(run.hintMaxAgeMs === undefined ? {} : { hintMaxAgeMs: run.hintMaxAgeMs }),
     ...(verifyCycleMs === undefined ? {} : { verifyCycleMs }),
   };
   const off = (name: string): Random => world.random(`clock of ${name}`);

@@ -23,6 +23,8 @@ export interface SimulationOptions {
   readonly nodes?: number;
   /** Room for hints at each node, bytes; by default one run in four, drawn from the seed, has hardly any. */
   readonly hintLimitBytes?: number;
+  /** How long hints wait for their owner, virtual ms; by default a day, or a few seconds in one run of four, drawn from the seed. */
+  readonly hintMaxAgeMs?: number;
   /** By how much the wall clocks of these processes are ahead, ms; up to a second, or behind by as much, drawn from the seed by default. */
   readonly skewsMs?: Readonly<Record<string, number>>;
   /** Whether engines answer reads at once; drawn from the seed by default. */

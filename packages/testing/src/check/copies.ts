@@ -17,9 +17,6 @@
  *   - So is one that was superseded, once a node has pruned the clock of its key (`versioning/prune.ts`).
  *   - Buckets whose replicas answer from memory promise copies in memory.
  *   - A write that never came to a disk by itself, since the next one of the key was committed with it, has no dot that could be known.
- *   - A node that leaves gives a hint for an owner that is down to another node, which may have a copy already (`replica/hint-delivery.ts`): it need not wait for the
- *     owner. While that hint is there, it counts beside the other copy on its disk.
- *   - A hint that is a day old goes to the owners that are up, and not to another fallback (`replica/hint-age.ts`). No run is as long.
  *
  * Of the writes of one actor the latest speaks for those before it: its holders have them too, and fewer misfortunes have befallen it.
  */
@@ -58,8 +55,6 @@ export interface CopiesEnv {
   readonly mishaps: () => ReadonlyMap<NodeId, readonly Mishap[]>;
   /** Who is a member now. */
   readonly members: () => ReadonlySet<NodeId>;
-  /** Whether it is about to cease to be one, in good order. */
-  readonly isLeaving: (node: NodeId) => boolean;
 }
 
 /** What lies under one stored key of a disk. */
@@ -71,15 +66,6 @@ interface Lying {
 
 interface Demand extends AcknowledgedWrite {
   readonly endedMs: number;
-  /** Of the copies wanted, those that were put where there was one already. */
-  together: number;
-}
-
-/** Why there may be fewer copies than there were. */
-interface Cause {
-  readonly why: string;
-  /** For whom a hint was dropped by a node that leaves. */
-  readonly leftFor?: string;
 }
 
 /** All that is known of one key of one bucket. */
@@ -111,8 +97,8 @@ export class Copies {
     const dots = key?.dots.get(write.operation);
     if (key === undefined || dots === undefined || (durability !== 'fsync' && durability !== 'os')) return;
     this.look();
-    const demand = { ...write, endedMs: this.#env.nowMs(), together: 0 };
-    if (!this.#isMet(key, demand, { why: 'when the client was told' })) return;
+    const demand = { ...write, endedMs: this.#env.nowMs() };
+    if (!this.#isMet(key, demand, 'when the client was told')) return;
     key.demands = key.demands.filter((earlier) => !isImpliedBy(earlier, demand, key));
     key.demands.push(demand);
   }
@@ -125,7 +111,7 @@ export class Copies {
   /** `byItself`: what is not there any more the node has dropped. */
   #take(node: NodeId, stored: Iterable<readonly [BinaryString, Uint8Array | undefined]>, byItself: boolean): void {
     this.look();
-    const less = new Map<KeyCopies, Cause>();
+    const less = new Map<KeyCopies, string>(); // and why
     for (const [at, value] of stored) {
       const name = this.#nameUnder(at);
       if (name === undefined) continue;
@@ -140,10 +126,9 @@ export class Copies {
       if (byItself && after !== undefined && hintOwner(at) === undefined)
         key.reaped = mergeVersionVectors(key.reaped, prunedEntries(before, after));
       const why = `${node} ${isDropped ? 'dropped' : after === undefined ? 'lost' : 'overwrote'} its ${described(at)}`;
-      const owner = this.#env.isLeaving(node) ? hintOwner(at) : undefined;
-      less.set(key, { why, ...(owner === undefined ? {} : { leftFor: owner }) });
+      less.set(key, why);
     }
-    for (const [key, cause] of less) this.#judge(key, cause);
+    for (const [key, why] of less) this.#judge(key, why);
   }
 
   /** All that lies on a disk now: the power has gone, or it is another disk. */
@@ -161,7 +146,7 @@ export class Copies {
     const gone = [...this.#members].filter((node) => !members.has(node));
     this.#members = members;
     if (gone.length === 0) return;
-    for (const key of this.#keys.values()) this.#judge(key, { why: `${gone.join(', ')} ceased to be a member` });
+    for (const key of this.#keys.values()) this.#judge(key, `${gone.join(', ')} ceased to be a member`);
   }
 
   #key(name: string): KeyCopies {
@@ -192,12 +177,12 @@ export class Copies {
     return lying;
   }
 
-  #judge(key: KeyCopies, cause: Cause): void {
-    key.demands = key.demands.filter((demand) => this.#isMet(key, demand, cause));
+  #judge(key: KeyCopies, why: string): void {
+    key.demands = key.demands.filter((demand) => this.#isMet(key, demand, why));
   }
 
   /** False for what needs no looking at any more: there are too few copies, which is said, or there may be none. */
-  #isMet(key: KeyCopies, demand: Demand, { why, leftFor }: Cause): boolean {
+  #isMet(key: KeyCopies, demand: Demand, why: string): boolean {
     const { bucket, key: of, operation, beganMs, endedMs } = demand;
     const dots = key.dots.get(operation) ?? [];
     if (dots.some((dot) => covers(key.reaped, dot))) return false;
@@ -211,10 +196,7 @@ export class Copies {
     if (disks >= w) return true;
     const name = `${bucket.name}/${of}`;
     const lost = [...this.#env.mishaps().values()].filter((mishaps) => hasSuffered(mishaps, name, durability, beganMs)).length;
-    if (disks >= w - lost - demand.together) return true;
-    const heirs = leftFor === undefined ? [] : copies.filter(({ at }) => hintOwner(at) === leftFor);
-    if (heirs.some((heir) => copies.some((other) => other.node === heir.node && other.at !== heir.at))) demand.together++;
-    const wanted = w - lost - demand.together;
+    const wanted = w - lost;
     if (disks >= wanted) return true;
     const at = `${seconds(this.#env.nowMs())}, ${why}`;
     const where = copies.map((copy) => `${copy.node} (${described(copy.at)})`).join(', ');

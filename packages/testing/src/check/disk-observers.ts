@@ -1,13 +1,15 @@
 /** Everybody who follows what comes to the disks of a cluster, and what goes from them, as it happens; and whom its processes take for failed. */
-import type { NodeId } from '@armature/kernel';
+import type { BinaryString, NodeId } from '@armature/kernel';
+import { bucketOfAddress } from '@armature/ring';
 import { parseSpaceKey } from '@armature/storage';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Conditions } from '../faults/conditions.js';
 import type { Mishap } from '../world/disk.js';
 import { Copies } from './copies.js';
+import { Handovers } from './handovers.js';
 import { DiskWitness } from './disk-witness.js';
 import { Members } from './members.js';
-import { DotRegister, heldUnder } from './replica-contents.js';
+import { DotRegister, heldUnder, type Held } from './replica-contents.js';
 import { Stamps } from './stamps.js';
 import { Suspicion } from './suspicion.js';
 
@@ -17,6 +19,7 @@ export class DiskObservers {
   readonly copies: Copies;
   readonly stamps: Stamps;
   readonly suspicion: Suspicion;
+  readonly handovers = new Handovers();
   /** Records that nodes have dropped so far. */
   dropped = 0;
   readonly #cluster: SimulatedCluster;
@@ -29,7 +32,6 @@ export class DiskObservers {
       nowMs: () => world.nowMs,
       mishaps: () => this.mishaps,
       members: () => members.now,
-      isLeaving: (node) => cluster.member(node).node?.participant.membership.view.members.get(node)?.state === 'leaving',
     });
     this.stamps = new Stamps({ nowMs: () => world.nowMs, areClocksKnown: () => conditions.areClocksKnown });
     this.suspicion = new Suspicion(cluster, conditions);
@@ -37,7 +39,7 @@ export class DiskObservers {
     cluster.onDiskWrite = (node, batch) => {
       this.witness.count(batch);
       for (const operation of batch) {
-        if (operation.kind === 'delete' && parseSpaceKey(operation.key)?.space === 'data') this.dropped++;
+        if (operation.kind === 'delete' && parseSpaceKey(operation.key)?.space === 'data') this.#noteDrop(node, operation.key);
         const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
         if (held === undefined) continue;
         this.dots.see(held, `${node} after ${(world.nowMs / 1000).toFixed(1)} s`, world.nowMs);
@@ -48,7 +50,9 @@ export class DiskObservers {
     cluster.onDiskSync = (node, batch) => {
       for (const operation of batch) {
         const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
-        if (held !== undefined) this.witness.synced(node, held, world.nowMs);
+        if (held === undefined) continue;
+        this.witness.synced(node, held, world.nowMs);
+        this.handovers.synced(node, held);
       }
     };
     cluster.onDiskChange = (node, keys) => {
@@ -56,6 +60,7 @@ export class DiskObservers {
       if (keys === undefined) {
         this.copies.replaced(node, disk.image());
         this.suspicion.replaced(node, disk.image());
+        if (disk.mishaps.some(({ kind }) => kind === 'replaced')) this.handovers.replaced(node);
         return;
       }
       this.copies.changed(
@@ -64,6 +69,19 @@ export class DiskObservers {
       );
       this.suspicion.changed(node, keys, disk);
     };
+  }
+
+  #noteDrop(node: NodeId, stored: BinaryString): void {
+    this.dropped++;
+    const { disk, node: running } = this.#cluster.member(node);
+    const value = disk.at(stored);
+    const held: Held | undefined = value === undefined ? undefined : heldUnder(stored, value);
+    const view = running?.participant.membership.view;
+    const n = held === undefined ? undefined : view?.buckets.get(bucketOfAddress(held.address))?.n;
+    if (held === undefined || view === undefined || n === undefined || !view.members.has(node)) return;
+    const { owners, pending } = view.placement(held.address, n);
+    if (owners.includes(node) || pending.includes(node)) return; // reaped
+    this.handovers.dropped(node, held.address, held.set, owners, this.#cluster.world.nowMs);
   }
 
   /** All that has befallen each disk so far. */

@@ -79,8 +79,8 @@ const NOBODY: ReadonlySet<NodeId> = new Set();
 /**
  * Whether all owners of each key hold the same bytes, nobody else holds any, and nobody keeps a hint. Who is no member does not count.
  *
- * Where some members are `frozen`, cut off for good, the others must be equal among themselves. What waits for a frozen owner may wait: hints and what is kept by those who are
- * not its owners, and whoever is to become an owner beside one.
+ * Where some members are `frozen`, cut off for good, the others must be equal among themselves. What waits for a frozen owner may wait: hints for it, hints of a former owner of a key
+ * that it owns, what is kept by those who are not its owners, and whoever is to become an owner beside one.
  */
 export function agreementOf(
   view: View,
@@ -95,7 +95,8 @@ export function agreementOf(
       const of = holders.get(one.address) ?? new Map<NodeId, Held>();
       holders.set(one.address, of);
       if (one.hintFor === undefined) of.set(node, one);
-      else if (frozen.size === 0) differences.push(`${node} keeps a hint of ${nameOf(one.address)} for ${one.hintFor}`);
+      else if (!isForFrozen(view, one, frozen))
+        differences.push(`${node} keeps a hint of ${nameOf(one.address)} for ${one.hintFor}`);
     }
   }
   const states = new Map<Address, VersionSet>();
@@ -123,6 +124,15 @@ export function agreementOf(
     }
   }
   return { differences, states };
+}
+
+/** Whether somebody whom the hint is to be given to before it is deleted is cut off for good. */
+function isForFrozen(view: View, { address, hintFor }: Held, frozen: ReadonlySet<NodeId>): boolean {
+  const n = view.buckets.get(bucketOfAddress(address))?.n;
+  if (n === undefined || hintFor === undefined) return true;
+  const { owners, pending } = view.placement(address, n);
+  const isMeant = [...owners, ...pending].some((node) => node === hintFor);
+  return [...pending, ...(isMeant ? [hintFor as NodeId] : owners)].some((node) => frozen.has(node));
 }
 
 /** Remembers every dot that anybody ever wrote to a disk, and what it named. */

@@ -130,3 +130,56 @@ export const COMMANDS_BEYOND: RunOptions = {
   core: false,
   load: { workloads: ['registers'], properties: { n: 3, r: 2, w: 2, durability: 'fsync' }, keys: 20, thinkMs: 300 },
 };
+
+const CLIENTS_SIDE = ['r1', 'c1', 'c2', 'c3'];
+
+/** Of four nodes two are away for so long that hints for them grow too old. */
+export const AGED_HINTS: RunOptions = {
+  kinds: [],
+  schedule: [fault('partition', 1_000, ['n1', 'n3', '', 'n2', 'n4', ...CLIENTS_SIDE], 24_000)],
+  durationMs: 26_000,
+  nodes: 4,
+  core: false,
+  worker: 'in-peace',
+  hintLimitBytes: 1024 ** 2,
+  hintMaxAgeMs: 3_000,
+  load: {
+    workloads: ['registers'],
+    properties: { n: 3, r: 1, w: 2, durability: 'fsync' },
+    keys: 40,
+    fadeMs: 10_000,
+    thinkMs: 100,
+    deletes: 0,
+    blind: 0.6,
+  },
+};
+
+/** Two of five are away, and a node leaves that keeps hints for them. Three copies are asked for, so that each of the three that are left has one. */
+export const LEAVERS_WITH_HINTS: RunOptions = {
+  ...AGED_HINTS,
+  schedule: [
+    fault('kill', 1_000, ['n1'], 24_000),
+    fault('partition', 1_000, ['n3', '', 'n1', 'n2', 'n4', 'n5', ...CLIENTS_SIDE], 24_000),
+    fault('leave', 8_000, ['n5']),
+  ],
+  nodes: 5,
+  hintMaxAgeMs: 24 * 3_600_000,
+  load: { ...AGED_HINTS.load, properties: { n: 3, r: 1, w: 3, durability: 'fsync' } },
+};
+
+/**
+ * A node is away, and then removed; hints for it go to all owners of their keys. One of those is away from before the removal on. In some runs it is the one that is then cut off
+ * for good, until all others are equal.
+ */
+export const REMOVED_WITH_HINTS: RunOptions = {
+  ...AGED_HINTS,
+  schedule: [
+    fault('partition', 500, ['n5', '', 'n1', 'n2', 'n3', 'n4', ...CLIENTS_SIDE], 8_000),
+    fault('partition', 7_000, ['n4', '', 'n1', 'n2', 'n3', 'n5', ...CLIENTS_SIDE], 30_000),
+    fault('remove', 8_000, ['n5'], 60_000),
+  ],
+  nodes: 5,
+  core: true,
+  hintMaxAgeMs: 24 * 3_600_000,
+  load: { ...AGED_HINTS.load, keys: 400, thinkMs: 40 },
+};

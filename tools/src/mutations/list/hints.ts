@@ -1,5 +1,9 @@
-/** Hinted handoff, and disks: what was acknowledged is kept until it is home. */
+/**
+ * Hinted handoff, and disks: what was acknowledged is kept until it is home. Hints that are deleted too early, go to the wrong place or to none, and commits that pass for what they are
+ * not.
+ */
 import type { Mutation } from '../mutation.js';
+import { AGED_HINTS, LEAVERS_WITH_HINTS, REMOVED_WITH_HINTS } from './directed-runs.js';
 import { CRASHES, FAILING_DISKS, STRAY_HINTS, PARTITIONS, ROT, STAND_INS, STAND_INS_KILLED } from './runs.js';
 
 const DELIVERY = 'packages/replica/src/hint-delivery.ts';
@@ -10,9 +14,9 @@ export const hints: readonly Mutation[] = [
     name: 'hint-deleted-before-ack',
     trap: 'a hint is deleted before its owner has acknowledged it',
     file: DELIVERY,
-    find: 'const errors = await Promise.all(targets.map((target) => this.#handTo(target, view, address, set, bucket)));',
+    find: 'const errors = await Promise.all(targets.map((target) => this.#give(walk, target, hint, durability)));',
     replace:
-      'await this.#env.hints.drop(owner, address, set);\nconst errors = await Promise.all(targets.map((target) => this.#handTo(target, view, address, set, bucket)));',
+      'await this.#drop(hint);\nconst errors = await Promise.all(targets.map((target) => this.#give(walk, target, hint, durability)));',
     run: STAND_INS,
   },
   {
@@ -28,7 +32,7 @@ export const hints: readonly Mutation[] = [
     name: 'hints-never-delivered',
     trap: 'hints do not go home',
     file: DELIVERY,
-    find: 'const delivered = await this.#throughAll(owner, (address, set) => this.#takeHome(owner, address, set));',
+    find: 'const delivered = await this.#throughAll(owner, (walk, hint) => this.#takeHome(walk, hint));',
     replace: 'const delivered = 0 * this.#missed.size;',
     run: PARTITIONS,
   },
@@ -36,8 +40,8 @@ export const hints: readonly Mutation[] = [
     name: 'hint-for-former-owner-only',
     trap: 'a hint for a node that is no owner any more is the only copy, and goes nowhere else',
     file: DELIVERY,
-    find: 'const home = owners.includes(owner) || pending.includes(owner) ? [owner] : owners;',
-    replace: 'const home = [owner];',
+    find: 'const home = owners.includes(hint.owner) || pending.includes(hint.owner) ? [hint.owner] : owners;',
+    replace: 'const home = [hint.owner];',
     run: STRAY_HINTS,
   },
   {
@@ -45,8 +49,37 @@ export const hints: readonly Mutation[] = [
     trap: 'a hint for a node that is no owner any more is thrown away',
     file: DELIVERY,
     find: 'const targets = [...home, ...pending.filter((node) => !home.includes(node))];',
-    replace: 'const targets = home.filter((node) => node === owner);',
+    replace: 'const targets = home.filter((node) => node === hint.owner);',
     run: STRAY_HINTS,
+  },
+  {
+    name: 'aged-hint-leaves-one-copy',
+    trap: 'a hint that is too old is deleted with one owner left that has the write',
+    file: DELIVERY,
+    find: 'const isEnough = copies >= wanted;',
+    replace: 'const isEnough = copies >= 1 && wanted > 0;',
+    run: AGED_HINTS,
+  },
+  {
+    name: 'leaver-gives-hint-to-anybody',
+    trap: 'a node that leaves gives its hint to one that has the write already: two copies are one',
+    file: DELIVERY,
+    find: 'if (!to.isEnough && !(await this.#holdsNothing(heir, hint.address))) continue;',
+    replace: 'void this.#holdsNothing;',
+    also: {
+      file: DELIVERY,
+      find: '...(to.isEnough ? [...owners, ...pending] : [])]',
+      replace: '...owners, ...pending]',
+    },
+    run: LEAVERS_WITH_HINTS,
+  },
+  {
+    name: 'hint-walk-ends-at-failure',
+    trap: 'hints behind one that cannot be delivered are never delivered',
+    file: DELIVERY,
+    find: 'return walk.isFailing(walk.owner) && this.#env.view().members.has(walk.owner) && !this.#isLeaving();',
+    replace: 'return walk.stuck !== undefined;',
+    run: REMOVED_WITH_HINTS,
   },
   {
     name: 'no-hints-kept',

@@ -74,6 +74,14 @@ export const membership: readonly Mutation[] = [
     run: STRAYS,
   },
   {
+    name: 'relinquish-into-memory',
+    trap: 'a former owner drops what lay on its disk for copies in the memory of the owners',
+    file: 'packages/repair/src/relinquish.ts',
+    find: 'ring: view.ringVersion, durable: true, entries: given }',
+    replace: 'ring: view.ringVersion, durable: false, entries: given }',
+    run: { ...STRAYS, load: { ...STRAYS.load, properties: { n: 3, r: 2, w: 2, durability: 'buffered' } } },
+  },
+  {
     name: 'relinquish-never',
     trap: 'handoff sticks: former owners keep what they do not own',
     file: 'packages/repair/src/relinquish.ts',

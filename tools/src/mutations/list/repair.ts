@@ -72,7 +72,7 @@ export const repair: readonly Mutation[] = [
     name: 'exchange-pulls-nothing',
     trap: 'replica synchronisation goes one way only',
     file: EXCHANGE,
-    find: 'await this.#env.local.absorb(entries);',
+    find: 'await this.#env.local.absorb(entries, false);',
     replace: '',
     run: TREES,
   },

@@ -365,3 +365,22 @@ describe('frames: large messages', () => {
     expect(a.stats.framesOut).toBeLessThan(10);
   });
 });
+
+test("a peer's wall clock is what its latest frame said that was not delayed, whatever the century", async () => {
+  const { bench, b, publish } = outsider();
+  expect([...b.peerClocks()]).toEqual([]);
+  const wallMs = Date.UTC(2222, 1, 3);
+  const writer = new ByteWriter();
+  writeHeaderPrefix(writer, 'c', 'node.x', 7);
+  writeHeaderRest(writer, 0, { monotonic: bench.clock.monotonicMs(), wall: wallMs });
+  await publish(writer.copyOut());
+  const heardAtMs = bench.clock.monotonicMs();
+  const clocksOf = (): readonly object[] => [...b.peerClocks()].map(({ address, wallMs: wall }) => ({ address, wallMs: wall }));
+  expect(clocksOf()).toEqual([{ address: 'node.x', wallMs }]);
+  expect([...b.peerClocks()].every((peer) => peer.heardAtMs <= heardAtMs)).toBe(true);
+  const late = new ByteWriter();
+  writeHeaderPrefix(late, 'c', 'node.x', 7);
+  writeHeaderRest(late, 0, { monotonic: bench.clock.monotonicMs() - 3 * SECOND, wall: wallMs - 3 * SECOND });
+  await publish(late.copyOut());
+  expect(clocksOf()).toEqual([{ address: 'node.x', wallMs }]);
+});

@@ -140,9 +140,9 @@ export const workerSettings = {
     flag: '--cycle <time>',
     help: 'for one sweep over all partitions: 30s, 10m, 1h',
   }),
-  reapCycle: setting(duration(1_000, 7 * 24 * 3_600_000), 3_600_000, {
+  reapCycle: setting(duration(1_000, 7 * 24 * 3_600_000), 600_000, {
     flag: '--reap-cycle <time>',
-    help: 'for one pass over all partitions that looks for tombstones nobody needs: 30s, 10m, 1h',
+    help: 'for one pass over all partitions that looks for tombstones and clock entries nobody needs: 30s, 10m, 1h',
   }),
 };
 

@@ -2,7 +2,7 @@
  * The messages of reaping: how tombstones, and entries of clocks, that nobody needs any more are found out and dropped. The first owner of a partition is told to run a
  * pass over a share (`reap`). It asks every other member whether anything of a key is left there but the set in question (`clear`), and, later and once more, has the
  * other owners drop what that set does not need (`drop`). Fenced by the ring like the other messages of synchronisation; docs/decisions/0007-reaping.md and
- * 0011-pruning.md say why this is safe.
+ * 0012-pruning.md say why this is safe.
  */
 import type { BinaryString, BucketName } from '@armature/kernel';
 import type { Address } from '@armature/ring';
@@ -34,7 +34,7 @@ export type HoldReason = (typeof HOLD_REASONS)[number];
 
 export interface ReapReply {
   readonly kind: 'reap';
-  /** Keys looked at. */
+  /** Keys looked at: those that this owner has in its list of what may be reaped. */
   readonly scanned: number;
   /** Keys of which every version is a tombstone, and keys whose clocks have become long. */
   readonly candidates: number;

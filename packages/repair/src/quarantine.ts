@@ -26,9 +26,12 @@ interface Remembered {
 
 export interface QuarantineLimits {
   readonly quarantineMs: number;
-  /** Entries remembered at most; some 300 bytes each, with their addresses. */
-  readonly entries: number;
+  /** Bytes that it may take, about. */
+  readonly sizeBytes: number;
 }
+
+/** Two places in maps, a digest, a ring, two times: what an entry costs beside its address, roughly. */
+const ENTRY_BYTES = 250;
 
 export interface Verdict<E extends DigestedEntry> {
   /** Long enough in quarantine: these may go. */
@@ -42,6 +45,7 @@ export class Quarantine {
   readonly #limits: QuarantineLimits;
   readonly #shares = new Map<ShareName, Map<Address, Remembered>>();
   #size = 0;
+  #sizeBytes = 0;
 
   constructor(limits: QuarantineLimits) {
     this.#limits = limits;
@@ -74,7 +78,7 @@ export class Quarantine {
       const isSame = remembered?.digest === entry.digest && remembered.ring === ring;
       if (isSame && nowMs - remembered.sinceMs >= this.#limits.quarantineMs) due.push(entry);
       else if (isSame) waiting++;
-      else if (remembered === undefined && this.#size >= this.#limits.entries) full++;
+      else if (remembered === undefined && this.#sizeBytes + costOf(entry.address) > this.#limits.sizeBytes) full++;
       else {
         this.#remember(share, entry.address, { digest: entry.digest, ring, sinceMs: nowMs, seenMs: nowMs });
         waiting++;
@@ -88,6 +92,7 @@ export class Quarantine {
     const known = this.#shares.get(share);
     if (known?.delete(address) !== true) return;
     this.#size--;
+    this.#sizeBytes -= costOf(address);
     if (known.size === 0) this.#shares.delete(share);
   }
 
@@ -101,6 +106,7 @@ export class Quarantine {
     for (const [share, known] of this.#shares) {
       if (isOurs(share)) continue;
       this.#size -= known.size;
+      for (const address of known.keys()) this.#sizeBytes -= costOf(address);
       this.#shares.delete(share);
     }
   }
@@ -108,7 +114,14 @@ export class Quarantine {
   #remember(share: ShareName, address: Address, remembered: Remembered): void {
     const known = this.#shares.get(share) ?? new Map<Address, Remembered>();
     this.#shares.set(share, known);
-    if (!known.has(address)) this.#size++;
+    if (!known.has(address)) {
+      this.#size++;
+      this.#sizeBytes += costOf(address);
+    }
     known.set(address, remembered);
   }
+}
+
+function costOf(address: Address): number {
+  return ENTRY_BYTES + address.length;
 }

@@ -65,6 +65,7 @@ const entry = (address: Address, set: Uint8Array): { address: Address; digest: B
 });
 
 describe('the quarantine', () => {
+  const bytesOf = (entries: number): number => entries * (250 + KEYS[0]!.length) + 20;
   const digest = (state: number): BinaryString => toBinaryString(new Uint8Array(16).fill(state));
 
   test('what is due was cleared so long before, in the same state and under the same ring, and was nothing else in between', () => {
@@ -77,7 +78,7 @@ describe('the quarantine', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const quarantine = new Quarantine({ quarantineMs: 10, entries: 2 });
+        const quarantine = new Quarantine({ quarantineMs: 10, sizeBytes: bytesOf(2) });
         const since = new Map<number, { state: number; ring: number; sinceMs: number }>();
         let nowMs = 0;
         for (const { kind, key, state, ring, waitMs } of steps) {
@@ -109,7 +110,7 @@ describe('the quarantine', () => {
   });
 
   test('what is not seen in a whole pass is forgotten, and so are shares that are others', () => {
-    const quarantine = new Quarantine({ quarantineMs: 10, entries: 10 });
+    const quarantine = new Quarantine({ quarantineMs: 10, sizeBytes: bytesOf(10) });
     const [one, two] = KEYS.slice(0, 2).map((address) => ({ address, digest: digest(1) }));
     quarantine.judge('0/3', RING, [one!, two!], 0);
     quarantine.judge('1/3', RING, [one!], 0);
@@ -220,7 +221,7 @@ describe('the first owner', () => {
         clear: async (request) => yes({ kind: 'clear', ring: RING, ...request }) as never,
         drop: async (request) => yes({ kind: 'drop', ring: RING, ...request }) as never,
       },
-      scan: async () => ({ entries: [...held].map(([address, set]) => ({ address, set })), next: undefined }),
+      reapable: async () => ({ entries: [...held].map(([address, set]) => ({ address, set })), next: undefined }),
       ask: async (member, request) => {
         asked.push(`${request.kind} ${member}`);
         return made.answer(member, request) as never;

@@ -1,7 +1,7 @@
 /**
  * Reaping: dropping tombstones, and entries of clocks, when nothing can bring back what they supersede.
  *
- * The first owner of a partition runs it. It looks through its own records of a share for keys of which every version is a tombstone, and for keys with long clocks
+ * The first owner of a partition runs it. It looks through a list of its own records of a share of which every version is a tombstone, or which have long clocks
  * (versioning/prune.ts), and asks every other member of the cluster about them, and itself:
  *
  *   candidate --all clear--> in quarantine --all clear again, after the time--> dropped by the other owners, then here
@@ -9,7 +9,7 @@
  * One member that is down, says anything but `clear`, or does not answer, and the set stays as it is. No clock decides: without an answer from everybody nothing
  * is ever dropped, however long it takes. Owners touch only what is still in that very state, so a write in between is kept, and a crash in between leaves the whole
  * set on some owners, from which synchronisation copies it back for a later pass. docs/decisions/0007-reaping.md argues that this is safe for tombstones, and
- * 0011-pruning.md for clocks.
+ * 0012-pruning.md for clocks.
  */
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -37,8 +37,8 @@ export interface ReaperEnv {
   readonly view: () => View;
   /** This node's own part: it is an owner like the others. */
   readonly clearing: Pick<Clearing, 'clear' | 'drop'>;
-  /** What is held here, damaged records left out. */
-  readonly scan: (query: ScanQuery) => Promise<ScannedPage>;
+  /** Of what is held here: what may be reaped, from a list of it. */
+  readonly reapable: (query: ScanQuery) => Promise<ScannedPage>;
   readonly ask: <Q extends ClearRequest | DropRequest>(member: NodeId, request: Q, timeoutMs: number) => Promise<ReplyTo<Q>>;
   readonly isSuspect: (node: NodeId) => boolean;
   readonly slice: (kind: 'reap') => Promise<void>;
@@ -47,8 +47,8 @@ export interface ReaperEnv {
 
 /** The quarantine is several times what a message can be late: requests end, and repairs are not sent, after a minute. */
 export const DEFAULT_REAP_QUARANTINE_MS = 10 * 60_000;
-/** 30 MB for a node that is first owner of so many tombstones at once; more wait until these are gone. */
-const MAX_QUARANTINED = 100_000;
+/** Of keys of 50 bytes: 220,000 in every quarantine, so 370 deletes a second for a node. More wait until these are gone. */
+const MAX_QUARANTINE_BYTES = 64 * 1024 ** 2;
 
 const PAGE_ENTRIES = 500;
 const PAGE_BYTES = 1024 * 1024;
@@ -90,7 +90,7 @@ export class Reaper {
   constructor(env: ReaperEnv, { pruneAbove = DEFAULT_PRUNE_ABOVE, ...limits }: Partial<ReaperLimits> = {}) {
     this.#env = env;
     this.#pruneAbove = pruneAbove;
-    this.#quarantine = new Quarantine({ quarantineMs: DEFAULT_REAP_QUARANTINE_MS, entries: MAX_QUARANTINED, ...limits });
+    this.#quarantine = new Quarantine({ quarantineMs: DEFAULT_REAP_QUARANTINE_MS, sizeBytes: MAX_QUARANTINE_BYTES, ...limits });
   }
 
   /** Keys in quarantine. */
@@ -122,7 +122,7 @@ export class Reaper {
 
   /** Where the next run goes on; undefined at the end, or when it is blocked. */
   async #scan(share: Share, tally: Tally): Promise<BinaryString | undefined> {
-    const { clock, scan, slice } = this.#env;
+    const { clock, reapable, slice } = this.#env;
     const { request, view, name } = share;
     const range = rangeOf(view, request.partition);
     const startedMs = clock.monotonicMs();
@@ -130,7 +130,7 @@ export class Reaper {
     for (let cursor: BinaryString | undefined = request.start ?? range.start; cursor !== undefined;) {
       if (clock.monotonicMs() - startedMs >= RUN_MS) return cursor;
       await slice('reap');
-      const page = await scan({ start: cursor, end: range.end, limit: PAGE_ENTRIES, limitBytes: PAGE_BYTES });
+      const page = await reapable({ start: cursor, end: range.end, limit: PAGE_ENTRIES, limitBytes: PAGE_BYTES });
       const entries = entriesOf(share, page);
       const candidates = candidatesOf(entries, this.#pruneAbove);
       tally.scanned += entries.length;

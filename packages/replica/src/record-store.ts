@@ -4,7 +4,7 @@
  * A damaged record counts as nothing held: its replicas elsewhere have it whole, and merging theirs heals it. But whoever is to mint over it
  * must know, because the damaged record held the count of this node's own writes to the key.
  */
-import { toArmatureError } from '@armature/kernel';
+import { toArmatureError, type BinaryString } from '@armature/kernel';
 import type { Durability } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { RangePage, RangeQuery, StorageOperation } from '@armature/storage';
@@ -21,8 +21,21 @@ import { openRecord } from './record.js';
 export interface RecordStore {
   /** A plain value where nothing has to be waited for. Throws or rejects with `storage-corrupt` for bytes that failed the engine's own check. */
   read(address: Address): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-  write(operations: readonly StorageOperation[], durability: Durability): Promise<void>;
+  write(operations: readonly RecordOperation[], durability: Durability): Promise<void>;
   range(query: RangeQuery): Promise<RangePage>;
+  /** Absent where nothing is ever reaped, as of hints. */
+  readonly reapable?: ReapableList | undefined;
+}
+
+/** Of a record. `reapable`: enters it in the list in the same batch (true), or takes it off (false); undefined leaves the list as it is. */
+export type RecordOperation = StorageOperation & { readonly reapable?: boolean | undefined };
+
+/** The list of the records that may be reaped; `reapable-records.ts` says how it stays true. */
+export interface ReapableList {
+  /** A page of the list: addresses in an arc of the ring. */
+  page(query: RangeQuery): Promise<{ readonly addresses: readonly Address[]; readonly next: BinaryString | undefined }>;
+  /** Enters an address in the list, or takes it off. */
+  set(address: Address, isListed: boolean): Promise<void>;
 }
 
 /** What the store has under an address: an encoded version set, or nothing, maybe because of damage. */

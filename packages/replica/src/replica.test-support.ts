@@ -1,5 +1,14 @@
 /** A replica over a real store on a memory disk, wired as a node wires it, in virtual time. */
-import { ArmatureError, seededRandom, toHex, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
+import {
+  ArmatureError,
+  seededRandom,
+  toHex,
+  utf8Decode,
+  utf8Encode,
+  type BinaryString,
+  type NodeId,
+  type Random,
+} from '@armature/kernel';
 import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type BucketProperties } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
 import { memoryTelemetry, recordingLog, sleep, type ManualClock } from '@armature/runtime';
@@ -12,6 +21,7 @@ import {
   spaceKey,
   type Engine,
   type Fault,
+  type StorageOperation,
 } from '@armature/storage';
 import {
   EMPTY_CONTEXT,
@@ -44,13 +54,32 @@ export const epochStoreOn = (store: Store): EpochStore => ({
   save: (document) => store.write([{ kind: 'put', key: EPOCH_KEY, value: document }], 'fsync'),
 });
 
+function listing(address: string, isListed: boolean): StorageOperation {
+  const key = spaceKey('reapable', address);
+  return isListed ? { kind: 'put', key, value: new Uint8Array(0) } : { kind: 'delete', key };
+}
+
 export const recordStoreOn = (store: Store): RecordStore => ({
   read: (address) => store.read(spaceKey('data', address)),
   write: (operations, durability) =>
     store.write(
-      operations.map((operation) => ({ ...operation, key: spaceKey('data', operation.key) })),
+      operations.flatMap(({ reapable, ...operation }): StorageOperation[] => {
+        const record = { ...operation, key: spaceKey('data', operation.key) };
+        return reapable === undefined ? [record] : [record, listing(operation.key, reapable)];
+      }),
       durability,
     ),
+  reapable: {
+    async page(query) {
+      const page = await store.range({ ...query, ...spaceBounds('reapable', query.start, query.end) });
+      const keyOf = (stored: BinaryString): BinaryString => parseSpaceKey(stored)!.key;
+      return {
+        addresses: page.entries.map(({ key }) => keyOf(key) as string as Address),
+        next: page.next === undefined ? undefined : keyOf(page.next),
+      };
+    },
+    set: (address, isListed) => store.write([listing(address, isListed)], 'os'),
+  },
   async range(query) {
     const page = await store.range({ ...query, ...spaceBounds('data', query.start, query.end) });
     return {

@@ -38,7 +38,9 @@ import type { Epoch } from './actor-epoch.js';
 import { KeyLocks } from './key-locks.js';
 import { LargeRecords } from './large-records.js';
 import { checkStillValid, refused, tooLate, type MintRequest, type MintResult, type StillValid } from './mint-request.js';
+import { malformedSet } from './malformed-set.js';
 import { DAMAGED, decodeHeld, isAccepted, isDropped, readHeld, type Held, type RecordStore } from './record-store.js';
+import { ReapableRecords } from './reapable-records.js';
 import { openRecord, sealRecord } from './record.js';
 
 /** Keeps track of what is held, as it changes. Called in the turn of the change; must not throw. */
@@ -69,6 +71,8 @@ export interface ReplicaEnv {
   readonly messageBytes?: number;
   /** Default: the clock is always right. */
   readonly clocks?: ClockCheck;
+  /** Clocks with more entries may be pruned; see `isReapable`. */
+  readonly pruneAbove?: number | undefined;
 }
 
 export interface HeldPage {
@@ -80,6 +84,8 @@ export interface HeldPage {
 const MAX_MINT_ATTEMPTS = 3;
 
 export class Replica {
+  /** What reaping has to look at. */
+  readonly reapable: ReapableRecords;
   readonly #env: ReplicaEnv;
   readonly #locks = new KeyLocks();
   readonly #large = new LargeRecords();
@@ -91,7 +97,8 @@ export class Replica {
 
   constructor(env: ReplicaEnv) {
     this.#env = env;
-    const { telemetry } = env;
+    const { store, pruneAbove, telemetry } = env;
+    this.reapable = new ReapableRecords({ store, pruneAbove, change: (address, work) => this.#change(address, work) });
     this.#merges = telemetry.counter('armature_replica_merges_total', 'Version sets merged.', { changed: 'yes' });
     this.#unchangedMerges = telemetry.counter('armature_replica_merges_total', 'Version sets merged.', { changed: 'no' });
     this.#mints = telemetry.counter('armature_replica_mints_total', 'Versions minted.');
@@ -172,7 +179,8 @@ export class Replica {
       // A whole record that holds no version set (of a newer format, say) hides how many of our own events it counts, as a damaged one does.
       if (local === undefined) this.#retireForDamage(address);
       else this.#env.epoch.dropping(local.clock);
-      const committed = this.#env.store.write([{ kind: 'delete', key: address }], 'os');
+      const reapable = this.reapable.listing(local, emptyVersionSet);
+      const committed = this.#env.store.write([{ kind: 'delete', key: address, reapable }], 'os');
       if (isDropped(this.#env.store, address)) this.#tellDropped(address, held, committed);
       return committed;
     });
@@ -190,7 +198,7 @@ export class Replica {
       this.#env.epoch.dropping(dropped);
       const encoded = encodeVersionSet(after);
       const record = sealRecord(encoded);
-      const committed = this.#write(address, record, 'os');
+      const committed = this.#write(address, record, 'os', this.reapable.listing(local, after));
       if (isAccepted(this.#env.store, address, record)) this.#tell(address, { set: held, damaged: false }, encoded, committed);
       return committed;
     });
@@ -247,16 +255,16 @@ export class Replica {
     const joined = joinEncoded(held.set, incoming, bucket.resolver);
     if (!joined.ok && joined.error.side === 'local') return this.#mergeInto(DAMAGED, address, incoming, bucket, durability);
     if (!joined.ok) throw malformedSet(joined.error.error);
-    const { bytes, changed, incoming: set, localClock } = joined.value;
+    const { bytes, changed, incoming: set, local, joined: after } = joined.value;
     if (bucket.resolver === 'last-write-wins') this.#clock = receiveTimestamps(this.#clock, set, this.#env.clock.nowMs());
     if (held.damaged) this.#retireForDamage(address);
-    this.#checkMemory(set, localClock);
+    this.#checkMemory(set, local.clock);
     (changed ? this.#merges : this.#unchangedMerges).add();
     const repeated = changed ? undefined : this.#large.commitOf(held.set, durability);
     if (repeated !== undefined) return { committed: repeated };
     // Another unchanged set is written again all the same: what is held may still be on its way to the disk, and the sender is promised a durability.
     const record = sealRecord(bytes);
-    const committed = this.#write(address, record, durability);
+    const committed = this.#write(address, record, durability, this.reapable.listing(held.damaged ? undefined : local, after));
     this.#large.note(record, durability, committed);
     if ((changed || held.damaged) && isAccepted(this.#env.store, address, record)) this.#tell(address, held, bytes, committed);
     return { committed };
@@ -293,7 +301,8 @@ export class Replica {
     // A repetition adds nothing, and must not be told that there is no room for what is there already.
     if (minted.set !== local) this.#checkRoom(local, held, set, encoded, bucket);
     const record = sealRecord(encoded);
-    const committed = this.#write(request.address, record, bucket.durability);
+    const reapable = this.reapable.listing(held.damaged ? undefined : local, set);
+    const committed = this.#write(request.address, record, bucket.durability, reapable);
     this.#large.note(record, bucket.durability, committed);
     // A dot that the store has not taken in must not leave this node: the next put of the key would make the same one.
     if (!isAccepted(this.#env.store, request.address, record)) return refused(committed);
@@ -325,8 +334,8 @@ export class Replica {
     return undefined;
   }
 
-  #write(address: Address, record: Uint8Array, durability: Durability): Promise<void> {
-    return this.#env.store.write([{ kind: 'put', key: address, value: record }], durability);
+  #write(address: Address, record: Uint8Array, durability: Durability, reapable: boolean | undefined): Promise<void> {
+    return this.#env.store.write([{ kind: 'put', key: address, value: record, reapable }], durability);
   }
 
   /** Of a change that the store has taken in. */
@@ -360,7 +369,7 @@ export class Replica {
     }
     if (held.set === undefined) return undefined;
     this.#noteDamage(address);
-    this.#write(address, sealRecord(held.set), 'os').catch(() => undefined); // a failed commit is told and dealt with by the store
+    this.#write(address, sealRecord(held.set), 'os', true).catch(() => undefined); // a failed commit is told and dealt with by the store
     return held.set;
   }
 
@@ -386,11 +395,4 @@ export class Replica {
       remedy: 'The other replicas still serve the key and a repair restores it. Check the disk if this repeats.',
     });
   }
-}
-
-function malformedSet(cause: Error): ArmatureError {
-  return new ArmatureError('invalid-argument', `not a version set: ${cause.message}`, {
-    cause,
-    remedy: 'Report this: a peer sent what it must not.',
-  });
 }

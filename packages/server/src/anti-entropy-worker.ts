@@ -36,13 +36,13 @@ export interface AntiEntropyOptions {
   readonly gossipIntervalMs: number;
   /** For one sweep. */
   readonly cycleMs: number;
-  /** For one pass over all partitions for tombstones that can go; an hour by default. */
+  /** For one pass over all partitions for tombstones and clocks; ten minutes by default. */
   readonly reapCycleMs?: number;
 }
 
 /** Gentle: a node is in one exchange of ours at a time. */
 const LIMITS: SweepLimits = { atOnce: 2, perNode: 1, attempts: 5, retryMs: 2_000 };
-const DEFAULT_REAP_CYCLE_MS = 3_600_000;
+const DEFAULT_REAP_CYCLE_MS = 600_000;
 /** A node ends a run of its own accord after about half of that. */
 const EXCHANGE_TIMEOUT_MS = 40_000;
 /** While there is no cluster, or no partition with two replicas. */

@@ -140,6 +140,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
       doubted: (address) => synchronisation.observer.doubted(address),
     },
     clocks: participant.clocks,
+    pruneAbove: options.pruneAbove,
   });
   const synchronisation: Synchronisation = new Synchronisation({
     node,

@@ -1,9 +1,10 @@
 /**
- * How a node's one store is shared: records under their addresses in the data space; hints under the owner they are for and their addresses in the
+ * How a node's one store is shared: records under their addresses in the data space, and the addresses of those that may be reaped in a space of their own; hints under the owner they are for and their addresses in the
  * hints space; the membership history and the actor's epoch, always on
  * stable storage before they count, in the meta space.
  */
 import {
+  EMPTY_BYTES,
   fromHex,
   toArmatureError,
   toBinaryString,
@@ -15,6 +16,7 @@ import {
 import type { HistoryStore } from '@armature/membership';
 import { parseChangeRecord, type ChangeRecord } from '@armature/protocol';
 import type { EpochStore, HintSpace, RecordStore } from '@armature/replica';
+import type { Address } from '@armature/ring';
 import type { Logger } from '@armature/runtime';
 import {
   parseSpaceKey,
@@ -24,6 +26,7 @@ import {
   type RangePage,
   type RangeQuery,
   type Space,
+  type StorageOperation,
   type Store,
 } from '@armature/storage';
 import type { Tenure, TenureStore } from './store-identity.js';
@@ -34,7 +37,22 @@ const HISTORY_PREFIX = 'history/';
 const HISTORY_PAGE = 1_000;
 
 export function recordStoreOn(store: Store): RecordStore {
-  return recordsUnder(store, 'data', '');
+  const listed = recordsUnder(store, 'reapable', '');
+  return {
+    ...recordsUnder(store, 'data', ''),
+    reapable: {
+      async page(query) {
+        const { entries, next } = await listed.range(query);
+        return { addresses: entries.map(({ key }) => key as string as Address), next };
+      },
+      set: (address, isListed) => store.write([listing(address, isListed)], 'os'),
+    },
+  };
+}
+
+function listing(key: BinaryString, isListed: boolean): StorageOperation {
+  const stored = spaceKey('reapable', key);
+  return isListed ? { kind: 'put', key: stored, value: EMPTY_BYTES } : { kind: 'delete', key: stored };
 }
 
 /** Records whose keys in the space begin with `prefix`, which the record store does not see. */
@@ -45,11 +63,15 @@ function recordsUnder(store: Store, space: Space, prefix: string): RecordStore {
   const bounds = spacePrefixBounds(space, prefix);
   return {
     read: (key) => store.read(stored(key)),
-    write: (operations, durability) =>
-      store.write(
-        operations.map((operation) => ({ ...operation, key: stored(operation.key) })),
-        durability,
-      ),
+    write(operations, durability) {
+      const batch: StorageOperation[] = [];
+      for (const operation of operations) {
+        const key = stored(operation.key);
+        batch.push(operation.kind === 'put' ? { kind: 'put', key, value: operation.value } : { kind: 'delete', key });
+        if (operation.reapable !== undefined) batch.push(listing(operation.key, operation.reapable));
+      }
+      return store.write(batch, durability);
+    },
     async range(query) {
       const end = query.end === undefined ? bounds.end : stored(query.end);
       const page = await pageAfterDamage(store, { ...query, start: stored(query.start), end });

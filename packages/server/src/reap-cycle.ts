@@ -1,6 +1,6 @@
 /**
- * When a worker has tombstones looked for: one pass over all shares in each reap cycle, share by share, evenly spread over it, and only after a sweep: replicas
- * that differ hold back what they differ in. While a member is suspect nothing could be reaped, so nothing is asked.
+ * When a worker has tombstones and long clocks looked for: one pass over all shares in each reap cycle, share by share, evenly spread over it. The first pass follows the first
+ * sweep: replicas that differ hold back what they differ in. While a member is suspect nothing could be reaped, so nothing is asked.
  */
 import { toArmatureError } from '@armature/kernel';
 import type { Participant } from '@armature/coordination';
@@ -57,13 +57,12 @@ export class ReapCycle {
 
   async #run(): Promise<void> {
     const { clock, log, sweeps, cycleMs } = this.#env;
-    for (let sweptBefore = 0; !this.#stopped;) {
-      const shares = sweeps() > sweptBefore ? sharesToReap(this.#env.participant.membership.view) : [];
+    while (!this.#stopped) {
+      const shares = sweeps() > 0 ? sharesToReap(this.#env.participant.membership.view) : [];
       if (shares.length === 0) {
         await this.#rest(LOOK_AGAIN_MS);
         continue;
       }
-      sweptBefore = sweeps();
       const startedMs = clock.monotonicMs();
       const tally = await runReapPass(
         {

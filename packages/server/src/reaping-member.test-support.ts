@@ -3,7 +3,7 @@ import { ArmatureError, hlcFromMs, utf8Encode, type NodeId, type Random } from '
 import { foldHistory, History, type View } from '@armature/membership';
 import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type Change, type ClearRequest, type DropRequest } from '@armature/protocol';
 import { Clearing, Reaper } from '@armature/repair';
-import { ActorEpoch, HintStore, Replica, type RecordStore } from '@armature/replica';
+import { ActorEpoch, HintStore, Replica, type RecordOperation, type RecordStore } from '@armature/replica';
 import { addressOf, type Address } from '@armature/ring';
 import { type ManualClock, noTelemetry, silentLog } from '@armature/runtime';
 import { MemoryDisk, type StorageOperation } from '@armature/storage';
@@ -55,11 +55,12 @@ function storeOn(disk: MemoryDisk, prefix: string): RecordStore {
   const under = (address: string): never => `${prefix}${address}` as never;
   return {
     read: (address) => disk.get(under(address)),
-    write: (operations: readonly StorageOperation[], durability) => {
-      disk.apply(
-        operations.map((operation) => ({ ...operation, key: under(operation.key) })),
-        durability === 'fsync',
-      );
+    write: (operations: readonly RecordOperation[], durability) => {
+      const batch = operations.flatMap(({ reapable, ...operation }): StorageOperation[] => {
+        const record = { ...operation, key: under(operation.key) };
+        return reapable === undefined ? [record] : [record, listing(operation.key as string as Address, reapable)];
+      });
+      disk.apply(batch, durability === 'fsync');
       return Promise.resolve();
     },
     range(query) {
@@ -68,6 +69,28 @@ function storeOn(disk: MemoryDisk, prefix: string): RecordStore {
       const bare = (stored: string): never => stored.slice(prefix.length) as never;
       const entries = page.entries.map(({ key: stored, value }) => ({ key: bare(stored), value }));
       return Promise.resolve({ entries, next: page.next === undefined ? undefined : bare(page.next) });
+    },
+  };
+}
+
+function listing(address: Address, isListed: boolean): StorageOperation {
+  const key = `r/${address}` as never;
+  return isListed ? { kind: 'put', key, value: new Uint8Array(0) } : { kind: 'delete', key };
+}
+
+/** With the list of what may be reaped beside the records. */
+function listedStoreOn(disk: MemoryDisk): RecordStore {
+  const list = storeOn(disk, 'r/');
+  return {
+    ...storeOn(disk, 'd/'),
+    reapable: {
+      async page(query) {
+        const { entries, next } = await list.range(query);
+        return { addresses: entries.map(({ key }) => key as string as Address), next };
+      },
+      async set(address, isListed) {
+        disk.apply([listing(address, isListed)], false);
+      },
     },
   };
 }
@@ -112,7 +135,7 @@ export class Member {
         save: async (value) => disk.apply([{ kind: 'put', key: 'epoch' as never, value }], true),
       },
     });
-    this.replica = new Replica({ ...parts, store: storeOn(disk, 'd/'), epoch: this.epoch });
+    this.replica = new Replica({ ...parts, store: listedStoreOn(disk), epoch: this.epoch, pruneAbove: PRUNE_ABOVE });
     const space = (owner: NodeId): RecordStore => storeOn(disk, `h/${owner}/`);
     const owners = async (): Promise<NodeId[]> =>
       NODES.filter((owner) => KEYS.some((each) => space(owner).read(each) !== undefined));
@@ -133,7 +156,7 @@ export class Member {
         clear: (request: Pick<ClearRequest, 'entries'>) => alive(() => this.clearing.clear(request)),
         drop: (request: Pick<DropRequest, 'entries'>) => alive(() => this.clearing.drop(request)),
       },
-      scan: (query: Parameters<Replica['page']>[0]) => this.replica.page(query),
+      reapable: (query: Parameters<Replica['page']>[0]) => this.replica.reapable.page(query),
       ask: (member: NodeId, request: ClearRequest | DropRequest) => world.carry(member, request) as Promise<never>,
     };
     this.reaper = new Reaper(reaper, { quarantineMs: QUARANTINE_MS, pruneAbove: PRUNE_ABOVE });

@@ -15,14 +15,8 @@ import {
   type ReapRequest,
   type ReplyTo,
 } from '@armature/protocol';
-import {
-  Clearing,
-  DEFAULT_REAP_QUARANTINE_MS,
-  Reaper,
-  type ReapedReplica,
-  type ScanQuery,
-  type SynchronisedReplica,
-} from '@armature/repair';
+import { Clearing, DEFAULT_REAP_QUARANTINE_MS, Reaper, type ReapedReplica, type ScanQuery } from '@armature/repair';
+import type { Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import { fenceByRing, type Fence } from './ring-fence.js';
@@ -31,7 +25,7 @@ export interface ReapingEnv {
   readonly node: NodeId;
   readonly participant: Participant;
   readonly fence: Fence;
-  readonly replica: ReapedReplica & Pick<SynchronisedReplica, 'page'>;
+  readonly replica: ReapedReplica & Pick<Replica, 'reapable'>;
   readonly hints: { kept(addresses: readonly Address[]): Promise<ReadonlySet<Address>> };
   /** Whether this node is making the key's partition equal with a peer's just now. */
   readonly isExchanging: (address: Address) => boolean;
@@ -79,7 +73,7 @@ export class Reaping {
       node,
       view,
       clearing: this.#clearing,
-      scan: (query: ScanQuery) => replica.page(query),
+      reapable: (query: ScanQuery) => replica.reapable.page(query),
       ask: <Q extends Exclude<ReapingRequest, ReapRequest>>(member: NodeId, request: Q, timeoutMs: number) =>
         this.#ask(member, request, timeoutMs),
       isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),

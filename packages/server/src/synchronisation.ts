@@ -20,7 +20,7 @@ import {
   type SynchronisationRequest,
   type SynchronisedShare,
 } from '@armature/protocol';
-import type { TakeSlice, WriteObserver } from '@armature/replica';
+import type { Replica, TakeSlice, WriteObserver } from '@armature/replica';
 import { LocalShare, measureHoldings, runExchange, SourceGate, TreeKeeper, type SynchronisedReplica } from '@armature/repair';
 import type { Address } from '@armature/ring';
 import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logger, type Telemetry } from '@armature/runtime';
@@ -31,7 +31,7 @@ export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' |
   readonly node: NodeId;
   readonly participant: Participant;
   readonly fence: Fence;
-  readonly replica: SynchronisedReplica & ReapingEnv['replica'];
+  readonly replica: SynchronisedReplica & ReapingEnv['replica'] & Pick<Replica, 'reapable'>;
   /** Resolves when background work may take its next piece. */
   readonly slice: TakeSlice;
   /** See `TreeKeeperEnv`. */
@@ -69,7 +69,11 @@ export class Synchronisation {
     this.trees = new TreeKeeper({
       node,
       view,
-      scan: (query) => replica.page(query),
+      scan: async (query) => {
+        const page = await replica.page(query);
+        await replica.reapable.enlist(page);
+        return page;
+      },
       slice,
       verifyCycleMs,
       clock,

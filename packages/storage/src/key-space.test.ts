@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseSpaceKey, spaceBounds, spaceKey, spacePrefixBounds, type Space } from './index.js';
 
-const SPACES: readonly Space[] = ['data', 'hints', 'meta'];
+const SPACES: readonly Space[] = ['data', 'reapable', 'hints', 'meta'];
 const binary = fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes).toString('latin1') as BinaryString);
 const space = fc.constantFrom(...SPACES);
 const within = (stored: string, bounds: { start: string; end: string }): boolean => stored >= bounds.start && stored < bounds.end;

@@ -1,14 +1,14 @@
 /**
- * One engine holds three kinds of things: the replica's records, hints for other nodes, and the node's own bookkeeping.
+ * One engine holds four kinds of things: the replica's records, the list of those that may be reaped, hints for other nodes, and the node's own bookkeeping.
  * A leading byte keeps them apart, so that each is one contiguous range, can be scanned or dropped by itself, and one
- * atomic batch (one fsync) may touch all three.
+ * atomic batch (one fsync) may touch all four.
  */
 import type { BinaryString } from '@armature/kernel';
 
-export type Space = 'data' | 'hints' | 'meta';
+export type Space = 'data' | 'reapable' | 'hints' | 'meta';
 
 /** Never renumbered: they are on disk. Letters, so that a dump can be read. */
-const PREFIXES: Readonly<Record<Space, string>> = { data: 'd', hints: 'h', meta: 'm' };
+const PREFIXES: Readonly<Record<Space, string>> = { data: 'd', reapable: 'r', hints: 'h', meta: 'm' };
 
 export interface KeyBounds {
   /** Inclusive. */
@@ -28,6 +28,8 @@ export function parseSpaceKey(stored: BinaryString): { readonly space: Space; re
   switch (stored[0]) {
     case PREFIXES.data:
       return { space: 'data', key };
+    case PREFIXES.reapable:
+      return { space: 'reapable', key };
     case PREFIXES.hints:
       return { space: 'hints', key };
     case PREFIXES.meta:

@@ -99,7 +99,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const isConverged = differences.length === 0;
   const convergedAfterMs = isConverged ? world.nowMs - endedMs : undefined;
 
-  const { dots, witness, copies, handovers, stamps, suspicion } = disks;
+  const { dots, witness, copies, handovers, lists, stamps, suspicion } = disks;
   const custody = new Custody({ mishaps: disks.mishaps, ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const isWhole = !isCore && schedule.every(leavesWhole);
@@ -110,6 +110,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...dots.violations,
     ...copies.violations,
     ...handovers.violations,
+    ...lists.violations,
     ...suspicion.violations,
     ...stamps.violations,
     ...blocked,

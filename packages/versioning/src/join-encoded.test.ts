@@ -72,10 +72,10 @@ describe('joining bytes', () => {
   });
 
   it('the answer carries what a replica checks before it writes: the incoming set and the stored clock', () => {
-    const { incoming, localClock } = joined(encodeVersionSet(older), encodeVersionSet(newer));
-    expect([incoming.clock, localClock]).toEqual([newer.clock, older.clock]);
-    expect(isAmnesiac({ clock: localClock }, b, incoming.clock)).toBe(true);
-    expect(joined(undefined, encodeVersionSet(newer)).localClock).toBe(EMPTY_VECTOR);
+    const { incoming, local } = joined(encodeVersionSet(older), encodeVersionSet(newer));
+    expect([incoming.clock, local.clock]).toEqual([newer.clock, older.clock]);
+    expect(isAmnesiac(local, b, incoming.clock)).toBe(true);
+    expect(joined(undefined, encodeVersionSet(newer)).local.clock).toBe(EMPTY_VECTOR);
   });
 
   it('malformed bytes: the error says which side, and incoming ones are checked to their end even where a shortcut would do', () => {

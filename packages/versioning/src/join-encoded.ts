@@ -10,8 +10,7 @@
 import { bytesEqual, err, ok, type DecodeError, type Result } from '@armature/kernel';
 import { decodeVersionSet, encodeVersionSet } from './codec.js';
 import { resolve, type Resolver } from './resolvers.js';
-import { join, type VersionSet } from './version-set.js';
-import { EMPTY_VECTOR, type VersionVector } from './version-vector.js';
+import { emptyVersionSet, join, type VersionSet } from './version-set.js';
 
 export interface JoinedBytes {
   /** The joined set. May be `local` or `incoming` itself, with that input's lifetime. */
@@ -20,8 +19,10 @@ export interface JoinedBytes {
   readonly changed: boolean;
   /** The incoming set, for checks to make before writing (timestamps, amnesia). Its values are views into `incoming`. */
   readonly incoming: VersionSet;
-  /** The clock of what is stored. */
-  readonly localClock: VersionVector;
+  /** What is stored, the empty set for nothing. */
+  readonly local: VersionSet;
+  /** The joined set, decoded. */
+  readonly joined: VersionSet;
 }
 
 /** Which of the inputs is malformed: bytes off the wire are refused, stored bytes are corrupt. */
@@ -44,16 +45,16 @@ export function joinEncoded(
   if (local === undefined) {
     const resolved = resolve(resolver, theirs);
     const bytes = resolved === theirs ? incoming : encodeVersionSet(resolved);
-    return ok({ bytes, changed: theirs.clock.length > 0, incoming: theirs, localClock: EMPTY_VECTOR });
+    return ok({ bytes, changed: theirs.clock.length > 0, incoming: theirs, local: emptyVersionSet, joined: resolved });
   }
 
   const stored = bytesEqual(local, incoming) ? decoded : decodeVersionSet(local);
   if (!stored.ok) return err({ side: 'local', error: stored.error });
   const ours = stored.value;
-  const answer = (bytes: Uint8Array, changed: boolean): Result<JoinedBytes, JoinError> =>
-    ok({ bytes, changed, incoming: theirs, localClock: ours.clock });
   // Equal sets, too, may have to be pruned: the bucket kept siblings until lately.
   const joined = resolve(resolver, join(ours, theirs));
+  const answer = (bytes: Uint8Array, changed: boolean): Result<JoinedBytes, JoinError> =>
+    ok({ bytes, changed, incoming: theirs, local: ours, joined });
   if (joined === ours) return answer(local, false);
   if (joined === theirs) return answer(incoming, true);
   const bytes = encodeVersionSet(joined);

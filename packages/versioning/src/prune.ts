@@ -7,7 +7,7 @@
  * back, or make versions concurrent that are not, when a replica with an old state turns up.
  *
  * When nobody can bring such a version any more, the entry says nothing that matters. That is the very condition under which a tombstone is reaped: every member
- * of the cluster has been found, twice, to hold nothing of the key but exactly this set (docs/decisions/0011-pruning.md). This file says what is dropped
+ * of the cluster has been found, twice, to hold nothing of the key but exactly this set (docs/decisions/0012-pruning.md). This file says what is dropped
  * then, and which sets it is worth asking for.
  *
  * An owner that was not told of the pruning still holds the whole set. The join of both is the whole set again, which is harmless.

@@ -10,6 +10,7 @@ import { Handovers } from './handovers.js';
 import { DiskWitness } from './disk-witness.js';
 import { Members } from './members.js';
 import { DotRegister, heldUnder, type Held } from './replica-contents.js';
+import { ReapableLists } from './reapable-lists.js';
 import { Stamps } from './stamps.js';
 import { Suspicion } from './suspicion.js';
 
@@ -18,6 +19,7 @@ export class DiskObservers {
   readonly witness = new DiskWitness();
   readonly copies: Copies;
   readonly stamps: Stamps;
+  readonly lists = new ReapableLists();
   readonly suspicion: Suspicion;
   readonly handovers = new Handovers();
   /** Records that nodes have dropped so far. */
@@ -67,6 +69,7 @@ export class DiskObservers {
         node,
         keys.map((key) => [key, disk.at(key)] as const),
       );
+      this.lists.changed(node, keys, (stored) => disk.at(stored));
       this.suspicion.changed(node, keys, disk);
     };
   }

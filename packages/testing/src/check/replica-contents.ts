@@ -57,7 +57,7 @@ export function nameUnder(stored: BinaryString): string | undefined {
 
 function placeOf(stored: BinaryString): Pick<Held, 'address' | 'hintFor'> | undefined {
   const parsed = parseSpaceKey(stored);
-  if (parsed === undefined || parsed.space === 'meta') return undefined;
+  if (parsed?.space !== 'data' && parsed?.space !== 'hints') return undefined;
   const slash = parsed.space === 'hints' ? parsed.key.indexOf('/') : -1;
   return { address: parsed.key.slice(slash + 1) as Address, hintFor: slash < 0 ? undefined : parsed.key.slice(0, slash) };
 }

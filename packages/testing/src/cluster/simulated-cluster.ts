@@ -79,7 +79,7 @@ const VERIFY_CYCLE_MS = 60_000;
 const REAP_CYCLE_MS = 4_000;
 const REAP_QUARANTINE_MS = 12_000;
 /** Runs are short, and so are the clocks of their keys: these are pruned whenever they can be. */
-const PRUNE_ABOVE = 1;
+export const PRUNE_ABOVE = 1;
 const DEFAULT_CYCLE_MS = 20_000;
 /** For a change to be made: its node may be killed meanwhile, and then never says anything. */
 const PROPOSE_LIMIT_MS = 10_000;

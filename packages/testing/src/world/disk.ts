@@ -173,7 +173,8 @@ export class SimulatedDisk {
 
   /** Flips one bit of up to `count` records or hints. How many it was. */
   rot(count: number): number {
-    const keys = [...this.#memory.image().keys()].filter((key) => parseSpaceKey(key)?.space !== 'meta');
+    const spaces = new Set<string | undefined>(['data', 'hints']);
+    const keys = [...this.#memory.image().keys()].filter((key) => spaces.has(parseSpaceKey(key)?.space));
     const rotten: BinaryString[] = [];
     for (let i = 0; i < count && keys.length > 0; i++) {
       const [key] = keys.splice(this.#random.int(keys.length), 1);

@@ -45,9 +45,9 @@ export const clocks: readonly Mutation[] = [
     name: 'future-refused-by-merges',
     trap: 'what a wrong clock has stamped is refused by those whose clocks are right: replicas stay apart',
     file: 'packages/replica/src/replica.ts',
-    find: 'const { bytes, changed, incoming: set, localClock } = joined.value;',
+    find: 'const { bytes, changed, incoming: set, local, joined: after } = joined.value;',
     replace:
-      "const { bytes, changed, incoming: set, localClock } = joined.value;\n    if (set.siblings.some(({ version }) => version.at / 1024 > this.#env.clock.nowMs() + 60_000)) throw malformedSet(new Error('from the future'));",
+      "const { bytes, changed, incoming: set, local, joined: after } = joined.value;\n    if (set.siblings.some(({ version }) => version.at / 1024 > this.#env.clock.nowMs() + 60_000)) throw malformedSet(new Error('from the future'));",
     run: MOST_CLOCKS_AHEAD,
   },
 ];

@@ -63,12 +63,6 @@ export const OVERWRITTEN: RunOptions = {
   load: { ...DELETIONS.load, keys: 12, thinkMs: 700, deletes: 0, blind: 0.3 },
 };
 
-/** Pairs of nodes that cannot hear each other for long: what one keeps for the other lies there while the key is overwritten, and rests. */
-export const OVERWRITTEN_WHILE_AWAY: RunOptions = {
-  ...STUCK_HINTS,
-  load: { ...STUCK_HINTS.load, deletes: 0 },
-};
-
 /** Keys fade, and are deleted and reaped while a node is out of the cluster that still has them, and then joins again. */
 export const RETURNS: RunOptions = {
   kinds: ['remove'],

@@ -3,15 +3,7 @@
  * tombstones that go while somebody may still hold, or be given, what they deleted.
  */
 import type { Mutation } from '../mutation.js';
-import {
-  DELETIONS,
-  DELETIONS_UNSYNCED,
-  FADING_DELETIONS,
-  MISSED_DELETIONS,
-  OVERWRITTEN,
-  OVERWRITTEN_WHILE_AWAY,
-  STUCK_HINTS,
-} from './reaping-runs.js';
+import { DELETIONS, DELETIONS_UNSYNCED, FADING_DELETIONS, MISSED_DELETIONS, OVERWRITTEN, STUCK_HINTS } from './reaping-runs.js';
 import { ROT_UNREAD, TREES, TREES_REBUILT, WITHOUT_SOME } from './runs.js';
 
 const REAP = 'packages/repair/src/reap.ts';
@@ -162,20 +154,20 @@ export const repair: readonly Mutation[] = [
     run: OVERWRITTEN,
   },
   {
-    name: 'prune-without-clearing',
-    trap: 'clock pruning brings back what was overwritten: nobody is asked whether he has it',
-    file: REAP,
-    find: 'const cleared = await this.#cleared(share, candidates, tally);',
-    replace:
-      'const asked = await this.#cleared(share, candidates.filter(({ isTombstone }) => isTombstone), tally);\n    const cleared = [...candidates.filter(({ isTombstone }) => !isTombstone), ...asked];',
-    run: OVERWRITTEN_WHILE_AWAY,
-  },
-  {
     name: 'prune-forgets-floor',
     trap: 'dot reuse: an actor that is in use begins to count anew once its entry was pruned',
     file: REPLICA,
     find: 'this.#env.epoch.dropping(dropped);',
     replace: '',
     run: OVERWRITTEN,
+  },
+  {
+    name: 'reapable-listed-apart',
+    trap: 'a tombstone stays for ever: a crash comes between its record and its entry in the list of what may be reaped',
+    file: 'packages/server/src/node-storage.ts',
+    find: 'if (operation.reapable !== undefined) batch.push(listing(operation.key, operation.reapable));',
+    replace:
+      "if (operation.reapable !== undefined) store.write([listing(operation.key, operation.reapable)], 'memory').catch(() => undefined);",
+    run: DELETIONS,
   },
 ];

@@ -129,7 +129,8 @@ export function agreementOf(
 /** Whether somebody whom the hint is to be given to before it is deleted is cut off for good. */
 function isForFrozen(view: View, { address, hintFor }: Held, frozen: ReadonlySet<NodeId>): boolean {
   const n = view.buckets.get(bucketOfAddress(address))?.n;
-  if (n === undefined || hintFor === undefined) return true;
+  // While a member is down its hints are not gone through, not even those of keys that it owns no more.
+  if (n === undefined || hintFor === undefined || frozen.has(hintFor as NodeId)) return true;
   const { owners, pending } = view.placement(address, n);
   const isMeant = [...owners, ...pending].some((node) => node === hintFor);
   return [...pending, ...(isMeant ? [hintFor as NodeId] : owners)].some((node) => frozen.has(node));

@@ -146,8 +146,6 @@ export function dataOf(dataDirectory, name) {
  * @returns {string[]}
  */
 export function marksOf(member, dataDirectory) {
-  // A worker is given no secret; its port is its own as long as it runs.
-  if (member.role === 'anti-entropy') return [`--name ${member.name} `, `--http-port ${member.httpPort} `];
   return [`--name ${member.name} `, join(dataDirectory, 'cluster.key')];
 }
 
@@ -168,7 +166,7 @@ export function memberArgs(cluster, member, dataDirectory) {
     case 'router':
       return [builtPath('apps/router/src/main.ts'), ...shared, ...secret];
     case 'anti-entropy':
-      return [builtPath('apps/anti-entropy/src/main.ts'), ...shared, '--cycle', WORKER_CYCLE];
+      return [builtPath('apps/anti-entropy/src/main.ts'), ...shared, ...secret, '--cycle', WORKER_CYCLE];
     case 'node':
       return [
         builtPath('apps/node/src/main.ts'),

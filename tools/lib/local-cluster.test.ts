@@ -61,11 +61,11 @@ test('a node has data of its own, a router has none', () => {
   expect(router).not.toContain('--data ');
 });
 
-test('an anti-entropy worker needs neither data nor the secret, and is known again by its port', () => {
+test('an anti-entropy worker needs no data, and is known again by its name and the secret', () => {
   const worker: local.Member = { role: 'anti-entropy', name: 'a1', httpPort: 7599 };
   const line = local.memberArgs(cluster, worker, '/data').join(' ');
   expect(line).toContain('apps/anti-entropy/dist/main.js --name a1');
-  expect(line).not.toContain('/data');
+  expect(line).not.toContain('--data ');
   for (const mark of local.marksOf(worker, '/data')) expect(line).toContain(mark);
 });
 

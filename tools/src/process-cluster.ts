@@ -175,7 +175,7 @@ export class ProcessCluster {
     const httpPort = this.#members.get(name)?.httpPort ?? (await freePort(FIRST_PORT + (process.pid % 1000) * 10, this.#ports));
     const shared = ['--name', name, '--cluster', this.cluster, '--nats', this.#urlOf(name), '--http-port', String(httpPort)];
     const log = ['--log-level', 'info', '--log-format', 'json'];
-    const secret = role === 'anti-entropy' ? [] : ['--secret-file', this.secretFile];
+    const secret = ['--secret-file', this.secretFile];
     const own =
       role === 'node'
         ? [

@@ -2,26 +2,29 @@
  * The layout of a frame: everything one endpoint has for one peer, in one bus message.
  *
  *     header   magic u8, version u8, cluster (u8 length, ASCII), sender's address (u8 length, ASCII),
- *              sender's session u32, session of the receiver as far as the sender knows it u32 (0: not yet),
+ *              mark of the sender's trust domain u32 (0: none; see trust-domain.ts), sender's session u32,
+ *              session of the receiver as far as the sender knows it u32 (0: not yet),
  *              when it was begun: by the sender's monotonic clock u32, in ms modulo 2^32, and by its wall clock, in ms since
- *              the Unix epoch, low half u32, high half u32 (see frame-age.ts)
+ *              the Unix epoch, low half u32, high half u32,
+ *              the first of these times in the last frame from that session u32, how long ago that was heard in ms u32 (see frame-age.ts)
  *     record*  kind u8, length u32, then `length` bytes:
  *                request   id u32, timeout in ms u32, body        reply   id u32, body
  *                error     id u32, error (see remote-error.ts)    one-way body
  *                fragment  message u32, index u32, count u32, bytes
  *                received  message u32, index u32: of a fragment that has come
+ *                again     id u32: this request was not carried out, because it may have waited for too long; send it again
  *
  * The header up to the address keeps its shape in every version, so that a frame that cannot be understood can be refused
  * in a way its sender understands. Record lengths frame the records: what is malformed in one costs no other.
  * A *session* is one life of an endpoint: answers to a former life that used the same address and ids are told apart by it.
  */
 import { ByteReader, DecodeError, type ByteWriter } from '@armature/kernel';
-import type { SendTime } from './frame-age.js';
+import type { Echo, SendTime } from './frame-age.js';
 
 export const FRAME_MAGIC = 0xa7;
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
-export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5, received: 6 } as const;
+export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5, received: 6, again: 7 } as const;
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 
 /** Bytes of a record before its content: kind and length. */
@@ -30,33 +33,38 @@ export const RECORD_HEAD_BYTES = 5;
 export const FRAGMENT_HEAD_BYTES = 12;
 const U32 = 2 ** 32;
 /** Bytes of a frame's header after the part that never changes for one endpoint. */
-const CHANGING_BYTES = 16;
+const CHANGING_BYTES = 24;
 
 export interface FrameHeader {
   readonly version: number;
   readonly cluster: string;
   readonly address: string;
+  readonly mark: number;
   readonly session: number;
   readonly receiverSession: number;
   readonly sent: SendTime;
+  /** Of use only where `receiverSession` is that of the receiver. */
+  readonly echo: Echo;
 }
 
 /** The part of the header that is the same in all frames of an endpoint; `writeHeaderRest` follows it. */
-export function writeHeaderPrefix(writer: ByteWriter, cluster: string, address: string, session: number): void {
+export function writeHeaderPrefix(writer: ByteWriter, cluster: string, address: string, mark: number, session: number): void {
   const ascii = (text: string): void => void writer.u8(text.length).raw(Buffer.from(text, 'latin1'));
   writer.u8(FRAME_MAGIC).u8(PROTOCOL_VERSION);
   ascii(cluster);
   ascii(address);
-  writer.u32(session);
+  writer.u32(mark).u32(session);
 }
 
-export function writeHeaderRest(writer: ByteWriter, receiverSession: number, sent: SendTime): void {
+export function writeHeaderRest(writer: ByteWriter, receiverSession: number, sent: SendTime, echo: Echo): void {
   const high = Math.floor(sent.wall / U32);
   writer
     .u32(receiverSession)
     .u32(sent.monotonic)
     .u32(sent.wall - high * U32)
-    .u32(high);
+    .u32(high)
+    .u32(echo.stamp)
+    .u32(echo.heldMs);
 }
 
 export function headerBytes(prefix: Uint8Array): number {
@@ -70,11 +78,16 @@ export function readHeader(reader: ByteReader): FrameHeader {
   const cluster = reader.rawBinary(reader.u8());
   const address = reader.rawBinary(reader.u8());
   if (version !== PROTOCOL_VERSION) {
-    return { version, cluster, address, session: 0, receiverSession: 0, sent: { monotonic: 0, wall: 0 } };
+    const nothing = { mark: 0, session: 0, receiverSession: 0, sent: { monotonic: 0, wall: 0 }, echo: { stamp: 0, heldMs: 0 } };
+    return { version, cluster, address, ...nothing };
   }
-  const [session, receiverSession, monotonic] = [reader.u32(), reader.u32(), reader.u32()];
+  const mark = reader.u32();
+  const session = reader.u32();
+  const receiverSession = reader.u32();
+  const monotonic = reader.u32();
   const [low, high] = [reader.u32(), reader.u32()];
-  return { version, cluster, address, session, receiverSession, sent: { monotonic, wall: high * U32 + low } };
+  const echo = { stamp: reader.u32(), heldMs: reader.u32() };
+  return { version, cluster, address, mark, session, receiverSession, sent: { monotonic, wall: high * U32 + low }, echo };
 }
 
 /** What is done with each record; `C` is handed through. A `DecodeError` thrown by any of them counts as malformed. */
@@ -85,6 +98,7 @@ export interface RecordVisitor<C> {
   oneWay(context: C, body: ByteReader): void;
   fragment(context: C, message: number, index: number, count: number, bytes: Uint8Array): void;
   received(context: C, message: number, index: number): void;
+  again(context: C, id: number): void;
   malformed(context: C, reason: string): void;
 }
 
@@ -129,6 +143,9 @@ export function readRecord<C>(kind: number, content: ByteReader, visitor: Record
         break;
       case RECORD.received:
         visitor.received(context, content.u32(), content.u32());
+        break;
+      case RECORD.again:
+        visitor.again(context, content.u32());
         break;
       default:
         visitor.malformed(context, `unknown record kind ${kind}`);

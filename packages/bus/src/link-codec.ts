@@ -17,6 +17,8 @@ export interface LinkSender {
   readonly address: LinkAddress;
   /** What the requester still waits, in ms, not counting the way here; Infinity for a one-way message. */
   readonly remainingMs: number;
+  /** Whether it holds the secret that we hold. Never so where we hold none. */
+  readonly isMember: boolean;
 }
 
 /**
@@ -24,3 +26,6 @@ export interface LinkSender {
  * requester as it is. A promise must be a native one; a reply that is not a promise costs none.
  */
 export type LinkHandler<Request, Reply> = (message: Request, from: LinkSender) => Reply | Promise<Reply>;
+
+/** Whether a message may be carried out however late: it changes nothing that lasts, or nothing that could be out of date. */
+export type IsHarmlessLate<Request> = (message: Request) => boolean;

@@ -5,6 +5,7 @@
 import { ArmatureError } from '@armature/kernel';
 import type { LinkAddress } from './link-address.js';
 import type { Rejection } from './outbox.js';
+import type { RefusalCode } from './refusal.js';
 
 export type Executed = 'no' | 'unknown';
 
@@ -75,10 +76,29 @@ export function undecodable(what: string, cause: Error, executed: Executed): Arm
 }
 
 /** What a peer answers to a frame that it must not or cannot read. */
-export function frameRefused(code: 'wrong-cluster' | 'protocol-mismatch', peer: LinkAddress): ArmatureError {
+export function frameRefused(code: Exclude<RefusalCode, 'wrong-secret'>, peer: LinkAddress): ArmatureError {
   const [message, remedy] =
     code === 'wrong-cluster'
       ? [`${peer} belongs to another cluster`, 'Check the cluster names of both processes and the subject mappings between them.']
       : [`${peer} does not speak this protocol version`, 'Run releases that are at most one minor version apart.'];
   return new ArmatureError(code, message, { remedy, details: { peer, executed: 'no' } });
+}
+
+/** The peer's answer to a frame that bears another mark. Somebody else may listen at the same address, so it may have run there. */
+export function otherSecret(peer: LinkAddress): ArmatureError {
+  return new ArmatureError('wrong-cluster', `${peer} belongs to another cluster of this name: it holds another secret`, {
+    remedy: OTHER_SECRET_REMEDY,
+    details: { peer, executed: 'unknown' },
+  });
+}
+
+export const OTHER_SECRET_REMEDY =
+  'Give the same secret to every process of a cluster. If these are two clusters, give one of them another name or another NATS account.';
+
+/** The peer cannot tell how long our request was under way, however often it is sent again. */
+export function ageUnknown(peer: LinkAddress): ArmatureError {
+  return new ArmatureError('unavailable', `${peer} cannot tell how long requests to it are under way`, {
+    remedy: `Check that the clocks of ${peer} do not jump, and that it is not suspended again and again.`,
+    details: { peer, executed: 'no' },
+  });
 }

@@ -11,6 +11,8 @@ import {
   writeHeaderPrefix,
   type RecordVisitor,
 } from './frame.js';
+import type { Clock } from '@armature/runtime';
+import type { TrustDomain } from './trust-domain.js';
 import { at, LinkBench, note, textOf, watch, type Note } from './link.test-support.js';
 
 const SECOND = 1000;
@@ -18,11 +20,11 @@ const SECOND = 1000;
 /** A frame as an outsider would write it. */
 function frame(
   records: (writer: ByteWriter) => void,
-  { cluster = 'c', version = PROTOCOL_VERSION, from = 'node.x', to = 0, sentMs = 0 } = {},
+  { cluster = 'c', version = PROTOCOL_VERSION, from = 'node.x', mark = 0, to = 0, stamp = 0, heldMs = 0 } = {},
 ): Uint8Array {
   const writer = new ByteWriter();
-  writeHeaderPrefix(writer, cluster, from, 7);
-  writeHeaderRest(writer, to, { monotonic: sentMs, wall: sentMs });
+  writeHeaderPrefix(writer, cluster, from, mark, 7);
+  writeHeaderRest(writer, to, { monotonic: 0, wall: 0 }, { stamp, heldMs });
   records(writer);
   const bytes = writer.copyOut();
   bytes[1] = version;
@@ -35,25 +37,37 @@ function record(writer: ByteWriter, kind: number, content: (w: ByteWriter) => vo
   writer.u8(kind).u32(inner.length).raw(inner.copyOut());
 }
 
+async function answered<T>(bench: LinkBench, request: Promise<T>): Promise<T> {
+  await bench.turns();
+  return request;
+}
+
 const requestRecord = (writer: ByteWriter, id: number, text: string): void =>
   record(writer, RECORD.request, (w) => w.u32(id).u32(SECOND).blob(note(text).bytes));
 
 /** An endpoint `b` that echoes, and an outsider `x` who publishes to it what it likes and sees what comes back. */
-function outsider() {
+function outsider(domain?: TrustDomain) {
   const bench = new LinkBench();
-  const b = bench.open('b');
+  const b = bench.open('b', {}, { domain });
   const handled: string[] = [];
-  b.serve((message) => {
-    handled.push(textOf(message));
-    return message;
-  });
+  b.serve(
+    (message, { isMember }) => {
+      handled.push(isMember ? `${textOf(message)} of a member` : textOf(message));
+      return message;
+    },
+    (message) => !textOf(message).startsWith('put'),
+  );
   const bus = bench.broker.connect('x');
   const refusals: string[] = [];
   bus.subscribe('t.c.refused.>', ({ payload }) => refusals.push(new TextDecoder().decode(payload)));
   const back: { id: number; text: string }[] = [];
-  bus.subscribe('t.c.link.node.x', ({ payload }) => {
+  /** Of the last frame of `b`. */
+  const heard = { session: 0, stamp: 0 };
+  bus.subscribe('t.c.link.*.*', ({ payload, subject }) => {
+    if (subject.endsWith('node.b')) return;
     const reader = new ByteReader(payload);
-    readHeader(reader);
+    const { session, sent } = readHeader(reader);
+    Object.assign(heard, { session, stamp: sent.monotonic });
     const ignore = (): void => {};
     const visitor: RecordVisitor<undefined> = {
       request: ignore,
@@ -62,6 +76,7 @@ function outsider() {
       oneWay: ignore,
       fragment: ignore,
       received: ignore,
+      again: (_, id) => void back.push({ id, text: 'again' }),
       malformed: ignore,
     };
     readRecords(reader, visitor, undefined);
@@ -70,7 +85,7 @@ function outsider() {
     bus.publish('t.c.link.node.b', payload, { reply: 't.c.refused.node.x.to.node.b.1' });
     await bench.turns();
   };
-  return { bench, b, handled, refusals, back, publish };
+  return { bench, b, handled, refusals, back, heard, publish };
 }
 
 describe('frames: malformed input', () => {
@@ -118,16 +133,6 @@ describe('frames: malformed input', () => {
     expect(b.stats.executing).toBe(0);
   });
 
-  test('a request that has waited for much longer than its sender does is not carried out; what is a little late is', async () => {
-    const { b, handled, publish } = outsider();
-    const lastMs = 1_000_000;
-    await publish(frame((w) => requestRecord(w, 1, 'in time'), { sentMs: lastMs }));
-    await publish(frame((w) => requestRecord(w, 2, 'waited'), { sentMs: lastMs - 3 * SECOND }));
-    await publish(frame((w) => requestRecord(w, 3, 'a little late'), { sentMs: lastMs - (SECOND + 500) }));
-    expect(handled).toEqual(['in time', 'a little late']);
-    expect(b.stats.expired).toBe(1);
-  });
-
   test('an address that is no subject is not published to', async () => {
     const { b, handled, publish } = outsider();
     for (const from of ['node.*', '>', 'a b', 'a\r\nPUB x 1', '', '.', 'x'.repeat(200)]) {
@@ -164,6 +169,159 @@ describe('frames: malformed input', () => {
       }),
     );
     expect(b.stats).toMatchObject({ lateReplies: 2, pending: 0 });
+  });
+});
+
+describe('frames: how long they were under way', () => {
+  test('a request that may have waited for much longer than its sender does goes back; what is a little late is carried out', async () => {
+    const { bench, b, handled, back, heard, publish } = outsider();
+    await publish(frame((w) => requestRecord(w, 1, 'first')));
+    const echo = { to: heard.session, stamp: heard.stamp };
+    await bench.clock.advance(1_500);
+    await publish(frame((w) => requestRecord(w, 2, 'put a little late'), echo));
+    await bench.clock.advance(1_500);
+    await publish(frame((w) => requestRecord(w, 3, 'put that waited'), echo));
+    await publish(frame((w) => requestRecord(w, 4, 'put that was held'), { ...echo, heldMs: 3_000 }));
+    expect(handled).toEqual(['first', 'put a little late', 'put that was held']);
+    expect(back.filter(({ text }) => text === 'again')).toEqual([{ id: 3, text: 'again' }]);
+    expect(b.stats.expired).toBe(1);
+  });
+
+  test('of a frame without an echo nobody knows the age: what is harmless late is carried out, the rest goes back', async () => {
+    const { handled, back, heard, publish } = outsider();
+    await publish(frame((w) => requestRecord(w, 1, 'get')));
+    await publish(frame((w) => requestRecord(w, 2, 'put')));
+    // An echo of a former life of the receiver is none.
+    await publish(frame((w) => requestRecord(w, 3, 'put'), { to: (heard.session ^ 1) >>> 0, stamp: heard.stamp }));
+    expect(handled).toEqual(['get']);
+    expect(back.map(({ id, text }) => `${id} ${text}`)).toEqual(['1 get', '2 again', '3 again']);
+  });
+
+  test('the first request of all is carried out after one more round trip, whichever it is', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a'), bench.open('b')];
+    b.serve(
+      (message) => message,
+      () => false,
+    );
+    const seen = watch(a.request(at('b'), note('put'), SECOND));
+    await bench.turns();
+    expect(seen.value && textOf(seen.value)).toBe('put');
+    expect([a.stats.framesOut, b.stats.framesOut, b.stats.expired]).toEqual([2, 2, 1]);
+    const next = watch(a.request(at('b'), note('put'), SECOND));
+    await bench.turns();
+    expect(next.value && textOf(next.value)).toBe('put');
+    expect([a.stats.framesOut, b.stats.expired, a.stats.pending]).toEqual([3, 1, 0]);
+  });
+
+  test('a receiver that slept takes nothing that waited meanwhile, though its monotonic clock stood still', async () => {
+    const bench = new LinkBench();
+    let sleptMs = 0;
+    const clock: Clock = {
+      nowMs: () => bench.clock.nowMs(),
+      monotonicMs: () => bench.clock.monotonicMs() - sleptMs,
+      after: (delayMs, task) => bench.clock.after(delayMs, task),
+      defer: (task) => bench.clock.defer(task),
+    };
+    const [a, b] = [bench.open('a'), bench.open('b', {}, { clock })];
+    const handled: string[] = [];
+    b.serve((message) => {
+      handled.push(textOf(message));
+      return message;
+    });
+    const first = watch(a.request(at('b'), note('before'), SECOND));
+    await bench.turns();
+    expect(first.value).toBeDefined();
+    bench.broker.network.shape(() => 8 * SECOND);
+    const late = watch(a.request(at('b'), note('waited'), SECOND));
+    await bench.turns();
+    bench.broker.network.shape(() => 0);
+    sleptMs = 8 * SECOND;
+    await bench.clock.advance(8 * SECOND);
+    expect(late.code).toBe('timeout');
+    expect(handled).toEqual(['before']);
+    expect(b.stats.expired).toBe(1);
+  });
+
+  test('a peer that can never tell is given up after a few times, and the request was certainly not carried out', async () => {
+    const { bench, b } = outsider();
+    b.close();
+    const a = bench.open('a');
+    const bus = bench.broker.connect('deaf');
+    bus.subscribe('t.c.link.node.b', ({ payload }) => {
+      const reader = new ByteReader(payload);
+      const { session, address } = readHeader(reader);
+      const ids: number[] = [];
+      const ignore = (): void => {};
+      readRecords(
+        reader,
+        {
+          ...{
+            reply: ignore,
+            error: ignore,
+            oneWay: ignore,
+            fragment: ignore,
+            received: ignore,
+            again: ignore,
+            malformed: ignore,
+          },
+          request: (_, id) => void ids.push(id),
+        },
+        undefined,
+      );
+      const again = frame((w) => ids.forEach((id) => record(w, RECORD.again, (inner) => inner.u32(id))), {
+        from: 'node.b',
+        to: session,
+      });
+      bus.publish(`t.c.link.${address}`, again);
+    });
+    const seen = watch(a.request(at('b'), note('put'), SECOND));
+    await bench.turns();
+    expect(seen).toMatchObject({ code: 'unavailable', details: { executed: 'no' } });
+    expect(a.stats.pending).toBe(0);
+  });
+});
+
+describe('frames: trust domains', () => {
+  const ours: TrustDomain = { mark: 11, requires: (address) => address.startsWith('node.') };
+
+  test('who bears our mark is a member, who bears none may be a guest, and what must be ours is refused without it', async () => {
+    const { bench, handled, refusals, publish } = outsider(ours);
+    await publish(frame((w) => requestRecord(w, 1, 'a'), { mark: 11 }));
+    await publish(frame((w) => requestRecord(w, 2, 'b'), { from: 'client.x' }));
+    await publish(frame((w) => requestRecord(w, 3, 'c'), { from: 'client.x', mark: 12 }));
+    await publish(frame((w) => requestRecord(w, 4, 'd'), { mark: 12 }));
+    await publish(frame((w) => requestRecord(w, 5, 'e')));
+    expect(handled).toEqual(['a of a member', 'b']);
+    expect(refusals).toEqual(Array(3).fill('refused wrong-secret'));
+    expect(bench.logged.filter((line) => line.includes('another secret'))).toHaveLength(2);
+  });
+
+  test('who holds no secret takes everybody for a guest', async () => {
+    const { handled, publish } = outsider();
+    await publish(frame((w) => requestRecord(w, 1, 'a'), { mark: 11 }));
+    expect(handled).toEqual(['a']);
+  });
+
+  test('one with another secret is told at once, and both sides log it once', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a', {}, { domain: { ...ours, mark: 12 } }), bench.open('b', {}, { domain: ours })];
+    b.serve((message) => message);
+    for (let i = 0; i < 3; i++) {
+      const seen = watch(a.request(at('b'), note('x'), SECOND));
+      await bench.turns();
+      expect(seen).toMatchObject({ code: 'wrong-cluster', details: { executed: 'unknown' } });
+    }
+    expect(bench.logged.filter((line) => line.startsWith('error: another cluster of this name'))).toHaveLength(2);
+  });
+
+  test('where a peer of ours and a stranger listen at one address, the peer answers, and the refusal of the other fails nothing', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a', {}, { domain: ours }), bench.open('b', {}, { domain: ours })];
+    b.serve((message) => message);
+    expect(textOf(await answered(bench, a.request(at('b'), note('x'), SECOND)))).toBe('x');
+    bench.open('b', {}, { domain: { ...ours, mark: 12 } }).serve((message) => message);
+    expect(textOf(await answered(bench, a.request(at('b'), note('y'), SECOND)))).toBe('y');
   });
 });
 

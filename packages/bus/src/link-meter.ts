@@ -17,11 +17,11 @@ export interface LinkStats {
   readonly unreachable: number;
   /** Answers to requests that nobody waits for any more. */
   readonly lateReplies: number;
-  /** Requests that had waited for longer than their senders do, and were not carried out. */
+  /** Requests that may have waited for longer than their senders do: they were sent back, and not carried out. */
   readonly expired: number;
   /** Frames and records that were malformed. */
   readonly decodeErrors: number;
-  /** Frames of another cluster or protocol version. */
+  /** Frames of another cluster, secret or protocol version. */
   readonly refusedFrames: number;
   /** Requests refused for want of room, here or by this endpoint's handler limit. */
   readonly overloaded: number;
@@ -51,9 +51,12 @@ const METRICS: Readonly<Record<Counted, readonly [name: string, help: string, la
   timeouts: ['armature_link_timeouts_total', 'Requests without an answer before their deadline.'],
   unreachable: ['armature_link_unreachable_total', 'Requests failed because nobody listened at the peer.'],
   lateReplies: ['armature_link_late_replies_total', 'Answers that nobody waited for any more.'],
-  expired: ['armature_link_expired_total', 'Requests not carried out, because their senders had given up when they came.'],
+  expired: [
+    'armature_link_expired_total',
+    'Requests sent back and not carried out, because they may have waited for longer than their senders do.',
+  ],
   decodeErrors: ['armature_link_decode_errors_total', 'Malformed frames and records.'],
-  refusedFrames: ['armature_link_refused_frames_total', 'Frames of another cluster or protocol version.'],
+  refusedFrames: ['armature_link_refused_frames_total', 'Frames of another cluster, secret or protocol version.'],
   overloaded: ['armature_link_overloaded_total', 'Requests refused for want of room.'],
   tooLarge: ['armature_link_too_large_total', 'Messages larger than a link takes, which were not sent.'],
   droppedMessages: ['armature_link_dropped_messages_total', 'One-way and large messages lost.'],

@@ -3,12 +3,12 @@
  * again, so idle ones are forgotten when there are too many.
  */
 import type { Random } from '@armature/kernel';
-import { FrameAge } from './frame-age.js';
 import { isLinkAddress, type LinkAddress, type LinkSubjects } from './link-address.js';
 import type { LinkLimits } from './link-limits.js';
 import { Outbox, type OutboxEnvironment } from './outbox.js';
 import { PendingRequests } from './pending-requests.js';
 import { Reassembly, ReassemblyBudget } from './reassembly.js';
+import type { Belonging } from './trust-domain.js';
 
 export interface Peer<Reply> {
   readonly address: LinkAddress;
@@ -19,10 +19,10 @@ export interface Peer<Reply> {
   session: number;
   /** Its requests that our handler has not answered yet. */
   executing: number;
-  /** Judges how long frames of this life of the peer have been under way. */
-  age: FrameAge;
-  /** Of the frame at hand, ms. */
-  frameAgeMs: number;
+  /** The longest that the frame at hand may have been under way, ms; undefined where it has no echo of a frame of ours. */
+  frameAgeMs: number | undefined;
+  /** What its sender is to us. */
+  belonging: Exclude<Belonging, 'stranger'>;
   /** What its wall clock showed in the latest prompt frame, ms since the Unix epoch; see `heardAtMs`. */
   wallMs: number;
   /** By our monotonic clock: when that frame came. `NaN` before the first. */
@@ -89,8 +89,8 @@ export class PeerTable<Reply> {
       reassembly: new Reassembly(this.#budget, limits.messageBytes),
       session: 0,
       executing: 0,
-      age: new FrameAge(),
-      frameAgeMs: 0,
+      frameAgeMs: undefined,
+      belonging: 'guest',
       wallMs: 0,
       heardAtMs: NaN,
       answersAreOurs: false,

@@ -6,9 +6,10 @@ import { ByteReader, DecodeError, toArmatureError, type ArmatureError } from '@a
 import type { Clock, Logger } from '@armature/runtime';
 import type { BusMessage } from './bus.js';
 import { PROTOCOL_VERSION, readHeader, readRecord, readRecords, RECORD, type FrameHeader, type RecordVisitor } from './frame.js';
-import { FrameAge } from './frame-age.js';
+import { clockWord, isInTime, longestAgeMs } from './frame-age.js';
+import type { FrameClock } from './frame-clock.js';
 import type { LinkAddress } from './link-address.js';
-import type { LinkCodec, LinkHandler } from './link-codec.js';
+import type { IsHarmlessLate, LinkCodec, LinkHandler } from './link-codec.js';
 import * as errors from './link-errors.js';
 import type { LinkLimits } from './link-limits.js';
 import type { LinkMeter } from './link-meter.js';
@@ -16,6 +17,7 @@ import type { Peer, PeerTable } from './link-peers.js';
 import type { PendingRequest } from './pending-requests.js';
 import { refusalPayload, type RefusalCode } from './refusal.js';
 import { readError, writeError } from './remote-error.js';
+import { belongingOf, type TrustDomain } from './trust-domain.js';
 
 /** What the receiver needs of its endpoint. */
 export interface ReceiverEnvironment<Request, Reply> {
@@ -28,24 +30,23 @@ export interface ReceiverEnvironment<Request, Reply> {
   readonly limits: LinkLimits;
   readonly meter: LinkMeter;
   readonly peers: PeerTable<Reply>;
+  /** The secret that we hold makes us part of it; undefined: we hold none. */
+  readonly domain: TrustDomain | undefined;
+  readonly frameClock: FrameClock;
   state(): 'open' | 'draining' | 'closed';
   /** One of our own requests has been taken out of its table. */
   settled(): void;
-  /** A reply to the peer is larger than the link takes. */
-  noteTooLarge(peer: Peer<Reply>): void;
+  /** A request of ours that the peer did not carry out is to go out once more. */
+  sendAgain(peer: Peer<Reply>, request: PendingRequest<Reply>): void;
   /** `sweep` is to run about then. */
   wakeAt(dueMs: number): void;
 }
 
-/**
- * How much later than its time limit a request may be carried out: where everything takes long because there is too much of it, what is a little late is
- * mostly wanted still (a repetition of a write finds it done). Not much later: whoever has given up has written elsewhere, and others have written over that.
- */
-const LATE_MS = 1_000;
-
 /** A frame that was under way for longer does not tell what its sender's wall clock shows. */
 const PROMPT_MS = 500;
 
+/** Two clusters of one name on one bus, or a process with the wrong secret. */
+const OTHER_SECRET = 'another cluster of this name, with another secret, is on this bus: nothing that it says is taken in';
 /** Frames refused for the same reason from the same address are logged once, up to this many pairs. */
 const MAX_LOGGED_REFUSALS = 256;
 
@@ -53,6 +54,7 @@ export class LinkReceiver<Request, Reply> {
   readonly #env: ReceiverEnvironment<Request, Reply>;
   readonly #loggedRefusals = new Set<string>();
   #handler: LinkHandler<Request, Reply> | undefined;
+  #isHarmlessLate: IsHarmlessLate<Request> = () => true;
   #executing = 0;
 
   constructor(env: ReceiverEnvironment<Request, Reply>) {
@@ -68,8 +70,9 @@ export class LinkReceiver<Request, Reply> {
     return this.#handler !== undefined;
   }
 
-  serve(handler: LinkHandler<Request, Reply>): void {
+  serve(handler: LinkHandler<Request, Reply>, isHarmlessLate: IsHarmlessLate<Request>): void {
     this.#handler = handler;
+    this.#isHarmlessLate = isHarmlessLate;
   }
 
   receive(message: BusMessage): void {
@@ -91,21 +94,34 @@ export class LinkReceiver<Request, Reply> {
       this.#refuse(message, header, 'protocol-mismatch');
       return;
     }
+    const belonging = belongingOf(this.#env.domain, header.address, header.mark);
+    if (belonging === 'stranger') {
+      this.#refuse(message, header, 'wrong-secret');
+      return;
+    }
     const peer = peers.at(header.address);
     if (peer === undefined) {
       meter.add('decodeErrors');
       return;
     }
     if (peer.session !== header.session) this.#renew(peer, header.session);
-    const { clock } = this.#env;
-    const nowMs = clock.monotonicMs();
-    peer.frameAgeMs = peer.age.of(header.sent, nowMs, clock.nowMs());
-    if (peer.frameAgeMs < PROMPT_MS) {
-      peer.wallMs = header.sent.wall;
-      peer.heardAtMs = nowMs;
-    }
-    peer.answersAreOurs = header.receiverSession === this.#env.session;
+    peer.belonging = belonging;
+    this.#clockIn(peer, header);
     meter.frameIn(message.payload.length, readRecords(reader, this.#visitor, peer));
+  }
+
+  /** Takes the frame's age, and its stamp for the echo. */
+  #clockIn(peer: Peer<Reply>, { receiverSession, sent, echo }: FrameHeader): void {
+    const { clock, session } = this.#env;
+    const monotonicMs = clock.monotonicMs();
+    const wakingMs = this.#env.frameClock.wakingMs(monotonicMs, clock.nowMs());
+    peer.answersAreOurs = receiverSession === session;
+    peer.frameAgeMs = peer.answersAreOurs ? longestAgeMs(echo, clockWord(wakingMs)) : undefined;
+    peer.outbox.heard(sent.monotonic, monotonicMs);
+    if (peer.frameAgeMs !== undefined && peer.frameAgeMs < PROMPT_MS) {
+      peer.wallMs = sent.wall;
+      peer.heardAtMs = monotonicMs;
+    }
   }
 
   /** Drops what is too old. Returns when the peer's incomplete message is due for that, Infinity if there is none. */
@@ -121,19 +137,36 @@ export class LinkReceiver<Request, Reply> {
   /** The peer has begun a new life: what its former one had half sent leads nowhere. */
   #renew(peer: Peer<Reply>, session: number): void {
     peer.session = session;
-    peer.age = new FrameAge();
     peer.reassembly.reset();
     peer.outbox.addressSession(session);
   }
 
+  /** A message to the peer is larger than the link takes. */
+  noteTooLarge({ address }: Peer<Reply>): void {
+    const { limits, log, meter } = this.#env;
+    meter.add('tooLarge');
+    log.error({ peer: address, messageBytes: limits.messageBytes }, errors.TOO_LARGE_TO_SEND);
+  }
+
+  /** Somebody with another secret listens at this address, or speaks from it. Logged once for each. */
+  noteStranger(address: string): void {
+    if (this.#isLogged(`wrong-secret ${address}`)) return;
+    this.#env.log.error({ code: 'wrong-secret', peer: address, remedy: errors.OTHER_SECRET_REMEDY }, OTHER_SECRET);
+  }
+
   #refuse(message: BusMessage, header: FrameHeader, code: RefusalCode): void {
+    const { address, cluster, version } = header;
     this.#env.meter.add('refusedFrames');
     message.respond(refusalPayload(code));
-    const key = `${code} ${header.address}`;
-    if (this.#loggedRefusals.has(key) || this.#loggedRefusals.size >= MAX_LOGGED_REFUSALS) return;
-    this.#loggedRefusals.add(key);
-    const { address, cluster, version } = header;
-    this.#env.log.warn({ code, from: address, cluster, version }, 'refusing frames of this sender');
+    if (code === 'wrong-secret') this.noteStranger(address);
+    else if (!this.#isLogged(`${code} ${address}`))
+      this.#env.log.warn({ code, from: address, cluster, version }, 'refusing frames of this sender');
+  }
+
+  #isLogged(refusal: string): boolean {
+    if (this.#loggedRefusals.has(refusal) || this.#loggedRefusals.size >= MAX_LOGGED_REFUSALS) return true;
+    this.#loggedRefusals.add(refusal);
+    return false;
   }
 
   readonly #visitor: RecordVisitor<Peer<Reply>> = {
@@ -145,6 +178,7 @@ export class LinkReceiver<Request, Reply> {
     received: (peer, message, index) => {
       if (peer.answersAreOurs) peer.outbox.received(message, index);
     },
+    again: (peer, id) => this.#onAgain(peer, id),
     malformed: (peer, reason) => {
       this.#env.meter.add('decodeErrors');
       this.#env.log.debug({ peer: peer.address, reason }, 'a malformed record');
@@ -178,6 +212,11 @@ export class LinkReceiver<Request, Reply> {
     pending.reject(error);
   }
 
+  #onAgain(peer: Peer<Reply>, id: number): void {
+    const pending = this.#takeAnswered(peer, id);
+    if (pending !== undefined) this.#env.sendAgain(peer, pending);
+  }
+
   #takeAnswered(peer: Peer<Reply>, id: number): PendingRequest<Reply> | undefined {
     const pending = peer.answersAreOurs ? peer.pending.take(id) : undefined;
     if (pending === undefined) this.#env.meter.add('lateReplies');
@@ -193,8 +232,9 @@ export class LinkReceiver<Request, Reply> {
   // ---- requests of peers
 
   #onRequest(peer: Peer<Reply>, id: number, timeoutMs: number, body: ByteReader): void {
-    if (peer.frameAgeMs > timeoutMs + LATE_MS) {
-      this.#env.meter.add('expired'); // whoever asked has given up, and may have done otherwise since
+    const ageMs = peer.frameAgeMs;
+    if (ageMs !== undefined && !isInTime(ageMs, timeoutMs)) {
+      this.#sendBack(peer, id); // whoever asked may have given up, and done otherwise since
       return;
     }
     const obstacle = this.#obstacle();
@@ -205,13 +245,30 @@ export class LinkReceiver<Request, Reply> {
     let answer: Reply | Promise<Reply>;
     try {
       const message = this.#env.codec.decodeRequest(body);
-      answer = (this.#handler as LinkHandler<Request, Reply>)(message, { address: peer.address, remainingMs: timeoutMs });
+      if (ageMs === undefined && !this.#isHarmlessLate(message)) {
+        this.#sendBack(peer, id);
+        return;
+      }
+      const isMember = peer.belonging === 'member';
+      answer = (this.#handler as LinkHandler<Request, Reply>)(message, {
+        address: peer.address,
+        remainingMs: timeoutMs,
+        isMember,
+      });
     } catch (error) {
       this.#sendError(peer, id, error instanceof DecodeError ? this.#decodeFailure('a request', error, 'no') : error);
       return;
     }
     if (answer instanceof Promise) this.#answerLater(peer, id, answer);
     else this.#sendReply(peer, id, answer);
+  }
+
+  /** Not carried out: with our answer the peer gets a stamp by which the age of its next frame can be told. */
+  #sendBack(peer: Peer<Reply>, id: number): void {
+    this.#env.meter.add('expired');
+    if (this.#env.state() === 'closed') return;
+    peer.outbox.open(RECORD.again).u32(id);
+    peer.outbox.seal();
   }
 
   /** Why no request is taken at the moment, if none is. */
@@ -254,7 +311,7 @@ export class LinkReceiver<Request, Reply> {
       return;
     }
     const sealed = peer.outbox.seal();
-    if (sealed === 'too-large') this.#env.noteTooLarge(peer);
+    if (sealed === 'too-large') this.noteTooLarge(peer);
     if (typeof sealed === 'string') this.#sendError(peer, id, errors.notTaken(sealed, this.#env.limits.messageBytes));
   }
 
@@ -278,7 +335,11 @@ export class LinkReceiver<Request, Reply> {
       else log.warn({ peer: peer.address, error }, 'handling a one-way message failed');
     };
     try {
-      const answer = handler(this.#env.codec.decodeRequest(body), { address: peer.address, remainingMs: Infinity });
+      const answer = handler(this.#env.codec.decodeRequest(body), {
+        address: peer.address,
+        remainingMs: Infinity,
+        isMember: peer.belonging === 'member',
+      });
       if (!(answer instanceof Promise)) return;
       this.#executing++;
       answer.catch(failed).finally(() => this.#executing--);

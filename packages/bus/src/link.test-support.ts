@@ -1,6 +1,14 @@
 import { seededRandom, type ArmatureError, type ByteReader, type ByteWriter } from '@armature/kernel';
 import { ManualClock, memoryTelemetry, recordingLog, type Clock } from '@armature/runtime';
-import { InProcessBroker, linkAddress, LinkEndpoint, type LinkAddress, type LinkCodec, type LinkLimits } from './index.js';
+import {
+  InProcessBroker,
+  linkAddress,
+  LinkEndpoint,
+  type LinkAddress,
+  type LinkCodec,
+  type LinkLimits,
+  type TrustDomain,
+} from './index.js';
 
 /** Messages of these tests: bytes, with an encoder that can be told to fail. */
 export interface Note {
@@ -32,6 +40,11 @@ export const textOf = (value: Note): string => new TextDecoder().decode(value.by
 
 export type NoteEndpoint = LinkEndpoint<Note, Note>;
 
+export interface BenchOptions {
+  readonly clock?: Clock;
+  readonly domain?: TrustDomain | undefined;
+}
+
 /** A broker in virtual time with endpoints on connections of their own, each named by its address. */
 export class LinkBench {
   readonly clock = new ManualClock(1_000_000);
@@ -50,12 +63,13 @@ export class LinkBench {
     return this.#recorded.entries.map((entry) => `${entry.level}: ${entry.message}`);
   }
 
-  open(name: string, limits: Partial<LinkLimits> = {}, cluster = 'c', clock: Clock = this.clock): NoteEndpoint {
+  open(name: string, limits: Partial<LinkLimits> = {}, { clock = this.clock, domain }: BenchOptions = {}): NoteEndpoint {
     return LinkEndpoint.open(this.broker.connect(name), noteCodec, {
       prefix: 't',
-      cluster,
+      cluster: 'c',
       address: at(name),
       clock,
+      domain,
       random: this.random,
       log: this.#recorded.log,
       telemetry: this.telemetry,

@@ -218,7 +218,7 @@ describe('link: errors of the link', () => {
       after: (delayMs: number, task: () => void) => bench.clock.after(delayMs, task),
       defer: (task: () => void) => bench.clock.defer(task),
     };
-    const [a, b] = [bench.open('a', {}, 'c', stalling), bench.open('b')];
+    const [a, b] = [bench.open('a', {}, { clock: stalling }), bench.open('b')];
     // The order of things after a pause: timers first, and what has waited to be read a moment after them.
     b.serve((message) =>
       textOf(message) === 'silence'

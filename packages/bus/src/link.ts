@@ -14,9 +14,9 @@ import { assert, ByteWriter, toArmatureError, type ArmatureError, type Random } 
 import { sleep, type Clock, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import { NO_RESPONDERS, type Bus, type BusDenial, type BusEvent, type BusMessage } from './bus.js';
 import { RECORD, writeHeaderPrefix } from './frame.js';
-import { clockWord } from './frame-age.js';
+import { FrameClock } from './frame-clock.js';
 import { LinkSubjects, type LinkAddress } from './link-address.js';
-import type { LinkCodec, LinkHandler } from './link-codec.js';
+import type { IsHarmlessLate, LinkCodec, LinkHandler } from './link-codec.js';
 import * as errors from './link-errors.js';
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 import { LinkMeter, type LinkStats } from './link-meter.js';
@@ -25,6 +25,7 @@ import { LinkReceiver } from './link-receiver.js';
 import { WriterPool, type Outbox, type OutboxEnvironment } from './outbox.js';
 import type { PendingRequest } from './pending-requests.js';
 import { parseRefusal } from './refusal.js';
+import { NO_MARK, type TrustDomain } from './trust-domain.js';
 
 export interface LinkOptions {
   /** First tokens of every subject, e.g. `armature`. */
@@ -36,6 +37,8 @@ export interface LinkOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly telemetry: Telemetry;
+  /** Of whoever holds the cluster's secret; undefined for those outside. */
+  readonly domain?: TrustDomain | undefined;
   readonly limits?: Partial<LinkLimits>;
 }
 
@@ -45,6 +48,8 @@ const TICK_MS = 10;
 const STOOD_STILL_MS = 50;
 /** Longest timeout that a request can carry: 24 days, a little less than what a timer takes. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1000;
+/** A request whose age the peer cannot tell goes out again, so often. Once is enough, unless the peer's clocks jump meanwhile. */
+const MAX_REPEATS = 3;
 
 export class LinkEndpoint<Request, Reply> {
   readonly address: LinkAddress;
@@ -54,6 +59,7 @@ export class LinkEndpoint<Request, Reply> {
   readonly #log: Logger;
   readonly #limits: LinkLimits;
   readonly #subjects: LinkSubjects;
+  readonly #frameClock: FrameClock;
   readonly #meter: LinkMeter;
   readonly #peers: PeerTable<Reply>;
   readonly #receiver: LinkReceiver<Request, Reply>;
@@ -74,20 +80,21 @@ export class LinkEndpoint<Request, Reply> {
   }
 
   private constructor(bus: Bus, codec: LinkCodec<Request, Reply>, options: LinkOptions) {
-    const { address, cluster, clock, random } = options;
+    const { address, cluster, clock, random, domain } = options;
     const session = random.u32() || 1;
     const role = address.split('.')[0] as string;
     this.address = address;
     this.#bus = bus;
     this.#codec = codec;
     this.#clock = clock;
+    this.#frameClock = new FrameClock(clock);
     this.#log = options.log.child({ link: address });
     this.#limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
     this.#subjects = new LinkSubjects(options.prefix, cluster, address, session);
     this.#meter = new LinkMeter(options.telemetry, role);
     this.#peers = new PeerTable({
       subjects: this.#subjects,
-      outboxes: this.#outboxEnvironment(cluster, session),
+      outboxes: this.#outboxEnvironment(cluster, domain?.mark ?? NO_MARK, session),
       limits: this.#limits,
       random,
     });
@@ -101,11 +108,13 @@ export class LinkEndpoint<Request, Reply> {
       limits: this.#limits,
       meter: this.#meter,
       peers: this.#peers,
+      domain,
+      frameClock: this.#frameClock,
       state: () => this.#state,
       settled: () => {
         this.#pending--;
       },
-      noteTooLarge: (peer) => this.#noteTooLarge(peer),
+      sendAgain: (peer, request) => this.#sendAgain(peer, request),
       wakeAt: (dueMs) => this.#wakeAt(dueMs),
     });
     const labels = { role, link: address };
@@ -130,10 +139,10 @@ export class LinkEndpoint<Request, Reply> {
     for (const peer of this.#peers.all()) if (!Number.isNaN(peer.heardAtMs)) yield peer;
   }
 
-  /** Answers what peers ask from now on. Until then they are told that nobody does. */
-  serve(handler: LinkHandler<Request, Reply>): void {
+  /** Answers what peers ask from now on; until then nobody does. What is of unknown age and not harmless when it is late goes back; by default all is harmless. */
+  serve(handler: LinkHandler<Request, Reply>, isHarmlessLate: IsHarmlessLate<Request> = () => true): void {
     assert(!this.#receiver.serving, 'an endpoint has one handler');
-    this.#receiver.serve(handler);
+    this.#receiver.serve(handler, isHarmlessLate);
   }
 
   /** See the head of this file for how it ends. `timeoutMs` counts from now, and has a coarse end (`TICK_MS`). */
@@ -144,29 +153,42 @@ export class LinkEndpoint<Request, Reply> {
     const obstacle = this.#obstacle(peer);
     if (obstacle !== undefined) return Promise.reject(obstacle);
     return new Promise<Reply>((resolve, reject) => {
-      const waitMs = Math.min(timeoutMs, MAX_TIMEOUT_MS);
-      const deadlineMs = this.#clock.monotonicMs() + waitMs;
-      const pending = peer.pending.add(deadlineMs, resolve, reject);
-      const writer = peer.outbox.open(RECORD.request).u32(pending.id).u32(Math.ceil(waitMs));
-      try {
-        this.#codec.encodeRequest(writer, message);
-      } catch (error) {
-        peer.outbox.undo();
-        peer.pending.take(pending.id);
-        reject(toArmatureError(error));
-        return;
-      }
-      const sealed = peer.outbox.seal(pending);
-      if (typeof sealed === 'string') {
-        peer.pending.take(pending.id);
-        if (sealed === 'too-large') this.#noteTooLarge(peer);
-        reject(errors.notTaken(sealed, this.#limits.messageBytes));
-        return;
-      }
-      peer.pending.measure(pending, sealed);
-      this.#pending++;
-      this.#wakeAt(deadlineMs);
+      const deadlineMs = this.#clock.monotonicMs() + Math.min(timeoutMs, MAX_TIMEOUT_MS);
+      this.#ask(peer, peer.pending.add(deadlineMs, resolve, reject, message), message);
     });
+  }
+
+  /** Sends a request that has been entered. Should it fail at once, it is taken out and rejected. */
+  #ask(peer: Peer<Reply>, pending: PendingRequest<Reply>, message: Request): void {
+    const { id, deadlineMs, reject } = pending;
+    const waitMs = deadlineMs - this.#clock.monotonicMs();
+    const writer = peer.outbox.open(RECORD.request).u32(id).u32(Math.ceil(waitMs));
+    try {
+      this.#codec.encodeRequest(writer, message);
+    } catch (error) {
+      peer.outbox.undo();
+      peer.pending.take(id);
+      reject(toArmatureError(error));
+      return;
+    }
+    const sealed = peer.outbox.seal(pending);
+    if (typeof sealed === 'string') {
+      peer.pending.take(id);
+      if (sealed === 'too-large') this.#receiver.noteTooLarge(peer);
+      reject(errors.notTaken(sealed, this.#limits.messageBytes));
+      return;
+    }
+    peer.pending.measure(pending, sealed);
+    this.#pending++;
+    this.#wakeAt(deadlineMs);
+  }
+
+  /** The peer did not carry it out, for it could not tell how long it was under way. By what we have just heard from it, it can. */
+  #sendAgain(peer: Peer<Reply>, { deadlineMs, resolve, reject, message, repeats }: PendingRequest<Reply>): void {
+    if (this.#state === 'closed') reject(errors.linkClosed('no'));
+    else if (deadlineMs <= this.#clock.monotonicMs()) reject(errors.timedOut(peer.address));
+    else if (repeats === MAX_REPEATS) reject(errors.ageUnknown(peer.address));
+    else this.#ask(peer, peer.pending.add(deadlineMs, resolve, reject, message, repeats + 1), message as Request);
   }
 
   /** One way, at most once. What cannot be sent is lost, and counted. Throws only what the encoder throws. */
@@ -238,21 +260,16 @@ export class LinkEndpoint<Request, Reply> {
     return errors.overloaded(why);
   }
 
-  #noteTooLarge({ address }: Peer<Reply>): void {
-    this.#meter.add('tooLarge');
-    this.#log.error({ peer: address, messageBytes: this.#limits.messageBytes }, errors.TOO_LARGE_TO_SEND);
-  }
-
-  #outboxEnvironment(cluster: string, session: number): OutboxEnvironment {
+  #outboxEnvironment(cluster: string, mark: number, session: number): OutboxEnvironment {
     const header = new ByteWriter();
-    writeHeaderPrefix(header, cluster, this.address, session);
+    writeHeaderPrefix(header, cluster, this.address, mark, session);
     return {
       headerPrefix: header.copyOut(),
       limits: this.#limits,
       writers: new WriterPool(),
       maxPayloadBytes: () => this.#bus.maxPayloadBytes,
       publish: (subject, frame, records, reply) => this.#publish(subject, frame, records, reply),
-      sendTime: () => ({ monotonic: clockWord(this.#clock.monotonicMs()), wall: Math.max(0, Math.floor(this.#clock.nowMs())) }),
+      clock: this.#frameClock,
       nextFrame: () => ++this.#frames,
       after: (delayMs, work) => this.#clock.after(delayMs, work),
       willFlush: (outbox) => this.#willFlush(outbox),
@@ -292,6 +309,12 @@ export class LinkEndpoint<Request, Reply> {
     const code = message.status === NO_RESPONDERS ? 'unreachable' : parseRefusal(message.payload);
     if (code === undefined) {
       this.#meter.add('decodeErrors');
+      return;
+    }
+    if (code === 'wrong-secret') {
+      this.#receiver.noteStranger(peer.address);
+      // If the peer itself has been heard at that address, it answers for itself.
+      if (peer.session === 0) this.#fail(peer, () => true, errors.otherSecret(peer.address));
       return;
     }
     const error = code === 'unreachable' ? errors.unreachable(peer.address, 'no') : errors.frameRefused(code, peer.address);

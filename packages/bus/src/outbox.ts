@@ -7,7 +7,7 @@
 import { ByteWriter } from '@armature/kernel';
 import type { Timer } from '@armature/runtime';
 import { FRAGMENT_HEAD_BYTES, headerBytes, RECORD, RECORD_HEAD_BYTES, writeHeaderRest, type RecordKind } from './frame.js';
-import type { SendTime } from './frame-age.js';
+import type { FrameClock } from './frame-clock.js';
 import type { LinkLimits } from './link-limits.js';
 import type { Carried } from './pending-requests.js';
 
@@ -17,8 +17,7 @@ export interface OutboxEnvironment {
   readonly limits: LinkLimits;
   maxPayloadBytes(): number;
   publish(subject: string, frame: Uint8Array, records: number, reply: string | undefined): void;
-  /** Now. */
-  sendTime(): SendTime;
+  readonly clock: FrameClock;
   /** Numbers frames upwards, all peers together. */
   nextFrame(): number;
   after(delayMs: number, work: () => void): Timer;
@@ -70,6 +69,8 @@ export class Outbox {
   readonly #subject: string;
   readonly #refusalPrefix: string;
   #receiverSession = 0;
+  #heardStamp = 0;
+  #heardMs = 0;
   #writer: ByteWriter | undefined;
   #records = 0;
   #recordStart = 0;
@@ -110,6 +111,12 @@ export class Outbox {
     if (place < 0) return;
     this.#underWay.splice(0, place + 1);
     this.#sendLarge();
+  }
+
+  /** A frame of this stamp has come from the peer, at this time by our monotonic clock. */
+  heard(stamp: number, nowMs: number): void {
+    this.#heardStamp = stamp;
+    this.#heardMs = nowMs;
   }
 
   /** Begins a record; its content is to be written into the result, then `seal` or `undo`. */
@@ -273,7 +280,9 @@ export class Outbox {
   }
 
   #writeHeader(writer: ByteWriter): void {
-    writeHeaderRest(writer.raw(this.#env.headerPrefix), this.#receiverSession, this.#env.sendTime());
+    const { clock, headerPrefix } = this.#env;
+    const echo = clock.echo(this.#heardStamp, this.#heardMs);
+    writeHeaderRest(writer.raw(headerPrefix), this.#receiverSession, clock.sendTime(), echo);
   }
 
   #fragmentOverheadBytes(): number {

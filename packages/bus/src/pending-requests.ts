@@ -20,6 +20,10 @@ export interface Carried {
 export interface PendingRequest<Reply> extends Carried {
   readonly id: number;
   readonly deadlineMs: number;
+  /** What was asked, to be sent again if need be. */
+  readonly message: unknown;
+  /** How often it has been sent again. */
+  readonly repeats: number;
   sizeBytes: number;
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: Error) => void;
@@ -54,12 +58,29 @@ export class PendingRequests<Reply> {
     return this.#earliestMs;
   }
 
-  add(deadlineMs: number, resolve: (reply: Reply) => void, reject: (error: Error) => void): PendingRequest<Reply> {
+  add(
+    deadlineMs: number,
+    resolve: (reply: Reply) => void,
+    reject: (error: Error) => void,
+    message?: unknown,
+    repeats = 0,
+  ): PendingRequest<Reply> {
     if (this.#size * 2 >= this.#slots.length) this.#grow();
     while (this.#slots[this.#nextId & this.#mask] !== undefined) this.#nextId = (this.#nextId + 1) >>> 0;
     const id = this.#nextId;
     this.#nextId = (id + 1) >>> 0;
-    const pending = { id, deadlineMs, sizeBytes: 0, firstFrame: -1, lastFrame: -1, wanted: true, resolve, reject };
+    const pending: PendingRequest<Reply> = {
+      id,
+      deadlineMs,
+      message,
+      repeats,
+      sizeBytes: 0,
+      firstFrame: -1,
+      lastFrame: -1,
+      wanted: true,
+      resolve,
+      reject,
+    };
     this.#slots[id & this.#mask] = pending;
     this.#size++;
     if (deadlineMs < this.#earliestMs) this.#earliestMs = deadlineMs;

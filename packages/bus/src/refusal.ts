@@ -4,9 +4,10 @@
  */
 import { utf8Decode, utf8Encode } from '@armature/kernel';
 
-export type RefusalCode = 'wrong-cluster' | 'protocol-mismatch';
+/** `wrong-secret`: the same name, and another secret. */
+export type RefusalCode = 'wrong-cluster' | 'wrong-secret' | 'protocol-mismatch';
 
-const CODES: readonly RefusalCode[] = ['wrong-cluster', 'protocol-mismatch'];
+const CODES: readonly RefusalCode[] = ['wrong-cluster', 'wrong-secret', 'protocol-mismatch'];
 const PREFIX = 'refused ';
 
 export function refusalPayload(code: RefusalCode): Uint8Array {

@@ -110,19 +110,21 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
     };
     return new Client({ routing: paced(routing), admin, ports, close });
   }
-  const sealer = createSealer(secretBytes(options.secret), cluster);
+  const secret = secretBytes(options.secret);
+  const sealer = createSealer(secret, cluster);
   const participant = await Participant.open(
-    { prefix, cluster, role: 'client', name, seeds: [], gossipIntervalMs: VIEW_INTERVAL_MS },
+    { prefix, cluster, role: 'client', name, secret, seeds: [], gossipIntervalMs: VIEW_INTERVAL_MS },
     { ...ports, historyStore: undefined },
   );
   participant.start((request) => {
     throw new ArmatureError('invalid-argument', `a client does not answer ${request.kind}`);
   });
-  await requireToHear(bus).catch(async (thrown: unknown) => {
-    await participant.stop();
-    throw thrown;
-  });
-  const view = await participant.membership.refresh();
+  const view = await requireToHear(bus)
+    .then(() => participant.membership.refresh())
+    .catch(async (thrown: unknown) => {
+      await participant.stop();
+      throw thrown;
+    });
   if (view.cluster === undefined) {
     await participant.stop();
     throw new ArmatureError('no-cluster', `no node on this bus knows of a cluster named ${cluster}`, {

@@ -4,6 +4,7 @@
  */
 export * from './checked-address.js';
 export * from './clock-watch.js';
+export * from './cluster-domain.js';
 export * from './coordination-metrics.js';
 export * from './coordinator.js';
 export * from './discovery.js';

@@ -18,11 +18,14 @@ import {
 import { FailureMonitor, Membership, type HistoryStore } from '@armature/membership';
 import {
   MAX_MESSAGE_BYTES,
+  isHarmlessLate,
   nodeAddress,
   nodeOfAddress,
   protocolCodec,
   subjectsOf,
   type DiscoverableRole,
+  type GossipReply,
+  type GossipRequest,
   type LinkRole,
   type NodeStatus,
   type Reply,
@@ -32,6 +35,7 @@ import {
 } from '@armature/protocol';
 import { AlarmWheel, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { ClockWatch, type HeardClock } from './clock-watch.js';
+import { clusterDomain, recordsOfGuest } from './cluster-domain.js';
 import { CoordinationMetrics } from './coordination-metrics.js';
 import { discover } from './discovery.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
@@ -52,6 +56,8 @@ export interface ParticipantOptions {
   readonly gossipIntervalMs: number;
   /** Largest message of the link; `MAX_MESSAGE_BYTES` by default. */
   readonly messageBytes?: number;
+  /** The cluster's secret. Without it, a client can look, and its membership records are taken by nobody. */
+  readonly secret?: Uint8Array | undefined;
 }
 
 export interface ParticipantPorts {
@@ -95,6 +101,7 @@ export class Participant {
   readonly coordination: CoordinationEnv;
   readonly #ports: ParticipantPorts;
   readonly #subscriptions: BusSubscription[] = [];
+  readonly #sleepers = new Set<(sleptMs: number) => void>();
   /** A node's own handler: what it asks of itself does not go over the bus. */
   #ownReplica: RequestHandler | undefined;
 
@@ -113,7 +120,7 @@ export class Participant {
     this.monitor = monitor;
     this.subjects = subjectsOf(options.prefix, options.cluster);
     const { clock, random, log, telemetry } = ports;
-    this.pauses = new PauseWatch({ clock, log, telemetry, onPause: (pausedMs) => monitor.paused(pausedMs) });
+    this.pauses = new PauseWatch({ clock, log, telemetry, onPause: (pausedMs, sleptMs) => this.#paused(pausedMs, sleptMs) });
     this.clocks = new ClockWatch({
       heard: () => this.#heardClocks(),
       peers: () => this.#otherMembers(),
@@ -149,6 +156,7 @@ export class Participant {
       log,
       telemetry,
       limits: { messageBytes: options.messageBytes ?? MAX_MESSAGE_BYTES },
+      domain: options.secret === undefined ? undefined : clusterDomain(options.secret, options.cluster),
     });
     const subjects = subjectsOf(options.prefix, options.cluster);
     const inbox = new Inbox(bus, subjects, address, random);
@@ -192,10 +200,10 @@ export class Participant {
     const { bus } = this.#ports;
     this.#ownReplica = handler;
     this.link.serve((request, sender) => {
-      if (request.kind === 'gossip') return this.membership.answerGossip(request);
+      if (request.kind === 'gossip') return this.#gossip(request, sender);
       if (request.kind === 'ping') return { kind: 'ping' };
       return handler(request, sender);
-    });
+    }, isHarmlessLate);
     this.#subscriptions.push(
       bus.subscribe(this.subjects.announce, (message) => {
         const [from, fingerprint] = Buffer.from(message.payload).toString('utf8').split(' ');
@@ -220,6 +228,21 @@ export class Participant {
       ring: view.ringVersion,
       suspects: [...view.members.keys()].filter((node) => this.monitor.isSuspect(node)),
     };
+  }
+
+  /** The machine was suspended for so long, as far as its clocks tell: somebody may have gone on from a copy of it. */
+  whenSlept(listener: (sleptMs: number) => void): void {
+    this.#sleepers.add(listener);
+  }
+
+  #paused(pausedMs: number, sleptMs: number): void {
+    this.monitor.paused(pausedMs);
+    for (const listener of this.#sleepers) listener(sleptMs);
+  }
+
+  #gossip(request: GossipRequest, { isMember }: LinkSender): Promise<GossipReply> {
+    if (request.records.length > 0 && !isMember && this.options.secret !== undefined) return Promise.reject(recordsOfGuest());
+    return this.membership.answerGossip(request);
   }
 
   /** Whoever looks for some node or router wants one that knows the cluster; until it does, a node is found as a newcomer only. */
@@ -307,7 +330,7 @@ export class Participant {
   }
 
   async #askSelf<Q extends ReplicaRequest>(handler: RequestHandler, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    return (await handler(request, { address: this.link.address, remainingMs: timeoutMs })) as ReplyTo<Q>;
+    return (await handler(request, { address: this.link.address, remainingMs: timeoutMs, isMember: true })) as ReplyTo<Q>;
   }
 }
 

@@ -14,8 +14,8 @@ export interface PauseWatchEnv {
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
-  /** Told of each pause as soon as it is noticed, at its end. */
-  readonly onPause: (pausedMs: number) => void;
+  /** Told of each pause as soon as it is noticed, at its end, and how much of it the machine slept, as far as the wall clock tells. */
+  readonly onPause: (pausedMs: number, sleptMs: number) => void;
 }
 
 const TICK_MS = 100;
@@ -86,7 +86,8 @@ export class PauseWatch {
 
   #tick(): void {
     const lateMs = Math.max(0, this.#lateMs());
-    const pausedMs = Math.max(lateMs, this.#sleptMs());
+    const sleptMs = this.#sleptMs();
+    const pausedMs = Math.max(lateMs, sleptMs);
     this.#delayMs += (lateMs - this.#delayMs) * GAIN;
     this.#schedule();
     if (pausedMs < PAUSE_MS) return;
@@ -97,7 +98,7 @@ export class PauseWatch {
       { pausedMs: Math.round(pausedMs) },
       'this process stood still; timeouts that fell into it are not held against peers',
     );
-    this.#env.onPause(pausedMs);
+    this.#env.onPause(pausedMs, sleptMs);
   }
 
   #schedule(): void {

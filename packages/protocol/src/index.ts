@@ -7,6 +7,7 @@ export * from './change.js';
 export * from './change-parser.js';
 export * from './codec.js';
 export * from './holdings.js';
+export * from './lateness.js';
 export * from './limits.js';
 export * from './messages.js';
 export * from './quorum-word.js';

@@ -9,6 +9,8 @@
  *   <prefix>.<cluster>.discover.node|router|newcomer   queue groups that answer with the address of one of them; newcomers
  *                                             are nodes that know of no cluster yet
  *   <prefix>.<cluster>.inbox.<link address>.<n>  answers to a question that a process has asked of nobody in particular
+ *   <prefix>.<cluster>.presence           "who has another secret?": nodes, routers, workers, all of which answer to it
+ *   <prefix>.<cluster>.presence.<role>.<name>   "who has this name?", and that somebody has it, every five seconds
  *   <prefix>.<cluster>.workers                what an administrator says to all anti-entropy workers: `status`, `pause`, `resume`
  *   <prefix>.<cluster>.api.*                  the plain request API of the router tier (docs/protocol.md)
  */
@@ -26,6 +28,9 @@ export interface Subjects {
   readonly workers: string;
   /** What reply subjects of the process at that link address begin with. */
   inbox(address: string): string;
+  readonly presence: string;
+  /** Of the process of this role and name, e.g. `node.n1`. */
+  presenceOf(address: string): string;
   /** `suffix` in subject tokens, e.g. `get` or `get.>`. */
   api(suffix: string): string;
 }
@@ -36,6 +41,8 @@ export function subjectsOf(prefix: string, cluster: ClusterName): Subjects {
     announce: `${root}.announce`,
     workers: `${root}.workers`,
     inbox: (address) => `${root}.inbox.${address}`,
+      presence: `${root}.presence`,
+      presenceOf: (address) => `${root}.presence.${address}`,
     discover: (role) => `${root}.discover.${role}`,
     api: (suffix) => `${root}.api.${suffix}`,
   };

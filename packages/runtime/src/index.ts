@@ -9,6 +9,7 @@ export * from './manual-clock.js';
 export * from './pino-log.js';
 export * from './prometheus-telemetry.js';
 export * from './quiescence.js';
+export * from './sleep-gauge.js';
 export * from './system-clock.js';
 export * from './system-random.js';
 export * from './telemetry.js';

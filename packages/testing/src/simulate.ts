@@ -34,8 +34,6 @@ const RECOVERY_MS = 15_000;
 const PROBATION_MS = 10_000;
 /** What is only in memory is on disk after this. */
 const FLUSH_MS = 5_000;
-/** By then everybody has heard from everybody. */
-const ACQUAINTED_MS = 5_000;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const { seed, keepTrace = false, durationMs = DEFAULT_DURATION_MS, kinds = FAULT_KINDS } = options;
@@ -104,7 +102,6 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const isWhole = !isCore && schedule.every(leavesWhole);
   const isDuplicated = schedule.some(({ kind }) => kind === 'disorder');
-  const isAcquainted = schedule.every(({ kind, atMs }) => kind !== 'pause' || atMs > ACQUAINTED_MS);
   violations.push(
     ...world.problems,
     ...dots.violations,
@@ -115,7 +112,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...stamps.violations,
     ...blocked,
     ...differences.map((difference) => `not converged: ${difference}`),
-    ...load.judge(states, { custody, witness, isSteady, isWhole, isAcquainted, isDuplicated, dots }, healedMs + RECOVERY_MS),
+    ...load.judge(states, { custody, witness, isSteady, isWhole, isDuplicated, dots }, healedMs + RECOVERY_MS),
   );
   if (isConverged) {
     await pauseWorkers(cluster);

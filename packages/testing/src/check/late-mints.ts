@@ -3,8 +3,6 @@
  * to be carried out when its client has long given up, has written elsewhere, and others have written over that. A version set remembers only so many of
  * the operations that have ended (decision 0008), so what is carried out that late may bring back what was overwritten or deleted.
  *
- * Not asked where a node stands still from the beginning: of the first frame that ever came from a sender it cannot tell how long it has waited (`bus/frame-age.ts`).
- *
  *   late   some version of the write came to a disk for the first time long after its client had been answered or had given up
  */
 import type { Durability } from '@armature/protocol';

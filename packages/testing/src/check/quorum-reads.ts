@@ -25,7 +25,7 @@ import { SETTLED_MS } from './steady-reads.js';
 /** What leaves the network whole. An old copy put back is not among them: one that is not old enough to be noticed lacks what it lacks (decision 0006). */
 const WHOLE: ReadonlySet<FaultKind> = new Set<FaultKind>([
   ...(['join', 'leave', 'waver', 'weight', 'remove', 'replace'] as const),
-  ...(['kill', 'power', 'stop', 'pause', 'wipe', 'fail-over', 'slow-link', 'bus-restart', 'clock'] as const),
+  ...(['kill', 'power', 'stop', 'pause', 'suspend', 'wipe', 'fail-over', 'slow-link', 'bus-restart', 'clock'] as const),
 ]);
 /** What does so if it is soon over. */
 const CUTS: ReadonlySet<FaultKind> = new Set<FaultKind>(['partition', 'link-cut', 'one-way']);

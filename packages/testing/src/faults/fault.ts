@@ -23,6 +23,7 @@ export const FAULT_KINDS = [
   'power',
   'stop',
   'pause',
+  'suspend',
   'clock',
   'other-version',
   'slow-disk',

@@ -193,6 +193,9 @@ export class Nemesis {
       case 'pause':
         member.process?.pauseUntil(world.nowMs + lastMs);
         return;
+      case 'suspend':
+        member.process?.suspendUntil(world.nowMs + lastMs);
+        return;
       case 'other-version':
         this.#supervisor.takeDown(name, 'stop', lastMs, () => this.#stepIn(name));
         return;

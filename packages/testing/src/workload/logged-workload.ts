@@ -86,7 +86,7 @@ export class LoggedWorkload implements Workload {
     return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind, forged });
   }
 
-  judge({ state, custody, witness, isSteady, isWhole, isAcquainted, isDuplicated, dots }: Evidence): string[] {
+  judge({ state, custody, witness, isSteady, isWhole, isDuplicated, dots }: Evidence): string[] {
     const { log, bucket } = this;
     if (isDuplicated) log.doubtRefusals('too-large');
     const perhapsRepeated = this.#perhapsRepeated();
@@ -96,7 +96,7 @@ export class LoggedWorkload implements Workload {
     const outcomes = [
       ...checkForgeries(log, witness),
       ...checkOutcomes(log, witness, durability),
-      ...(isAcquainted ? checkLateMints(log, dots, durability) : []),
+      ...checkLateMints(log, dots, durability),
     ];
     if (resolver === 'last-write-wins') return [...outcomes, ...checkLastWrites(log, state, witness, mayBeLost)];
     const present = new Map<string, Set<string>>();

@@ -42,8 +42,6 @@ export interface Evidence {
   readonly isWhole: boolean;
   /** The network has delivered messages twice, which NATS does not. */
   readonly isDuplicated: boolean;
-  /** No node has stood still before it had heard from everybody. */
-  readonly isAcquainted: boolean;
   /** Which operations were minted more than once, and when. */
   readonly dots: Pick<DotRegister, 'repeated' | 'mintedMs'>;
 }

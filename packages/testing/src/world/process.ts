@@ -1,6 +1,6 @@
 /**
  * A process of the simulated world, from its start to its end: the clock, the randomness, the log and the connection to the bus that
- * its code is handed. It can be paused, as by SIGSTOP or a long garbage collection, and it can be killed: then none of its timers
+ * its code is handed. It can be paused, as by SIGSTOP or a long garbage collection; its machine can be suspended, which its monotonic clock does not count; and it can be killed: then none of its timers
  * fires and nothing reaches it any more, and whatever it was waiting for stays unanswered.
  */
 import type { Random } from '@armature/kernel';
@@ -27,6 +27,9 @@ export interface ProcessOptions {
   readonly setAheadMs?: number;
 }
 
+/** What sums of virtual times may be off by. */
+const ROUNDING_MS = 1e-3;
+
 export class SimulatedProcess {
   readonly name: string;
   readonly clock: Clock;
@@ -39,6 +42,8 @@ export class SimulatedProcess {
   #alive = true;
   #pausedUntilMs = 0;
   #setAheadMs: number;
+  /** When its machine was suspended last, and until when, and for how long in all before that, virtual ms. */
+  #asleep = { sinceMs: 0, untilMs: 0, beforeMs: 0 };
 
   constructor(world: World, options: ProcessOptions, incarnation: number) {
     const { name, connection, skewMs = 0, rate = 1 } = options;
@@ -50,8 +55,8 @@ export class SimulatedProcess {
     this.#salt = this.random.u32();
     this.clock = {
       nowMs: () => Math.floor(BEGINNING_MS + skewMs + this.#setAheadMs + world.nowMs * rate),
-      monotonicMs: () => world.nowMs * rate,
-      after: (delayMs, task) => this.#after(Math.max(0, delayMs) / rate, task),
+      monotonicMs: () => this.#awakeMs() * rate,
+      after: (delayMs, task) => this.#afterAwake(Math.max(0, delayMs) / rate, task),
       defer: (task) => void this.#after(0, task),
     };
     this.log = this.#logger({});
@@ -71,6 +76,15 @@ export class SimulatedProcess {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, atMs);
   }
 
+  /** Its machine is suspended until then: it stands still, and only its wall clock goes on. */
+  suspendUntil(atMs: number): void {
+    const { nowMs } = this.#world;
+    this.pauseUntil(atMs);
+    const { sinceMs, untilMs, beforeMs } = this.#asleep;
+    if (untilMs > nowMs) this.#asleep = { sinceMs, untilMs: Math.max(untilMs, atMs), beforeMs };
+    else this.#asleep = { sinceMs: nowMs, untilMs: atMs, beforeMs: beforeMs + untilMs - sinceMs };
+  }
+
   /** Its wall clock jumps: from now on it is so much ahead of what it would be, ms. */
   setClock(aheadMs: number): void {
     this.#setAheadMs = aheadMs;
@@ -87,6 +101,26 @@ export class SimulatedProcess {
     let h = this.#salt ^ Math.imul(Math.floor(atMs * 1024) | 0, 0x9e3779b1);
     h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
     return (h ^ (h >>> 13)) >>> 0;
+  }
+
+  /** Virtual time in which its machine was awake, ms. */
+  #awakeMs(): number {
+    const { sinceMs, untilMs, beforeMs } = this.#asleep;
+    const { nowMs } = this.#world;
+    return (nowMs < untilMs ? sinceMs : nowMs - (untilMs - sinceMs)) - beforeMs;
+  }
+
+  /** Timers go by the monotonic clock, so that one that was set before the machine slept comes later by that. */
+  #afterAwake(delayMs: number, task: () => void): Timer {
+    const dueMs = this.#awakeMs() + delayMs;
+    let timer: Timer;
+    const run = (): void => {
+      const restMs = dueMs - this.#awakeMs();
+      if (restMs > ROUNDING_MS) timer = this.#after(restMs, run);
+      else task();
+    };
+    timer = this.#after(delayMs, run);
+    return { cancel: () => timer.cancel() };
   }
 
   #after(delayMs: number, task: () => void): Timer {

@@ -125,8 +125,8 @@ export const membership: readonly Mutation[] = [
     name: 'discard-keeps',
     trap: 'a lost or foreign store keeps what it held',
     file: IDENTITY,
-    find: 'else if (this.#tenure !== undefined || loss !== undefined) await discard(isNewStint);',
-    replace: 'else void discard;',
+    find: 'await discard(isNewStint);',
+    replace: 'void discard;',
     run: RETURNS,
   },
   {

@@ -1,7 +1,8 @@
 /** Quorums, outcomes and requests: what an answer says is so. */
 import type { Mutation } from '../mutation.js';
 import { CUTS_DURING_A_MOVE, DEAD_NEWCOMER, VACANCIES } from './directed-runs.js';
-import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, LONG_PAUSES, PLAIN, CLOCKS, OTHER_VERSIONS } from './runs.js';
+import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, PLAIN, CLOCKS, OTHER_VERSIONS } from './runs.js';
+import { EARLY_PAUSES, LONG_PAUSES, LONG_SLEEPS } from './long-pauses.js';
 
 const PUT = 'packages/coordination/src/put-core.ts';
 
@@ -66,9 +67,25 @@ export const quorums: readonly Mutation[] = [
     name: 'expired-requests-done',
     trap: 'a request that waited in a paused process is carried out after its sender gave up',
     file: 'packages/bus/src/link-receiver.ts',
-    find: 'if (peer.frameAgeMs > timeoutMs + LATE_MS) {',
-    replace: 'if (peer.frameAgeMs < 0) {',
+    find: 'if (ageMs !== undefined && !isInTime(ageMs, timeoutMs)) {',
+    replace: 'if (ageMs !== undefined && ageMs < 0) {',
     run: LONG_PAUSES,
+  },
+  {
+    name: 'first-frames-trusted',
+    trap: 'the first request of a sender is carried out although nobody can tell how long it has waited',
+    file: 'packages/bus/src/link-receiver.ts',
+    find: 'if (ageMs === undefined && !this.#isHarmlessLate(message)) {',
+    replace: 'if (ageMs !== undefined && !this.#isHarmlessLate(message) && ageMs < 0) {',
+    run: EARLY_PAUSES,
+  },
+  {
+    name: 'sleep-ignored',
+    trap: 'a machine that was suspended takes what waited for it for new, since its monotonic clock stood still',
+    file: 'packages/bus/src/frame-clock.ts',
+    find: 'return monotonicMs + this.#sleep.sleptMs(monotonicMs, wallMs);',
+    replace: 'return monotonicMs + 0 * this.#sleep.sleptMs(monotonicMs, wallMs);',
+    run: LONG_SLEEPS,
   },
   {
     name: 'context-unauthenticated',

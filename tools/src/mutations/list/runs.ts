@@ -297,15 +297,6 @@ export const LATE_REPEATS: RunOptions = {
   load: { ...REGISTERS, keys: 8, thinkMs: 150, deletes: 0.5, blind: 0, fadeMs: 4_000 },
 };
 
-/** The same, for so long that everybody has given up what waited, and many more writes of its key have ended than are remembered. */
-export const LONG_PAUSES: RunOptions = {
-  ...PAUSES,
-  durationMs: 60_000,
-  faultsEveryMs: 5_000,
-  faultsLastMs: 20_000,
-  load: { ...REGISTERS, keys: 10, thinkMs: 150, deletes: 0.3, blind: 0, fadeMs: 20_000 },
-};
-
 /** Last write wins, and wall clocks jump. */
 export const CLOCKS: RunOptions = {
   kinds: ['clock'],

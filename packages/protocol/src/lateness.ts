@@ -1,0 +1,13 @@
+/** Which requests may be carried out long after their sender has given up: those that change nothing, or whose change is right at any time. */
+import type { Request } from './messages.js';
+
+const HARMLESS_LATE: ReadonlySet<Request['kind']> = new Set([
+  ...(['read', 'pull', 'fetch', 'scan', 'status', 'holdings', 'ping', 'tree', 'digests', 'sets'] as const),
+  // Histories only grow, and their union is the same in whichever order it is made.
+  'gossip',
+]);
+
+/** A write that is late brings back what has been overwritten since; a merge or a drop meets what has been reaped meanwhile. */
+export function isHarmlessLate({ kind }: Pick<Request, 'kind'>): boolean {
+  return HARMLESS_LATE.has(kind);
+}

@@ -1,6 +1,6 @@
 /** Who gets what in a node process: the bus and the engine of the configuration's choice, into one `ArmatureNode`. */
 import { join } from 'node:path';
-import type { ServicePorts, WiredService } from '@armature/process';
+import { ownNameOf, type ServicePorts, type WiredService } from '@armature/process';
 import { ArmatureNode, type NodeOptions } from '@armature/server';
 import { memoryEngine, type Engine } from '@armature/storage';
 import { openLevelEngine } from '@armature/storage-level';
@@ -17,7 +17,7 @@ async function startNode(config: NodeConfig, options: NodeOptions, ports: Servic
   const engine = await openEngine(config, ports);
   let node: ArmatureNode;
   try {
-    node = await ArmatureNode.start(options, { ...ports, engine });
+    node = await ArmatureNode.start({ ...options, ...ownNameOf(ports) }, { ...ports, engine });
   } catch (thrown) {
     await engine.close();
     throw thrown;

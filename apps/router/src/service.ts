@@ -1,5 +1,5 @@
 /** The router as a service: its command line, and how it is put together. It holds nothing, so that is little. */
-import type { ServiceSpec } from '@armature/process';
+import { ownNameOf, type ServiceSpec } from '@armature/process';
 import { ArmatureRouter, SERVER_VERSION } from '@armature/server';
 import { routerNameOf, routerOptionsOf, routerShape } from './config.js';
 
@@ -19,7 +19,7 @@ export const routerService: ServiceSpec<typeof routerShape> = {
   wire(config) {
     const options = routerOptionsOf(config);
     return async (ports) => {
-      const router = await ArmatureRouter.start(options, ports);
+      const router = await ArmatureRouter.start({ ...options, ...ownNameOf(ports) }, ports);
       return { readiness: () => ({ ready: router.ready, notes: router.notes }), stop: () => router.stop() };
     };
   },

@@ -16,6 +16,8 @@ export const ERROR_CODES = {
   'unknown-bucket': false,
   /** The peer belongs to another cluster. */
   'wrong-cluster': false,
+  /** Another process of this name is on the bus. A process without a name of its own may take another one. */
+  'name-in-use': false,
   /** The peer speaks a protocol version that this one does not. */
   'protocol-mismatch': false,
   /** The quorum was not met in time, and nothing is known to have been written. */

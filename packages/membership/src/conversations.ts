@@ -17,12 +17,22 @@ export interface ConversationEnv {
   readonly seeds: readonly string[];
 }
 
+/**
+ * What came of asking everybody: somebody answered, and the histories are reconciled; everybody was silent; some answered, but not with a history; there is nobody to
+ * ask; or the bus was away, so that silence says nothing.
+ */
+export type Sounding = 'answered' | 'silent' | 'refused' | 'nobody' | 'disconnected';
+
 /** Peers tried by one `refresh` before it gives up. */
 const REFRESH_ATTEMPTS = 3;
 /** A member that takes longer to take in a record will hear of it by gossip: no command waits for the slowest machine. */
 const HAND_OUT_TIMEOUT_MS = 1_000;
 /** That a peer is down is the failure detector's news; anything else wants a person. */
 const SILENCE: ReadonlySet<string> = new Set(['timeout', 'unreachable', 'bus-unavailable', 'closed']);
+/** What is no silence of the peer's. */
+const NO_BUS: ReadonlySet<string> = new Set(['bus-unavailable', 'closed']);
+/** Whoever is of another cluster knows nothing about ours. */
+const KNOWS_NOTHING: ReadonlySet<string> = new Set(['timeout', 'unreachable', 'wrong-cluster']);
 
 export class Conversations {
   readonly #env: ConversationEnv;
@@ -60,6 +70,26 @@ export class Conversations {
     }
     if (problem !== undefined) throw problem;
     return this.#party.view(); // nobody else is there
+  }
+
+  /** Asks every member and seed at once. Resolves with the first answer, or when all have been waited for. */
+  async sound(): Promise<Sounding> {
+    const { transport, seeds, self } = this.#env;
+    let peers = peersOf(this.#party.view(), seeds, self.address);
+    if (peers.length === 0) {
+      const found = await transport.discover();
+      if (found === undefined || found === self.address) return 'nobody';
+      peers = [found];
+    }
+    return new Promise((resolve) => {
+      const problems: string[] = [];
+      for (const peer of peers) {
+        void this.converse(peer).then((problem) => {
+          if (problem === undefined) resolve('answered');
+          else if (problems.push(problem.code) === peers.length) resolve(soundingOf(problems));
+        });
+      }
+    });
   }
 
   /** One turn of the periodic gossip: a random peer. */
@@ -111,4 +141,10 @@ export class Conversations {
       'gossip with a peer failed',
     );
   }
+}
+
+/** Of codes of errors, when nobody has answered. */
+function soundingOf(problems: readonly string[]): Sounding {
+  if (problems.some((code) => NO_BUS.has(code))) return 'disconnected';
+  return problems.every((code) => KNOWS_NOTHING.has(code)) ? 'silent' : 'refused';
 }

@@ -28,7 +28,7 @@ import {
 } from '@armature/kernel';
 import type { Change, ChangeRecord, GossipReply, GossipRequest } from '@armature/protocol';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
-import { Conversations } from './conversations.js';
+import { Conversations, type Sounding } from './conversations.js';
 import { answer, type GossipTransport, type Party } from './gossip.js';
 import type { HistoryStore } from './history-store.js';
 import { History, MANY_RECORDS } from './history.js';
@@ -247,6 +247,11 @@ export class Membership {
   refresh(from?: string): Promise<View> {
     this.#refreshing ??= this.#talk.refresh(from).finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
+  }
+
+  /** Asks everybody at once, and reconciles with whoever answers. */
+  sound(): Promise<Sounding> {
+    return this.#talk.sound();
   }
 
   #absorb(records: readonly ChangeRecord[]): Promise<void> {

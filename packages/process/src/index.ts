@@ -10,6 +10,7 @@ export * from './health-server.js';
 export * from './lifecycle.js';
 export * from './log-output.js';
 export * from './nats-connection.js';
+export * from './own-name.js';
 export * from './render-error.js';
 export * from './resolve-settings.js';
 export * from './run-service.js';

@@ -41,8 +41,8 @@ export function subjectsOf(prefix: string, cluster: ClusterName): Subjects {
     announce: `${root}.announce`,
     workers: `${root}.workers`,
     inbox: (address) => `${root}.inbox.${address}`,
-      presence: `${root}.presence`,
-      presenceOf: (address) => `${root}.presence.${address}`,
+    presence: `${root}.presence`,
+    presenceOf: (address) => `${root}.presence.${address}`,
     discover: (role) => `${root}.discover.${role}`,
     api: (suffix) => `${root}.api.${suffix}`,
   };

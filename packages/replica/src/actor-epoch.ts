@@ -94,6 +94,8 @@ export class ActorEpoch implements Epoch {
   #floor = 0;
   #had: readonly ActorId[] = [];
   #recorded: readonly ActorId[] = [];
+  /** Those that were taken since this process has the store. */
+  readonly #taken = new Set<string>();
   readonly #pace = new RenewalPace();
   #saving: Promise<void> | undefined;
   #retry: Timer | undefined;
@@ -145,6 +147,11 @@ export class ActorEpoch implements Epoch {
   /** Whether this store has ever had the actor. */
   has(actor: string): boolean {
     return (this.#had as readonly string[]).includes(actor);
+  }
+
+  /** Whether this process took it: then every event of it happened while this process ran. */
+  isOfThisLife(actor: string): boolean {
+    return this.#taken.has(actor);
   }
 
   /**
@@ -223,6 +230,7 @@ export class ActorEpoch implements Epoch {
 
   async #takeFresh(): Promise<void> {
     const actor = mintActorId(this.#env.random);
+    this.#taken.add(actor);
     this.#floor = 0; // while there is no actor, nobody asks
     this.#had = [...this.#had, actor].filter((one, i, all) => all.length - i <= MAX_HAD || this.#recorded.includes(one));
     await this.#save(actor, undefined);

@@ -17,6 +17,7 @@ import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import type { RangeQuery } from '@armature/storage';
 import {
   checkGrowth,
+  decodeVersionSet,
   emptyVersionSet,
   encodeVersionSet,
   isAmnesiac,
@@ -26,6 +27,7 @@ import {
   pruneClock,
   receiveTimestamps,
   resolve,
+  retained,
   tombstoneVersion,
   valueVersion,
   withDot,
@@ -82,6 +84,9 @@ export interface HeldPage {
 
 /** A mint that finds its actor retired under it starts again; a second retirement in its own short life is an accident, a third is trouble. */
 const MAX_MINT_ATTEMPTS = 3;
+
+/** What became of a key by `retain`; `changed`: it holds something else by now, and nothing was done. */
+export type Retention = 'kept' | 'dropped' | 'changed';
 
 export class Replica {
   /** What reaping has to look at. */
@@ -202,6 +207,26 @@ export class Replica {
       if (isAccepted(this.#env.store, address, record)) this.#tell(address, { set: held, damaged: false }, encoded, committed);
       return committed;
     });
+  }
+
+  /**
+   * Puts what `retained` leaves of the key in its place, if it still holds exactly `set`; drops it where nothing is left. Rejects with storage errors.
+   */
+  async retain(address: Address, set: Uint8Array, isTrusted: (actor: ActorId) => boolean): Promise<Retention> {
+    const decoded = decodeVersionSet(set);
+    const left = decoded.ok ? retained(decoded.value, isTrusted) : undefined;
+    if (left === undefined) return (await this.drop(address, set)) ? 'dropped' : 'changed';
+    if (decoded.ok && left === decoded.value) return 'kept';
+    const smaller = encodeVersionSet(left);
+    const reduced = await this.#change(address, (held) => {
+      if (held.set === undefined || !bytesEqual(set, held.set)) return undefined;
+      const record = sealRecord(smaller);
+      const committed = this.#write(address, record, 'os');
+      if (isAccepted(this.#env.store, address, record)) this.#tell(address, held, smaller, committed);
+      return { committed };
+    });
+    await reduced?.committed;
+    return reduced === undefined ? 'changed' : 'kept';
   }
 
   /**

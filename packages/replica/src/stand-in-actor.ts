@@ -10,10 +10,14 @@ import type { Random } from '@armature/kernel';
 import { mintActorId, type ActorId } from '@armature/versioning';
 import type { Epoch } from './actor-epoch.js';
 
+/** Most were never minted under. */
+const MAX_FORMER = 4_096;
+
 export class StandInActor implements Epoch {
   /** What is dropped retires the actor, so nothing of the current one ever was. */
   readonly floor = 0;
   readonly #random: Random;
+  readonly #former = new Set<string>();
   #actor: ActorId;
 
   constructor(random: Random) {
@@ -25,11 +29,21 @@ export class StandInActor implements Epoch {
     return this.#actor;
   }
 
+  /** Whether this process has minted under it, as far as it remembers. */
+  isOfThisLife(actor: string): boolean {
+    return actor === this.#actor || this.#former.has(actor);
+  }
+
   dropping(): void {
     this.retire();
   }
 
   retire(): void {
+    this.#former.add(this.#actor);
+    for (const oldest of this.#former) {
+      if (this.#former.size <= MAX_FORMER) break;
+      this.#former.delete(oldest);
+    }
     this.#actor = mintActorId(this.#random);
   }
 

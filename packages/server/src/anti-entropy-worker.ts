@@ -25,17 +25,24 @@ import {
 import type { Counter } from '@armature/runtime';
 import { busNotes } from './bus-notes.js';
 import { ReapCycle } from './reap-cycle.js';
-import { SERVER_VERSION, type ServerPorts } from './server-options.js';
+import type { Presence } from './presence.js';
+import { SERVER_VERSION, type Origin, type ServerPorts } from './server-options.js';
+import { claimName } from './service.js';
 
 export interface AntiEntropyOptions {
   /** Unique among the workers. */
   readonly name: string;
   readonly prefix: string;
   readonly cluster: ClusterName;
+  /** The cluster's secret: its membership is told to whoever holds it. */
+  readonly secret: Uint8Array;
   readonly seeds: readonly LinkAddress[];
   readonly gossipIntervalMs: number;
   /** For one sweep. */
   readonly cycleMs: number;
+  /** See `ServerOptions`. */
+  readonly origin?: Origin;
+  readonly onNameLost?: (error: ArmatureError) => void;
   /** For one pass over all partitions for tombstones and clocks; ten minutes by default. */
   readonly reapCycleMs?: number;
 }
@@ -52,6 +59,7 @@ export class AntiEntropyWorker {
   readonly #options: AntiEntropyOptions;
   readonly #ports: ServerPorts;
   readonly #participant: Participant;
+  readonly #presence: Presence;
   readonly #outcomes: Readonly<Record<ExchangeReply['outcome'] | 'refused', Counter>>;
   readonly #sweepsDone: Counter;
   readonly #commands: BusSubscription;
@@ -66,8 +74,9 @@ export class AntiEntropyWorker {
   /** Ends the present rest early; undefined while not resting. */
   #wakeUp: (() => void) | undefined;
 
-  private constructor(options: AntiEntropyOptions, ports: ServerPorts, participant: Participant) {
+  private constructor(options: AntiEntropyOptions, ports: ServerPorts, participant: Participant, presence: Presence) {
     this.#options = options;
+    this.#presence = presence;
     this.#ports = ports;
     this.#participant = participant;
     const { bus, telemetry } = ports;
@@ -100,18 +109,19 @@ export class AntiEntropyWorker {
     });
   }
 
-  /** Begins at once; waits for a cluster where there is none yet. */
+  /** Begins at once; waits for a cluster where there is none yet. Errors: `name-in-use`, `wrong-cluster`. */
   static async start(options: AntiEntropyOptions, ports: ServerPorts): Promise<AntiEntropyWorker> {
-    const { prefix, cluster, seeds, gossipIntervalMs, name } = options;
+    const { prefix, cluster, secret, seeds, gossipIntervalMs, name } = options;
+    const presence = await claimName('anti-entropy', name, options, ports);
     const linkName = toHex(ports.random.bytes(8));
     const participant = await Participant.open(
-      { prefix, cluster, seeds, gossipIntervalMs, role: 'client', name: linkName },
+      { prefix, cluster, secret, seeds, gossipIntervalMs, role: 'client', name: linkName },
       { ...ports, historyStore: undefined },
     );
     participant.start((request) => {
       throw new ArmatureError('invalid-argument', `an anti-entropy worker does not answer ${request.kind}`);
     });
-    const worker = new AntiEntropyWorker(options, ports, participant);
+    const worker = new AntiEntropyWorker(options, ports, participant, presence);
     worker.#service = await ports.bus.serve({
       name: 'armature-anti-entropy',
       version: SERVER_VERSION,
@@ -146,6 +156,7 @@ export class AntiEntropyWorker {
   /** Why it is not ready, in words for an operator. */
   get notes(): readonly string[] {
     const notes: string[] = [];
+    if (this.#presence.lost !== undefined) notes.push(this.#presence.lost.message);
     if (this.#participant.membership.view.cluster === undefined) notes.push('no node has told this worker of a cluster yet');
     notes.push(...busNotes(this.#ports.bus));
     return notes;
@@ -154,6 +165,7 @@ export class AntiEntropyWorker {
   /** Starts nothing more, and waits for exchanges under way: the nodes would finish them anyway. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#presence.stop();
     this.#wakeUp?.();
     this.#commands.unsubscribe();
     await this.#service?.stop();

@@ -22,6 +22,7 @@ import { discard } from './discard.js';
 import { KeyRequests } from './key-requests.js';
 import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn, tenureStoreOn } from './node-storage.js';
 import { observedEngine } from './observed-engine.js';
+import type { Presence } from './presence.js';
 import type { Fence } from './ring-fence.js';
 import type { NodeOptions, NodePorts } from './server-options.js';
 import { StoreIdentity } from './store-identity.js';
@@ -36,6 +37,7 @@ interface Foundation {
   readonly participant: Participant;
   readonly hints: HintStore;
   readonly identity: StoreIdentity;
+  readonly presence: Presence;
 }
 
 export interface NodeParts extends Foundation {
@@ -53,7 +55,7 @@ export interface NodeParts extends Foundation {
 }
 
 /** Opens what is stored and puts the node together; nothing is answered yet. Errors: storage errors, `invalid-config`. */
-export async function openNodeParts(options: NodeOptions, ports: NodePorts): Promise<NodeParts> {
+export async function openNodeParts(options: NodeOptions, ports: NodePorts, presence: Presence): Promise<NodeParts> {
   const { engine, clock, random, log, telemetry } = ports;
   const foreground = new ForegroundWatch(clock, telemetry);
   const store = new Store({
@@ -87,13 +89,20 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts): Pro
     membership: participant.membership,
     epoch,
     tenures: tenureStoreOn(store),
+    presence,
     discard: (all) =>
-      discard({ node: options.node, view: () => participant.membership.view, replica: parts.replica, hints, log }, all),
+      discard(
+        {
+          ...{ node: options.node, view: () => participant.membership.view, replica: parts.replica, hints, log },
+          isOfThisLife: (actor) => epoch.isOfThisLife(actor),
+        },
+        all,
+      ),
     onSettled: () => followView(parts),
     clock,
     log,
   });
-  const parts: NodeParts = assemble(options, ports, { store, foreground, epoch, participant, hints, identity });
+  const parts: NodeParts = assemble(options, ports, { store, foreground, epoch, participant, hints, identity, presence });
   return parts;
 }
 
@@ -110,6 +119,19 @@ const PROBE_MS = 10_000;
 /** Has the store look again and again whether what it opened is still there. Undefined where the engine notices by itself. */
 export function probeStore({ store }: Pick<NodeParts, 'store'>, clock: Clock): Timer | undefined {
   return store.isProbed ? repeat(clock, PROBE_MS, () => store.probe()) : undefined;
+}
+
+/** A sleep of so long is a machine that was suspended, and perhaps put back from an image of it, while the original ran on. */
+const LONG_SLEEP_MS = 2 * 60_000;
+
+/**
+ * After a long sleep this process may be a copy of one that has gone on elsewhere under the same actor, and has been lost since. So it mints under a fresh actor, and asks what
+ * became of its store.
+ */
+export function wakeUp({ epoch, identity }: Pick<NodeParts, 'epoch' | 'identity'>, sleptMs: number): void {
+  if (sleptMs < LONG_SLEEP_MS) return;
+  epoch.retire('the machine slept for minutes: this process may have gone on elsewhere meanwhile');
+  identity.doubt();
 }
 
 function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation): NodeParts {

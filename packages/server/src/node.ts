@@ -12,10 +12,10 @@ import type { NodeStatus, PullReply, PullRequest, Reply, Request } from '@armatu
 import { pullPage } from '@armature/replica';
 import type { Timer } from '@armature/runtime';
 import { nodeNotes } from './node-notes.js';
-import { followView, openNodeParts, probeStore, type NodeParts } from './node-parts.js';
+import { followView, openNodeParts, probeStore, wakeUp, type NodeParts } from './node-parts.js';
 import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
-import { describeService, leaveBus } from './service.js';
+import { claimName, describeService, leaveBus } from './service.js';
 
 export class ArmatureNode {
   readonly options: NodeOptions;
@@ -32,9 +32,16 @@ export class ArmatureNode {
     this.#startedAtMs = ports.clock.nowMs();
   }
 
-  /** Opens the store, takes up the actor and the history, and answers. Errors: storage errors, `invalid-config`. The engine is closed by `stop`. */
+  /**
+   * Takes its name, opens the store, takes up the actor and the history, and answers; whether the store may be asked is found out after that. Errors: `name-in-use`, `wrong-cluster`, storage
+   * errors, `invalid-config`. The engine is closed by `stop`.
+   */
   static async start(options: NodeOptions, ports: NodePorts): Promise<ArmatureNode> {
-    const parts = await openNodeParts(options, ports);
+    const presence = await claimName('node', options.node, options, ports);
+    const parts = await openNodeParts(options, ports, presence).catch((thrown: unknown) => {
+      presence.stop();
+      throw thrown;
+    });
     const { participant, identity, hintDelivery } = parts;
     const node = new ArmatureNode(options, ports, parts);
     participant.start((request, sender) => node.#answer(request, sender));
@@ -48,7 +55,8 @@ export class ArmatureNode {
     participant.monitor.onTransition(({ node: peer, to }) => {
       if (to === 'healthy') hintDelivery.recovered(peer);
     });
-    await identity.confirm();
+    participant.whenSlept((sleptMs) => wakeUp(parts, sleptMs));
+    await identity.firstLook;
     hintDelivery.start();
     node.#probing = probeStore(parts, ports.clock);
     node.#service = await ports.bus.serve(describeService('node', options, options.node, () => node.status()));
@@ -96,8 +104,9 @@ export class ArmatureNode {
 
   /** Finishes what is in hand, marks the store as cleanly closed, and closes it. The bus stays open: it is its owner's. */
   async stop(): Promise<void> {
-    const { identity, transfers, departure, hintDelivery, slices, synchronisation, participant, store, epoch } = this.#parts;
-    for (const part of [identity, transfers, departure, hintDelivery, slices, synchronisation]) part.stop();
+    const { presence, identity, transfers, departure, hintDelivery, slices, synchronisation, participant, store, epoch } =
+      this.#parts;
+    for (const part of [presence, identity, transfers, departure, hintDelivery, slices, synchronisation]) part.stop();
     this.#probing?.cancel();
     await leaveBus(participant, this.#service === undefined ? [] : [this.#service], this.#ports.clock, this.options);
     epoch.end();

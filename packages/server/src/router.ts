@@ -19,7 +19,8 @@ import type { LinkAddress } from '@armature/bus';
 import { busNotes } from './bus-notes.js';
 import { servePlainApi } from './plain-api.js';
 import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
-import { describeService, leaveBus } from './service.js';
+import type { Presence } from './presence.js';
+import { claimName, describeService, leaveBus } from './service.js';
 
 export class ArmatureRouter {
   readonly options: RouterOptions;
@@ -27,10 +28,12 @@ export class ArmatureRouter {
   readonly #ports: ServerPorts;
   readonly #coordinator: Coordinator;
   readonly #startedAtMs: number;
+  readonly #presence: Presence;
   readonly #services: RunningService[] = [];
 
-  private constructor(options: RouterOptions, ports: ServerPorts, participant: Participant) {
+  private constructor(options: RouterOptions, ports: ServerPorts, participant: Participant, presence: Presence) {
     this.options = options;
+    this.#presence = presence;
     this.#ports = ports;
     this.participant = participant;
     this.#startedAtMs = ports.clock.nowMs();
@@ -41,9 +44,11 @@ export class ArmatureRouter {
     });
   }
 
+  /** Errors: `name-in-use`, `wrong-cluster`, `invalid-config`. */
   static async start(options: RouterOptions, ports: ServerPorts): Promise<ArmatureRouter> {
+    const presence = await claimName('router', options.name, options, ports);
     const participant = await Participant.open({ ...options, role: 'router' }, { ...ports, historyStore: undefined });
-    const router = new ArmatureRouter(options, ports, participant);
+    const router = new ArmatureRouter(options, ports, participant, presence);
     participant.start((request, sender) => router.#answer(request, sender));
     await participant.membership.refresh().catch((thrown: unknown) => {
       ports.log.warn({ err: toArmatureError(thrown) }, 'no node answers yet; membership follows by gossip');
@@ -88,12 +93,14 @@ export class ArmatureRouter {
   }
 
   async stop(): Promise<void> {
+    this.#presence.stop();
     await leaveBus(this.participant, this.#services, this.#ports.clock, this.options);
   }
 
   /** Why it is not ready, in words for an operator. */
   get notes(): readonly string[] {
     const notes: string[] = [];
+    if (this.#presence.lost !== undefined) notes.push(this.#presence.lost.message);
     if (this.participant.membership.view.cluster === undefined) notes.push('no node has told this router of a cluster yet');
     notes.push(...busNotes(this.#ports.bus));
     return notes;

@@ -1,5 +1,5 @@
 /** What a node and a router are told, and the ports they are given. */
-import type { ClusterName, NodeId, Random } from '@armature/kernel';
+import type { ArmatureError, ClusterName, NodeId, Random } from '@armature/kernel';
 import type { Bus, LinkAddress } from '@armature/bus';
 import type { Clock, Logger, Telemetry } from '@armature/runtime';
 import type { Engine } from '@armature/storage';
@@ -21,6 +21,15 @@ export interface ServerOptions {
   readonly leaveMs?: number;
   /** Largest message that is sent or taken, in bytes; `MAX_MESSAGE_BYTES` by default. The same in all nodes and routers: what a key may hold follows from it. */
   readonly messageBytes?: number;
+  /** Where this process runs, for those who find another one of its name. */
+  readonly origin?: Origin;
+  /** Another process has the name of this one, and has had it for longer: this one refuses what it is asked, and is to be stopped. */
+  readonly onNameLost?: (error: ArmatureError) => void;
+}
+
+export interface Origin {
+  readonly host: string;
+  readonly pid: number;
 }
 
 export const DEFAULT_LEAVE_MS = 5_000;

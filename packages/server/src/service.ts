@@ -1,9 +1,10 @@
 /** How processes present themselves to NATS service discovery (`nats micro ls` lists them, `nats micro info` asks each for its status), and how they leave. */
-import type { BusService, RunningService } from '@armature/bus';
-import type { Participant } from '@armature/coordination';
-import type { NodeStatus } from '@armature/protocol';
+import { linkAddress, type BusService, type RunningService } from '@armature/bus';
+import { clusterDomain, type Participant } from '@armature/coordination';
+import { subjectsOf, type NodeStatus } from '@armature/protocol';
 import { waitAtMost, type Clock } from '@armature/runtime';
-import { DEFAULT_LEAVE_MS, SERVER_VERSION, type ServerOptions } from './server-options.js';
+import { Presence } from './presence.js';
+import { DEFAULT_LEAVE_MS, SERVER_VERSION, type ServerOptions, type ServerPorts } from './server-options.js';
 
 export function describeService(
   role: 'node' | 'router',
@@ -29,6 +30,24 @@ export function describeService(
       },
     ],
   };
+}
+
+/** Takes a name on the bus, before anything is said under it. Errors: `name-in-use`, `wrong-cluster`. */
+export function claimName(
+  role: 'node' | 'router' | 'anti-entropy',
+  name: string,
+  { prefix, cluster, secret, origin, onNameLost }: Pick<ServerOptions, 'prefix' | 'cluster' | 'secret' | 'origin' | 'onNameLost'>,
+  { bus, clock, random, log }: ServerPorts,
+): Promise<Presence> {
+  return Presence.claim({
+    ...{ bus, clock, random, log },
+    address: linkAddress(role, name),
+    subjects: subjectsOf(prefix, cluster),
+    mark: clusterDomain(secret, cluster).mark,
+    host: origin?.host ?? 'unknown host',
+    pid: origin?.pid ?? 0,
+    onLost: (error) => onNameLost?.(error),
+  });
 }
 
 /**

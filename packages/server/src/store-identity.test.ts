@@ -1,5 +1,5 @@
-import { hlcFromMs, seededRandom, type ClusterName, type NodeId, type ZoneName } from '@armature/kernel';
-import { foldHistory, History, type View } from '@armature/membership';
+import { ArmatureError, hlcFromMs, seededRandom, type ClusterName, type NodeId, type ZoneName } from '@armature/kernel';
+import { foldHistory, History, type Sounding, type View } from '@armature/membership';
 import type { Change, ChangeRecord } from '@armature/protocol';
 import { ManualClock, noTelemetry, silentLog } from '@armature/runtime';
 import { ActorEpoch } from '@armature/replica';
@@ -27,8 +27,12 @@ class World {
   view: View = foldHistory(History.empty);
   /** Until when a peer takes to answer. */
   answered: Promise<void> = Promise.resolve();
-  /** Whether a peer answers when n1 asks. */
-  answering = true;
+  /** What comes of it when n1 asks. */
+  sounding: Sounding = 'answered';
+  /** Another process of n1's name that is alive on the bus. */
+  another: string | undefined;
+  /** n1's process has to give way to one that has been up for longer. */
+  lostName: ArmatureError | undefined;
   /** What everybody stamps records ahead by. */
   stampedAheadMs = 0;
   readonly discards: boolean[] = [];
@@ -94,16 +98,21 @@ class World {
         get view() {
           return world.view;
         },
-        refresh: async () => {
+        sound: async () => {
           await this.answered;
-          if (!this.answering) throw new Error('nobody answers');
-          this.hear();
-          return this.view;
+          if (this.sounding === 'answered') this.hear();
+          return this.sounding;
         },
         declareActor: state('actor'),
         declareLost: state('lost'),
       },
       epoch: this.epoch,
+      presence: {
+        another: () => Promise.resolve(world.another),
+        get lost() {
+          return world.lostName;
+        },
+      },
       tenures: {
         load: () => Promise.resolve(disk.tenure),
         save: (tenure) => {
@@ -299,11 +308,13 @@ describe('a store that is not the one that was here last', () => {
     expect(world.identity.standing).toBe('unconfirmed');
     expect(() => world.identity.check()).toThrow();
     answer();
-    await world.identity.confirm();
-    expect(world.identity.standing).toBe('lost');
+    await world.settle();
+    expect(world.count('lost')).toBe(1);
+    expect(world.discards).toEqual([false]);
   });
 
-  test('where nobody answers it goes on, and what it holds is kept should the loss come out later', async () => {
+  /** n1 has been started with an old copy, whose history is as old, and asks. */
+  async function oldCopy(sounding: Sounding): Promise<World> {
     const world = await World.running();
     const copy = { ...world.disk };
     const { view } = world;
@@ -311,28 +322,119 @@ describe('a store that is not the one that was here last', () => {
     await world.start();
     world.hear();
     await world.settle();
+    await world.clock.advance(1_000);
     world.disk = copy;
     world.view = view;
-    world.answering = false;
+    world.sounding = sounding;
     await world.start('all');
-    await world.settle();
+    return world;
+  }
+
+  test('where nobody answers it goes on after ten seconds, under a fresh actor; should the loss come out later, the rest is discarded', async () => {
+    const world = await oldCopy('silent');
+    await world.clock.advance(9_000);
+    expect(world.identity.standing).toBe('unconfirmed');
+    expect(world.identity.note).toContain('nobody has answered yet');
+    expect(() => world.identity.check()).toThrow();
+    await world.clock.advance(3_000);
     expect(world.identity.isSettled).toBe(true);
+    expect(world.epoch.isOfThisLife(world.epoch.current ?? '')).toBe(true);
     world.hear();
     await world.settle();
     expect(world.count('lost')).toBe(1);
-    expect(world.discards).toEqual([]);
+    expect(world.discards).toEqual([false]);
     expect(world.identity.isSettled).toBe(true);
   });
 
-  test('two processes under one name cannot fill the history: one loss a minute', async () => {
+  test('while somebody is there who cannot tell, or the bus is away, it does not go on', async () => {
+    for (const sounding of ['refused', 'disconnected'] as const) {
+      const world = await oldCopy(sounding);
+      await world.clock.advance(60_000);
+      expect(world.identity.standing).toBe('unconfirmed');
+      world.sounding = 'answered';
+      await world.clock.advance(3_000);
+      expect(world.count('lost')).toBe(1);
+    }
+  });
+
+  test('in doubt again, as after a long sleep, it answers nothing before it has asked once more', async () => {
+    const world = await World.running();
+    let answer = (): void => undefined;
+    world.answered = new Promise((resolve) => (answer = resolve));
+    world.identity.doubt();
+    expect(() => world.identity.check()).toThrow();
+    answer();
+    await world.settle();
+    expect(world.identity.isSettled).toBe(true);
+    expect(world.count('lost')).toBe(0);
+  });
+
+  test('one loss a minute: a store that is found lost again and again does not fill the history', async () => {
     const world = await World.running();
     for (let i = 0; i < 10; i++) {
-      world.happen({ kind: 'lost', node: n1, actor: i.toString(16).repeat(16) }, n1);
+      // Of a former life of its own, which it hears of late.
+      const record = world.happen({ kind: 'lost', node: n1, actor: i.toString(16).repeat(16) }, n1);
+      world.records.splice(world.records.indexOf(record), 1, { ...record, at: hlcFromMs(world.clock.nowMs() - 20_000 + i) });
       world.hear();
       await world.settle();
     }
-    expect(world.count('lost')).toBe(11);
-    expect(world.identity.standing).toBe('lost');
+    expect(world.count('lost')).toBeLessThanOrEqual(11);
+  });
+});
+
+describe('two processes of one name', () => {
+  const strange = 'a'.repeat(16);
+
+  test('a running node that hears of a store that another process stated states and discards nothing, and says so until it is restarted', async () => {
+    const world = await World.running();
+    await world.clock.advance(1_000);
+    world.happen({ kind: 'lost', node: n1, actor: strange }, n1);
+    world.hear();
+    await world.settle();
+    await world.clock.advance(120_000);
+    expect(world.identity.standing).toBe('contested');
+    expect(world.identity.note).toContain('restart this node');
+    expect(() => world.identity.check()).toThrow();
+    expect([world.count('lost'), world.discards]).toEqual([1, []]);
+    await world.start();
+    world.hear();
+    await world.settle();
+    expect(world.identity.isSettled).toBe(true);
+    expect([world.count('lost'), world.discards]).toEqual([2, [false]]);
+  });
+
+  test('the same whatever the times of the records are, as long as the other answers', async () => {
+    const world = await World.running();
+    world.another = 'node.n1 on elsewhere';
+    world.happen({ kind: 'lost', node: n1, actor: strange }, n1);
+    world.hear();
+    await world.settle();
+    world.another = undefined;
+    await world.clock.advance(120_000);
+    expect(world.identity.standing).toBe('contested');
+    expect(world.identity.note).toContain('node.n1 on elsewhere');
+    expect(world.discards).toEqual([]);
+  });
+
+  test('one that has just started states nothing while another answers, and does so when that is gone', async () => {
+    const world = await World.running();
+    world.disk = {};
+    world.another = 'node.n1 on elsewhere';
+    await world.start();
+    world.hear();
+    await world.settle();
+    await world.clock.advance(20_000);
+    expect([world.count('lost'), world.identity.standing]).toEqual([0, 'lost']);
+    world.another = undefined;
+    await world.clock.advance(6_000);
+    expect([world.count('lost'), world.identity.standing]).toEqual([1, 'settled']);
+  });
+
+  test('one that has lost its name answers nothing for its replica', async () => {
+    const world = await World.running();
+    world.lostName = new ArmatureError('name-in-use', 'another process has this name');
+    expect(() => world.identity.check()).toThrow(expect.objectContaining({ code: 'unavailable' }));
+    expect(world.identity.note).toBe('another process has this name');
   });
 });
 

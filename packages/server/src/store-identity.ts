@@ -12,10 +12,16 @@
  * - *foreign*: the store was last used in another stint (the node was removed or left, and joined again), or before a loss that has been stated since. What it holds
  *   is discarded, hints included, save where the node still is an owner of the present stint, because there is no other.
  * - *unconfirmed*: since it started, the node has not compared its history with anybody's, so it may not know yet what the first two depend on. It asks
- *   once; where nobody answers there is nobody who could know better, and it goes on with what it has. Should it learn later that its store is lost, it
- *   keeps what it holds, since acknowledged writes may be among it.
+ *   everybody until one answers, or until all have been silent for so long that nobody who could know better is there (`store-confirmation.ts`).
  *
- * Until none of them holds, requests that concern the node's own replica are refused: `check` is asked for each of them, under the view that the request
+ * What a node acknowledged in its present life is kept even if its store turns out to be lost: versions that it minted under actors which it took in this life. What it held
+ * before goes. A node that goes on alone takes a fresh actor first, so that the two can be told apart.
+ *
+ * Facts about this node are stated by this node only. So a node that has been settled, and hears of an actor of its own that it never had and that was stated since it
+ * started, learns that another process runs under its name (`presence.ts`). It is *contested*: the history speaks of the other's store and not of its own. Then
+ * it neither states nor discards anything. It says so, and waits for an administrator.
+ *
+ * Until all is settled, requests that concern the node's own replica are refused: `check` is asked for each of them, under the view that the request
  * is served by, so a view that arrives in the middle of a request cannot slip past. When it is settled, the filler copies what the node is
  * pending for, and `ready` gives it back what it had.
  *
@@ -25,6 +31,8 @@ import { ArmatureError, hlcToMs, toArmatureError, type Hlc, type NodeId } from '
 import type { Member, Membership, View } from '@armature/membership';
 import type { ActorEpoch } from '@armature/replica';
 import type { Clock, Logger, Timer } from '@armature/runtime';
+import type { Presence } from './presence.js';
+import { sounded, UNASKED, type Confirmation } from './store-confirmation.js';
 
 /** Under which membership a store is used: kept with it, on stable storage when `save` resolves. */
 export interface Tenure {
@@ -41,10 +49,11 @@ export interface TenureStore {
 
 export interface StoreIdentityEnv {
   readonly node: NodeId;
-  readonly membership: Pick<Membership, 'view' | 'refresh' | 'declareActor' | 'declareLost'>;
-  readonly epoch: Pick<ActorEpoch, 'current' | 'has' | 'recorded' | 'retire' | 'renewed'>;
+  readonly membership: Pick<Membership, 'view' | 'sound' | 'declareActor' | 'declareLost'>;
+  readonly epoch: Pick<ActorEpoch, 'current' | 'has' | 'isOfThisLife' | 'recorded' | 'retire' | 'renewed'>;
+  readonly presence: Pick<Presence, 'another' | 'lost'>;
   readonly tenures: TenureStore;
-  /** Drops what the store holds for this node under none of its present ownerships, hints included. Resolves when it is gone. */
+  /** Drops what the store holds for this node under none of its present ownerships, hints included, and was not minted in this life. Resolves when it is gone. */
   readonly discard: (all: boolean) => Promise<void>;
   /** Called when it has become settled under a view under which it was not known to be. */
   readonly onSettled: () => void;
@@ -54,21 +63,27 @@ export interface StoreIdentityEnv {
   readonly log: Logger;
 }
 
-export type StoreStanding = 'stranger' | 'unconfirmed' | 'lost' | 'foreign' | 'settled';
+export type StoreStanding = 'stranger' | 'unconfirmed' | 'lost' | 'foreign' | 'contested' | 'displaced' | 'settled';
 
 const DEFAULT_ACTOR_INTERVAL_MS = 60_000;
-/** Two processes that run under one name would each find the other's store to be lost, for ever. */
+/** A store that is found lost again and again must not fill the history. */
 const LOSS_INTERVAL_MS = 60_000;
 const RETRY_MS = 1_000;
-const KEPT =
-  'nobody could be asked when this node started, so what it holds is kept, for it may have acknowledged writes since: values deleted long ago may return';
+/** While another process of this name answers, which is about to end. */
+const ANOTHER_MS = 5_000;
 
 export class StoreIdentity {
   readonly #env: StoreIdentityEnv;
   #tenure: Tenure | undefined;
-  #confirmed = false;
-  /** Nobody answered at the start: what was acknowledged since then may be here only. */
-  #isAlone = false;
+  #confirmation: Confirmation = UNASKED;
+  readonly #beganAtMs: number;
+  /** It has answered for its replica in this life. */
+  #hasServed = false;
+  /** Who else runs under this name, in words. */
+  #contestedBy: string | undefined;
+  /** Resolves when it has been looked once what the store is; it may be unconfirmed still. */
+  readonly firstLook: Promise<void>;
+  #looked: () => void = () => undefined;
   #lostAtMs: number | undefined;
   /** By the monotonic clock: when another actor may be stated, after the one that was recorded last. */
   #nextActor: { readonly after: string; readonly atMs: number } | undefined;
@@ -87,12 +102,17 @@ export class StoreIdentity {
   private constructor(env: StoreIdentityEnv, tenure: Tenure | undefined) {
     this.#env = env;
     this.#tenure = tenure;
+    this.#beganAtMs = env.clock.nowMs();
+    this.firstLook = new Promise((resolve) => (this.#looked = resolve));
   }
 
   /** What the store is to this node, under the present view. */
   get standing(): StoreStanding {
-    const { view } = this.#env.membership;
+    const { membership, presence } = this.#env;
+    const { view } = membership;
+    if (presence.lost !== undefined) return 'displaced';
     if (view === this.#settledUnder) return 'settled';
+    if (this.#contestedBy !== undefined) return 'contested';
     const standing = this.#compare(view.members.get(this.#env.node));
     if (standing === 'settled') this.#settledUnder = view;
     return standing;
@@ -111,22 +131,25 @@ export class StoreIdentity {
   check(): void {
     const { standing } = this;
     if (standing === 'settled' || standing === 'stranger') return;
-    throw new ArmatureError('unavailable', `this node cannot answer for its replica yet: ${describe(standing)}`, {
-      remedy: 'It settles by itself. Ask another replica meanwhile.',
+    const needsHelp = standing === 'contested' || standing === 'displaced';
+    throw new ArmatureError('unavailable', `this node cannot answer for its replica: ${this.#describe(standing)}`, {
+      remedy: needsHelp
+        ? 'Ask another replica. Its readiness tells what an administrator has to do.'
+        : 'It settles by itself. Ask another replica meanwhile.',
     });
   }
 
   /** In words for an operator; undefined when all is well, or the node is none of the cluster's. */
   get note(): string | undefined {
     const { standing } = this;
-    return standing === 'settled' || standing === 'stranger' ? undefined : describe(standing);
+    return standing === 'settled' || standing === 'stranger' ? undefined : this.#describe(standing);
   }
 
-  /** Resolves when the history has been compared with somebody's, nobody has answered, or there is no cluster that this node is a member of. */
-  async confirm(): Promise<void> {
-    if (this.#confirmed || this.standing === 'stranger') return;
-    await this.#env.membership.refresh().catch(() => (this.#isAlone = true));
-    this.#confirmed = true;
+  /** What it knew may be out of date: it asks the others again, as after a start. Meanwhile it answers nothing for its replica. */
+  doubt(): void {
+    this.#confirmation = UNASKED;
+    this.#settledUnder = undefined;
+    this.follow();
   }
 
   /** Looks what has to be done. Call it at the start and at every change of the view or the actor. */
@@ -156,6 +179,7 @@ export class StoreIdentity {
 
   #rest(waitMs: number | undefined): void {
     this.#working = false;
+    this.#looked();
     if (this.#stopped) return;
     if (this.#again) {
       this.#again = false;
@@ -167,20 +191,26 @@ export class StoreIdentity {
     if (member === undefined) return 'stranger';
     if (member.actors.some(({ id }) => !this.#env.epoch.has(id))) return 'lost';
     if (this.#tenure === undefined || !isOfStint(this.#tenure, member) || this.#tenure.loss !== member.loss) return 'foreign';
-    return this.#confirmed ? 'settled' : 'unconfirmed';
+    return this.#confirmation.state === 'asking' ? 'unconfirmed' : 'settled';
   }
 
   /** Does what is to be done now. Resolves with the ms after which to look again, if there is something to wait for. */
   async #work(): Promise<number | undefined> {
     const { membership } = this.#env;
     if (this.standing === 'stranger') return undefined;
-    await this.confirm();
+    if (this.#confirmation.state === 'asking') {
+      const pauseMs = await this.#ask();
+      if (pauseMs !== undefined) return pauseMs;
+    }
     const { standing } = this;
     const member = membership.view.members.get(this.#env.node);
     if (this.#stopped || member === undefined) return undefined;
     switch (standing) {
+      case 'contested':
+      case 'displaced':
+        return undefined;
       case 'lost':
-        return this.#stateLoss(member);
+        return (await this.#waitForAnother(member)) ?? this.#stateLoss(member);
       case 'foreign':
         await this.#begin(member);
         return 0;
@@ -190,9 +220,62 @@ export class StoreIdentity {
     }
   }
 
+  /** Asks everybody once. Resolves with the ms to wait before everybody is asked again, if need be. */
+  async #ask(): Promise<number | undefined> {
+    const { membership, epoch, clock, log } = this.#env;
+    const askedMs = clock.monotonicMs();
+    const sounding = await membership.sound();
+    const found = sounded(this.#confirmation, sounding, askedMs, clock.monotonicMs());
+    if (found.state === 'alone') {
+      log.warn({}, 'no member and no seed has answered for ten seconds: this node goes on with what it has');
+      if (epoch.current !== undefined && !epoch.isOfThisLife(epoch.current)) {
+        epoch.retire('nobody could be asked whether this store is the one that was here last');
+        await epoch.renewed();
+      }
+    }
+    this.#confirmation = found;
+    return found.state === 'asking' ? found.pauseMs : undefined;
+  }
+
+  /** While there may be another process of this name, nothing is stated about the store, nor discarded. Resolves with the ms to wait, if so. */
+  async #waitForAnother({ actors }: Member): Promise<number | undefined> {
+    const { epoch, log, presence } = this.#env;
+    const other = await presence.another();
+    const stated = actors.findLast(({ id, at }) => !epoch.has(id) && hlcToMs(at) > this.#beganAtMs);
+    if (this.#hasServed && (other !== undefined || stated !== undefined)) {
+      this.#contestedBy = other ?? `whoever stated the actor ${stated?.id ?? ''}`;
+      log.error(
+        { other: this.#contestedBy, remedy: CONTESTED_REMEDY },
+        'another process has run under the name of this one: its store is kept as it is',
+      );
+      return ANOTHER_MS;
+    }
+    return other === undefined ? undefined : ANOTHER_MS;
+  }
+
+  #describe(standing: StoreStanding): string {
+    switch (standing) {
+      case 'unconfirmed':
+        return this.#confirmation.silentSinceMs === undefined
+          ? 'it has just started, and asks the others what became of it'
+          : 'it asks the others what became of it, and nobody has answered yet; after ten seconds of silence it goes on with what it has';
+      case 'lost':
+        return 'its store is not the one that was here last, which it is about to state';
+      case 'foreign':
+        return 'its store is of an earlier membership, and is being discarded';
+      case 'contested':
+        return `another process has run under its name (${this.#contestedBy ?? ''}), and its store is kept as it is. ${CONTESTED_REMEDY}`;
+      case 'displaced':
+        return this.#env.presence.lost?.message ?? 'another process has its name';
+      default:
+        return standing;
+    }
+  }
+
   #announce(view: View): void {
     if (view === this.#announcedUnder) return;
     this.#announcedUnder = view;
+    this.#hasServed = true;
     this.#env.onSettled();
   }
 
@@ -215,16 +298,17 @@ export class StoreIdentity {
   /** Begins a new tenure with what may be kept of the old one. */
   async #begin(member: Member): Promise<void> {
     const { stint, loss } = member;
-    const { epoch, tenures, discard, log } = this.#env;
+    const { epoch, tenures, presence, discard } = this.#env;
     const isNewStint = this.#tenure !== undefined && !isOfStint(this.#tenure, member);
     // What it minted in another stint is none of this one's: a copy of that store may be anywhere.
     if (isNewStint) {
       epoch.retire('this node is a member anew');
       await epoch.renewed();
     }
-    const isOwnLoss = this.#lostAtMs !== undefined && !isNewStint;
-    if (isOwnLoss && this.#isAlone) log.warn({ stint, loss }, KEPT);
-    else if (this.#tenure !== undefined || loss !== undefined) await discard(isNewStint);
+    if (this.#tenure !== undefined || loss !== undefined) {
+      if ((await presence.another()) !== undefined) throw nameTaken();
+      await discard(isNewStint);
+    }
     if (this.#stopped) return;
     await tenures.save({ stint, loss });
     this.#tenure = { stint, loss };
@@ -259,17 +343,13 @@ export class StoreIdentity {
   }
 }
 
-function describe(standing: StoreStanding): string {
-  switch (standing) {
-    case 'unconfirmed':
-      return 'it has just started, and asks the others what became of it';
-    case 'lost':
-      return 'its store is not the one that was here last, which it is about to state';
-    case 'foreign':
-      return 'its store is of an earlier membership, and is being discarded';
-    default:
-      return standing;
-  }
+const CONTESTED_REMEDY =
+  'Make sure that only one process of this name is ever started. Then restart this node: it discards what the others have too, and is filled by them. What only it holds (N = 1, W = 1), export before that.';
+
+function nameTaken(): ArmatureError {
+  return new ArmatureError('name-in-use', 'nothing is discarded while another process has the name of this one', {
+    remedy: 'Stop one of the two.',
+  });
 }
 
 /** Whether the store was last used in the present stint, by whichever record that seemed to have begun. */

@@ -8,6 +8,7 @@ export * from './join-encoded.js';
 export * from './outline.js';
 export * from './prune.js';
 export * from './resolvers.js';
+export * from './retained.js';
 export * from './superseded.js';
 export * from './vector-clock.js';
 export * from './version.js';

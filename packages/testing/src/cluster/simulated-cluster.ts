@@ -257,9 +257,9 @@ export class SimulatedCluster {
   }
 
   async startWorker(name: string): Promise<AntiEntropyWorker> {
-    const { prefix, cluster, seeds, gossipIntervalMs } = this.#server;
+    const { prefix, cluster, secret, seeds, gossipIntervalMs } = this.#server;
     const cycleMs = this.#options.cycleMs ?? DEFAULT_CYCLE_MS;
-    const options = { name, prefix, cluster, seeds, gossipIntervalMs, cycleMs, reapCycleMs: REAP_CYCLE_MS };
+    const options = { name, prefix, cluster, secret, seeds, gossipIntervalMs, cycleMs, reapCycleMs: REAP_CYCLE_MS };
     return this.#within(START_LIMIT_MS, AntiEntropyWorker.start(options, this.#ports(this.#process(name))));
   }
 

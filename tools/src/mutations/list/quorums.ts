@@ -1,4 +1,4 @@
-/** Quorums, outcomes and requests: what an answer says is so. */
+/** Quorums, outcomes and requests: what an answer says is so; and what waited too long, came from elsewhere or was said by a wrong clock is not taken for right. */
 import type { Mutation } from '../mutation.js';
 import { CUTS_DURING_A_MOVE, DEAD_NEWCOMER, VACANCIES } from './directed-runs.js';
 import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, PLAIN, CLOCKS, OTHER_VERSIONS } from './runs.js';
@@ -85,6 +85,11 @@ export const quorums: readonly Mutation[] = [
     file: 'packages/bus/src/frame-clock.ts',
     find: 'return monotonicMs + this.#sleep.sleptMs(monotonicMs, wallMs);',
     replace: 'return monotonicMs + 0 * this.#sleep.sleptMs(monotonicMs, wallMs);',
+    also: {
+      file: 'packages/bus/src/frame-age.ts',
+      find: 'return ageMs < -driftMs ? Infinity : Math.max(0, ageMs + driftMs);',
+      replace: 'return Math.max(0, ageMs + driftMs);',
+    },
     run: LONG_SLEEPS,
   },
   {

@@ -14,7 +14,9 @@ import { joinEncoded } from '@armature/versioning';
 import { HintAges } from './hint-age.js';
 import type { RecordStore } from './record-store.js';
 import type { MintRequest, MintResult } from './mint-request.js';
-import { Replica, type ClockCheck, type HeldPage, type Retention, type WriteObserver } from './replica.js';
+import { Replica, type ClockCheck, type HeldPage } from './replica.js';
+import type { WriteObserver } from './write-observer.js';
+import { retain, type Retention } from './retention.js';
 import { StandInActor } from './stand-in-actor.js';
 
 export interface HintSpace {
@@ -166,7 +168,7 @@ export class HintStore {
   /** Drops of a hint what was not minted in this life, for this owner or by one of the actors that are trusted besides. */
   async retain(owner: NodeId, address: Address, set: Uint8Array, isTrusted: (actor: string) => boolean): Promise<Retention> {
     const { replica, actor: standIn } = this.#shelf(owner);
-    return replica.retain(address, set, (actor) => standIn.isOfThisLife(actor) || isTrusted(actor));
+    return retain(replica, address, set, (actor) => standIn.isOfThisLife(actor) || isTrusted(actor));
   }
 
   async #arrival<T>(owner: NodeId, write: (replica: Replica) => Promise<T>): Promise<T> {

@@ -17,7 +17,6 @@ import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import type { RangeQuery } from '@armature/storage';
 import {
   checkGrowth,
-  decodeVersionSet,
   emptyVersionSet,
   encodeVersionSet,
   isAmnesiac,
@@ -27,7 +26,6 @@ import {
   pruneClock,
   receiveTimestamps,
   resolve,
-  retained,
   tombstoneVersion,
   valueVersion,
   withDot,
@@ -41,19 +39,11 @@ import { KeyLocks } from './key-locks.js';
 import { LargeRecords } from './large-records.js';
 import { checkStillValid, refused, tooLate, type MintRequest, type MintResult, type StillValid } from './mint-request.js';
 import { malformedSet } from './malformed-set.js';
+import { damagedRecord } from './record-errors.js';
 import { DAMAGED, decodeHeld, isAccepted, isDropped, readHeld, type Held, type RecordStore } from './record-store.js';
 import { ReapableRecords } from './reapable-records.js';
 import { openRecord, sealRecord } from './record.js';
-
-/** Keeps track of what is held, as it changes. Called in the turn of the change; must not throw. */
-export interface WriteObserver {
-  /** The set under the address was `before` (undefined: nothing was held), and every read from now on finds `after`. */
-  wrote(address: Address, before: Uint8Array | undefined, after: Uint8Array): void;
-  /** The set under the address was `before`, and every read from now on finds nothing. */
-  dropped(address: Address, before: Uint8Array): void;
-  /** What is held under the address may not be what was told last: its commit has failed, or a record was damaged. */
-  doubted(address: Address): void;
-}
+import type { WriteObserver } from './write-observer.js';
 
 /** Whether the wall clock may stamp a version. */
 export interface ClockCheck {
@@ -84,9 +74,6 @@ export interface HeldPage {
 
 /** A mint that finds its actor retired under it starts again; a second retirement in its own short life is an accident, a third is trouble. */
 const MAX_MINT_ATTEMPTS = 3;
-
-/** What became of a key by `retain`; `changed`: it holds something else by now, and nothing was done. */
-export type Retention = 'kept' | 'dropped' | 'changed';
 
 export class Replica {
   /** What reaping has to look at. */
@@ -209,24 +196,15 @@ export class Replica {
     });
   }
 
-  /**
-   * Puts what `retained` leaves of the key in its place, if it still holds exactly `set`; drops it where nothing is left. Rejects with storage errors.
-   */
-  async retain(address: Address, set: Uint8Array, isTrusted: (actor: ActorId) => boolean): Promise<Retention> {
-    const decoded = decodeVersionSet(set);
-    const left = decoded.ok ? retained(decoded.value, isTrusted) : undefined;
-    if (left === undefined) return (await this.drop(address, set)) ? 'dropped' : 'changed';
-    if (decoded.ok && left === decoded.value) return 'kept';
-    const smaller = encodeVersionSet(left);
-    const reduced = await this.#change(address, (held) => {
-      if (held.set === undefined || !bytesEqual(set, held.set)) return undefined;
-      const record = sealRecord(smaller);
-      const committed = this.#write(address, record, 'os');
-      if (isAccepted(this.#env.store, address, record)) this.#tell(address, held, smaller, committed);
-      return { committed };
+  /** Puts `after` in the place of `set`, if the key still holds exactly that. Whether it did; rejects with storage errors. */
+  reduce(address: Address, set: Uint8Array, after: VersionSet): Promise<boolean> {
+    return this.#whileHolding(address, set, (held, local) => {
+      const encoded = encodeVersionSet(after);
+      const record = sealRecord(encoded);
+      const committed = this.#write(address, record, 'os', this.reapable.listing(local, after));
+      if (isAccepted(this.#env.store, address, record)) this.#tell(address, { set: held, damaged: false }, encoded, committed);
+      return committed;
     });
-    await reduced?.committed;
-    return reduced === undefined ? 'changed' : 'kept';
   }
 
   /**
@@ -373,10 +351,8 @@ export class Replica {
   }
 
   #tellDropped(address: Address, before: Uint8Array, committed: Promise<void>): void {
-    const { observer } = this.#env;
-    if (observer === undefined) return;
-    observer.dropped(address, before);
-    committed.catch(() => observer.doubted(address));
+    this.#env.observer?.dropped(address, before);
+    committed.catch(() => this.#env.observer?.doubted(address));
   }
 
   /** For whoever reads: the next merge or mint of the key deals with it. */
@@ -416,8 +392,6 @@ export class Replica {
     const set = openRecord(record);
     if (set !== undefined) return set;
     this.#noteDamage(address);
-    throw new ArmatureError('storage-corrupt', 'the record of a key failed its checksum', {
-      remedy: 'The other replicas still serve the key and a repair restores it. Check the disk if this repeats.',
-    });
+    throw damagedRecord();
   }
 }

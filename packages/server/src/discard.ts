@@ -9,14 +9,14 @@
  */
 import type { BinaryString, NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
-import type { HintStore, Replica } from '@armature/replica';
+import { retain, type HintStore, type Replica } from '@armature/replica';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Logger } from '@armature/runtime';
 
 export interface DiscardEnv {
   readonly node: NodeId;
   readonly view: () => View;
-  readonly replica: Pick<Replica, 'page' | 'drop' | 'retain'>;
+  readonly replica: Pick<Replica, 'page' | 'drop' | 'reduce'>;
   readonly hints: Pick<HintStore, 'owners' | 'pages' | 'drop' | 'retain'>;
   /** Whether the present process took this actor, so that all it minted was acknowledged, if at all, since then. */
   readonly isOfThisLife: (actor: string) => boolean;
@@ -42,7 +42,7 @@ async function discardRecords({ node, view, replica, isOfThisLife }: DiscardEnv,
     const page: Awaited<ReturnType<Replica['page']>> = await replica.page({ start, ...PAGE });
     const unwanted = page.entries.filter(({ address }) => all || !isOwner(view(), node, address));
     const done = await Promise.all(
-      unwanted.map(({ address, set }) => replica.retain(address, set, (actor) => !all && isOfThisLife(actor))),
+      unwanted.map(({ address, set }) => retain(replica, address, set, (actor) => !all && isOfThisLife(actor))),
     );
     count += done.filter((what) => what === 'dropped').length;
     if (!done.includes('changed')) start = page.next;

@@ -17,4 +17,4 @@ export * from './replica.js';
 export * from './retention.js';
 export * from './slice-budget.js';
 export * from './stand-in-actor.js';
-export * from './write-observer.js';
+export type * from './write-observer.js';

@@ -61,6 +61,9 @@ export interface MintingEnv extends CoordinationEnv {
 /** Share of the time left that is spent on looking for an earlier attempt, each time. */
 const LOOK_SHARE = 0.25;
 
+/** Of that, at most so much beside what the value's bytes take: owners that are well answer within it, and one that is silent must not hold up the write. */
+const LOOK_MS = 120;
+
 export interface PutRequest extends MintRequest {
   readonly options: WriteOptions;
   /** From now. */
@@ -135,7 +138,8 @@ async function earlierAttempt(env: MintingEnv, request: PutRequest, deadlineMs: 
   // Of a large value no more copies are asked for than a read needs: each crosses the network.
   const quorums = value.length < LARGE_WRITE_BYTES ? (['all', 'default'] as const) : (['default'] as const);
   for (const r of quorums) {
-    const timeoutMs = (deadlineMs - env.clock.monotonicMs()) * LOOK_SHARE;
+    const shareMs = (deadlineMs - env.clock.monotonicMs()) * LOOK_SHARE;
+    const timeoutMs = Math.min(shareMs, LOOK_MS + transferTimeMs(value.length));
     try {
       const { set } = await get(env, { address, bucket, options: { r, pr: 'default' }, timeoutMs });
       return knowsOperation(set, operation) ? encodeVersionSet(set) : undefined;

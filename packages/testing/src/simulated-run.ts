@@ -1,7 +1,7 @@
 /** What the seed draws of a run before it begins, as far as the options do not say it: who is there, how they are set up, how often something goes wrong. */
 import { parseNodeId, unwrap, type NodeId, type Random } from '@armature/kernel';
 import type { NodeOptions } from '@armature/server';
-import { SimulatedCluster } from './cluster/simulated-cluster.js';
+import { PRUNE_ABOVE, SimulatedCluster } from './cluster/simulated-cluster.js';
 import type { FaultKind } from './faults/fault.js';
 import type { SimulationOptions } from './simulation-options.js';
 import type { World } from './world/world.js';
@@ -72,6 +72,7 @@ export function startCluster(world: World, run: DrawnRun, options: SimulationOpt
   // What takes seconds with kilobytes would not end with megabytes.
   const drawnTransfers = engine.int(4) === 0 && !run.isLarge ? SLOW_TRANSFERS : {};
   const nodeOptions: Partial<NodeOptions> = {
+    pruneAbove: PRUNE_ABOVE,
     ...(transfers ?? drawnTransfers),
     ...(run.hintLimitBytes === undefined ? {} : { hintLimitBytes: run.hintLimitBytes }),
     ...(run.hintMaxAgeMs === undefined ? {} : { hintMaxAgeMs: run.hintMaxAgeMs }),

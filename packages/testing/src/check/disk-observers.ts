@@ -25,6 +25,8 @@ export class DiskObservers {
   /** Records that nodes have dropped so far. */
   dropped = 0;
   readonly #cluster: SimulatedCluster;
+  /** Of each node, the membership under which it wrote first. */
+  readonly #stints = new Map<NodeId, string>();
 
   constructor(cluster: SimulatedCluster, conditions: Conditions) {
     this.#cluster = cluster;
@@ -50,6 +52,8 @@ export class DiskObservers {
       }
     };
     cluster.onDiskSync = (node, batch) => {
+      const stint = cluster.member(node).node?.participant.membership.view.members.get(node)?.stint;
+      if (stint !== undefined && !this.#stints.has(node)) this.#stints.set(node, stint);
       for (const operation of batch) {
         const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
         if (held === undefined) continue;
@@ -81,7 +85,11 @@ export class DiskObservers {
     const held: Held | undefined = value === undefined ? undefined : heldUnder(stored, value);
     const view = running?.participant.membership.view;
     const n = held === undefined ? undefined : view?.buckets.get(bucketOfAddress(held.address))?.n;
-    if (held === undefined || view === undefined || n === undefined || !view.members.has(node)) return;
+    const member = view?.members.get(node);
+    if (held === undefined || view === undefined || n === undefined || member === undefined) return;
+    const stint = this.#stints.get(node);
+    // A member anew: it discards what it held under its earlier membership.
+    if (stint !== undefined && stint !== member.stint && !member.alsoBegunBy.includes(stint)) return;
     const { owners, pending } = view.placement(held.address, n);
     if (owners.includes(node) || pending.includes(node)) return; // reaped
     this.handovers.dropped(node, held.address, held.set, owners, this.#cluster.world.nowMs);

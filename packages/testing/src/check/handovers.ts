@@ -3,7 +3,7 @@
  * the bucket. What lay on a disk for long must not come to lie in memory only because a partition has changed hands.
  *
  * It is looked at in the moment in which a node that neither owns a key nor is about to drops its record of it. A node whose disk was once replaced may discard what it held, and is
- * left out from then on.
+ * left out from then on; so is one that is a member anew.
  */
 import type { NodeId } from '@armature/kernel';
 import type { Address } from '@armature/ring';

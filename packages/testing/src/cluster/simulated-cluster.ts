@@ -78,7 +78,7 @@ const VERIFY_CYCLE_MS = 60_000;
 /** Tombstones go within a run: a pass takes a few seconds, and the quarantine is longer than any request or pause of a run lasts. */
 const REAP_CYCLE_MS = 4_000;
 const REAP_QUARANTINE_MS = 12_000;
-/** Runs are short, and so are the clocks of their keys: these are pruned whenever they can be. */
+/** For random runs, which are short, and so are the clocks of their keys: these are pruned whenever they can be. */
 export const PRUNE_ABOVE = 1;
 const DEFAULT_CYCLE_MS = 20_000;
 /** For a change to be made: its node may be killed meanwhile, and then never says anything. */
@@ -206,7 +206,6 @@ export class SimulatedCluster {
           node: name,
           verifyCycleMs: VERIFY_CYCLE_MS,
           reapQuarantineMs: REAP_QUARANTINE_MS,
-          pruneAbove: PRUNE_ABOVE,
           ...(this.#options.reads === 'waiting' ? { cacheBytes: 0 } : {}),
           ...this.#options.nodeOptions,
         },

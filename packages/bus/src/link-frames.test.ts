@@ -498,7 +498,23 @@ describe('frames: large messages', () => {
     await bench.clock.advance(1000);
     expect(lost.code).toBe('timeout');
     expect(b.stats.droppedMessages).toBe(1);
+    await bench.clock.advance(5_000); // what has not been confirmed by then is taken for lost
     expect(bench.clock.pending).toBe(0);
+  });
+
+  test('confirmations that never came hold up no large message that is sent long after', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a', { fragmentWindowBytes: 2_200_000 }), bench.open('b')];
+    b.serve((message) => message);
+    let isCut = true;
+    bench.broker.network.shape((source) => (source === 'b' && isCut ? 'lost' : 0));
+    const first = watch(a.request(at('b'), filled(2_000_000), 100));
+    await bench.clock.advance(12_000);
+    expect(first.code).toBe('timeout');
+    isCut = false;
+    const next = watch(a.request(at('b'), filled(2_000_000), 1_000));
+    await bench.clock.advance(100);
+    expect(next.value?.bytes.length).toBe(2_000_000);
   });
 
   test('incomplete messages of all peers share one budget', async () => {

@@ -137,7 +137,7 @@ export class LinkReceiver<Request, Reply> {
   /** The peer has begun a new life: what its former one had half sent leads nowhere. */
   #renew(peer: Peer<Reply>, session: number): void {
     peer.session = session;
-    peer.reassembly.reset();
+    peer.reassembly.renew();
     peer.outbox.addressSession(session);
   }
 

@@ -83,7 +83,7 @@ export class Outbox {
   #nextMessage = 0;
   /** Fragments that the peer has not said it has received, in the order in which they were sent. */
   #underWay: { readonly message: number; readonly index: number }[] = [];
-  /** Set while nothing more is sent before the peer has said something. */
+  /** Set while fragments are under way: what has not been confirmed for so long was lost, or its confirmation was. */
   #stall: Timer | undefined;
 
   /** Frames go to `subject`; `refusalPrefix` plus a frame's number is where its refusal comes. */
@@ -236,10 +236,7 @@ export class Outbox {
         this.#endLarge(message); // its requester has given up; the peer drops what it got of it
         continue;
       }
-      if (this.#underWay.length > 0 && (this.#underWay.length + 1) * chunkBytes > fragmentWindowBytes) {
-        this.#stall = this.#env.after(fragmentStallMs, () => this.#stalled());
-        return;
-      }
+      if (this.#underWay.length > 0 && (this.#underWay.length + 1) * chunkBytes > fragmentWindowBytes) break;
       const chunk = bytes.subarray(message.offset, message.offset + chunkBytes);
       this.#underWay.push({ message: message.message, index: message.index });
       this.#sendFragment(message, Math.ceil(bytes.length / chunkBytes), chunk);
@@ -247,6 +244,8 @@ export class Outbox {
       message.index++;
       if (message.offset === bytes.length) this.#endLarge(message);
     }
+    // Also where nothing waits: the next large message must not wait for what went before it and will never be confirmed.
+    if (this.#underWay.length > 0) this.#stall = this.#env.after(fragmentStallMs, () => this.#stalled());
   }
 
   #endLarge(message: LargeMessage): void {

@@ -90,6 +90,12 @@ export class Reassembly {
     return { state: 'complete', bytes: whole };
   }
 
+  /** The peer has begun a new life, and counts its messages from the beginning. */
+  renew(): void {
+    this.reset();
+    this.#dropped = -1;
+  }
+
   /** Forgets what is incomplete. */
   reset(): void {
     this.#budget.give(this.#sizeBytes);

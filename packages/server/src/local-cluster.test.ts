@@ -3,11 +3,12 @@ import { connectOver, json, utf8, type Client } from '@armature/client';
 import { noTelemetry, silentLog, systemClock, systemRandom, type Telemetry } from '@armature/runtime';
 import { startLocalCluster, type LocalCluster } from './index.js';
 
+const SECRET = 'a secret of thirty-two bytes or more';
 let cluster: LocalCluster;
 let routed: Client;
 
 beforeAll(async () => {
-  cluster = await startLocalCluster();
+  cluster = await startLocalCluster({ secret: SECRET });
   const ports = {
     bus: cluster.broker.connect(),
     clock: systemClock,
@@ -163,14 +164,14 @@ test.each(['direct', 'router'] as const)(
     const client = await connectOver(ports(), {
       cluster: 'local',
       routing: kind,
-      secret: 'a secret of thirty-two bytes or more',
+      secret: SECRET,
     });
     expect(gauges).toBeGreaterThan(0);
     await client.close();
     expect(gauges).toBe(0);
     const wrong = {
       cluster: 'nowhere',
-      secret: 'a secret of thirty-two bytes or more',
+      secret: SECRET,
       operationsAtOnce: kind === 'direct' ? 1 : 0,
     };
     await expect(connectOver(ports(), { ...wrong, routing: kind })).rejects.toThrow();

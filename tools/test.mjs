@@ -178,7 +178,7 @@ async function vitestStep(suite, filters, env) {
   const { code } = await runCommand('node_modules/.bin/vitest', args, {
     cwd: ROOT,
     env: { ...env, ...colour },
-    timeoutMs: 10 * MINUTE_MS,
+    timeoutMs: 18 * MINUTE_MS,
     show: true,
   });
   const tally = tallyOfReport(readReport(report), code);

@@ -138,16 +138,25 @@ async function earlierAttempt(env: MintingEnv, request: PutRequest, deadlineMs: 
   // Of a large value no more copies are asked for than a read needs: each crosses the network.
   const quorums = value.length < LARGE_WRITE_BYTES ? (['all', 'default'] as const) : (['default'] as const);
   for (const r of quorums) {
-    const shareMs = (deadlineMs - env.clock.monotonicMs()) * LOOK_SHARE;
-    const timeoutMs = Math.min(shareMs, LOOK_MS + transferTimeMs(value.length));
-    try {
-      const { set } = await get(env, { address, bucket, options: { r, pr: 'default' }, timeoutMs });
-      return knowsOperation(set, operation) ? encodeVersionSet(set) : undefined;
-    } catch (thrown) {
-      env.log.debug({ err: toArmatureError(thrown), r }, 'not enough owners say whether the write has been carried out before');
-    }
+    const timeoutMs = (deadlineMs - env.clock.monotonicMs()) * LOOK_SHARE;
+    const reading = get(env, { address, bucket, options: { r, pr: 'default' }, timeoutMs });
+    const found = await awaitAtMost(env, Math.min(timeoutMs, LOOK_MS + transferTimeMs(value.length)), reading);
+    if (found !== undefined) return knowsOperation(found.set, operation) ? encodeVersionSet(found.set) : undefined;
   }
   return undefined;
+}
+
+/** Undefined where it fails, or takes longer. It goes on all the same: an owner that answers later has not failed. */
+function awaitAtMost<T>(env: MintingEnv, limitMs: number, work: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    const alarm = env.alarms.set(limitMs, () => resolve(undefined));
+    work
+      .then(resolve, (thrown: unknown) => {
+        env.log.debug({ err: toArmatureError(thrown) }, 'not enough owners say whether the write has been carried out before');
+        resolve(undefined);
+      })
+      .finally(() => alarm.cancel());
+  });
 }
 
 /** Into what this node mints from, so that the mint finds the operation there and is answered with its dot. */

@@ -19,12 +19,11 @@ import {
 } from '@armature/protocol';
 import type { HintStore, MintRequest, MintResult, Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
-import { encodeVersionSet, knowsOperation, type Dot, type VersionSet } from '@armature/versioning';
+import type { Dot, VersionSet } from '@armature/versioning';
 import { DurableCopy } from './durable-copy.js';
 import { MAX_RING_RETRIES, type CoordinationEnv } from './environment.js';
-import { LARGE_WRITE_BYTES } from './joined-writes.js';
+import { earlierAttempt } from './earlier-attempt.js';
 import { unknownOutcome } from './forward.js';
-import { get } from './get.js';
 import {
   allAnswered,
   hasAnswered,
@@ -57,12 +56,6 @@ export interface MintingEnv extends CoordinationEnv {
   /** What this node keeps for owners that cannot be reached. */
   readonly hints: Pick<HintStore, 'mint' | 'merge'>;
 }
-
-/** Share of the time left that is spent on looking for an earlier attempt, each time. */
-const LOOK_SHARE = 0.25;
-
-/** Of that, at most so much beside what the value's bytes take: owners that are well answer within it, and one that is silent must not hold up the write. */
-const LOOK_MS = 120;
 
 export interface PutRequest extends MintRequest {
   readonly options: WriteOptions;
@@ -126,37 +119,6 @@ async function mintUnderOneRing(
       if (toArmatureError(thrown).code !== 'stale-ring' || attempt === MAX_RING_RETRIES) throw thrown;
     }
   }
-}
-
-/**
- * What the owners hold of the key, where an earlier attempt at this write is part of it. A repetition that reaches another node than the first attempt would
- * be minted a second time there, under a second dot; once the first is overwritten, the second may come back as a sibling (decision 0008).
- * Undefined where nobody who answers in time knows of an attempt.
- */
-async function earlierAttempt(env: MintingEnv, request: PutRequest, deadlineMs: number): Promise<Uint8Array | undefined> {
-  const { address, bucket, operation, value } = request;
-  // Of a large value no more copies are asked for than a read needs: each crosses the network.
-  const quorums = value.length < LARGE_WRITE_BYTES ? (['all', 'default'] as const) : (['default'] as const);
-  for (const r of quorums) {
-    const timeoutMs = (deadlineMs - env.clock.monotonicMs()) * LOOK_SHARE;
-    const reading = get(env, { address, bucket, options: { r, pr: 'default' }, timeoutMs });
-    const found = await awaitAtMost(env, Math.min(timeoutMs, LOOK_MS + transferTimeMs(value.length)), reading);
-    if (found !== undefined) return knowsOperation(found.set, operation) ? encodeVersionSet(found.set) : undefined;
-  }
-  return undefined;
-}
-
-/** Undefined where it fails, or takes longer. It goes on all the same: an owner that answers later has not failed. */
-function awaitAtMost<T>(env: MintingEnv, limitMs: number, work: Promise<T>): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    const alarm = env.alarms.set(limitMs, () => resolve(undefined));
-    work
-      .then(resolve, (thrown: unknown) => {
-        env.log.debug({ err: toArmatureError(thrown) }, 'not enough owners say whether the write has been carried out before');
-        resolve(undefined);
-      })
-      .finally(() => alarm.cancel());
-  });
 }
 
 /** Into what this node mints from, so that the mint finds the operation there and is answered with its dot. */

@@ -2,7 +2,8 @@
 import { toArmatureError } from '@armature/kernel';
 import { transferTimeMs } from '@armature/protocol';
 import type { MintRequest } from '@armature/replica';
-import { encodeVersionSet, knowsOperation } from '@armature/versioning';
+import { waitAtMost } from '@armature/runtime';
+import { encodeVersionSet, knowsOperation, type VersionSet } from '@armature/versioning';
 import type { CoordinationEnv } from './environment.js';
 import { get } from './get.js';
 import { LARGE_WRITE_BYTES } from './joined-writes.js';
@@ -10,7 +11,7 @@ import { LARGE_WRITE_BYTES } from './joined-writes.js';
 /** Share of the time left that is spent on looking for an earlier attempt, each time. */
 const LOOK_SHARE = 0.25;
 
-/** Of that, at most so much beside what the value's bytes take: owners that are well answer within it, and one that is silent must not hold up the write. */
+/** The write waits no longer than this, and what the value's bytes take. Owners that are well answer by then; a silent one must not hold it up. */
 const LOOK_MS = 120;
 
 /**
@@ -28,22 +29,16 @@ export async function earlierAttempt(
   const quorums = value.length < LARGE_WRITE_BYTES ? (['all', 'default'] as const) : (['default'] as const);
   for (const r of quorums) {
     const timeoutMs = (deadlineMs - env.clock.monotonicMs()) * LOOK_SHARE;
-    const reading = get(env, { address, bucket, options: { r, pr: 'default' }, timeoutMs });
-    const found = await awaitAtMost(env, Math.min(timeoutMs, LOOK_MS + transferTimeMs(value.length)), reading);
-    if (found !== undefined) return knowsOperation(found.set, operation) ? encodeVersionSet(found.set) : undefined;
+    const limitMs = Math.min(timeoutMs, LOOK_MS + transferTimeMs(value.length));
+    let found: VersionSet | undefined;
+    const reading = get(env, { address, bucket, options: { r, pr: 'default' }, timeoutMs }).then(
+      ({ set }) => void (found = set),
+      (thrown: unknown) =>
+        env.log.debug({ err: toArmatureError(thrown) }, 'too few owners say whether the write was carried out before'),
+    );
+    // The reading keeps its full time: an owner that answers later than we wait has not failed.
+    await waitAtMost(env.clock, limitMs, reading);
+    if (found !== undefined) return knowsOperation(found, operation) ? encodeVersionSet(found) : undefined;
   }
   return undefined;
-}
-
-/** Undefined where it fails, or takes longer. It goes on all the same: an owner that answers later has not failed. */
-function awaitAtMost<T>(env: CoordinationEnv, limitMs: number, work: Promise<T>): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    const alarm = env.alarms.set(limitMs, () => resolve(undefined));
-    work
-      .then(resolve, (thrown: unknown) => {
-        env.log.debug({ err: toArmatureError(thrown) }, 'not enough owners say whether the write has been carried out before');
-        resolve(undefined);
-      })
-      .finally(() => alarm.cancel());
-  });
 }

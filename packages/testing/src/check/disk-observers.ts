@@ -4,7 +4,7 @@ import { bucketOfAddress } from '@armature/ring';
 import { parseSpaceKey } from '@armature/storage';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Conditions } from '../faults/conditions.js';
-import type { Mishap } from '../world/disk.js';
+import type { DiskImage, Mishap } from '../world/disk.js';
 import { Copies } from './copies.js';
 import { Handovers } from './handovers.js';
 import { DiskWitness } from './disk-witness.js';
@@ -67,6 +67,7 @@ export class DiskObservers {
         this.copies.replaced(node, disk.image());
         this.suspicion.replaced(node, disk.image());
         if (disk.mishaps.some(({ kind }) => kind === 'replaced')) this.handovers.replaced(node);
+        else this.#survived(node, disk.image());
         return;
       }
       this.copies.changed(
@@ -76,6 +77,14 @@ export class DiskObservers {
       this.lists.changed(node, keys, (stored) => disk.at(stored));
       this.suspicion.changed(node, keys, disk);
     };
+  }
+
+  /** What is on a disk after its power went is on stable storage, synced or not. */
+  #survived(node: NodeId, image: DiskImage): void {
+    for (const [key, value] of image) {
+      const held = heldUnder(key, value);
+      if (held !== undefined) this.handovers.synced(node, held);
+    }
   }
 
   #noteDrop(node: NodeId, stored: BinaryString): void {

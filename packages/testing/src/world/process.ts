@@ -27,7 +27,10 @@ export interface ProcessOptions {
   readonly setAheadMs?: number;
 }
 
-/** What sums of virtual times may be off by. */
+/**
+ * What sums of virtual times may be off by. No timer is shorter: one that ran a rounding error too soon, and was set again for the rest, would run
+ * at the same virtual time for ever.
+ */
 const ROUNDING_MS = 1e-3;
 
 export class SimulatedProcess {
@@ -56,7 +59,7 @@ export class SimulatedProcess {
     this.clock = {
       nowMs: () => Math.floor(BEGINNING_MS + skewMs + this.#setAheadMs + world.nowMs * rate),
       monotonicMs: () => this.#awakeMs() * rate,
-      after: (delayMs, task) => this.#afterAwake(Math.max(0, delayMs) / rate, task),
+      after: (delayMs, task) => this.#afterAwake(delayMs > 0 ? Math.max(ROUNDING_MS, delayMs / rate) : 0, task),
       defer: (task) => void this.#after(0, task),
     };
     this.log = this.#logger({});

@@ -22,6 +22,9 @@ interface Event extends AgendaEntry {
   readonly owner: SimulatedProcess | undefined;
 }
 
+/** So many events at one virtual time are a loop that never ends. */
+const STANDSTILL_EVENTS = 500_000;
+
 /** Virtual time begins here: some day in 2020. */
 export const BEGINNING_MS = 1_600_000_000_000;
 
@@ -37,6 +40,8 @@ export class World {
   #nowMs = 0;
   #order = 0;
   #events = 0;
+  /** Events since virtual time went on. */
+  #eventsNow = 0;
   /** Over the time and owner of every event: two runs that differ anywhere differ here. */
   #fingerprint = 0;
 
@@ -112,12 +117,20 @@ export class World {
       this.#agenda.take();
       const { task } = next;
       if (task === undefined || this.#isPostponed(next)) continue;
-      this.#nowMs = next.atMs;
-      this.#events++;
+      this.#countTo(next);
       this.#fingerprint = Math.imul(this.#fingerprint ^ next.tie ^ Math.floor(next.atMs * 4096), 0x01000193) + next.order;
       this.#perform(task, next.owner);
       return true;
     }
+  }
+
+  /** Throws where time stands still: the run would never end. */
+  #countTo({ atMs, owner }: Event): void {
+    this.#eventsNow = atMs > this.#nowMs ? 1 : this.#eventsNow + 1;
+    this.#nowMs = atMs;
+    this.#events++;
+    if (this.#eventsNow < STANDSTILL_EVENTS) return;
+    throw new Error(`${owner?.name ?? 'the world'}: time stands still at ${atMs} ms, a task enters itself again and again`);
   }
 
   #isPostponed(event: Event): boolean {

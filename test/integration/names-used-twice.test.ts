@@ -121,7 +121,7 @@ test('a second node that starts while the first stands still goes when that wake
   expect(output).toContain('another process has this name');
   expect(code).toBe(1);
   await expect
-    .poll(async () => (await readiness('n3')).join(), { timeout: 20_000 })
+    .poll(async () => (await cluster.notes('n3')).join(), { timeout: 20_000 })
     .toContain('another process has run under its name');
   expect(readFileSync(cluster.logFile('n3'), 'utf8')).not.toContain('has been discarded');
   // An administrator has seen to it that there is one only.
@@ -135,10 +135,4 @@ test('a second node that starts while the first stands still goes when that wake
 async function lossesOfN3(): Promise<number> {
   const history = await client.admin.history();
   return history.filter(({ change }) => change.kind === 'lost' && (change.node as string) === 'n3').length;
-}
-
-/** Why a process is not ready. */
-async function readiness(name: string): Promise<readonly string[]> {
-  const response = await fetch(`${cluster.httpUrl(name)}/readyz`);
-  return ((await response.json()) as { notes: readonly string[] }).notes;
 }

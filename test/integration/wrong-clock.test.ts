@@ -1,11 +1,7 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { utf8, type Bucket, type Client } from '@armature/client';
 import { ProcessCluster } from '@armature/tools/process-cluster';
 
-const CLOCK = pathToFileURL(join(fileURLToPath(new URL('.', import.meta.url)), 'wall-clock.mjs')).href;
 const TEN_MINUTES_MS = 600_000;
 
 let cluster: ProcessCluster;
@@ -13,7 +9,7 @@ let client: Client;
 let sessions: Bucket<string>;
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.start({ routers: [], execArgv: ['--import', CLOCK] });
+  cluster = await ProcessCluster.start({ routers: [], settableClocks: true });
   client = await cluster.connect({ routing: 'direct' });
   await client.admin.setBucket('sessions', { resolver: 'last-write-wins' });
   sessions = client.bucket('sessions', { codec: utf8 });
@@ -25,7 +21,7 @@ afterAll(async () => {
 
 /** The wall clock of n1 is set; resolves when it says so. */
 async function setClock(aheadMs: number): Promise<void> {
-  writeFileSync(join(cluster.directory, 'clock-of-n1'), String(aheadMs));
+  cluster.setClock('n1', aheadMs);
   const offset = async (): Promise<number> => {
     const line = (await cluster.metrics('n1')).split('\n').find((one) => one.startsWith('armature_clock_offset_seconds{'));
     return Math.round(Number(line?.split(' ').at(-1)));

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Bus } from '@armature/bus';
 import { connectNatsBus } from '@armature/bus-nats';
 import { connect, type Client, type ConnectOptions } from '@armature/client';
@@ -16,6 +16,8 @@ import { lastLogLines, startMember, type MemberProcess } from '../lib/member-pro
 import { resolveNatsServer } from '../lib/nats-server.mjs';
 import { waitUntil } from '../lib/readiness.mjs';
 import { spawnNats, type PrivateNats } from '../lib/spawn-nats.mjs';
+import { clockFileOf } from '../lib/wall-clock.mjs';
+import { copyDirectoryInUse } from './copy-directory-in-use.js';
 import { programArgs } from './program.js';
 import { workspaceRoot } from './workspace-root.js';
 
@@ -23,6 +25,8 @@ const ROOT = workspaceRoot(dirname(fileURLToPath(import.meta.url)));
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
 const FIRST_PORT = 17_600;
+/** Loaded into nodes whose wall clock can be set. */
+const WALL_CLOCK = pathToFileURL(join(ROOT, 'tools', 'lib', 'wall-clock.mjs')).href;
 /** A sweep is done before a test has lost its patience. */
 const WORKER_CYCLE = '3s';
 
@@ -49,6 +53,8 @@ export interface ProcessClusterOptions {
   readonly workerFlags?: readonly string[];
   /** V8 flags for every node, e.g. `--cpu-prof`. */
   readonly execArgv?: readonly string[];
+  /** Whether `setClock` works. False by default. */
+  readonly settableClocks?: boolean;
   /** Servers that run already, instead of one of the cluster's own: where each process connects (and, without a name, clients). Stopped with the cluster. */
   readonly network?: { urlOf(member?: string): string; stop(): Promise<void> };
 }
@@ -69,6 +75,7 @@ export class ProcessCluster {
   readonly #options: ProcessClusterOptions;
   readonly #members = new Map<string, Running>();
   readonly #ports = new Set<number>();
+  readonly #doubles: MemberProcess[] = [];
   readonly #binary: string;
   /** Undefined when the servers are somebody else's. */
   #nats: PrivateNats | undefined;
@@ -173,29 +180,33 @@ export class ProcessCluster {
   /** Starts a process (again), under the name, port and data directory it has. */
   async launch(role: Role, name: string): Promise<void> {
     const httpPort = this.#members.get(name)?.httpPort ?? (await freePort(FIRST_PORT + (process.pid % 1000) * 10, this.#ports));
-    const shared = ['--name', name, '--cluster', this.cluster, '--nats', this.#urlOf(name), '--http-port', String(httpPort)];
-    const log = ['--log-level', 'info', '--log-format', 'json'];
-    const secret = ['--secret-file', this.secretFile];
-    const own =
-      role === 'node'
-        ? [
-            '--storage',
-            this.#options.storage ?? 'level',
-            '--data',
-            join(this.directory, name),
-            ...(this.#options.nodeFlags ?? []),
-            ...(this.#options.flagsOf?.(name) ?? []),
-          ]
-        : role === 'anti-entropy'
-          ? ['--cycle', WORKER_CYCLE, ...(this.#options.workerFlags ?? [])]
-          : [];
-    const args = [...(role === 'node' ? (this.#options.execArgv ?? []) : []), ...programArgs(role)];
     const process_ = startMember({
-      args: [...args, ...shared, ...secret, ...log, ...own],
+      args: this.#argsOf(role, name, httpPort, join(this.directory, name)),
       cwd: this.directory,
       logFile: this.logFile(name),
     });
     this.#members.set(name, { role, httpPort, process: process_ });
+  }
+
+  /**
+   * Starts a second node process under the name of one that runs. Its data directory is empty, or a copy of that of the first, made while that one writes. Its output is in
+   * `logFile('<name>-again')`.
+   */
+  launchDouble(name: string, data: 'empty' | 'copied'): MemberProcess {
+    const directory = join(this.directory, `${name}-again-${this.#doubles.length + 1}`);
+    if (data === 'copied') copyDirectoryInUse(join(this.directory, name), directory);
+    const double = startMember({
+      args: this.#argsOf('node', name, 0, directory),
+      cwd: this.directory,
+      logFile: this.logFile(`${name}-again`),
+    });
+    this.#doubles.push(double);
+    return double;
+  }
+
+  /** Sets the wall clock of a node ahead of the machine's by so many ms, or behind it; the monotonic clock goes on as it was. Needs `settableClocks`. */
+  setClock(name: string, aheadMs: number): void {
+    writeFileSync(join(this.directory, clockFileOf(name)), String(aheadMs));
   }
 
   /** Starts a process again and waits until it is ready. */
@@ -273,6 +284,12 @@ export class ProcessCluster {
     return this.#until(name, ({ answers }) => answers, 'answering');
   }
 
+  /** What a process says of why it is not ready, or not well. */
+  async notes(name: string): Promise<readonly string[]> {
+    const response = await fetch(`${this.httpUrl(name)}/readyz`);
+    return ((await response.json()) as { notes?: readonly string[] }).notes ?? [];
+  }
+
   async metrics(name: string): Promise<string> {
     return (await fetch(`${this.httpUrl(name)}/metrics`)).text();
   }
@@ -283,9 +300,27 @@ export class ProcessCluster {
       if (!member.process.isRunning()) continue;
       process.kill(member.process.pid, 'SIGCONT'); // a paused process cannot leave
     }
-    await Promise.all([...this.#members.values()].map(({ process: member }) => member.stop(STOP_TIMEOUT_MS)));
+    const processes = [...[...this.#members.values()].map(({ process: member }) => member), ...this.#doubles];
+    await Promise.all(processes.map((one) => one.stop(STOP_TIMEOUT_MS)));
     await (this.#options.network ?? this.#ownNats()).stop();
     if (this.#options.dataDirectory === undefined) rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #argsOf(role: Role, name: string, httpPort: number, dataDirectory: string): string[] {
+    const { execArgv = [], settableClocks, storage = 'level', nodeFlags = [], flagsOf, workerFlags = [] } = this.#options;
+    const clock = settableClocks === true ? ['--import', WALL_CLOCK] : [];
+    const shared = ['--name', name, '--cluster', this.cluster, '--nats', this.#urlOf(name), '--http-port', String(httpPort)];
+    const common = [...shared, '--secret-file', this.secretFile, '--log-level', 'info', '--log-format', 'json'];
+    switch (role) {
+      case 'node': {
+        const own = ['--storage', storage, '--data', dataDirectory, ...nodeFlags, ...(flagsOf?.(name) ?? [])];
+        return [...execArgv, ...clock, ...programArgs(role), ...common, ...own];
+      }
+      case 'anti-entropy':
+        return [...programArgs(role), ...common, '--cycle', WORKER_CYCLE, ...workerFlags];
+      case 'router':
+        return [...programArgs(role), ...common];
+    }
   }
 
   async #until(

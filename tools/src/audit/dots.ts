@@ -3,7 +3,8 @@
  * versions under one dot are the plain case; but the first version may be gone when the second is made, so a ledger remembers every
  * dot it has seen of every key, from one inventory to the next.
  */
-import { toHex, unwrap, utf8Decode } from '@armature/kernel';
+import { createHash } from 'node:crypto';
+import { unwrap, utf8Decode } from '@armature/kernel';
 import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
 import { decodeVersionSet, type Version } from '@armature/versioning';
 import { takeInventory, type Auditable, type Inventory } from './inventory.js';
@@ -56,7 +57,8 @@ export class DotLedger {
 
 /** All that makes two versions different; begins with the operation. */
 function identityOf({ operation, at, tombstone, value, meta }: Version): string {
-  return `${operation} ${at} ${tombstone} ${toHex(value)} ${JSON.stringify(meta)}`;
+  const digest = createHash('sha256').update(value).digest('hex'); // values may be large
+  return `${operation} ${at} ${tombstone} ${digest} ${JSON.stringify(meta)}`;
 }
 
 /** Takes an inventory into the ledger, and throws if any dot has named two versions, now or since the ledger was begun. */

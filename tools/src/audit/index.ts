@@ -10,6 +10,7 @@
  */
 export * from './dots.js';
 export * from './inventory.js';
+export * from './large-values.js';
 export * from './ledger.js';
 export * from './local.js';
 export * from './replicas.js';

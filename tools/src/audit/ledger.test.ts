@@ -78,6 +78,11 @@ test.each(['refused', 'unread'] as const)(
   },
 );
 
+test('what was refused must not be read either, even if it is gone in the end', () => {
+  const refused = write('a', { outcome: 'refused' });
+  expect(settled([refused, write('b', { saw: ['a'] })], ['b']).surfaced).toEqual(['k: a']);
+});
+
 test('silence is counted from the first moment to the last, and ends with acknowledgements only', () => {
   const operations = [
     write('a', { endedMs: 150 }),

@@ -39,7 +39,7 @@ export interface Account {
   readonly lost: readonly Operation[];
   /** Acknowledged deletions whose value is there again. */
   readonly returned: readonly Operation[];
-  /** Refused, never sent, or never asked for, and there nevertheless. */
+  /** Refused, never sent, or never asked for, and read or there at the end nevertheless. */
   readonly surfaced: readonly string[];
   /** The longest time in which nobody's write was acknowledged. */
   readonly unavailableMs: number;
@@ -66,7 +66,8 @@ export function settle(
       if (operation.action === 'delete' && operation.saw.some((id) => present.has(id))) returned.push(operation);
     }
     const possible = new Set(own.filter(mayBeThere).map(({ id }) => id));
-    for (const id of present) if (!possible.has(id)) surfaced.push(`${key}: ${id}`);
+    const seen = new Set([...own.flatMap(({ saw }) => saw), ...present]);
+    for (const id of seen) if (!possible.has(id)) surfaced.push(`${key}: ${id}`);
   }
   return { counts: countsOf(operations), lost, returned, surfaced, unavailableMs: longestSilenceMs(operations, span) };
 }

@@ -3,7 +3,7 @@
  * the cluster meanwhile. Sets lose an element, registers a value, and deletions their effect, if the store loses a write; the ledger (`ledger.ts`) tells.
  */
 import { ArmatureError, pick, seededRandom, toArmatureError, toHex, type Random } from '@armature/kernel';
-import { json, type Bucket, type Client, type ReadContext } from '@armature/client';
+import { json, type Bucket, type Client, type Codec, type ReadContext } from '@armature/client';
 import { sleep, systemClock } from '@armature/runtime';
 import {
   accountText,
@@ -26,6 +26,8 @@ export interface WorkloadOptions {
   /** Sets and registers each. Few keys mean many conflicts. */
   readonly keys?: number;
   readonly kinds?: readonly WorkloadKind[];
+  /** How the ids of a value are stored; JSON by default, which makes small values. */
+  readonly codec?: Codec<Ids>;
   /** For each read and each write. */
   readonly timeoutMs?: number;
   /** Between two operations of a writer. */
@@ -62,6 +64,7 @@ export class Workload {
       writers: 6,
       keys: 30,
       kinds: WORKLOAD_KINDS,
+      codec: json<Ids>(),
       timeoutMs: 4_000,
       pauseMs: 5,
       maxOperations: MAX_OPERATIONS,
@@ -136,7 +139,7 @@ export class Workload {
   }
 
   #bucketOf(client: Client): Bucket<Ids> {
-    return client.bucket(this.#options.bucket, { codec: json<Ids>(), timeoutMs: this.#options.timeoutMs });
+    return client.bucket(this.#options.bucket, { codec: this.#options.codec, timeoutMs: this.#options.timeoutMs });
   }
 
   async #write(bucket: Bucket<Ids>, random: Random, writer: number): Promise<void> {

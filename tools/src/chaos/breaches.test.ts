@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import type { ChangeRecord } from '@armature/protocol';
 import { settle, type Operation } from '../audit/ledger.js';
-import { breachesOf } from './breaches.js';
+import { breachesOf, lossesOf } from './breaches.js';
 
 const write = (id: string, more: Partial<Operation> = {}): Operation => ({
   ...{ id, kind: 'set', action: 'write', key: 'k', saw: [], outcome: 'acknowledged', problem: '', startedMs: 0, endedMs: 1 },
@@ -23,4 +24,10 @@ test('so are a deleted value that is back, and a refused one that is there', () 
 
 test('a run in which nothing was acknowledged shows nothing, and is not good', () => {
   expect(breaches([write('a', { outcome: 'unknown' })], [])).toHaveLength(1);
+});
+
+test('so is a store that its node has stated as lost, since nothing here destroys a disk', () => {
+  const record = (change: unknown): ChangeRecord => ({ id: '0123456789abcdef', at: 1, by: 'n2', change }) as ChangeRecord;
+  const lost = record({ kind: 'lost', node: 'n2', actor: 'aaaaaaaaaaaaaaaa' });
+  expect(lossesOf([record({ kind: 'leave', node: 'n1' }), lost])).toEqual(['n2 stated that its store was lost']);
 });

@@ -10,6 +10,7 @@ import type { LinkAddress } from '@armature/bus';
 import type { Client } from '@armature/client';
 import { foldHistory, History } from '@armature/membership';
 import { nodeAddress } from '@armature/protocol';
+import type { MemberProcess } from '../../lib/member-process.mjs';
 import type { Workload } from '../audit/workload.js';
 import type { ProcessCluster } from '../process-cluster.js';
 import type { ChaosFault } from './schedule.js';
@@ -18,6 +19,13 @@ import type { FaultRecord } from './timeline.js';
 /** For a process to come back, or a change of membership to be carried through while other faults go on. */
 const RECOVERY_LIMIT_MS = 300_000;
 const POLL_MS = 250;
+/** A second process of a name finds out within seconds; while other faults go on, later. */
+const DOUBLE_LIMIT_MS = 60_000;
+/** How a process ends that may not have its name, and one that finds no NATS server. */
+const REFUSED = 'exit code 1';
+const NO_NATS = 'exit code 3';
+/** What a node whose clock is wrong says of itself. */
+const CLOCK_NOTE = 'clock of this machine';
 
 export interface NemesisEnv {
   readonly cluster: ProcessCluster;
@@ -89,7 +97,7 @@ export class ChaosNemesis {
     this.#records.push({ ...fault, number, beganMs, liftedMs, recoveredMs, problem, skipped: false });
   }
 
-  async #carryOut({ kind, target, lastMs }: ChaosFault, moments: Moments): Promise<void> {
+  async #carryOut({ kind, target, lastMs, aheadMs = 0, data = 'empty' }: ChaosFault, moments: Moments): Promise<void> {
     const { cluster, client, workload, signal } = this.#env;
     const lifted = (): void => void (moments.liftedMs = this.#env.nowMs());
     const lasts = (): Promise<void> => delay(lastMs, undefined, { signal });
@@ -135,8 +143,48 @@ export class ChaosNemesis {
         await this.#until(() => this.#hasLeft(target));
         await cluster.terminate(target);
         break;
+      case 'clock':
+        cluster.setClock(target, aheadMs);
+        await this.#saysThatItsClockIsWrong(target)
+          .then(lasts)
+          .finally(() => cluster.setClock(target, 0));
+        lifted();
+        await this.#persist(() => cluster.untilReady(target));
+        break;
+      case 'name-clash':
+        await this.#secondIsRefused(target, data);
+        lifted();
+        if (!cluster.isRunning(target)) throw new Error(`${target} ended because of a second process of its name`);
+        await this.#persist(() => cluster.untilReady(target));
+        break;
     }
     moments.recoveredMs = this.#env.nowMs();
+  }
+
+  #saysThatItsClockIsWrong(node: string): Promise<void> {
+    const { cluster } = this.#env;
+    return this.#until(async () => (await cluster.notes(node)).some((note) => note.includes(CLOCK_NOTE)));
+  }
+
+  /** Resolves when a second process has been refused. One that has met no NATS has asked nobody, and is started once more. */
+  async #secondIsRefused(name: string, data: 'empty' | 'copied'): Promise<void> {
+    for (;;) {
+      const how = await this.#endOf(this.#env.cluster.launchDouble(name, data));
+      if (how === REFUSED) return;
+      if (how !== NO_NATS) throw new Error(`a second process was not refused the name ${name}: ${how}`);
+    }
+  }
+
+  /** How it ended by itself; it is killed if it does not. */
+  async #endOf({ exited, stop }: MemberProcess): Promise<string> {
+    const patience = new AbortController();
+    const signal = AbortSignal.any([this.#env.signal, patience.signal]);
+    try {
+      return await Promise.race([exited, delay(DOUBLE_LIMIT_MS, 'it goes on', { signal })]);
+    } finally {
+      patience.abort();
+      await stop(0);
+    }
   }
 
   async #isMember(node: string): Promise<boolean> {

@@ -28,6 +28,10 @@ const report: ChaosReport = {
     counts: { acknowledged: 1_000, partial: 1, unknown: 2, refused: 0, unread: 3 },
     ...{ lost: [], returned: [], surfaced: [], unavailableMs: 120 },
   },
+  largeAccount: {
+    counts: { acknowledged: 30, partial: 0, unknown: 1, refused: 0, unread: 0 },
+    ...{ lost: [], returned: [], surfaced: [], unavailableMs: 4_000 },
+  },
   timeline: Array.from({ length: 10 }, (_, second) => ({
     ...{ second, acknowledged: second === 2 ? 0 : 100, failed: second === 2 ? 3 : 0 },
     p999Ms: second === 2 ? undefined : 10 * (second + 1),

@@ -2,12 +2,13 @@
 import { chartOf, escapeText } from './chart.js';
 import { FAULT_COLUMNS, faultRow, summaryLines } from './report.js';
 import type { ChaosReport } from './run.js';
+import { CHAOS_KINDS } from './schedule.js';
 
 const STYLE = `
 :root { color-scheme: light dark; --ground: #ffffff; --ink: #1c2430; --soft: #5b6675; --grid: #dde2e8; --write: #1668b8; --slow: #7a3fb0; --bad: #c62828;
-  --kill: #d32f2f; --pause: #e08600; --nats-restart: #00838f; --join: #2e7d32; --leave: #6d4c41; }
+  --kill: #d32f2f; --pause: #e08600; --nats-restart: #00838f; --join: #2e7d32; --leave: #6d4c41; --clock: #ad1457; --name-clash: #546e7a; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14181e; --ink: #e7ebf0; --soft: #9aa6b4; --grid: #2c343f; --write: #5aa9f0; --slow: #c596f2; --bad: #ff6b6b;
-  --kill: #ff6b6b; --pause: #ffb74d; --nats-restart: #4dd0e1; --join: #81c784; --leave: #bc9a8d; } }
+  --kill: #ff6b6b; --pause: #ffb74d; --nats-restart: #4dd0e1; --join: #81c784; --leave: #bc9a8d; --clock: #f48fb1; --name-clash: #90a4ae; } }
 body { margin: 2rem; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.3rem; }
 .scroll { overflow-x: auto; }
@@ -23,7 +24,7 @@ svg .area { fill: var(--write); fill-opacity: .3; stroke: var(--write); stroke-w
 svg .line { fill: none; stroke: var(--slow); stroke-width: 1.4; } svg .dot { fill: var(--slow); }
 svg .hover { fill: transparent; } svg .hover:hover { fill: var(--soft); fill-opacity: .15; }
 svg .lasts { fill-opacity: .2; } svg .recovers { fill-opacity: .07; } svg .after { fill-opacity: .4; }
-${['kill', 'pause', 'nats-restart', 'join', 'leave'].map((kind) => `svg .${kind} { fill: var(--${kind}); }`).join(' ')}
+${CHAOS_KINDS.map((kind) => `svg .${kind} { fill: var(--${kind}); }`).join(' ')}
 `;
 
 export function pageOf(report: ChaosReport): string {

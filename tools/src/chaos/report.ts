@@ -19,13 +19,14 @@ export function faultRow(fault: FaultWithGap): string[] {
 
 /** The figures of the whole run, one line each. */
 export function summaryLines(report: ChaosReport): string[] {
-  const { account, faults, equalAfterMs, keys, dots, violations, evidence } = report;
+  const { account, largeAccount, faults, equalAfterMs, keys, dots, violations, evidence } = report;
   const carriedOut = faults.filter(({ skipped }) => !skipped);
   const slowestMs = Math.max(0, ...carriedOut.map((fault) => recoveryMs(fault) ?? 0));
   return [
     account === undefined
       ? 'the final state could not be read'
       : accountText(`seed ${report.seed}, ${report.nodes} nodes, ${seconds(report.loadMs)}`, account),
+    ...(largeAccount === undefined ? [] : [accountText('values of 64 KiB to 10 MiB', largeAccount)]),
     `${carriedOut.length} faults; the slowest recovery took ${seconds(slowestMs)}`,
     equalAfterMs === undefined
       ? 'the replicas did not become equal'

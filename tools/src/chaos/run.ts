@@ -5,14 +5,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom, toArmatureError } from '@armature/kernel';
 import type { Client } from '@armature/client';
+import { largestValueBytes } from '@armature/protocol';
 import { systemClock } from '@armature/runtime';
 import { expectNoDotNamesTwoValues } from '../audit/dots.js';
 import { takeInventory } from '../audit/inventory.js';
 import type { Account } from '../audit/ledger.js';
 import { expectReplicasEqual } from '../audit/replicas.js';
+import { largeIds } from '../audit/large-values.js';
 import { startWorkload, type Workload } from '../audit/workload.js';
 import { ProcessCluster } from '../process-cluster.js';
-import { breachesOf } from './breaches.js';
+import { breachesOf, lossesOf } from './breaches.js';
 import { evidenceOf } from './evidence.js';
 import { ChaosNemesis } from './nemesis.js';
 import { drawSchedule, faultText, type ChaosFault } from './schedule.js';
@@ -50,8 +52,10 @@ export interface ChaosReport {
   /** Of the load, from its beginning to its end, ms. */
   readonly loadMs: number;
   readonly faults: readonly FaultWithGap[];
-  /** Undefined when the final state could not be read. */
+  /** Of the small values. Undefined when the final state could not be read. */
   readonly account: Account | undefined;
+  /** Of the large ones. */
+  readonly largeAccount: Account | undefined;
   /** From the end of the load until all replicas were equal, ms; undefined if they never were. */
   readonly equalAfterMs: number | undefined;
   /** Distinct keys, deleted ones included, and dots that were looked at. */
@@ -73,6 +77,12 @@ const PARTITIONS = 32;
 const WRITERS = 6;
 /** So that the sets stay small in a long run, and conflicts frequent in a short one. */
 const KEYS_PER_MINUTE = 60;
+/** Beside the small ones: values from 64 KiB to the largest that a bucket with N = 3 takes. Few keys, because the audit holds all replicas of all of them in memory. */
+const LARGE = { bucket: 'large', leastBytes: 64 * 1024, mostBytes: largestValueBytes(3) };
+const LARGE_WRITERS = 2;
+const LARGE_KEYS = 8;
+const LARGE_TIMEOUT_MS = 20_000;
+const LARGE_PAUSE_MS = 500;
 /** More than six writers can do. */
 const MOST_PER_SECOND = 2_000;
 const EQUAL_LIMIT_MS = 180_000;
@@ -94,39 +104,60 @@ export function scheduleOf({
   return drawSchedule(random, { durationMs, everyMs, nodes: nodeNames(nodes), routers: ROUTERS, workers: WORKERS });
 }
 
+/** Both under the same faults, against the same clients. */
+interface Load {
+  readonly small: Workload;
+  readonly large: Workload;
+}
+
 /** Rejects if the cluster does not start, or the signal aborts; in any case with nothing left running. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { signal = new AbortController().signal, dataDirectory } = options;
   const tell = options.onProgress ?? (() => undefined);
   tell({ atMs: 0, acknowledged: 0, doing: 'starting' });
   const cluster = await ProcessCluster.start({
-    ...{ nodes: nodeNames(options.nodes), routers: ROUTERS, workers: WORKERS, partitionCount: PARTITIONS },
+    ...{ nodes: nodeNames(options.nodes), routers: ROUTERS, workers: WORKERS, partitionCount: PARTITIONS, settableClocks: true },
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
   });
   const clients: Client[] = [];
-  let workload: Workload | undefined;
+  let load: Load | undefined;
   try {
     signal.throwIfAborted();
-    clients.push(await cluster.connect({ routing: 'direct' }));
-    clients.push(await cluster.connect({ routing: 'router' }));
-    const minutes = Math.ceil(options.durationMs / 60_000);
-    workload = startWorkload(clients, {
-      name: 'chaos',
-      seed: options.seed,
-      writers: WRITERS,
-      keys: KEYS_PER_MINUTE * minutes,
-      maxOperations: MOST_PER_SECOND * 60 * (minutes + 10),
-    });
-    const faults = await underFaults(options, signal, { cluster, client: clients[0] as Client, workload });
-    await workload.stop();
+    const direct = await cluster.connect({ routing: 'direct' });
+    clients.push(direct, await cluster.connect({ routing: 'router' }));
+    await direct.admin.setBucket(LARGE.bucket, { maxValueBytes: LARGE.mostBytes });
+    load = startLoad(clients, options);
+    const faults = await underFaults(options, signal, { cluster, client: direct, workload: load.small });
+    await stopLoad(load);
     signal.throwIfAborted();
-    tell({ atMs: workload.endedMs - workload.startedMs, acknowledged: workload.acknowledged, doing: 'auditing' });
-    return await judge(options, cluster, clients[0] as Client, workload, faults);
+    const { startedMs, endedMs, acknowledged } = load.small;
+    tell({ atMs: endedMs - startedMs, acknowledged, doing: 'auditing' });
+    return await judge(options, cluster, direct, load, faults);
   } finally {
-    await workload?.stop();
+    if (load !== undefined) await stopLoad(load);
     await Promise.allSettled(clients.map((client) => client.close()));
     await cluster.stop();
   }
+}
+
+function startLoad(clients: readonly Client[], { seed, durationMs }: ChaosOptions): Load {
+  const minutes = Math.ceil(durationMs / 60_000);
+  const small = startWorkload(clients, {
+    name: 'chaos',
+    seed,
+    writers: WRITERS,
+    keys: KEYS_PER_MINUTE * minutes,
+    maxOperations: MOST_PER_SECOND * 60 * (minutes + 10),
+  });
+  const large = startWorkload(clients, {
+    ...{ name: 'chaos large', seed: `${seed} large`, bucket: LARGE.bucket, codec: largeIds(LARGE) },
+    ...{ writers: LARGE_WRITERS, keys: LARGE_KEYS, timeoutMs: LARGE_TIMEOUT_MS, pauseMs: LARGE_PAUSE_MS },
+  });
+  return { small, large };
+}
+
+async function stopLoad({ small, large }: Load): Promise<void> {
+  await Promise.all([small.stop(), large.stop()]);
 }
 
 async function underFaults(
@@ -157,10 +188,10 @@ async function judge(
   options: ChaosOptions,
   cluster: ProcessCluster,
   client: Client,
-  workload: Workload,
+  load: Load,
   faults: readonly FaultRecord[],
 ): Promise<ChaosReport> {
-  const { startedMs, endedMs, operations } = workload;
+  const { startedMs, endedMs, operations } = load.small;
   const violations = faults
     .filter(({ problem, skipped }) => problem !== '' && !skipped)
     .map((fault) => `${faultText(fault)}: ${fault.problem}`);
@@ -176,16 +207,19 @@ async function judge(
   const audit = await established(expectReplicasEqual(cluster, { timeoutMs: EQUAL_LIMIT_MS }));
   const equalAfterMs = audit === undefined ? undefined : systemClock.monotonicMs() - endedMs;
   const dots = await established(expectNoDotNamesTwoValues(cluster));
-  const account = await established(workload.account(client));
-  if (account !== undefined) violations.push(...breachesOf(account));
-  const suspicious = account === undefined ? [] : [...account.lost, ...account.returned].map(({ key }) => key);
+  const account = await established(load.small.account(client));
+  const largeAccount = await established(load.large.account(client));
+  const accounts = [account, largeAccount].filter((one) => one !== undefined);
+  violations.push(...accounts.flatMap(breachesOf), ...lossesOf((await established(client.admin.history())) ?? []));
+  const suspicious = accounts.flatMap(({ lost, returned }) => [...lost, ...returned]).map(({ key }) => key);
   const inventory = suspicious.length === 0 ? undefined : await established(takeInventory(cluster));
+  const asked = [...operations, ...load.large.operations];
   const evidence =
     inventory === undefined
       ? []
       : suspicious
           .slice(0, MOST_EVIDENCE)
-          .flatMap((key) => [`${key}:`, ...evidenceOf(key, operations, startedMs, inventory).map((line) => `  ${line}`)]);
+          .flatMap((key) => [`${key}:`, ...evidenceOf(key, asked, startedMs, inventory).map((line) => `  ${line}`)]);
   const times = acknowledgedAt(operations, startedMs);
   const loadMs = endedMs - startedMs;
   return {
@@ -194,6 +228,7 @@ async function judge(
     loadMs,
     faults: faults.map((fault) => ({ ...fault, gapMs: longestGapMs(times, fault.beganMs, fault.recoveredMs ?? loadMs, loadMs) })),
     account,
+    largeAccount,
     equalAfterMs,
     keys: audit?.keys ?? 0,
     dots: dots?.size ?? 0,

@@ -55,7 +55,32 @@ test('nobody is hurt who is not there: before joining, or after leaving; and the
   );
 });
 
+test('one clock is wrong at a time, by an hour at least, both ways', () => {
+  const jumps = Array.from({ length: 20 }, (_, seed) => drawn(seed)).flatMap((faults) => {
+    const clocks = faults.filter(({ kind }) => kind === 'clock');
+    for (const [place, { atMs, lastMs }] of clocks.entries())
+      expect(clocks[place + 1]?.atMs ?? Infinity).toBeGreaterThan(atMs + lastMs);
+    return clocks.map(({ aheadMs }) => aheadMs as number);
+  });
+  expect(Math.min(...jumps.map(Math.abs))).toBe(3_600_000);
+  expect(Math.max(...jumps)).toBeGreaterThan(300 * 24 * 3_600_000);
+  expect(Math.min(...jumps)).toBe(-Math.max(...jumps));
+});
+
+test('second processes find empty directories and copied ones, and NATS is left alone while they find out', () => {
+  const faults = Array.from({ length: 20 }, (_, seed) => drawn(seed));
+  const clashes = faults.flat().filter(({ kind }) => kind === 'name-clash');
+  expect(new Set(clashes.map(({ data }) => data))).toEqual(new Set(['empty', 'copied']));
+  for (const one of faults)
+    for (const clash of one.filter(({ kind }) => kind === 'name-clash'))
+      for (const restart of one.filter(({ kind }) => kind === 'nats-restart'))
+        expect(restart.atMs + restart.lastMs < clash.atMs || restart.atMs > clash.atMs + 10_000).toBe(true);
+});
+
 test('faults have names that people read', () => {
   expect(faultText({ kind: 'kill', target: 'n2' })).toBe('kill -9 n2');
   expect(faultText({ kind: 'join', target: 'n6' })).toBe('n6 joins');
+  expect(faultText({ kind: 'clock', target: 'n1', aheadMs: -24 * 3_600_000 })).toBe('clock of n1 -24 h');
+  expect(faultText({ kind: 'clock', target: 'n1', aheadMs: 20 * 365 * 24 * 3_600_000 })).toBe('clock of n1 +20 a');
+  expect(faultText({ kind: 'name-clash', target: 'n2', data: 'copied' })).toBe('second n2, copied data');
 });

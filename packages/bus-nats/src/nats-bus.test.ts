@@ -184,6 +184,26 @@ describe.skipIf(NATS_SERVER_MISSING)('nats bus (needs nats-server)', () => {
     expect(telemetry.value('armature_bus_lost_publishes_total')).toBe(1);
   });
 
+  test.each(['before', 'while'])(
+    'a wall clock that is set back by an hour %s the server is away keeps nobody from it',
+    async (when) => {
+      const server = await start();
+      const bus = await open(server);
+      const realNow = Date.now.bind(Date);
+      const setBack = (): void => void vi.spyOn(Date, 'now').mockImplementation(() => realNow() - 3_600_000);
+      try {
+        if (when === 'before') setBack();
+        await server.stop();
+        await vi.waitFor(() => expect(bus.connected).toBe(false), PATIENT);
+        if (when === 'while') setBack();
+        await start('', server.port);
+        await vi.waitFor(() => expect(bus.connected).toBe(true), PATIENT);
+      } finally {
+        vi.restoreAllMocks();
+      }
+    },
+  );
+
   test('drain while the server is away does not hang', async () => {
     const server = await start();
     const bus = await open(server);

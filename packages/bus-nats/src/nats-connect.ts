@@ -11,6 +11,7 @@ import { connectError, payloadLimitTooSmall } from './nats-errors.js';
 import type { NatsServerOptions, NatsTlsOptions } from './nats-options.js';
 import { useBoundedTransport } from './nats-transport.js';
 import { parseServers } from './nats-urls.js';
+import { paceReconnects } from './reconnect-pace.js';
 
 export interface NatsBusOptions extends NatsServerOptions, NatsBusSettings {
   /** Shown by the server's monitoring: role and name of the process. */
@@ -47,6 +48,7 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
   } catch (error) {
     throw connectError(error, urls);
   }
+  paceReconnects(connection, options.clock);
   const maxPayloadBytes = connection.info?.max_payload ?? 0;
   if (maxPayloadBytes >= MIN_PAYLOAD_BYTES) return new NatsBus(connection, options);
   await connection.close();

@@ -14,7 +14,13 @@ export function faultRow(fault: FaultWithGap): string[] {
   const { number, beganMs, liftedMs, gapMs, skipped, problem } = fault;
   const lastedMs = liftedMs === undefined || fault.lastMs === 0 ? undefined : liftedMs - beganMs;
   const figures = skipped ? ['left out', '-', '-'] : [seconds(lastedMs), seconds(recoveryMs(fault)), seconds(gapMs)];
-  return [String(number), seconds(beganMs), `${faultText(fault)}${problem === '' || skipped ? '' : ` (${problem})`}`, ...figures];
+  const [firstLine = ''] = problem.split('\n'); // what a log said is among the violations
+  return [
+    String(number),
+    seconds(beganMs),
+    `${faultText(fault)}${problem === '' || skipped ? '' : ` (${firstLine})`}`,
+    ...figures,
+  ];
 }
 
 /** The figures of the whole run, one line each. */

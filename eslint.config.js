@@ -144,7 +144,7 @@ export default tseslint.config(
     rules: { ...IMPURE_GLOBALS, 'no-restricted-syntax': ['error', ...NEW_DATE] },
   },
   {
-    files: ['packages/{kernel,ring,versioning}/src/**/*.ts'],
+    files: ['packages/{kernel,ring,versioning,rights}/src/**/*.ts'],
     ignores: TESTS,
     rules: { 'no-restricted-syntax': ['error', ...NEW_DATE, ...PROMISES] },
   },

@@ -2,7 +2,7 @@
  * Figures and bytes as people read them. Keys and values are any bytes and may come from anybody: nothing is shown on a
  * terminal before it is known to be plain text, or escaped.
  */
-import { exactUtf8Decode, toBase64Url, utf8Encode } from '@armature/kernel';
+import { exactUtf8Decode, isPlainLine, toBase64Url, utf8Encode } from '@armature/kernel';
 import Table from 'cli-table3';
 import type { Session } from './session.js';
 
@@ -63,11 +63,6 @@ export function tableText(session: Session, headings: readonly string[], rows: r
 export function bytesField(name: string, bytes: Uint8Array): Readonly<Record<string, string>> {
   const text = exactUtf8Decode(bytes);
   return text === undefined ? { [`${name}Base64`]: toBase64Url(bytes) } : { [name]: text };
-}
-
-/** Whether a terminal can show the text on one line without being told to do something else. */
-export function isPlainLine(text: string): boolean {
-  return !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text);
 }
 
 /** A key for the eye: itself where it is plain text, else escaped, in double quotes. */

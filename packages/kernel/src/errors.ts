@@ -12,6 +12,10 @@ export const ERROR_CODES = {
   'too-large': false,
   /** The context is forged, truncated, of another key, or of another cluster. */
   'invalid-context': false,
+  /** No token, or one that is not of this cluster, has expired or was revoked. */
+  unauthenticated: false,
+  /** The token does not allow it. */
+  forbidden: false,
   /** No bucket of that name in this cluster. */
   'unknown-bucket': false,
   /** The peer belongs to another cluster. */

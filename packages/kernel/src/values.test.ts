@@ -7,6 +7,7 @@ import {
   ERROR_CODES,
   assert,
   bytesEqual,
+  checkedSecrets,
   compareBytes,
   concatBytes,
   err,
@@ -14,6 +15,8 @@ import {
   fromBinaryString,
   fromHex,
   isErrorCode,
+  isPlainLine,
+  isPlainName,
   ok,
   parseBucketName,
   parseClusterName,
@@ -173,4 +176,41 @@ describe('bytes', () => {
   test.each(['A', 'AAAAA', '=', '==', 'AB=', 'ABC==', 'A===', 'AB\n', 'AB CD', 'AB==CD', 'é'])('%j is not base64', (text) =>
     expect(fromBase64(text)).toBeUndefined(),
   );
+});
+
+describe('secrets of a cluster', () => {
+  const secret = (fill: number): Uint8Array => new Uint8Array(16).fill(fill);
+
+  test('one, or two while it is being changed', () => {
+    expect(unwrap(checkedSecrets([secret(1)]))).toEqual([secret(1)]);
+    expect(unwrap(checkedSecrets([secret(2), secret(1)]))).toEqual([secret(2), secret(1)]);
+  });
+
+  test.each([
+    ['none', []],
+    ['three', [secret(1), secret(2), secret(3)]],
+    ['one that could be guessed', [secret(1), new TextEncoder().encode('pass-word-of-15')]],
+  ])('%s: refused, without a word of what they are', (_what, secrets) => {
+    const checked = checkedSecrets(secrets);
+    expect(checked).toMatchObject({ ok: false, error: { code: 'invalid-config' } });
+    expect(checked.ok ? '' : `${checked.error.message}${checked.error.remedy}`).not.toContain('pass-word');
+  });
+});
+
+describe('texts of others', () => {
+  test('what would tell a terminal to do something is no plain line', () => {
+    for (const text of ['a\nb', 'a\u001b[2Jb', 'a\u202eb', 'a\u2028b', '\ud800', '\u0000']) expect(isPlainLine(text)).toBe(false);
+    for (const text of ['', 'a b', 'größe', '你好', '👍']) expect(isPlainLine(text)).toBe(true);
+  });
+
+  test('a plain name is one to so many characters, with no blanks around it', () => {
+    expect(['a', 'a b', 'ab'.repeat(4)].map((text) => isPlainName(text, 8))).toEqual([true, true, true]);
+    expect(['', ' a', 'a ', 'a\tb', 'a'.repeat(9)].map((text) => isPlainName(text, 8))).toEqual([
+      false,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
 });

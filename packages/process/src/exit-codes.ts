@@ -12,6 +12,7 @@ export const EXIT = {
   notFound: 4,
   siblings: 5,
   unsureWrite: 6,
+  notAllowed: 7,
   /** 128 + SIGINT, as shells have it. */
   interrupted: 130,
 } as const;
@@ -27,6 +28,7 @@ export const EXIT_CODE_TEXTS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.notFound, 'there is no such key or bucket'],
   [EXIT.siblings, 'the key has several concurrent values, and none was chosen'],
   [EXIT.unsureWrite, 'the write reached fewer replicas than asked for, or its outcome is unknown: it may surface'],
+  [EXIT.notAllowed, 'not allowed: no token, one that does not count, or one that does not allow this'],
   [EXIT.interrupted, 'interrupted by Ctrl-C'],
 ];
 
@@ -43,6 +45,8 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitCode>> = {
   'bus-unavailable': EXIT.unavailable,
   'partial-write': EXIT.unsureWrite,
   'unknown-outcome': EXIT.unsureWrite,
+  unauthenticated: EXIT.notAllowed,
+  forbidden: EXIT.notAllowed,
 };
 
 export function exitCodeOf(code: ErrorCode): ExitCode {

@@ -3,12 +3,12 @@
  * must not be handed a list, so they are shown on standard error, and the exit code says so.
  */
 import type { Entry, Sibling } from '@armature/client';
-import { ArmatureError, exactUtf8Decode } from '@armature/kernel';
+import { ArmatureError, exactUtf8Decode, isPlainLine } from '@armature/kernel';
 import { EXIT } from '@armature/process';
 import type { QuorumWord } from '@armature/protocol';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
-import { bytesField, isPlainLine, keyText, sizeText, tableText } from '../format.js';
+import { bytesField, keyText, sizeText, tableText } from '../format.js';
 import { writeOut } from '../io.js';
 import { tellNotFound } from '../not-found.js';
 import { integerBetween } from '../parse.js';

@@ -1,8 +1,8 @@
 /** `armature keys`: one key per line, as the cluster walks its ring. Keys are any bytes, so those that are no plain text are escaped. */
-import { exactUtf8Decode, toBase64Url } from '@armature/kernel';
+import { exactUtf8Decode, isPlainLine, toBase64Url } from '@armature/kernel';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
-import { bytesField, isPlainLine, keyText, plural } from '../format.js';
+import { bytesField, keyText, plural } from '../format.js';
 import { integerBetween } from '../parse.js';
 import type { Session } from '../session.js';
 import { bucketOf } from './key-options.js';

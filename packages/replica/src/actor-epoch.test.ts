@@ -267,8 +267,10 @@ describe('the pace', () => {
       epoch.retire('a commit failed');
     }
     await expect(epoch.renewed()).rejects.toMatchObject({ code: 'unavailable', details: { waitMs: 1_000 } });
+    expect(epoch.note).toMatch(/leaves all writes to others for 1 s/);
     await world.clock.advance(1_000);
     expect(epoch.current).toBeDefined();
+    expect(epoch.note).toBeUndefined();
   });
 });
 

@@ -87,6 +87,8 @@ const MAX_RENEWALS = 3;
 /** How often a store that cannot save a fresh actor is asked again, besides by each mint: a node nobody writes to learns by it that its disk works again. */
 const RENEWAL_RETRY_MS = 2_000;
 
+const SEVERAL_RETIRED = 'it has retired several actors in a row, and its log says why';
+
 export class ActorEpoch implements Epoch {
   readonly #env: ActorEpochEnv;
   readonly #retired: Counter;
@@ -142,6 +144,12 @@ export class ActorEpoch implements Epoch {
 
   get floor(): number {
     return this.#floor;
+  }
+
+  /** Why this store mints nothing for a while, in words for an operator; undefined when it does. */
+  get note(): string | undefined {
+    const waitMs = this.#actor === undefined ? this.#pace.waitMs(this.#env.clock.monotonicMs()) : 0;
+    return waitMs > 0 ? `this node leaves all writes to others for ${Math.ceil(waitMs / 1000)} s: ${SEVERAL_RETIRED}` : undefined;
   }
 
   /** Whether this store has ever had the actor. */

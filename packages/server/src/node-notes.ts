@@ -12,13 +12,15 @@ export interface NodeFacts {
   readonly wasMember: boolean;
   /** What keeps the store from answering; see `StoreIdentity.note`. */
   readonly storeNote: string | undefined;
+  /** What keeps the store from minting; see `ActorEpoch.note`. */
+  readonly epochNote: string | undefined;
   readonly health: StoreHealth;
   /** What is wrong with the wall clock; see `ClockWatch.note`. */
   readonly clockNote: string | undefined;
   readonly bus: Pick<Bus, 'connected' | 'denials'>;
 }
 
-export function nodeNotes({ node, view, wasMember, storeNote, health, clockNote, bus }: NodeFacts): readonly string[] {
+export function nodeNotes({ node, view, wasMember, storeNote, epochNote, health, clockNote, bus }: NodeFacts): readonly string[] {
   const notes: string[] = [];
   if (view.cluster === undefined) notes.push('the cluster has not been created yet');
   else if (!view.members.has(node)) notes.push(wasMember ? REMOVED : 'this node is not a member: armature cluster join');
@@ -27,6 +29,7 @@ export function nodeNotes({ node, view, wasMember, storeNote, health, clockNote,
     const { code, message, remedy } = health.error;
     notes.push(`storage is failing: ${code}: ${message}${remedy === undefined ? '' : `. ${remedy}`}`);
   }
+  if (epochNote !== undefined) notes.push(epochNote);
   if (clockNote !== undefined) notes.push(clockNote);
   notes.push(...busNotes(bus));
   return notes;

@@ -120,12 +120,13 @@ export class ArmatureNode {
 
   /** Why it is not ready, in words for an operator. */
   get notes(): readonly string[] {
-    const { participant, identity, store } = this.#parts;
+    const { participant, identity, epoch, store } = this.#parts;
     return nodeNotes({
       node: this.options.node,
       view: participant.membership.view,
       wasMember: identity.wasMember,
       storeNote: identity.note,
+      epochNote: epoch.note,
       health: store.health(),
       clockNote: participant.clocks.note,
       bus: this.#ports.bus,

@@ -21,8 +21,14 @@ export class LargeRecords {
   readonly #commits = new WeakMap<ArrayBufferLike, Commit>();
 
   /** A record has been handed to the store. `committed`: when it is as durable as asked. Of one that the store has not taken in nothing will be found. */
-  note(record: Uint8Array, durability: Durability, committed: Promise<void>): void {
-    if (record.length >= LARGE_RECORD_BYTES) this.#commits.set(record.buffer, { durability, committed });
+  note({ length, buffer }: Uint8Array, durability: Durability, committed: Promise<void>): void {
+    if (length < LARGE_RECORD_BYTES) return;
+    const commit = { durability, committed };
+    this.#commits.set(buffer, commit);
+    // A commit that failed may have stored the record all the same. Whoever repeats it then must not be told of the failure again and again.
+    committed.catch(() => {
+      if (this.#commits.get(buffer) === commit) this.#commits.delete(buffer);
+    });
   }
 
   /** The commit that makes what is held at least as durable as asked; undefined where none is known. `set` is a view into the record that the store has. */

@@ -11,7 +11,9 @@
  * Of whoever suspects it, nothing is asked: it may have just started, have trouble of its own, or have slept. What it thinks at one moment was brought about before that, so
  * what becomes of the member afterwards does not matter. A hint that lies there already may grow, and one that a crash brings back is not new.
  *
- * Not claimed: anything of what clients and anti-entropy workers think of nodes. While faults are dense, of few members anything is claimed; runs of pauses only are for that.
+ * Not claimed: that nobody is suspected by a node with a slow or failing disk while the ring turns. It acts upon a change once its disk has it, and so do those that it asks,
+ * who must hear of the change from it first; they answer late through no fault of theirs. Nor is anything claimed of what clients and anti-entropy workers think of nodes.
+ * While faults are dense, of few members anything is claimed; runs of pauses only are for that.
  */
 import type { BinaryString, NodeId } from '@armature/kernel';
 import type { Transition } from '@armature/membership';
@@ -50,7 +52,7 @@ export class Suspicion {
   noted(observer: string, { node, to, reason }: Transition): void {
     if (to !== 'suspect') return;
     const sinceMs = Math.max(this.#conditions.wellSinceMs(node), this.#conditions.linkedSinceMs(observer, node));
-    if (!this.#isLongAgo(sinceMs)) return;
+    if (!this.#isLongAgo(sinceMs) || this.#isTurningSlowly(observer as NodeId)) return;
     const awake = this.#awakeSince(observer);
     this.#suspicions.push(
       `false suspicion: at ${this.#now} ${observer}${awake === undefined ? '' : `, awake since ${awake},`} takes ${node} for failed (${reason}), which has been well and in its reach since ${seconds(sinceMs)}`,
@@ -96,6 +98,13 @@ export class Suspicion {
     const { world, members } = this.#cluster;
     const others = [...members.keys()].filter((name) => name !== keeper);
     return others.every((name) => world.nowMs - this.#conditions.wellSinceMs(name) > LED_MS);
+  }
+
+  /** It is a member with trouble of its own, and the ring has turned lately. */
+  #isTurningSlowly(observer: NodeId): boolean {
+    const { world, members } = this.#cluster;
+    if (!members.has(observer) || world.nowMs - this.#conditions.ringsSinceMs > LED_MS) return false;
+    return world.nowMs - this.#conditions.wellSinceMs(observer) <= LED_MS;
   }
 
   #isLongAgo(sinceMs: number): boolean {

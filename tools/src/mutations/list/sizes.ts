@@ -31,6 +31,17 @@ const MOVING: RunOptions = {
   load: { ...STORMS.load, keys: 60, thinkMs: 20 },
 };
 
+/** Disks that fail writes, some of which are stored all the same, under hints of large values. */
+const FAILING: RunOptions = {
+  ...STORMS,
+  kinds: ['failing-disk'],
+  nodes: 3,
+  durationMs: 20_000,
+  faultsEveryMs: 2_000,
+  faultsLastMs: 6_000,
+  load: { ...STORMS.load, properties: { n: 2, r: 1, w: 1, durability: 'buffered' }, keys: 8, fadeMs: 3_000 },
+};
+
 export const sizes: readonly Mutation[] = [
   {
     name: 'set-bound-ignored',
@@ -61,5 +72,13 @@ export const sizes: readonly Mutation[] = [
     find: 'if (sets.length > 0 && sizeBytes > this.#answerBytes) break;',
     replace: '',
     run: MOVING,
+  },
+  {
+    name: 'failed-commit-remembered',
+    trap: 'a large record whose commit failed, and that was stored all the same, is refused for ever when it is repeated',
+    file: 'packages/replica/src/large-records.ts',
+    find: 'if (this.#commits.get(buffer) === commit) this.#commits.delete(buffer);',
+    replace: '',
+    run: FAILING,
   },
 ];

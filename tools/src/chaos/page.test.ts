@@ -32,6 +32,7 @@ const report: ChaosReport = {
     counts: { acknowledged: 30, partial: 0, unknown: 1, refused: 0, unread: 0 },
     ...{ lost: [], returned: [], surfaced: [], unavailableMs: 4_000 },
   },
+  problems: { unavailable: 4, timeout: 2 },
   timeline: Array.from({ length: 10 }, (_, second) => ({
     ...{ second, acknowledged: second === 2 ? 0 : 100, failed: second === 2 ? 3 : 0 },
     p999Ms: second === 2 ? undefined : 10 * (second + 1),
@@ -118,6 +119,8 @@ test('the text says what was lost, and what was not', () => {
   expect(reportText(report)).toContain(
     '1000 acknowledged, 0 lost, 1 partial, 2 unknown, 3 refused, unavailable for 120 ms at most',
   );
+  expect(reportText(report)).toContain('values of 64 KiB to 10 MiB: 30 acknowledged, 0 lost');
+  expect(reportText(report)).toContain('not acknowledged: 4 unavailable, 2 timeout');
   expect(reportText(report)).toContain('nothing lost');
   expect(reportText(report)).toMatch(/kill -9 n2\D+1\.0 s\D+1\.5 s\D+0\.1 s/);
   const bad = reportText({

@@ -25,7 +25,7 @@ export function faultRow(fault: FaultWithGap): string[] {
 
 /** The figures of the whole run, one line each. */
 export function summaryLines(report: ChaosReport): string[] {
-  const { account, largeAccount, faults, equalAfterMs, keys, dots, violations, evidence } = report;
+  const { account, largeAccount, problems, faults, equalAfterMs, keys, dots, violations, evidence } = report;
   const carriedOut = faults.filter(({ skipped }) => !skipped);
   const slowestMs = Math.max(0, ...carriedOut.map((fault) => recoveryMs(fault) ?? 0));
   return [
@@ -33,6 +33,7 @@ export function summaryLines(report: ChaosReport): string[] {
       ? 'the final state could not be read'
       : accountText(`seed ${report.seed}, ${report.nodes} nodes, ${seconds(report.loadMs)}`, account),
     ...(largeAccount === undefined ? [] : [accountText('values of 64 KiB to 10 MiB', largeAccount)]),
+    ...(Object.keys(problems).length === 0 ? [] : [`not acknowledged: ${problemText(problems)}`]),
     `${carriedOut.length} faults; the slowest recovery took ${seconds(slowestMs)}`,
     equalAfterMs === undefined
       ? 'the replicas did not become equal'
@@ -41,6 +42,12 @@ export function summaryLines(report: ChaosReport): string[] {
     ...violations.slice(0, MOST_VIOLATIONS).map((violation) => `  ${violation}`),
     ...evidence,
   ];
+}
+
+function problemText(problems: ChaosReport['problems']): string {
+  return Object.entries(problems)
+    .map(([code, count]) => `${count} ${code}`)
+    .join(', ');
 }
 
 export function reportText(report: ChaosReport): string {

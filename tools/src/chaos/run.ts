@@ -18,7 +18,7 @@ import { breachesOf, lossesOf } from './breaches.js';
 import { evidenceOf } from './evidence.js';
 import { ChaosNemesis } from './nemesis.js';
 import { drawSchedule, faultText, type ChaosFault } from './schedule.js';
-import { acknowledgedAt, longestGapMs, timelineOf, type FaultRecord, type Second } from './timeline.js';
+import { acknowledgedAt, longestGapMs, problemCounts, timelineOf, type FaultRecord, type Second } from './timeline.js';
 
 export interface ChaosOptions {
   readonly seed: number | string;
@@ -56,6 +56,8 @@ export interface ChaosReport {
   readonly account: Account | undefined;
   /** Of the large ones. */
   readonly largeAccount: Account | undefined;
+  /** How often each error code came, small and large values together. */
+  readonly problems: Readonly<Record<string, number>>;
   /** From the end of the load until all replicas were equal, ms; undefined if they never were. */
   readonly equalAfterMs: number | undefined;
   /** Distinct keys, deleted ones included, and dots that were looked at. */
@@ -229,6 +231,7 @@ async function judge(
     faults: faults.map((fault) => ({ ...fault, gapMs: longestGapMs(times, fault.beganMs, fault.recoveredMs ?? loadMs, loadMs) })),
     account,
     largeAccount,
+    problems: problemCounts(asked),
     equalAfterMs,
     keys: audit?.keys ?? 0,
     dots: dots?.size ?? 0,

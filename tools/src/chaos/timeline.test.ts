@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { acknowledgedAt, longestGapMs, percentile, timelineOf } from './timeline.js';
+import { acknowledgedAt, problemCounts, longestGapMs, percentile, timelineOf } from './timeline.js';
 
 const ended = (endedMs: number, tookMs: number, outcome: 'acknowledged' | 'unknown' = 'acknowledged') => ({
   ...{ endedMs, outcome },
@@ -40,4 +40,14 @@ test('the longest gap is that of all which touch the fault, its ends outside of 
   expect(longestGapMs(times, 2_000, 5_000, 10_000)).toBe(4_900);
   expect(longestGapMs(times, 9_500, 9_600, 12_000)).toBe(3_000); // nothing was acknowledged any more
   expect(longestGapMs([], 0, 100, 700)).toBe(700);
+});
+
+test('problems are counted by their codes, the most frequent first', () => {
+  const problems = ['', 'timeout: no answer', 'unavailable: 1 of 2', 'unavailable: 0 of 2: nobody listens'].map((problem) => ({
+    problem,
+  }));
+  expect(Object.entries(problemCounts(problems))).toEqual([
+    ['unavailable', 2],
+    ['timeout', 1],
+  ]);
 });

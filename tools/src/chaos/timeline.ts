@@ -29,6 +29,17 @@ export interface FaultRecord extends ChaosFault {
   readonly skipped: boolean;
 }
 
+/** How often each error code came, of operations that were not acknowledged, the most frequent first. */
+export function problemCounts(operations: readonly Pick<Operation, 'problem'>[]): Readonly<Record<string, number>> {
+  const counts = new Map<string, number>();
+  for (const { problem } of operations) {
+    if (problem === '') continue;
+    const code = problem.slice(0, problem.indexOf(':'));
+    counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+  return Object.fromEntries([...counts].sort(([, one], [, other]) => other - one));
+}
+
 type Ended = Pick<Operation, 'outcome' | 'startedMs' | 'endedMs'>;
 
 /** One entry for each second from the beginning of the load to its end, the last one perhaps begun only. */

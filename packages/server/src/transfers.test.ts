@@ -37,8 +37,12 @@ function settled(members: readonly string[]): Promise<void> {
     return (
       [...view.members.keys()].sort().join() === members.join() &&
       statuses.every(
-        ({ historyFingerprint, transfers }) =>
-          historyFingerprint === view.fingerprint && transfers?.pendingPartitions === 0 && transfers.strayPartitions === 0,
+        // `clear` says that a member has looked under the present view; who has left looks no more.
+        ({ name, historyFingerprint, transfers }) =>
+          historyFingerprint === view.fingerprint &&
+          transfers?.pendingPartitions === 0 &&
+          transfers.strayPartitions === 0 &&
+          (transfers.clear || !members.includes(name)),
       )
     );
   });

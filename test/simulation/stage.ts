@@ -18,6 +18,7 @@ import {
   type Written,
 } from '@armature/client';
 import {
+  hlcFromMs,
   parseBucketName,
   toArmatureError,
   unwrap,
@@ -50,7 +51,15 @@ import {
   type DiskImage,
   type SimulatedClusterOptions,
 } from '@armature/testing';
-import type { VersionSet } from '@armature/versioning';
+import {
+  encodeVersionSet,
+  parseActorId,
+  valueVersion,
+  versionSet,
+  versionVector,
+  type OperationId,
+  type VersionSet,
+} from '@armature/versioning';
 
 /** How a tombstone is shown among values. */
 export const DELETED = '(deleted)';
@@ -135,18 +144,18 @@ export class Stage {
   }
 
   /** A key that nobody has used yet, and those concerned with it; one for whom `suits`, if that matters. */
-  cast(suits: (cast: Cast) => boolean = () => true): Cast {
+  cast(suits: (cast: Cast) => boolean = () => true, bucket = 'default'): Cast {
     for (;;) {
       const key = `key-${this.#keys++}`;
-      const { owners, fallbacks } = this.view.placement(addressOfKey(key), 3);
+      const { owners, fallbacks } = this.view.placement(addressOfKey(key, bucket), 3);
       const cast = { key, owners: owners as Cast['owners'], fallbacks };
       if (suits(cast)) return cast;
     }
   }
 
   /** Many of them. */
-  casts(count: number, suits?: (cast: Cast) => boolean): readonly Cast[] {
-    return Array.from({ length: count }, () => this.cast(suits));
+  casts(count: number, suits?: (cast: Cast) => boolean, bucket?: string): readonly Cast[] {
+    return Array.from({ length: count }, () => this.cast(suits, bucket));
   }
 
   ownersOf(key: string): readonly NodeId[] {
@@ -195,6 +204,16 @@ export class Stage {
     const options = { codec: utf8, merge: (values: readonly string[]) => [...values].sort().join('+') };
     if (at === undefined) return this.client.bucket(name, options);
     return new Bucket({ ...this.#ports, routing: this.#routingBy(at) }, name, options);
+  }
+
+  /** Has a node merge a version that somebody else is to have minted: alone, or as a sibling of what the node holds. */
+  async give(node: NodeId, key: string, value: string, minter: string, bucket = 'default'): Promise<void> {
+    const dot = { actor: unwrap(parseActorId(minter)), counter: 1 };
+    const version = valueVersion({ value: utf8Encode(value), at: hlcFromMs(this.world.nowMs), operation: minter as OperationId });
+    const set = encodeVersionSet(versionSet(versionVector([dot]), [{ dot, version }]));
+    const address = addressOfKey(key, bucket);
+    const merge = { kind: 'merge', ring: this.view.ringVersion, address, set, durability: 'fsync' } as const;
+    await this.of(this.#link.request(nodeAddress(node) as LinkAddress, merge, 5_000));
   }
 
   // ---- what befalls nodes and the network

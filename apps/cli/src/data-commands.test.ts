@@ -104,6 +104,10 @@ describe('siblings', () => {
     ];
     expect(both.sort()).toEqual(['one', 'two']);
     expect((await run(['get', 'default', 's2', '--sibling', '3'])).code).toBe(2);
+    const sizes = await run(['get', 'default', 's2', '--sizes', '--context']);
+    expect([sizes.code, sizes.out.match(/\d+ B/g)]).toEqual([0, ['3 B', '3 B']]);
+    expect(sizes.out).not.toMatch(/one|two/);
+    expect(sizes.err).toMatch(/^context: \S+\n$/);
     expect((await run(['put', 'default', 's2', 'merged'])).err).toBe('replaced 2 concurrent values\n');
     expect(await siblingsOf('s2')).toEqual(['merged']);
   });

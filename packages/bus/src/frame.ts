@@ -22,7 +22,7 @@ import { ByteReader, DecodeError, type ByteWriter } from '@armature/kernel';
 import type { Echo, SendTime } from './frame-age.js';
 
 export const FRAME_MAGIC = 0xa7;
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5, received: 6, again: 7 } as const;
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];

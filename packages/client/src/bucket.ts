@@ -16,9 +16,11 @@ import {
 } from '@armature/protocol';
 import { keyOfAddress } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
+import { outlinedBytes } from '@armature/versioning';
 import { applying, type Codec } from './codec.js';
 import { Entry, type Sibling } from './entry.js';
 import { addressOfKey, metaWith, type Key } from './key.js';
+import type { Outline } from './outline.js';
 import { ReadContext } from './read-context.js';
 import { retrying } from './retry.js';
 import type { ClientScan, Fetched, Routing } from './routing.js';
@@ -93,7 +95,7 @@ export class Bucket<T> {
     this.#options = options;
   }
 
-  /** The key's values, or undefined when it was never written or is deleted. */
+  /** The key's values, or undefined when it was never written or is deleted. Error `too-large` where they do not fit into a message: see `outline`. */
   async get(key: Key, options: ReadOptions = {}): Promise<Entry<T> | undefined> {
     return (await this.read(key, options)).entry;
   }
@@ -106,6 +108,20 @@ export class Bucket<T> {
     const live = fetched.siblings.filter(({ tombstone }) => !tombstone).map((sibling) => this.#decode(sibling));
     const entry = live.length === 0 ? undefined : new Entry(live, fetched.context, receipt, this.#options.merge);
     return { entry, context: fetched.context, receipt };
+  }
+
+  /**
+   * How many concurrent values the key has, their sizes, and the context to replace or delete them: for keys whose values are too large to be read together (`too-large`).
+   * Metadata is left out too.
+   */
+  async outline(key: Key, options: ReadOptions = {}): Promise<Outline> {
+    const { siblings, context, receipt } = await this.#fetch(key, options, true);
+    const live = siblings.filter(({ tombstone }) => !tombstone);
+    return {
+      siblings: live.map((one) => ({ sizeBytes: outlinedBytes(one), writtenAt: writtenAt(one) })),
+      context: siblings.length === 0 ? undefined : context,
+      receipt,
+    };
   }
 
   /** Writes a value. With the context of a read it replaces what that read returned; without, it becomes a sibling of what is there. */
@@ -122,8 +138,8 @@ export class Bucket<T> {
   async delete(key: Key, options: PutOptions = {}): Promise<boolean> {
     let { context } = options;
     if (context === undefined) {
-      // Not decoded: what no codec understands can be deleted too.
-      const found = await this.#fetch(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs });
+      // Without the values: what is too large to be read, or what no codec understands, can be deleted too.
+      const found = await this.#fetch(key, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }, true);
       if (found.siblings.every(({ tombstone }) => tombstone)) return false;
       context = found.context;
     }
@@ -163,10 +179,10 @@ export class Bucket<T> {
     for await (const { key } of this.#scan(false)) yield key;
   }
 
-  #fetch(key: Key, options: ReadOptions): Promise<Fetched> {
+  #fetch(key: Key, options: ReadOptions, outline = false): Promise<Fetched> {
     const address = addressOfKey(this.name, key);
-    const quorum = { r: options.r ?? 'default', pr: options.pr ?? 'default' } as const;
-    return retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) => this.#env.routing.fetch(address, quorum, leftMs));
+    const asked = { r: options.r ?? 'default', pr: options.pr ?? 'default', ...(outline ? { outline } : {}) } as const;
+    return retrying(this.#env, this.#timeoutMs(options.timeoutMs), (leftMs) => this.#env.routing.fetch(address, asked, leftMs));
   }
 
   async *#scan(withValues: boolean): AsyncGenerator<{ key: Uint8Array; siblings: readonly FetchedSibling[] }> {
@@ -199,10 +215,14 @@ export class Bucket<T> {
 
   #decode(sibling: FetchedSibling): Sibling<T> {
     const value = applying('the codec', () => this.#options.codec.decode(sibling.value));
-    return { value, writtenAt: new Date(sibling.at / 1024), meta: sibling.meta };
+    return { value, writtenAt: writtenAt(sibling), meta: sibling.meta };
   }
 
   #timeoutMs(own: number | undefined): number {
     return own ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   }
+}
+
+function writtenAt({ at }: FetchedSibling): Date {
+  return new Date(at / 1024);
 }

@@ -9,6 +9,7 @@ export * from './client.js';
 export * from './codec.js';
 export * from './connect.js';
 export * from './entry.js';
+export type * from './outline.js';
 export * from './read-context.js';
 export type * from './routing.js';
 export { ArmatureError, type ErrorCode } from '@armature/kernel';

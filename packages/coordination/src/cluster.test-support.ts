@@ -19,6 +19,7 @@ import { foldHistory, History, type View } from '@armature/membership';
 import {
   DEFAULT_BUCKET,
   DEFAULT_BUCKET_PROPERTIES,
+  MAX_MESSAGE_BYTES,
   type BucketProperties,
   type Change,
   type ChangeRecord,
@@ -292,6 +293,7 @@ export class TestCluster {
       random: { ...this.random, int: (bound) => bound - 1 },
       log: this.log.log,
       metrics: new CoordinationMetrics(this.clock, this.telemetry),
+      messageBytes: MAX_MESSAGE_BYTES,
       inHand: own.inHand ?? NOBODY_ASKS,
       self,
     };

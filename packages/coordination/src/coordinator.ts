@@ -5,6 +5,7 @@
 import { ArmatureError, EMPTY_BYTES, toArmatureError, type BucketName, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import {
+  largestSetSentBytes,
   RING_UNKNOWN,
   unknownBucket,
   type BucketProperties,
@@ -24,16 +25,17 @@ import {
   contextAfter,
   contextOf,
   distinctSiblings,
+  outlineOf,
   parseOperationId,
   type ContextContents,
   type OperationId,
 } from '@armature/versioning';
 import { refreshWithin, type CoordinationEnv } from './environment.js';
 import { forwardWrite, mayBeTakenElsewhere } from './forward.js';
-import { get, type GetResult } from './get.js';
+import { get, oversized, type GetResult } from './get.js';
 import { put, type MintingEnv } from './put.js';
 import { JoinedWrites, LARGE_WRITE_BYTES } from './joined-writes.js';
-import { fetchedSibling, scan } from './scan.js';
+import { fetchedSibling, siblingsBytes, scan } from './scan.js';
 import type { Sealer } from './sealer.js';
 import type { Turns } from './turns.js';
 
@@ -66,10 +68,13 @@ export class Coordinator {
         : { ...parts.env, self, replica: parts.replica, hints: parts.hints };
   }
 
-  /** Reads, and answers the way clients understand: siblings and one sealed context. */
+  /** Reads, and answers the way clients understand: siblings and one sealed context. Error `too-large` where they do not fit into a message; see `get` for others. */
   async fetch(request: FetchRequest, timeoutMs: number): Promise<FetchReply> {
     const result = await this.read(request, timeoutMs);
     const siblings = distinctSiblings(result.set).map(({ version }) => fetchedSibling(version));
+    // Each replica may hold less than that, and all of them together more.
+    if (siblingsBytes(siblings) > largestSetSentBytes(this.#env.messageBytes))
+      throw oversized(request.address, outlineOf(result.set));
     const context =
       siblings.length === 0
         ? EMPTY_BYTES

@@ -22,6 +22,8 @@ export interface CoordinationEnv {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: CoordinationMetrics;
+  /** Largest message of the link. */
+  readonly messageBytes: number;
   /** The keys of which an operation under way here may still send a state to somebody. */
   readonly inHand: Pick<InHand, 'hold'>;
   /** The node this coordinator lives in; undefined in routers and clients. */

@@ -27,6 +27,8 @@ export interface GetAnswer {
   readonly node: NodeId;
   /** Encoded version set, or undefined: the replica holds nothing. */
   readonly set: Uint8Array | undefined;
+  /** It is the set's outline. */
+  readonly isOutline?: boolean | undefined;
 }
 
 export interface GetFailure {
@@ -40,6 +42,8 @@ export interface GetState {
   readonly asked: number;
   readonly answers: readonly GetAnswer[];
   readonly failures: readonly GetFailure[];
+  /** Whether some answer is an outline: then the read knows sizes, and not all values. */
+  readonly isOutlined: boolean;
   /** Nobody who seems up is left to answer: what fallbacks say counts, even if it is "nothing". */
   readonly settled: boolean;
   readonly verdict: 'asking' | 'answered' | 'failed';
@@ -55,12 +59,21 @@ const NOBODY: readonly NodeId[] = [];
 export function startGet(plan: GetPlan): GetStep {
   const asked = Math.min(Math.max(plan.fanout, plan.needed), plan.replicas.length);
   const verdict = canBeMet(plan, plan.replicas) ? 'asking' : 'failed';
-  const state: GetState = { plan, asked: verdict === 'failed' ? 0 : asked, answers: [], failures: [], settled: false, verdict };
+  const state: GetState = {
+    plan,
+    asked: verdict === 'failed' ? 0 : asked,
+    answers: [],
+    failures: [],
+    isOutlined: false,
+    settled: false,
+    verdict,
+  };
   return { state, ask: plan.replicas.slice(0, state.asked) };
 }
 
 export function getAnswered(state: GetState, answer: GetAnswer): GetStep {
-  const next = { ...state, answers: [...state.answers, answer] };
+  const isOutlined = state.isOutlined || answer.isOutline === true;
+  const next = { ...state, isOutlined, answers: [...state.answers, answer] };
   if (state.verdict !== 'asking') return { state: next, ask: NOBODY };
   if (isMet(next)) return { state: { ...next, verdict: 'answered' }, ask: NOBODY };
   // An answer that does not count, or enough answers and too few of them from primaries: somebody else has to say something.

@@ -6,10 +6,10 @@
  * replicas that are never among the fastest.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
-import type { BucketProperties, FetchOptions, Receipt, ReplicaReceipt, ResolverName } from '@armature/protocol';
+import { tooLargeToSend, type BucketProperties, type FetchOptions, type Receipt, type ReplicaReceipt } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { Placement, View } from '@armature/membership';
-import { resolve, type VersionSet } from '@armature/versioning';
+import { liveSiblings, outlinedBytes, resolve, type VersionSet } from '@armature/versioning';
 import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environment.js';
 import {
   getAnswered,
@@ -36,6 +36,7 @@ export interface GetRequest {
 }
 
 export interface GetResult {
+  /** Its outline, where that was asked for. */
   readonly set: VersionSet;
   /** The replica that answered first: the one to coordinate the write that follows. */
   readonly fastest: NodeId;
@@ -49,7 +50,10 @@ const FULL_READ_SHARE = 16;
 const MIN_COURTESY_MS = 100;
 const MAX_COURTESY_MS = 500;
 
-/** Reads and reconciles. Errors: `unavailable`, `timeout`, `invalid-argument` (a quorum beyond N), `storage-corrupt` (see `reconcileAnswers`). */
+/**
+ * Reads and reconciles. Errors: `unavailable`, `timeout`, `invalid-argument` (a quorum beyond N), `storage-corrupt` (see `reconcileAnswers`); `too-large` where a replica holds
+ * more than a message can carry, and its values were asked for.
+ */
 export async function get(env: CoordinationEnv, request: GetRequest): Promise<GetResult> {
   const quorum = readQuorum(request.bucket, request.options);
   if (!quorum.ok) throw quorum.error;
@@ -57,8 +61,8 @@ export async function get(env: CoordinationEnv, request: GetRequest): Promise<Ge
   for (let attempt = 1; ; attempt++) {
     const view = env.view();
     const placement = view.placement(request.address, quorum.value.n);
-    const state = await readFrom(env, view, placement, request.address, quorum.value, deadlineMs);
-    if (state.verdict === 'answered') return answer(state, placement, request.bucket.resolver);
+    const state = await readFrom(env, view, placement, request, quorum.value, deadlineMs);
+    if (state.verdict === 'answered') return answer(state, placement, request);
     const stale = state.failures.some((failure) => failure.code === 'stale-ring');
     if (!stale || attempt === MAX_RING_RETRIES || env.clock.monotonicMs() >= deadlineMs) throw unmet(state, quorum.value);
     await refreshWithin(env, deadlineMs - env.clock.monotonicMs()).catch(() => undefined); // what could not be caught up with, the replicas tell again
@@ -70,7 +74,7 @@ function readFrom(
   env: CoordinationEnv,
   view: View,
   placement: Placement,
-  address: Address,
+  { address, options }: GetRequest,
   quorum: ReadQuorum,
   deadlineMs: number,
 ): Promise<GetState> {
@@ -78,6 +82,7 @@ function readFrom(
     const { replicas, fallbacks } = firstHealthy(env, placement);
     const full = fallbacks.length === 0 && env.random.int(FULL_READ_SHARE) === 0;
     const ring = view.ringVersion;
+    const outline = options.outline === true ? { outline: true } : undefined;
     const begun = momentOf(env.clock);
     let state!: GetState;
     let decided = false;
@@ -100,9 +105,9 @@ function readFrom(
       const timeoutMs = Math.max(1, deadlineMs - env.clock.monotonicMs());
       const standIn = state.plan.fallbacks?.includes(node) === true ? { standIn: true } : {};
       const letGo = env.inHand.hold(address);
-      env.ask(node, { kind: 'read', ring, address, ...standIn }, timeoutMs).then(
-        (reply) => {
-          apply(getAnswered(state, { node, set: reply.set }));
+      env.ask(node, { kind: 'read', ring, address, ...standIn, ...outline }, timeoutMs).then(
+        ({ set, isOutline }) => {
+          apply(getAnswered(state, { node, set, isOutline }));
           letGo();
         },
         (thrown: unknown) => {
@@ -163,10 +168,12 @@ function firstHealthy(env: CoordinationEnv, placement: Placement): { replicas: r
   return { replicas: [...up, ...fallbacks, ...owners.filter((node) => !isUp(node))], fallbacks };
 }
 
-function answer(state: GetState, placement: Placement, resolver: ResolverName): GetResult {
+function answer(state: GetState, placement: Placement, { address, bucket, options }: GetRequest): GetResult {
   const fastest = (state.answers[0] as { node: NodeId }).node;
+  const set = resolve(bucket.resolver, reconcileAnswers(state.answers));
+  if (state.isOutlined && options.outline !== true) throw oversized(address, set);
   return {
-    set: resolve(resolver, reconcileAnswers(state.answers)),
+    set,
     fastest,
     receipt: { coordinator: fastest, replicas: replicasOf(state, placement) },
   };
@@ -178,6 +185,15 @@ function replicasOf(state: GetState, placement: Placement): readonly ReplicaRece
     ...state.answers.map(({ node }) => ({ node, role: role(node), outcome: 'ok' as const })),
     ...state.failures.map(({ node, code }) => ({ node, role: role(node), outcome: code })),
   ];
+}
+
+/** Sizes named in an error. */
+const MAX_SIZES = 100;
+
+/** Error `too-large`: what a key holds, here its outline, is more than a message can carry. */
+export function oversized(address: Address, outline: VersionSet): ArmatureError {
+  const sizesBytes = liveSiblings(outline).map(({ version }) => outlinedBytes(version));
+  return tooLargeToSend(address, { siblings: sizesBytes.length, sizesBytes: sizesBytes.slice(0, MAX_SIZES) });
 }
 
 /** Says who answered, who did not, and who was not waited for: the operator's first question. */

@@ -139,6 +139,7 @@ export class Participant {
       random,
       log,
       metrics: new CoordinationMetrics(clock, telemetry),
+      messageBytes: options.messageBytes ?? MAX_MESSAGE_BYTES,
       inHand: options.role === 'node' ? this.inHand : NOBODY_ASKS,
       self: options.role === 'node' ? (options.name as NodeId) : undefined,
     };

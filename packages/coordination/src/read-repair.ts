@@ -7,10 +7,18 @@
  */
 import { ArmatureError, bytesEqual } from '@armature/kernel';
 import type { View } from '@armature/membership';
-import { transferTimeMs } from '@armature/protocol';
+import { largestSetSentBytes, transferTimeMs } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
-import { decodeVersionSet, emptyVersionSet, encodeVersionSet, reconcile, resolve, type VersionSet } from '@armature/versioning';
+import {
+  decodeVersionSet,
+  emptyVersionSet,
+  encodeVersionSet,
+  outlineOf,
+  reconcile,
+  resolve,
+  type VersionSet,
+} from '@armature/versioning';
 import type { CoordinationEnv } from './environment.js';
 import type { GetAnswer, GetState } from './get-core.js';
 
@@ -37,28 +45,41 @@ export function ageOf(clock: Clock, { monotonicMs, wallMs }: Moment): number {
   return Math.max(clock.monotonicMs() - monotonicMs, clock.nowMs() - wallMs);
 }
 
-/** The join of all answers. Error `storage-corrupt` when a replica sent what is no version set. */
+/**
+ * The join of all answers; of their outlines, where one of them is an outline: to join it with a whole set would mix sizes with values. Error `storage-corrupt` when a replica
+ * sent what is no version set.
+ */
 export function reconcileAnswers(answers: readonly GetAnswer[]): VersionSet {
   const first = answers[0]?.set;
   if (areSame(answers)) return first === undefined ? emptyVersionSet : decoded(first);
-  return reconcile(answers.map(({ set }) => (set === undefined ? emptyVersionSet : decoded(set))));
+  const asOutlines = answers.some(({ isOutline }) => isOutline === true);
+  return reconcile(answers.map((answer) => (asOutlines ? outlineOfAnswer(answer) : setOfAnswer(answer))));
+}
+
+function setOfAnswer({ set }: GetAnswer): VersionSet {
+  return set === undefined ? emptyVersionSet : decoded(set);
+}
+
+function outlineOfAnswer(answer: GetAnswer): VersionSet {
+  return answer.isOutline === true ? setOfAnswer(answer) : outlineOf(setOfAnswer(answer));
 }
 
 /**
  * Sends the join to every owner that answered something else, or that found its record damaged. Fire and forget: a repair that fails is repaired by
- * the next read. Nothing is decoded, and nothing sent, when all hold the same bytes. Fallbacks are not repaired: what they keep is not theirs. `begun`: the read.
+ * the next read. Nothing is decoded, and nothing sent, when all hold the same bytes. Fallbacks are not repaired: what they keep is not theirs. Nor is anybody by outlines, which
+ * have no values, or by what no message can carry. `begun`: the read.
  */
 export function repairReplicas(
   env: CoordinationEnv,
   view: View,
   address: Address,
-  state: Pick<GetState, 'answers' | 'failures'>,
+  state: Pick<GetState, 'answers' | 'failures' | 'isOutlined'>,
   begun: Moment,
 ): void {
   const { answers } = state;
   const damaged = state.failures.filter(({ code }) => code === 'storage-corrupt').map(({ node }) => node);
   const bucket = view.buckets.get(bucketOfAddress(address));
-  if (bucket === undefined || (damaged.length === 0 && areSame(answers))) return;
+  if (bucket === undefined || state.isOutlined || (damaged.length === 0 && areSame(answers))) return;
   let all: VersionSet;
   try {
     all = reconcileAnswers(answers);
@@ -68,6 +89,7 @@ export function repairReplicas(
   }
   if (all.clock.length === 0) return;
   const set = encodeVersionSet(resolve(bucket.resolver, all));
+  if (set.length > largestSetSentBytes(env.messageBytes)) return;
   const stale = answers.filter((answer) => answer.set === undefined || !bytesEqual(answer.set, set)).map(({ node }) => node);
   const request = { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability } as const;
   const { owners } = view.placement(address, bucket.n);

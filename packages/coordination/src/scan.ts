@@ -6,10 +6,14 @@
  * the next page goes on there. The cursor is a position on the ring, so it stays valid whatever becomes of nodes and partitions.
  *
  * Pages are bounded in bytes as well as in keys, those of replicas and those for the client, so that they fit into messages whatever the values weigh. A key whose
- * values are larger than a page has a page of its own. Where only keys are asked for, replicas send no values (`outlineOf`).
+ * values are larger than a page has a page of its own. Where only keys are asked for, replicas send outlines, which have no values.
  */
 import { ArmatureError, toArmatureError, type BinaryString, type ErrorCode, type NodeId } from '@armature/kernel';
 import {
+  isTooLargeToSend,
+  largestSetSentBytes,
+  pageBytes,
+  tooLargeToSend,
   unknownBucket,
   type FetchedSibling,
   type PullReply,
@@ -23,20 +27,23 @@ import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environ
 
 /** Entries in a page whatever the caller asks for. */
 const MAX_PAGE = 1_000;
-/** Bytes of a page: pulled from one replica, and answered. One entry alone may be larger. */
-const PAGE_BYTES = 4 * 1024 * 1024;
-/** A page with as many bytes is not filled up: what is pulled next may be too large for the rest, and would be pulled in vain. */
-const ENOUGH_BYTES = PAGE_BYTES / 2;
+/** Bytes of a page, where messages are not smaller: pulled from one replica, and answered. One entry alone may be larger. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+/** A page with so much of its bytes is not filled up: what is pulled next may be too large for the rest, and would be pulled in vain. */
+const ENOUGH = 0.5;
 /** About what an answer needs for a sibling beside value and metadata. */
 const SIBLING_BYTES = 32;
 
 /** Share of the time left that the first owners asked may take, so that there is time for others. */
 const ATTEMPT_SHARE = 0.4;
 
-/** Errors: `unknown-bucket`, `no-cluster`, `unavailable` when fewer than R owners of a partition answer. */
+/**
+ * Errors: `unknown-bucket`, `no-cluster`, `unavailable` when fewer than R owners of a partition answer; `too-large` where the values of the next key do not fit into a message, and
+ * were asked for.
+ */
 export async function scan(env: CoordinationEnv, request: ScanRequest, timeoutMs: number): Promise<ScanReply> {
   const deadlineMs = env.clock.monotonicMs() + timeoutMs;
-  const page = new Page(Math.min(Math.max(1, request.limit), MAX_PAGE));
+  const page = new Page(Math.min(Math.max(1, request.limit), MAX_PAGE), env.messageBytes);
   let cursor: BinaryString | undefined = request.cursor;
   // Half of the time for one page, so that it arrives: what is missing comes with the next.
   while (cursor !== undefined && !page.isFull && env.clock.monotonicMs() < deadlineMs - timeoutMs / 2) {
@@ -51,25 +58,30 @@ type Item = ScanReply['items'][number];
 class Page {
   readonly items: Item[] = [];
   readonly #limit: number;
+  readonly #limitBytes: number;
+  readonly #messageBytes: number;
   #sizeBytes = 0;
   #isFull = false;
 
-  constructor(limit: number) {
+  constructor(limit: number, messageBytes: number) {
     this.#limit = limit;
+    this.#limitBytes = pageBytes(MAX_PAGE_BYTES, messageBytes);
+    this.#messageBytes = messageBytes;
   }
 
   get isFull(): boolean {
-    return this.#isFull || this.items.length >= this.#limit || this.#sizeBytes >= ENOUGH_BYTES;
+    return this.#isFull || this.items.length >= this.#limit || this.#sizeBytes >= this.#limitBytes * ENOUGH;
   }
 
   get room(): Pick<PullRequest, 'limit' | 'limitBytes'> {
-    return { limit: this.#limit - this.items.length, limitBytes: PAGE_BYTES - this.#sizeBytes };
+    return { limit: this.#limit - this.items.length, limitBytes: this.#limitBytes - this.#sizeBytes };
   }
 
-  /** Whether it has taken the item; once one did not fit, the page is full. The first one fits, whatever its size. */
+  /** Whether it has taken the item; once one did not fit, the page is full. The first one fits, if a message can carry it. Error `too-large` if not. */
   take(item: Item): boolean {
-    const sizeBytes = itemBytes(item);
-    const fits = this.items.length === 0 || (this.items.length < this.#limit && this.#sizeBytes + sizeBytes <= PAGE_BYTES);
+    const sizeBytes = item.address.length + siblingsBytes(item.siblings);
+    if (this.items.length === 0 && sizeBytes > largestSetSentBytes(this.#messageBytes)) throw tooLargeToSend(item.address);
+    const fits = this.items.length === 0 || (this.items.length < this.#limit && this.#sizeBytes + sizeBytes <= this.#limitBytes);
     if (!fits || this.#isFull) this.#isFull = true;
     else {
       this.items.push(item);
@@ -79,11 +91,12 @@ class Page {
   }
 }
 
-function itemBytes({ address, siblings }: Item): number {
-  let sizeBytes = address.length + SIBLING_BYTES;
+/** About what siblings take in an answer, and no less. */
+export function siblingsBytes(siblings: readonly FetchedSibling[]): number {
+  let sizeBytes = SIBLING_BYTES;
   for (const { value, meta } of siblings) {
     sizeBytes += SIBLING_BYTES + value.length;
-    for (const [name, text] of meta) sizeBytes += Buffer.byteLength(name) + Buffer.byteLength(text) + SIBLING_BYTES;
+    for (const [name, text] of meta) sizeBytes += SIBLING_BYTES + 3 * (name.length + text.length);
   }
   return sizeBytes;
 }
@@ -143,10 +156,16 @@ async function pullFrom(
     const settled = await Promise.allSettled(batch.map((node) => env.ask(node, request, timeoutMs)));
     for (const one of settled) {
       if (one.status === 'fulfilled') pages.push(one.value);
-      else failures.push(toArmatureError(one.reason).code);
+      else failures.push(passing(toArmatureError(one.reason)).code);
     }
   }
   return { pages, failures };
+}
+
+/** Throws an error of the key that the page would begin with: no other replica could send it, either. */
+function passing(error: ArmatureError): ArmatureError {
+  if (isTooLargeToSend(error)) throw error;
+  return error;
 }
 
 /** The live keys among those that all replicas know of. The first that does not fit, if any: replicas may hold different keys, and have more together than fit. */

@@ -191,7 +191,7 @@ const heldBack: fc.Arbitrary<Record<HoldReason, number>> = fc.record(
 
 const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request, { kind: K }>> } = {
   read: fc.record(
-    { kind: fc.constant('read'), ring, address, standIn: fc.constant(true) },
+    { kind: fc.constant('read'), ring, address, standIn: fc.constant(true), outline: fc.constant(true) },
     { requiredKeys: ['kind', 'ring', 'address'] },
   ),
   merge: fc.record(
@@ -215,7 +215,11 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
     limitBytes: count,
     withValues: fc.boolean(),
   }),
-  fetch: fc.record({ kind: fc.constant('fetch'), address, options: fc.record({ r: quorumWord, pr: quorumWord }) }),
+  fetch: fc.record({
+    kind: fc.constant('fetch'),
+    address,
+    options: fc.record({ r: quorumWord, pr: quorumWord, outline: fc.constant(true) }, { requiredKeys: ['r', 'pr'] }),
+  }),
   write: fc.record(
     {
       kind: fc.constant('write'),
@@ -266,7 +270,10 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
 };
 
 const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { kind: K }>> } = {
-  read: fc.record({ kind: fc.constant('read'), set: fc.option(bytes, { nil: undefined }) }),
+  read: fc.oneof(
+    fc.record({ kind: fc.constant('read'), set: fc.option(bytes, { nil: undefined }) }),
+    fc.record({ kind: fc.constant('read'), set: bytes, isOutline: fc.constant(true) }),
+  ),
   merge: fc.record({ kind: fc.constant('merge'), durable: fc.boolean() }),
   pull: fc.record({
     kind: fc.constant('pull'),

@@ -28,7 +28,7 @@ import {
   readRing,
   writeOptional,
 } from './codec-parts.js';
-import type { Reply, Request } from './messages.js';
+import type { FetchOptions, ReadReply, ReadRequest, Reply, Request } from './messages.js';
 import { quorumWordFromByte, quorumWordToByte } from './quorum-word.js';
 import { parseNodeStatus } from './status-parser.js';
 import { decodeReapingReply, decodeReapingRequest, encodeReapingReply, encodeReapingRequest } from './reaping-codec.js';
@@ -46,6 +46,10 @@ const TAGS = {
 } as const;
 const KINDS = new Map<number, Request['kind']>(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Request['kind']]));
 
+/** Bits of a read request; in the reply to one, 1 is a set and 2 its outline. */
+const STAND_IN = 1;
+const OUTLINE = 2;
+
 /** A durability's place is its byte. */
 const DURABILITY_BYTES: readonly Durability[] = ['memory', 'os', 'fsync', 'buffered'];
 
@@ -57,7 +61,7 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
     case 'read':
       w.varint(m.ring)
         .binary(m.address)
-        .u8(m.standIn === true ? 1 : 0);
+        .u8((m.standIn === true ? STAND_IN : 0) | (m.outline === true ? OUTLINE : 0));
       break;
     case 'merge':
       w.varint(m.ring).binary(m.address).u8(DURABILITY_BYTES.indexOf(m.durability)).blob(m.set);
@@ -72,7 +76,10 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
         .u8(m.withValues ? 1 : 0);
       break;
     case 'fetch':
-      w.binary(m.address).u8(quorumWordToByte(m.options.r)).u8(quorumWordToByte(m.options.pr));
+      w.binary(m.address)
+        .u8(quorumWordToByte(m.options.r))
+        .u8(quorumWordToByte(m.options.pr))
+        .u8(m.options.outline === true ? 1 : 0);
       break;
     case 'write':
       w.varint(m.ring).binary(m.address).blob(m.context).rawHex(m.operation);
@@ -118,7 +125,7 @@ export function decodeRequest(r: ByteReader): Request {
   const kind = readKind(r);
   switch (kind) {
     case 'read':
-      return { kind, ring: readRing(r), address: readAddress(r), ...(decodeFlag(r) ? { standIn: true } : {}) };
+      return decodeRead(r);
     case 'merge': {
       const merge = { kind, ring: readRing(r), address: readAddress(r), durability: readDurability(r), set: r.blob() };
       const hintFor = r.text();
@@ -136,7 +143,7 @@ export function decodeRequest(r: ByteReader): Request {
         withValues: decodeFlag(r),
       };
     case 'fetch':
-      return { kind, address: readAddress(r), options: { r: quorumWordFromByte(r.u8()), pr: quorumWordFromByte(r.u8()) } };
+      return { kind, address: readAddress(r), options: decodeFetchOptions(r) };
     case 'write': {
       const ring = readRing(r);
       const address = readAddress(r);
@@ -198,7 +205,7 @@ export function encodeReply(w: ByteWriter, m: Reply): void {
   switch (m.kind) {
     case 'read':
       if (m.set === undefined) w.u8(0);
-      else w.u8(1).blob(m.set);
+      else w.u8(m.isOutline === true ? OUTLINE : 1).blob(m.set);
       break;
     case 'merge':
       w.u8(m.durable ? 1 : 0);
@@ -255,7 +262,7 @@ export function decodeReply(r: ByteReader): Reply {
   const kind = readKind(r);
   switch (kind) {
     case 'read':
-      return { kind, set: decodeFlag(r) ? r.blob() : undefined };
+      return decodeReadReply(r);
     case 'merge':
       return { kind, durable: decodeFlag(r) };
     case 'pull': {
@@ -296,6 +303,32 @@ export function decodeReply(r: ByteReader): Reply {
     case 'drop':
       return decodeReapingReply(r, kind);
   }
+}
+
+function decodeRead(r: ByteReader): ReadRequest {
+  const ring = readRing(r);
+  const address = readAddress(r);
+  const flags = r.u8();
+  if (flags > (STAND_IN | OUTLINE)) throw new DecodeError(`read flags ${flags}`);
+  return {
+    kind: 'read',
+    ring,
+    address,
+    ...((flags & STAND_IN) === 0 ? {} : { standIn: true }),
+    ...((flags & OUTLINE) === 0 ? {} : { outline: true }),
+  };
+}
+
+function decodeReadReply(r: ByteReader): ReadReply {
+  const flag = r.u8();
+  if (flag > OUTLINE) throw new DecodeError(`flag byte ${flag}`);
+  if (flag === 0) return { kind: 'read', set: undefined };
+  return flag === OUTLINE ? { kind: 'read', set: r.blob(), isOutline: true } : { kind: 'read', set: r.blob() };
+}
+
+function decodeFetchOptions(r: ByteReader): FetchOptions {
+  const options = { r: quorumWordFromByte(r.u8()), pr: quorumWordFromByte(r.u8()) };
+  return decodeFlag(r) ? { ...options, outline: true } : options;
 }
 
 function readKind(r: ByteReader): Request['kind'] {

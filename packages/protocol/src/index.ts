@@ -10,6 +10,7 @@ export * from './holdings.js';
 export * from './lateness.js';
 export * from './limits.js';
 export * from './messages.js';
+export * from './oversized.js';
 export * from './quorum-word.js';
 export * from './reaping.js';
 export * from './receipt.js';

@@ -35,6 +35,19 @@ export function maxSetBytes(n: number, messageBytes = MAX_MESSAGE_BYTES): number
   return Math.floor(messageBytes / 2 / n);
 }
 
+/**
+ * Largest encoded version set that is sent, in bytes: a message less what comes with it. Puts cannot make a larger one of a key, but what several sides of cuts
+ * made can be larger together, and so can what was written under other limits. Nobody sends such a set: see `tooLargeToSend` for what is done with it.
+ */
+export function largestSetSentBytes(messageBytes = MAX_MESSAGE_BYTES): number {
+  return messageBytes - Math.min(2 * OVERHEAD_BYTES, Math.floor(messageBytes / 8));
+}
+
+/** Of several sets or values in one message, in bytes, where messages are not smaller: a page of a listing, say. A larger one is in a message of its own. */
+export function pageBytes(mostBytes: number, messageBytes = MAX_MESSAGE_BYTES): number {
+  return Math.min(mostBytes, Math.floor(messageBytes / 4));
+}
+
 /** No bucket takes larger values, whatever its N: a node works at one value for some ms for each MiB, and does nothing else meanwhile. */
 export const MAX_VALUE_BYTES = 16 * MIB;
 

@@ -38,12 +38,16 @@ export interface ReadRequest {
   readonly address: Address;
   /** Asked as a fallback: what it keeps for others counts too. */
   readonly standIn?: boolean;
+  /** Without values: the outline is enough. */
+  readonly outline?: boolean;
 }
 
 export interface ReadReply {
   readonly kind: 'read';
   /** The encoded version set, or undefined when nothing is held. */
   readonly set: Uint8Array | undefined;
+  /** It is the set's outline: that was asked for, or the set is larger than what is sent (`largestSetSentBytes`). */
+  readonly isOutline?: boolean;
 }
 
 /** Join this version set into what you hold. */
@@ -76,7 +80,7 @@ export interface PullRequest {
   readonly limit: number;
   /** Bytes of addresses and sets; a single larger entry has a page of its own. */
   readonly limitBytes: number;
-  /** Otherwise the sets come without values and metadata (`outlineOf`): enough to know which keys there are. */
+  /** Otherwise the sets come as outlines, without values and metadata: enough to know which keys there are. */
   readonly withValues: boolean;
 }
 
@@ -92,6 +96,8 @@ export interface PullReply {
 export interface FetchOptions {
   readonly r: QuorumWord;
   readonly pr: QuorumWord;
+  /** Without values: an outline of the siblings, in which the size of a value stands in its place (`outlinedBytes`). It has the same context. */
+  readonly outline?: boolean;
 }
 
 /** Get: read from a quorum and reconcile. */

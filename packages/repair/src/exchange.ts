@@ -7,6 +7,8 @@
  *   pull       the sets that we lack or hold in another state, and merge them here
  *   push       the sets that the peer lacks or holds in another state, now joined with its own, to be merged there
  *
+ * A set that no message can carry is left out and reported, and the exchange goes on behind it.
+ *
  * Both directions merge, so nothing is lost whatever is written meanwhile, tombstones travel like values, and an exchange that breaks off
  * has done no harm. A run has a budget of keys, bytes and time; beyond it, it is `partial`, and the next run finds fewer
  * differences and goes on from there, with no other memory than the trees.
@@ -14,16 +16,19 @@
 import { ArmatureError, bytesEqual, toArmatureError, type BinaryString, type NodeId } from '@armature/kernel';
 import { beginComparison, nextQuestion, rangesOfPrefixes, takeAnswer, type KeyRange, type MerkleTree } from '@armature/merkle';
 import {
+  isTooLargeToSend,
   transferTimeMs,
   type DigestsReply,
   type ExchangeReply,
   type ExchangeRequest,
   type ReplyTo,
+  type SetsReply,
   type SynchronisationRequest,
 } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
 import { answerTimeMs, MAX_DIGESTS, type LocalShare } from './local-share.js';
+import { problemText } from './peer-questions.js';
 
 export interface ExchangeEnv {
   readonly local: Pick<LocalShare, 'tree' | 'digests' | 'sets' | 'absorb'>;
@@ -50,15 +55,18 @@ const PASSED_ON: ReadonlySet<string> = new Set(['overloaded', 'stale-ring', 'clo
 export async function runExchange(env: ExchangeEnv, request: ExchangeRequest, limits = EXCHANGE_LIMITS): Promise<ExchangeReply> {
   const exchange = new Exchange(env, request, limits);
   try {
-    return exchange.report(await exchange.run(), '');
+    const outcome = await exchange.run();
+    return exchange.stuck === undefined ? exchange.report(outcome, '') : exchange.report('failed', problemText(exchange.stuck));
   } catch (thrown) {
     const error = toArmatureError(thrown);
     if (PASSED_ON.has(error.code)) throw error;
-    return exchange.report('failed', `${error.code}: ${error.message}`);
+    return exchange.report('failed', problemText(error));
   }
 }
 
 class Exchange {
+  /** Of a set that could not be sent, by either side. */
+  stuck: ArmatureError | undefined;
   readonly #env: ExchangeEnv;
   readonly #request: ExchangeRequest;
   readonly #limits: ExchangeLimits;
@@ -146,7 +154,11 @@ class Exchange {
     for (let done = 0; done < addresses.length;) {
       const asked = addresses.slice(done, done + SETS_PER_QUESTION);
       const timeMs = answerTimeMs(asked.map((address) => sizes.get(address) ?? 0));
-      const { sets } = await this.#ask({ kind: 'sets', ring: this.#request.ring, addresses: asked }, timeMs);
+      const sets = await this.#setsOf(this.#ask({ kind: 'sets', ring: this.#request.ring, addresses: asked }, timeMs));
+      if (sets === undefined) {
+        done++;
+        continue;
+      }
       if (sets.length === 0 || sets.length > asked.length)
         throw new ArmatureError('internal', 'a peer sent other sets than asked for');
       const entries = sets.flatMap((set, place) => {
@@ -167,7 +179,11 @@ class Exchange {
   async #push(addresses: readonly Address[], pulled: ReadonlyMap<Address, Uint8Array>): Promise<void> {
     for (let done = 0; done < addresses.length;) {
       const asked = addresses.slice(done, done + SETS_PER_QUESTION);
-      const { sets } = await this.#env.local.sets(asked);
+      const sets = await this.#setsOf(this.#env.local.sets(asked));
+      if (sets === undefined) {
+        done++;
+        continue;
+      }
       const entries = sets.flatMap((set, place) => {
         const address = asked[place];
         if (set === undefined || address === undefined) return [];
@@ -181,6 +197,18 @@ class Exchange {
       this.#bytes += bytes;
       this.#pushed += entries.length;
       done += sets.length;
+    }
+  }
+
+  /** Undefined where the first of them cannot be sent. */
+  async #setsOf(asked: Promise<SetsReply>): Promise<SetsReply['sets'] | undefined> {
+    try {
+      return (await asked).sets;
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      if (!isTooLargeToSend(error)) throw error;
+      this.stuck = error;
+      return undefined;
     }
   }
 

@@ -19,7 +19,7 @@ import { bucketOfAddress, type Address } from '@armature/ring';
 import type { Clock, Logger } from '@armature/runtime';
 import { SliceBudget, type Replica, type TakeSlice } from '@armature/replica';
 import type { LocalShare } from './local-share.js';
-import { PeerFailure, type AskPeer } from './peer-questions.js';
+import { PeerFailure, problemText, type AskPeer } from './peer-questions.js';
 import { Rounds } from './rounds.js';
 import { copyShare, type ShareCopyEnv } from './share-copy.js';
 import { isOurs } from './stray-shares.js';
@@ -179,7 +179,7 @@ export class Filler {
       await copyShare(this.#copying, { partition, n, range: ring.rangeOf(partition), source }, notes);
       return undefined;
     } catch (thrown) {
-      if (thrown instanceof PeerFailure) return thrown.message;
+      if (thrown instanceof PeerFailure) return problemText(thrown);
       throw thrown;
     } finally {
       notes.ended();

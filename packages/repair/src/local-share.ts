@@ -6,7 +6,9 @@ import { ArmatureError, toArmatureError, type NodeId, type PartitionId } from '@
 import type { View } from '@armature/membership';
 import { entryDigest, MAX_DEPTH, nodesAt, type MerkleTree } from '@armature/merkle';
 import {
-  MAX_MESSAGE_BYTES,
+  largestSetSentBytes,
+  pageBytes,
+  tooLargeToSend,
   transferTimeMs,
   type AbsorbReply,
   type BucketProperties,
@@ -56,8 +58,6 @@ export const MAX_DIGESTS = 1_000;
 const DIGESTS_PAGE_BYTES = 4 * 1024 * 1024;
 /** Of sets in one answer, where messages are not smaller. A larger set is an answer of its own: what fits into a message fits into an answer. */
 const MAX_SETS_BYTES = 1024 * 1024;
-/** Share of the largest message that an answer with several sets may take. */
-const ANSWER_SHARE = 0.25;
 
 /** The time to grant to an answer with some of these sets, in ms, beyond what a small one gets. How many of them are in it is up to who answers. */
 export function answerTimeMs(sizesBytes: readonly number[]): number {
@@ -69,10 +69,12 @@ export class LocalShare {
   readonly #env: LocalShareEnv;
   /** Of sets in one answer. */
   readonly #answerBytes: number;
+  readonly #largestSentBytes: number;
 
   constructor(env: LocalShareEnv) {
     this.#env = env;
-    this.#answerBytes = Math.min(MAX_SETS_BYTES, (env.messageBytes ?? MAX_MESSAGE_BYTES) * ANSWER_SHARE);
+    this.#answerBytes = pageBytes(MAX_SETS_BYTES, env.messageBytes);
+    this.#largestSentBytes = largestSetSentBytes(env.messageBytes);
   }
 
   /** Errors: `overloaded` while the tree is being built. */
@@ -110,8 +112,19 @@ export class LocalShare {
     return { kind: 'digests', entries, next: page.next };
   }
 
-  /** As many as fit into an answer, at least one, in the order asked for. A damaged record counts as nothing held. */
+  /**
+   * As many as fit into an answer, at least one, in the order asked for, and none that no message can carry: error `too-large` where that is the first. A damaged record
+   * counts as nothing held.
+   */
   async sets(addresses: readonly Address[]): Promise<SetsReply> {
+    const sets = await this.held(addresses);
+    const end = sets.findIndex((set) => set !== undefined && set.length > this.#largestSentBytes);
+    if (end === 0) throw tooLargeToSend(addresses[0] as Address);
+    return { kind: 'sets', sets: end < 0 ? sets : sets.slice(0, end) };
+  }
+
+  /** As many as an answer may have, at least one, of whatever size. */
+  async held(addresses: readonly Address[]): Promise<(Uint8Array | undefined)[]> {
     const sets: (Uint8Array | undefined)[] = [];
     let sizeBytes = 0;
     for (const address of addresses) {
@@ -120,7 +133,7 @@ export class LocalShare {
       if (sets.length > 0 && sizeBytes > this.#answerBytes) break;
       sets.push(set);
     }
-    return { kind: 'sets', sets };
+    return sets;
   }
 
   /** Merges all that can be merged; `durable`: onto stable storage whatever the buckets ask. Errors: none for single entries; they are counted and logged. */

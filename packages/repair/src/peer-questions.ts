@@ -1,6 +1,6 @@
 /** Asking a peer for the sake of a transfer: with patience where it has no room, and telling its failures from our own. */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
-import type { ReplyTo, SynchronisationRequest } from '@armature/protocol';
+import { isTooLargeToSend, type ReplyTo, type SynchronisationRequest } from '@armature/protocol';
 import { sleep, type Clock } from '@armature/runtime';
 
 export type AskPeer = <Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number) => Promise<ReplyTo<Q>>;
@@ -10,9 +10,15 @@ export class PeerFailure extends ArmatureError {
   readonly peer: NodeId;
 
   constructor(peer: NodeId, cause: ArmatureError) {
-    super(cause.code, `${peer}: ${cause.message}`, { cause, remedy: cause.remedy });
+    super(cause.code, `${peer}: ${cause.message}`, { cause, remedy: cause.remedy, details: cause.details });
     this.peer = peer;
   }
+}
+
+/** What a status says of an error; of a set that no message can carry also what to do, since nobody else will. */
+export function problemText(error: ArmatureError): string {
+  const { code, message, remedy } = error;
+  return `${code}: ${message}${isTooLargeToSend(error) && remedy !== undefined ? `. ${remedy}` : ''}`;
 }
 
 /** Longer than a peer keeps anybody waiting for a slice of its time before it says that it has no room. */

@@ -6,7 +6,8 @@
  * that met no quorum, or data of a partition that lost all its owners. So nothing is deleted on the word of the membership. Page by page,
  * under one view and only when no owner is still to come, every owner is asked for the digests of the same keys. What an owner holds in the very same
  * state is verified there, and on stable storage, for an owner syncs before it answers with digests; everything else it is given, to merge onto stable storage, and its acknowledgement counts as well. Only what all owners were found to hold is
- * dropped here, and only if it is still what was verified. An owner that is down keeps everything where it is, until the next try.
+ * dropped here, and only if it is still what was verified. An owner that is down keeps everything where it is, until the next try. A set that no message can carry stays here
+ * until it is made smaller, and keeps no other here.
  *
  * A node that becomes an owner again while it drops would find keys missing that it has just been found to hold; so nothing is dropped once the
  * view has changed, and the filler waits until drops that were under way have ended.
@@ -14,12 +15,18 @@
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { entryDigest } from '@armature/merkle';
-import { transferTimeMs, type DigestsReply, type ReplyTo, type SynchronisationRequest } from '@armature/protocol';
+import {
+  isTooLargeToSend,
+  transferTimeMs,
+  type DigestsReply,
+  type ReplyTo,
+  type SynchronisationRequest,
+} from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { SliceBudget, type Replica, type TakeSlice } from '@armature/replica';
 import type { Clock, Logger } from '@armature/runtime';
 import { MAX_DIGESTS, type LocalShare } from './local-share.js';
-import { askPatiently, PeerFailure, type AskPeer } from './peer-questions.js';
+import { askPatiently, PeerFailure, problemText, type AskPeer } from './peer-questions.js';
 import { Rounds } from './rounds.js';
 import { dutyOf, findStrays, isStray, type StraySearchEnv } from './stray-shares.js';
 import type { TransferPace } from './token-bucket.js';
@@ -33,7 +40,7 @@ export interface RelinquisherEnv {
   readonly isSuspect: (node: NodeId) => boolean;
   /** Whether the store is known to be this node's of now: what is left from an earlier life, or is about to be discarded, is neither built on nor handed on. */
   readonly isOwnStore: () => boolean;
-  readonly local: Pick<LocalShare, 'digests' | 'sets'>;
+  readonly local: Pick<LocalShare, 'digests' | 'sets' | 'held'>;
   readonly trees: Pick<TreeKeeper, 'sizeOf'>;
   readonly replica: Pick<Replica, 'page' | 'drop'>;
   /** Background work asks first. */
@@ -53,6 +60,12 @@ interface Scope {
 }
 
 type Entries = DigestsReply['entries'];
+
+/** What an owner has of what was listed, and the error of a set that could not be sent to it. */
+interface Handed {
+  readonly addresses: ReadonlySet<Address>;
+  readonly stuck: ArmatureError | undefined;
+}
 
 const HANDED_AT_ONCE = 128;
 const RETRY_MS = 5_000;
@@ -98,8 +111,7 @@ export class Relinquisher {
     try {
       isClear = await this.#giveUpAll();
     } catch (thrown) {
-      const { code, message } = toArmatureError(thrown);
-      problem = `${code}: ${message}`;
+      problem = problemText(toArmatureError(thrown));
     }
     if (problem !== '') this.#env.log.info({ problem }, 'data of others stays here for now');
     this.#env.ledger.problem('relinquishing', problem);
@@ -141,6 +153,7 @@ export class Relinquisher {
     if (view.ring === undefined) return;
     const { start, end } = view.ring.rangeOf(partition);
     let dropped = 0;
+    let problem: ArmatureError | undefined;
     for (
       let cursor: BinaryString | undefined = start;
       cursor !== undefined && !this.#rounds.isStopped && !this.#hasTurned(view);
@@ -149,35 +162,43 @@ export class Relinquisher {
       const query = { partition, n, bucket: undefined, start: cursor, end, limit: MAX_DIGESTS };
       const ours: DigestsReply = await this.#env.local.digests(query);
       this.#search.budget.spend(ours.entries.length);
-      if (ours.entries.length > 0) dropped += await this.#giveUp(scope, ours.entries, { start: cursor, end: ours.next ?? end });
+      if (ours.entries.length > 0) {
+        const given = await this.#giveUp(scope, ours.entries, { start: cursor, end: ours.next ?? end });
+        dropped += given.dropped;
+        problem = given.problem ?? problem;
+      }
       cursor = ours.next;
     }
     if (dropped > 0) this.#env.log.info({ partition, n, dropped }, 'data handed over to its owners was dropped');
+    if (problem !== undefined) throw problem;
   }
 
-  /** How many were dropped. Rejects, and has dropped nothing, where an owner could not be asked or given something. */
+  /** How many were dropped, and why not all. Rejects, and has dropped nothing, where an owner could not be asked or given something. */
   async #giveUp(
     scope: Scope,
     entries: Entries,
     range: { readonly start: BinaryString; readonly end: BinaryString | undefined },
-  ): Promise<number> {
+  ): Promise<{ dropped: number; problem: ArmatureError | undefined }> {
     const verified = await Promise.all(scope.owners.map((owner) => this.#verify(scope, owner, entries, range)));
-    const everywhere = entries.filter(({ address }) => verified.every((at) => at.has(address)));
+    const everywhere = entries.filter(({ address }) => verified.every((at) => at.addresses.has(address)));
     const dropped = await this.#drop(scope.view, everywhere);
     this.#env.ledger.relinquished(dropped);
-    if (everywhere.length === entries.length) return dropped;
-    throw new ArmatureError('unavailable', `not all owners of partition ${scope.partition} could merge what they were given`, {
-      remedy: 'See the logs of the owners. It is tried again by itself.',
-    });
+    if (everywhere.length === entries.length) return { dropped, problem: undefined };
+    const refused = new ArmatureError(
+      'unavailable',
+      `not all owners of partition ${scope.partition} could merge what they were given`,
+      { remedy: 'See the logs of the owners. It is tried again by itself.' },
+    );
+    return { dropped, problem: verified.find(({ stuck }) => stuck !== undefined)?.stuck ?? refused };
   }
 
-  /** Which of the entries the owner holds as we do, or has merged. */
+  /** Which of the entries the owner holds as we do, or has merged; `stuck`: why it could not be given one of them. */
   async #verify(
     scope: Scope,
     owner: NodeId,
     entries: Entries,
     { start, end }: { readonly start: BinaryString; readonly end: BinaryString | undefined },
-  ): Promise<ReadonlySet<Address>> {
+  ): Promise<Handed> {
     const { view, partition, n } = scope;
     const there = new Map<Address, BinaryString>();
     for (let cursor: BinaryString | undefined = start; cursor !== undefined;) {
@@ -190,20 +211,24 @@ export class Relinquisher {
       cursor = page.next;
     }
     const lacking = entries.filter(({ address, digest }) => there.get(address) !== digest);
-    const verified = new Set(
-      entries.filter(({ address, digest }) => there.get(address) === digest).map(({ address }) => address),
-    );
-    for (const address of await this.#handOver(view, owner, lacking)) verified.add(address);
-    return verified;
+    const same = entries.filter(({ address, digest }) => there.get(address) === digest).map(({ address }) => address);
+    const { addresses, stuck } = await this.#handOver(view, owner, lacking);
+    return { addresses: new Set([...same, ...addresses]), stuck };
   }
 
   /** Those of the entries, in the state they were listed in, that the owner has merged. */
-  async #handOver(view: View, owner: NodeId, entries: Entries): Promise<Address[]> {
+  async #handOver(view: View, owner: NodeId, entries: Entries): Promise<Handed> {
     const { local, pace, ledger } = this.#env;
-    const merged: Address[] = [];
+    const merged = new Set<Address>();
+    let stuck: ArmatureError | undefined;
     for (let done = 0; done < entries.length && !this.#rounds.isStopped;) {
       const listed = entries.slice(done, done + HANDED_AT_ONCE);
-      const { sets } = await local.sets(listed.map(({ address }) => address));
+      const sets = await local.sets(listed.map(({ address }) => address)).then((reply) => reply.sets, tooLarge);
+      if (sets instanceof ArmatureError) {
+        stuck = sets;
+        done++; // the first of those listed
+        continue;
+      }
       const given = sets.flatMap((set, place) => {
         const entry = listed[place];
         const isAsListed = entry !== undefined && set !== undefined && entryDigest(entry.address, set) === entry.digest;
@@ -217,16 +242,16 @@ export class Relinquisher {
       const { refused } = await this.#ask(owner, question, transferTimeMs(bytes));
       pace.spend(bytes);
       ledger.handedOver(given.length, bytes);
-      if (refused === 0) merged.push(...given.map(({ address }) => address));
+      if (refused === 0) for (const { address } of given) merged.add(address);
     }
-    return merged;
+    return { addresses: merged, stuck };
   }
 
   async #drop(view: View, entries: Entries): Promise<number> {
     let dropped = 0;
     for (let done = 0; done < entries.length;) {
       const listed = entries.slice(done, done + HANDED_AT_ONCE);
-      const { sets } = await this.#env.local.sets(listed.map(({ address }) => address));
+      const sets = await this.#env.local.held(listed.map(({ address }) => address));
       if (sets.length === 0 || this.#rounds.isStopped || this.#hasTurned(view)) return dropped;
       const drops = sets.map((set, place) => this.#dropOne(listed[place], set));
       const settled = Promise.allSettled(drops);
@@ -258,4 +283,10 @@ export class Relinquisher {
       moreMs,
     );
   }
+}
+
+function tooLarge(thrown: unknown): ArmatureError {
+  const error = toArmatureError(thrown);
+  if (isTooLargeToSend(error)) return error;
+  throw error;
 }

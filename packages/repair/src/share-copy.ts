@@ -11,7 +11,14 @@
  */
 import { ArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { KeyRange } from '@armature/merkle';
-import type { DigestsReply, DigestsRequest, ReplyTo, RingVersion, SynchronisationRequest } from '@armature/protocol';
+import {
+  isTooLargeToSend,
+  type DigestsReply,
+  type DigestsRequest,
+  type ReplyTo,
+  type RingVersion,
+  type SynchronisationRequest,
+} from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { SliceBudget } from '@armature/replica';
 import { differencesOf } from './exchange.js';
@@ -44,10 +51,14 @@ const NOTHING: Listed = { entries: [], next: undefined };
 /** What a record is taken to weigh before one has been seen. */
 const FIRST_GUESS_BYTES = 4_096;
 
-/** Returns early when stopped: then nothing has been copied. Errors: `PeerFailure` when the source does not do its part; our own storage's. */
+/**
+ * Returns early when stopped: then nothing has been copied. Errors: `PeerFailure` when the source does not do its part, or holds a set that no message can carry (`too-large`, after
+ * all others have been copied); our own storage's.
+ */
 export async function copyShare(env: ShareCopyEnv, from: ShareSource, notes: CopyNotes): Promise<void> {
   const { partition, n, range, source } = from;
   const mean = { records: 1, bytes: FIRST_GUESS_BYTES };
+  let stuck: PeerFailure | undefined;
   let cursor: BinaryString | undefined = range.start;
   while (cursor !== undefined && !env.isStopped()) {
     await env.budget.ready();
@@ -60,26 +71,35 @@ export async function copyShare(env: ShareCopyEnv, from: ShareSource, notes: Cop
     env.budget.spend(theirs.entries.length);
     const sizes = new Map(theirs.entries.map(({ address, sizeBytes }) => [address, sizeBytes]));
     const lacking = [...lackedHere, ...unequal].map((address) => ({ address, sizeBytes: sizes.get(address) ?? 0 }));
-    await bring(env, source, lacking, notes, mean);
+    stuck = (await bring(env, source, lacking, notes, mean)) ?? stuck;
     notes.compared(ours.entries.length - lackedThere.length + lackedHere.length);
     cursor = ours.next ?? theirs.next;
   }
+  if (stuck !== undefined) throw stuck;
 }
 
+/** Resolves with the error of a set that could not be sent, if there is one: the others have been brought. */
 async function bring(
   env: ShareCopyEnv,
   source: NodeId,
   lacking: readonly Pick<DigestsReply['entries'][number], 'address' | 'sizeBytes'>[],
   notes: CopyNotes,
   mean: { records: number; bytes: number },
-): Promise<void> {
+): Promise<PeerFailure | undefined> {
+  let stuck: PeerFailure | undefined;
   for (let done = 0; done < lacking.length && !env.isStopped();) {
     await env.pace.ready();
     await env.budget.ready();
     const listed = lacking.slice(done, done + env.pace.recordsAtOnce(mean.bytes / mean.records));
     const asked = listed.map(({ address }) => address);
     const timeMs = answerTimeMs(listed.map(({ sizeBytes }) => sizeBytes));
-    const { sets } = await ask(env, source, (ring) => ({ kind: 'sets', ring, addresses: asked }), timeMs);
+    const reply = await ask(env, source, (ring) => ({ kind: 'sets', ring, addresses: asked }), timeMs).catch(tooLarge);
+    if (reply instanceof PeerFailure) {
+      stuck = reply;
+      done++; // the first of those asked for
+      continue;
+    }
+    const { sets } = reply;
     if (sets.length === 0 || sets.length > asked.length) throw nonsense(source, 'sends other sets than asked for');
     let bytes = 0;
     const kept = sets.map(async (set, place) => {
@@ -97,6 +117,12 @@ async function bring(
     mean.bytes += bytes;
     done += sets.length;
   }
+  return stuck;
+}
+
+function tooLarge(thrown: unknown): PeerFailure {
+  if (thrown instanceof PeerFailure && isTooLargeToSend(thrown)) return thrown;
+  throw thrown;
 }
 
 /** Where the ring has turned, one of the two is behind; we catch up, the peer does so by itself. */

@@ -270,7 +270,7 @@ export class HintDelivery {
 
   /** Whether the node says that it has nothing of the key, under any title. */
   #holdsNothing(heir: NodeId, address: Address): Promise<boolean> {
-    const question: ReadRequest = { kind: 'read', ring: this.#env.view().ringVersion, address, standIn: true };
+    const question: ReadRequest = { kind: 'read', ring: this.#env.view().ringVersion, address, standIn: true, outline: true };
     return this.#env.ask(heir, question, MERGE_TIMEOUT_MS).then(
       ({ set }) => set === undefined,
       () => false,

@@ -1,13 +1,23 @@
 /**
  * What a node answers for one key, as one of its replicas or in the place of one: reads and merges, fenced. They are on the path of every request, so a read
  * makes no promise where nothing has to be waited for.
+ *
+ * Of a set that no message can carry a read answers the outline: its reader learns what there is, and can replace it.
  */
+import { ArmatureError } from '@armature/kernel';
 import type { LinkSender } from '@armature/bus';
 import type { Membership } from '@armature/membership';
-import { unknownBucket, type MergeReply, type MergeRequest, type ReadReply, type ReadRequest } from '@armature/protocol';
+import {
+  largestSetSentBytes,
+  unknownBucket,
+  type MergeReply,
+  type MergeRequest,
+  type ReadReply,
+  type ReadRequest,
+} from '@armature/protocol';
 import type { HintStore, Replica } from '@armature/replica';
 import { bucketOfAddress, type Address } from '@armature/ring';
-import { joinEncoded } from '@armature/versioning';
+import { encodedOutlineOf, joinEncoded } from '@armature/versioning';
 import { checkGiver, fenceByRing, type Fence } from './ring-fence.js';
 
 export interface KeyRequestsEnv {
@@ -15,21 +25,31 @@ export interface KeyRequestsEnv {
   readonly fence: Fence;
   readonly replica: Pick<Replica, 'read' | 'merge'>;
   readonly hints: Pick<HintStore, 'read' | 'merge'>;
+  /** Largest message of the link; `MAX_MESSAGE_BYTES` by default. */
+  readonly messageBytes?: number | undefined;
 }
 
 export class KeyRequests {
   readonly #env: KeyRequestsEnv;
+  readonly #largestSentBytes: number;
 
   constructor(env: KeyRequestsEnv) {
     this.#env = env;
+    this.#largestSentBytes = largestSetSentBytes(env.messageBytes);
   }
 
   read(request: ReadRequest, sender: LinkSender): ReadReply | Promise<ReadReply> {
     const fenced = fenceByRing(this.#env.fence, request.ring, sender.address);
     if (fenced !== undefined) return fenced.then(() => this.read(request, sender));
-    if (request.standIn === true) return this.#readAsFallback(request.address);
-    const set = this.#env.replica.read(request.address);
-    return set instanceof Promise ? set.then((read) => ({ kind: 'read', set: read })) : { kind: 'read', set };
+    const set = request.standIn === true ? this.#readAsFallback(request.address) : this.#env.replica.read(request.address);
+    return set instanceof Promise ? set.then((read) => this.#answerRead(request, read)) : this.#answerRead(request, set);
+  }
+
+  #answerRead({ outline }: ReadRequest, set: Uint8Array | undefined): ReadReply {
+    if (set === undefined || (outline !== true && set.length <= this.#largestSentBytes)) return { kind: 'read', set };
+    const outlined = encodedOutlineOf(set);
+    if (outlined === undefined) throw new ArmatureError('storage-corrupt', 'a stored record holds no version set');
+    return { kind: 'read', set: outlined, isOutline: true };
   }
 
   async merge(request: MergeRequest, sender: LinkSender): Promise<MergeReply> {
@@ -49,13 +69,13 @@ export class KeyRequests {
   }
 
   /** A fallback answers with what it holds of the key under any title: former owner, or keeper of hints. */
-  async #readAsFallback(address: Address): Promise<ReadReply> {
+  async #readAsFallback(address: Address): Promise<Uint8Array | undefined> {
     const { view } = this.#env.membership;
     const n = view.buckets.get(bucketOfAddress(address))?.n ?? 1;
     const own = await this.#env.replica.read(address);
     const hinted = await this.#env.hints.read(address, view.placement(address, n).owners);
-    if (hinted === undefined) return { kind: 'read', set: own };
+    if (hinted === undefined) return own;
     const joined = joinEncoded(own, hinted);
-    return { kind: 'read', set: joined.ok ? joined.value.bytes : hinted };
+    return joined.ok ? joined.value.bytes : hinted;
   }
 }

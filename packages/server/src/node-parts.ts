@@ -235,7 +235,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     epoch.retire('a commit failed: peers may know writes that this store has not kept');
     hints.commitFailed();
   });
-  const keys = new KeyRequests({ membership, fence, replica, hints });
+  const keys = new KeyRequests({ membership, fence, replica, hints, messageBytes: options.messageBytes });
   const inventory = new SliceBudget(slice, 'repair');
   return {
     ...foundation,

@@ -189,7 +189,7 @@ export class ArmatureNode {
     if (isInventory) await inventory.ready();
     const fenced = fenceByRing(fence, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
-    const page = await pullPage(replica, request);
+    const page = await pullPage(replica, request, this.options.messageBytes);
     if (isInventory) inventory.spend(page.entries.length);
     return page;
   }

@@ -2,6 +2,7 @@
 import { ArmatureError, EMPTY_BYTES, toBase64Url, utf8Encode } from '@armature/kernel';
 import { encodedHeadersBytes, headersOf, serviceErrorHeaders, type BusHeaders, type BusMessage } from '@armature/bus';
 import type { FetchReply, FetchedSibling, WriteReply } from '@armature/protocol';
+import { outlinedBytes } from '@armature/versioning';
 import { invalid, statusOfError } from './plain-errors.js';
 import { headersOfMeta } from './plain-meta.js';
 
@@ -85,11 +86,25 @@ function answerTooLarge(message: BusMessage, reply: FetchReply, sizeBytes: numbe
     `the answer of ${sizeBytes} bytes exceeds the bus's max_payload of ${maxPayloadBytes}`,
     { remedy },
   );
-  answerError(message, error, {
-    ...contextHeader(reply.context),
+  answerError(message, error, sizesHeaders(reply, sizes));
+}
+
+/** Of what is too large to be read at all: no value of it can be fetched by itself. */
+export function answerOutline(message: BusMessage, outline: FetchReply, error: ArmatureError): void {
+  const sizes = liveOf(outline).map(outlinedBytes);
+  if (sizes.length === 0) answerNotFound(message, outline);
+  else answerError(message, error, sizesHeaders(outline, sizes));
+}
+
+/** Sizes named in a header, of which a key may have thousands. */
+const MAX_SIZES = 100;
+
+function sizesHeaders({ context }: FetchReply, sizes: readonly number[]): Record<string, string> {
+  return {
+    ...contextHeader(context),
     'Armature-Siblings': String(sizes.length),
-    'Armature-Sibling-Sizes': sizes.join(','),
-  });
+    'Armature-Sibling-Sizes': sizes.slice(0, MAX_SIZES).join(','),
+  };
 }
 
 function documentOf(live: readonly FetchedSibling[]): Uint8Array {

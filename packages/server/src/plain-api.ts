@@ -11,9 +11,9 @@
 import { ArmatureError, EMPTY_BYTES, toArmatureError, toHex, type Random } from '@armature/kernel';
 import type { Bus, BusEndpoint, BusMessage, RunningService } from '@armature/bus';
 import type { Coordinator } from '@armature/coordination';
-import { RING_UNKNOWN, subjectsOf, type FetchReply, type WriteReply } from '@armature/protocol';
+import { isTooLargeToSend, RING_UNKNOWN, subjectsOf, type FetchReply, type WriteReply } from '@armature/protocol';
 import type { Clock, Logger } from '@armature/runtime';
-import { answerError, answerFetched, answerNotFound, answerWritten, liveOf } from './plain-answer.js';
+import { answerError, answerFetched, answerNotFound, answerOutline, answerWritten, liveOf } from './plain-answer.js';
 import type { Verb } from './plain-headers.js';
 import { metaOfHeaders } from './plain-meta.js';
 import { isRepeated, operationOf, quorumOf, readRequest, type PlainRequest } from './plain-request.js';
@@ -61,17 +61,29 @@ async function answer(parts: PlainApiParts, verb: Verb, root: string, message: B
 
 async function carryOut(parts: PlainApiParts, request: PlainRequest, message: BusMessage): Promise<void> {
   switch (request.verb) {
-    case 'get': {
-      const reply = await readFrom(parts, request, request.timeoutMs);
-      checkUnchanged(parts, request, reply);
-      answerFetched(message, reply, request.sibling, parts.bus.maxPayloadBytes);
+    case 'get':
+      await get(parts, request, message);
       return;
-    }
     case 'put':
       answerWritten(message, await write(parts, request, request.context, request.timeoutMs));
       return;
     case 'delete':
       await remove(parts, request, message);
+  }
+}
+
+/** What is too large to be read is answered with its sizes and its context. */
+async function get(parts: PlainApiParts, request: PlainRequest, message: BusMessage): Promise<void> {
+  const deadlineMs = parts.clock.monotonicMs() + request.timeoutMs;
+  try {
+    const reply = await readFrom(parts, request, request.timeoutMs);
+    checkUnchanged(parts, request, reply);
+    answerFetched(message, reply, request.sibling, parts.bus.maxPayloadBytes);
+  } catch (thrown) {
+    const error = toArmatureError(thrown);
+    if (!isTooLargeToSend(error)) throw error;
+    const leftMs = Math.max(1, deadlineMs - parts.clock.monotonicMs());
+    answerOutline(message, await readFrom(parts, request, leftMs, true), error);
   }
 }
 
@@ -85,7 +97,7 @@ async function remove(parts: PlainApiParts, request: PlainRequest, message: BusM
     return;
   }
   const deadlineMs = parts.clock.monotonicMs() + request.timeoutMs;
-  const found = await readFrom(parts, request, request.timeoutMs / 2).catch((thrown: unknown) => {
+  const found = await readFrom(parts, request, request.timeoutMs / 2, true).catch((thrown: unknown) => {
     throw withoutRead(toArmatureError(thrown));
   });
   const values = liveOf(found).length;
@@ -97,8 +109,13 @@ async function remove(parts: PlainApiParts, request: PlainRequest, message: BusM
   answerWritten(message, await write(parts, request, found.context, leftMs), values);
 }
 
-function readFrom(parts: PlainApiParts, { address, headers }: PlainRequest, timeoutMs: number): Promise<FetchReply> {
-  const options = { r: quorumOf(headers, 'R'), pr: quorumOf(headers, 'PR') };
+function readFrom(
+  parts: PlainApiParts,
+  { address, headers }: PlainRequest,
+  timeoutMs: number,
+  outline = false,
+): Promise<FetchReply> {
+  const options = { r: quorumOf(headers, 'R'), pr: quorumOf(headers, 'PR'), outline };
   return parts.coordinator.fetch({ kind: 'fetch', address, options }, timeoutMs);
 }
 

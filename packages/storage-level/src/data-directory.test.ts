@@ -22,7 +22,7 @@ const { noLinks } = vi.hoisted(() => {
 vi.mock('node:fs/promises', async (original) => ({ ...(await original<object>()), link: noLinks.link }));
 vi.mock('node:fs', async (original) => ({ ...(await original<object>()), linkSync: noLinks.linkSync, link: noLinks.linkSync }));
 
-const IDENTITY = { cluster: 'c', node: 'n1' } as StorageIdentity;
+const IDENTITY: StorageIdentity = { cluster: 'c', node: 'n1' };
 let directory: string;
 
 beforeEach(async () => {
@@ -38,7 +38,7 @@ test('a file system without hard links takes a stamp, which is there whole and f
   expect(stamp).toContain('n1');
   await stampDirectory(directory, IDENTITY); // another process of this node was faster
   expect(await readFile(join(directory, 'ARMATURE'), 'utf8')).toBe(stamp);
-  await expect(stampDirectory(directory, { ...IDENTITY, node: 'n2' } as StorageIdentity)).rejects.toMatchObject({
+  await expect(stampDirectory(directory, { ...IDENTITY, node: 'n2' })).rejects.toMatchObject({
     code: 'storage-foreign',
   });
 });

@@ -118,8 +118,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await pauseWorkers(cluster);
     violations.push(
       ...(await checkQuietReads(world, () => load.readAll(custody), witness)),
-      // A page of a listing is made for the messages of production.
-      ...(run.isLarge ? [] : await world.until(load.checkListings(states, custody))),
+      ...(await world.until(load.checkListings(states, custody))),
       ...(await checkTrees(cluster)),
     );
     for (const usable of run.isLarge ? load.usable(custody) : []) violations.push(...(await checkUsable(world, usable)));

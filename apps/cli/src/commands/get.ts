@@ -2,7 +2,7 @@
  * `armature get`. One value goes to standard output as it is. Several concurrent ones do not: a script that expects a value
  * must not be handed a list, so they are shown on standard error, and the exit code says so.
  */
-import type { Entry, Sibling } from '@armature/client';
+import type { Entry, Outline, Sibling } from '@armature/client';
 import { ArmatureError, exactUtf8Decode, isPlainLine } from '@armature/kernel';
 import { EXIT } from '@armature/process';
 import type { QuorumWord } from '@armature/protocol';
@@ -22,6 +22,7 @@ interface GetOptions extends KeyOptions {
   readonly pr?: QuorumWord;
   readonly sibling?: number;
   readonly raw?: boolean;
+  readonly sizes?: boolean;
   readonly context?: boolean;
   readonly receipt?: boolean;
 }
@@ -45,6 +46,10 @@ export function defineGet(commands: Commands, program: Command): void {
         'print this one of several concurrent values, counted from 1',
         integerBetween('--sibling', 1, 10_000),
       ),
+      option(
+        '--sizes',
+        'show how many values there are and how large, and none of them: also where they are too large to be read',
+      ),
       option('--raw', 'never add a line end'),
       option('--context', 'print the context too, on standard error: put --context replaces exactly what was read'),
       base64Key,
@@ -64,8 +69,14 @@ async function get(session: Session, bucket: string | undefined, key: string | u
   const keyBytes = keyOf(options, key);
   const target = await bucketOf(session, bucket, { codec: rawAs('application/octet-stream') });
   const { r, pr, sibling } = options;
-  const entry = await target.get(keyBytes, { ...(r === undefined ? {} : { r }), ...(pr === undefined ? {} : { pr }) });
-  if (entry === undefined) return tellNotFound(session, `there is no key ${keyText(keyBytes)} in bucket ${target.name}`);
+  const quorum = { ...(r === undefined ? {} : { r }), ...(pr === undefined ? {} : { pr }) };
+  const notFound = (): Promise<Outcome> => tellNotFound(session, `there is no key ${keyText(keyBytes)} in bucket ${target.name}`);
+  if (options.sizes === true) {
+    const outline = await target.outline(keyBytes, quorum);
+    return outline.siblings.length === 0 ? notFound() : printSizes(session, target.name, keyBytes, outline, options);
+  }
+  const entry = await target.get(keyBytes, quorum);
+  if (entry === undefined) return notFound();
   await tellReceipt(session, options, entry.receipt);
   if (session.voice.json) {
     await session.printJson(document(target.name, keyBytes, entry, sibling));
@@ -78,6 +89,29 @@ async function get(session: Session, bucket: string | undefined, key: string | u
   }
   await session.note(siblingsText(session, keyBytes, entry));
   return EXIT.siblings;
+}
+
+async function printSizes(
+  session: Session,
+  bucket: string,
+  key: Uint8Array,
+  { siblings, context, receipt }: Outline,
+  options: GetOptions,
+): Promise<Outcome> {
+  await tellReceipt(session, options, receipt);
+  if (session.voice.json) {
+    const sizes = siblings.map(({ sizeBytes, writtenAt }) => ({ sizeBytes, writtenAt: writtenAt.toISOString() }));
+    await session.printJson({ bucket, ...bytesField('key', key), siblings: sizes, context: context?.toString(), receipt });
+    return undefined;
+  }
+  if (options.context === true && context !== undefined) await session.note(`context: ${context.toString()}`);
+  const rows = siblings.map(({ sizeBytes, writtenAt }, index) => [
+    String(index + 1),
+    writtenAt.toISOString(),
+    sizeText(sizeBytes),
+  ]);
+  await session.print(tableText(session, ['', 'written', 'size'], rows));
+  return undefined;
 }
 
 function chosen(entry: Values, index: number): Sibling<Uint8Array> {

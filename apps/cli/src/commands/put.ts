@@ -83,11 +83,11 @@ async function put(
   let context = explicit;
   let replaced = 0;
   if (explicit === undefined && options.blind !== true) {
-    const found = await target.read(keyBytes).catch((thrown: unknown) => {
+    const found = await target.outline(keyBytes).catch((thrown: unknown) => {
       throw withBlindRemedy(toArmatureError(thrown));
     });
     context = found.context;
-    replaced = found.entry?.siblings.length ?? 0;
+    replaced = found.siblings.length;
   }
   const operation = options.operation ?? toHex(systemRandom().bytes(8));
   const written = await target

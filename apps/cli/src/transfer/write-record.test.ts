@@ -23,7 +23,7 @@ function unreliable(client: Client, failures: (ErrorCode | undefined)[], seen: S
         return result;
       };
       return {
-        read: (key: string) => step('read', undefined, () => real.read(key)),
+        outline: (key: string) => step('read', undefined, () => real.outline(key)),
         put: (key: string, value: string, put: { operation: string }) =>
           step('put', put.operation, () => real.put(key, value, put)),
       };

@@ -49,7 +49,7 @@ export class RecordWriter {
     const { bucket, timeoutMs, blind } = this.#options;
     const { client, random } = this.#env;
     const reader = client.bucket(bucket, { codec: rawAs(BINARY_TYPE), timeoutMs });
-    const context: ReadContext | undefined = blind ? undefined : (await this.#repeating(() => reader.read(key))).context;
+    const context: ReadContext | undefined = blind ? undefined : (await this.#repeating(() => reader.outline(key))).context;
     for (const { bytes, meta } of values) {
       const operation = toHex(random.bytes(8));
       await this.#repeating((repeated) => reader.put(key, bytes, { context, meta, operation, repeated }));

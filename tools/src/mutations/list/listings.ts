@@ -18,8 +18,8 @@ export const listings: readonly Mutation[] = [
     name: 'listing-shows-deleted',
     trap: 'a listing of keys does not see that what it lists is deleted',
     file: 'packages/versioning/src/outline.ts',
-    find: 'value: EMPTY_BYTES, meta: NO_META',
-    replace: 'value: EMPTY_BYTES, meta: NO_META, tombstone: false',
+    find: 'value: sizeOf(version), meta: NO_META',
+    replace: 'value: sizeOf(version), meta: NO_META, tombstone: false',
     run: DELETIONS,
   },
   {

@@ -85,7 +85,7 @@ export const membership: readonly Mutation[] = [
     name: 'relinquish-never',
     trap: 'handoff sticks: former owners keep what they do not own',
     file: 'packages/repair/src/relinquish.ts',
-    find: 'const everywhere = entries.filter(({ address }) => verified.every((at) => at.has(address)));',
+    find: 'const everywhere = entries.filter(({ address }) => verified.every((at) => at.addresses.has(address)));',
     replace: 'const everywhere = entries.filter(({ address }) => verified.length === 0 && address.length === 0);',
     run: CHANGES,
   },

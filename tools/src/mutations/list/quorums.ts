@@ -132,7 +132,7 @@ export const quorums: readonly Mutation[] = [
     replace: 'const stale = answers.filter(() => bytesEqual !== undefined).map(({ node }) => node);',
     also: {
       file: 'packages/coordination/src/read-repair.ts',
-      find: 'if (bucket === undefined || (damaged.length === 0 && areSame(answers))) return;',
+      find: 'if (bucket === undefined || state.isOutlined || (damaged.length === 0 && areSame(answers))) return;',
       replace: 'if (bucket === undefined) return;',
     },
     run: PLAIN,

@@ -81,4 +81,12 @@ export const sizes: readonly Mutation[] = [
     replace: '',
     run: FAILING,
   },
+  {
+    name: 'pages-ignore-messages',
+    trap: 'a page of a listing is larger than a message, so that a bucket cannot be listed though each of its keys can be read',
+    file: 'packages/replica/src/pull-page.ts',
+    find: 'pageBytes(MAX_PULL_BYTES, messageBytes)',
+    replace: 'MAX_PULL_BYTES',
+    run: MOVING,
+  },
 ];

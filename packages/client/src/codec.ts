@@ -11,7 +11,11 @@ export interface Codec<T> {
 
 /** Bytes as they are. A value that was read is a view into memory that may be shared: copy it before changing it. */
 export const bytes: Codec<Uint8Array> = {
-  encode: (value) => value,
+  encode(value) {
+    if (!((value as unknown) instanceof Uint8Array))
+      throw new TypeError('the value is no Uint8Array, which the codec `bytes` stores');
+    return value;
+  },
   decode: (stored) => stored,
   contentType: 'application/octet-stream',
 };
@@ -39,6 +43,7 @@ export function json<T>(validate?: (input: unknown) => T): Codec<T> {
 }
 
 function encodeText(text: string): Uint8Array {
+  if (typeof text !== 'string') throw new TypeError('the value is no text; give the bucket the codec `bytes`, or `json()`');
   const encoded = exactUtf8Encode(text);
   if (encoded === undefined) throw new TypeError('the text holds half a surrogate pair, which UTF-8 cannot express');
   return encoded;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { LinkAddress } from '@armature/bus';
 import {
   connectionSettings,
-  requireSecret,
+  requireSecrets,
   secretSettings,
   serviceSettings,
   workerSettings,
@@ -30,7 +30,7 @@ export function workerOptionsOf(config: WorkerConfig): AntiEntropyOptions {
     name: workerNameOf(config),
     prefix: config.prefix,
     cluster: config.cluster,
-    secret: requireSecret(config),
+    secrets: requireSecrets(config),
     seeds: config.seeds.map((node) => nodeAddress(node) as LinkAddress),
     gossipIntervalMs: config.gossipIntervalMs,
     cycleMs: config.cycle,

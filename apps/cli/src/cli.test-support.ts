@@ -66,7 +66,7 @@ function connectTo(cluster: LocalCluster, { routing }: ConnectOptions): Promise<
     log: silentLog,
     telemetry: noTelemetry,
   };
-  return connectOver(ports, { ...cluster.options, routing: routing ?? 'router' });
+  return connectOver(ports, { ...cluster.options, secret: cluster.options.secrets, routing: routing ?? 'router' });
 }
 
 function capture(isTTY: boolean, tell?: (text: string) => void): { stream: Writable & { isTTY: boolean }; chunks: Buffer[] } {

@@ -37,7 +37,7 @@ describe('creating', () => {
   const options: ServerOptions = {
     prefix: 'armature',
     cluster: unwrap(parseClusterName('local')),
-    secret: Buffer.from('sixteen bytes, or more'), // as the runner has it
+    secrets: [Buffer.from('sixteen bytes, or more')], // as the runner has it
     seeds: [],
     gossipIntervalMs: 100,
   };

@@ -4,7 +4,7 @@ import type { LinkAddress } from '@armature/bus';
 import {
   connectionSettings,
   leaveMsOf,
-  requireSecret,
+  requireSecrets,
   routerSettings,
   secretSettings,
   serviceSettings,
@@ -31,7 +31,7 @@ export function routerOptionsOf(config: RouterConfig): RouterOptions {
     name: routerNameOf(config),
     prefix: config.prefix,
     cluster: config.cluster,
-    secret: requireSecret(config),
+    secrets: requireSecrets(config),
     seeds: config.seeds.map((node) => nodeAddress(node) as LinkAddress),
     gossipIntervalMs: config.gossipIntervalMs,
     leaveMs: leaveMsOf(config),

@@ -283,7 +283,7 @@ describe('frames: how long they were under way', () => {
 });
 
 describe('frames: trust domains', () => {
-  const ours: TrustDomain = { mark: 11, requires: (address) => address.startsWith('node.') };
+  const ours: TrustDomain = { mark: 11, knows: (mark) => mark === 11, requires: (address) => address.startsWith('node.') };
 
   test('who bears our mark is a member, who bears none may be a guest, and what must be ours is refused without it', async () => {
     const { bench, handled, refusals, publish } = outsider(ours);

@@ -10,8 +10,10 @@
 export const NO_MARK = 0;
 
 export interface TrustDomain {
-  /** 32 bits derived from the secret; not `NO_MARK`. */
+  /** 32 bits derived from the secret; not `NO_MARK`. What we send bears it. */
   readonly mark: number;
+  /** Whether it is the mark of a secret that we hold: ours, or that of another one while the secret is being changed. */
+  knows(mark: number): boolean;
   /** Whether the endpoint of this address must be of the domain, e.g. since it is a node. */
   requires(address: string): boolean;
 }
@@ -22,6 +24,6 @@ export type Belonging = 'member' | 'guest' | 'stranger';
 /** What the sender of a frame is to an endpoint of `domain`; an endpoint of no domain cannot tell, and takes everybody for a guest. */
 export function belongingOf(domain: TrustDomain | undefined, address: string, mark: number): Belonging {
   if (domain === undefined) return 'guest';
-  if (mark === domain.mark) return 'member';
+  if (domain.knows(mark)) return 'member';
   return mark === NO_MARK && !domain.requires(address) ? 'guest' : 'stranger';
 }

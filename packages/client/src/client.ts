@@ -1,5 +1,16 @@
 /** The client: one connection, its routing, and the buckets and the administration reached through them. */
-import { ArmatureError, NAME_RULE, parseClusterName, parseNodeId, toHex, unwrap, type Random } from '@armature/kernel';
+import {
+  ArmatureError,
+  NAME_RULE,
+  checkedSecrets,
+  parseClusterName,
+  parseNodeId,
+  toHex,
+  unwrap,
+  utf8Encode,
+  type Random,
+  type Secrets,
+} from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
 import { CLIENT_TURNS, Inbox, Participant, Turns, createSealer, requireToHear } from '@armature/coordination';
 import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, protocolCodec, subjectsOf } from '@armature/protocol';
@@ -12,12 +23,15 @@ import { PacedRouting } from './paced-routing.js';
 import { RouterRouting } from './router-routing.js';
 import type { Routing, RoutingKind } from './routing.js';
 
+/** The bytes, or the text of which they are the UTF-8. */
+type Secret = Uint8Array | string;
+
 export interface ClientOptions {
   readonly cluster: string;
   /** `router` by default. `direct` needs `secret`. */
   readonly routing?: RoutingKind;
-  /** The cluster's secret, for direct clients: they seal contexts themselves. */
-  readonly secret?: Uint8Array | string | undefined;
+  /** The cluster's secret, for direct clients: they seal contexts themselves. Both while it is being changed, the one to seal with first. */
+  readonly secret?: Secret | readonly Secret[] | undefined;
   readonly prefix?: string;
   /**
    * A name that stands in the subjects at which this client hears answers (`link.client.<group>.<random>`), so that NATS permissions can keep
@@ -110,10 +124,10 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
     };
     return new Client({ routing: paced(routing), admin, ports, close });
   }
-  const secret = secretBytes(options.secret);
-  const sealer = createSealer(secret, cluster);
+  const secrets = secretsOf(options.secret);
+  const sealer = createSealer(secrets, cluster);
   const participant = await Participant.open(
-    { prefix, cluster, role: 'client', name, secret, seeds: [], gossipIntervalMs: VIEW_INTERVAL_MS },
+    { prefix, cluster, role: 'client', name, secrets, seeds: [], gossipIntervalMs: VIEW_INTERVAL_MS },
     { ...ports, historyStore: undefined },
   );
   participant.start((request) => {
@@ -156,11 +170,12 @@ function checkedAtOnce(wanted = CLIENT_TURNS.atOnce): number {
   });
 }
 
-function secretBytes(secret: Uint8Array | string | undefined): Uint8Array {
+function secretsOf(secret: ClientOptions['secret']): Secrets {
   if (secret === undefined) {
     throw new ArmatureError('invalid-config', 'a direct client needs the cluster secret', {
       remedy: "Pass { secret } (the contents of the cluster's key file), or use routing: 'router'.",
     });
   }
-  return typeof secret === 'string' ? Buffer.from(secret.trim(), 'utf8') : secret;
+  const all = typeof secret === 'string' || secret instanceof Uint8Array ? [secret] : secret;
+  return unwrap(checkedSecrets(all.map((one) => (typeof one === 'string' ? utf8Encode(one.trim()) : one))));
 }

@@ -194,7 +194,7 @@ export class TestCluster {
   }
 
   coordinator(env: CoordinationEnv): Coordinator {
-    return new Coordinator({ env, sealer: createSealer(SECRET, CLUSTER) });
+    return new Coordinator({ env, sealer: createSealer([SECRET], CLUSTER) });
   }
 
   operation(): OperationId {
@@ -262,7 +262,7 @@ export class TestCluster {
     });
     const own = { view: this.view, inHand: new InHand() };
     const env: MintingEnv = { ...this.#env(one, own), self: one, replica, hints };
-    const coordinator = new Coordinator({ env, sealer: createSealer(SECRET, CLUSTER), replica, hints });
+    const coordinator = new Coordinator({ env, sealer: createSealer([SECRET], CLUSTER), replica, hints });
     const trees = { tree: () => Promise.reject(new Error('there are no trees here')) };
     const share = new LocalShare({ node: one, trees, replica, view: () => own.view, log: silentLog });
     this.members.set(one, Object.assign(own, { node: one, store, hints, hintSpace, epoch, replica, env, coordinator, share }));

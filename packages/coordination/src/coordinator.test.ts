@@ -183,7 +183,7 @@ describe('what comes in is checked', () => {
     const { context } = await client.get('k');
     const forged = Uint8Array.from(context);
     forged[7]! ^= 1;
-    const foreign = createSealer(SECRET, 'other' as typeof CLUSTER).seal(
+    const foreign = createSealer([SECRET], 'other' as typeof CLUSTER).seal(
       { clock: [] as never, at: 0 as never, fastest: undefined },
       addressFor('k'),
     );

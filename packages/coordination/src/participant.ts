@@ -5,7 +5,7 @@
  *
  * It answers the control messages that every participant must (gossip, ping), and hands the rest to its owner.
  */
-import { ArmatureError, toArmatureError, type ClusterName, type NodeId, type Random } from '@armature/kernel';
+import { ArmatureError, toArmatureError, type ClusterName, type NodeId, type Random, type Secrets } from '@armature/kernel';
 import {
   LinkEndpoint,
   parseLinkAddress,
@@ -56,8 +56,8 @@ export interface ParticipantOptions {
   readonly gossipIntervalMs: number;
   /** Largest message of the link; `MAX_MESSAGE_BYTES` by default. */
   readonly messageBytes?: number;
-  /** The cluster's secret. Without it, a client can look, and its membership records are taken by nobody. */
-  readonly secret?: Uint8Array | undefined;
+  /** The cluster's secret, or two while it is being changed. Without it, a client can look, and its membership records are taken by nobody. */
+  readonly secrets?: Secrets | undefined;
 }
 
 export interface ParticipantPorts {
@@ -157,7 +157,7 @@ export class Participant {
       log,
       telemetry,
       limits: { messageBytes: options.messageBytes ?? MAX_MESSAGE_BYTES },
-      domain: options.secret === undefined ? undefined : clusterDomain(options.secret, options.cluster),
+      domain: options.secrets === undefined ? undefined : clusterDomain(options.secrets, options.cluster),
     });
     const subjects = subjectsOf(options.prefix, options.cluster);
     const inbox = new Inbox(bus, subjects, address, random);
@@ -242,7 +242,7 @@ export class Participant {
   }
 
   #gossip(request: GossipRequest, { isMember }: LinkSender): Promise<GossipReply> {
-    if (request.records.length > 0 && !isMember && this.options.secret !== undefined) return Promise.reject(recordsOfGuest());
+    if (request.records.length > 0 && !isMember && this.options.secrets !== undefined) return Promise.reject(recordsOfGuest());
     return this.membership.answerGossip(request);
   }
 

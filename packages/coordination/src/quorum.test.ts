@@ -85,7 +85,7 @@ describe('sealer', () => {
   const cluster = 'one' as ClusterName;
 
   test('what it seals it opens, for the same key only', () => {
-    const sealer = createSealer(utf8Encode('0123456789abcdef'), cluster);
+    const sealer = createSealer([utf8Encode('0123456789abcdef')], cluster);
     const sealed = sealer.seal(contents, addressFor('a'));
     expect(unwrap(sealer.open(sealed, addressFor('a')))).toEqual(contents);
     expect(sealer.open(sealed, addressFor('b'))).toMatchObject({ ok: false, error: { code: 'invalid-context' } });
@@ -93,18 +93,31 @@ describe('sealer', () => {
 
   test('another secret or cluster does not open it, the same ones elsewhere do', () => {
     const secret = utf8Encode('0123456789abcdef');
-    const sealed = createSealer(secret, cluster).seal(contents, addressFor('a'));
-    expect(createSealer(utf8Encode('0123456789abcdeX'), cluster).open(sealed, addressFor('a')).ok).toBe(false);
-    expect(createSealer(secret, 'two' as ClusterName).open(sealed, addressFor('a')).ok).toBe(false);
-    expect(createSealer(Uint8Array.from(secret), cluster).open(sealed, addressFor('a')).ok).toBe(true);
+    const sealed = createSealer([secret], cluster).seal(contents, addressFor('a'));
+    expect(createSealer([utf8Encode('0123456789abcdeX')], cluster).open(sealed, addressFor('a')).ok).toBe(false);
+    expect(createSealer([secret], 'two' as ClusterName).open(sealed, addressFor('a')).ok).toBe(false);
+    expect(createSealer([Uint8Array.from(secret)], cluster).open(sealed, addressFor('a')).ok).toBe(true);
+  });
+
+  test('while the secret is being changed, both open what either has sealed, and the first one seals', () => {
+    const [before, after] = ['0123456789abcdef', 'fedcba9876543210'].map(utf8Encode) as [Uint8Array, Uint8Array];
+    const stages = [[before], [before, after], [after, before], [after]] as const;
+    const sealers = stages.map((secrets) => createSealer(secrets, cluster));
+    const opens = sealers.map((by) => sealers.map((from) => by.open(from.seal(contents, addressFor('a')), addressFor('a')).ok));
+    expect(opens).toEqual([
+      [true, true, false, false],
+      [true, true, true, true],
+      [true, true, true, true],
+      [false, false, true, true],
+    ]);
   });
 
   test('a secret that could be guessed is refused, and it says how to make one', () => {
     for (const length of [0, 1, 15]) {
-      expect(() => createSealer(new Uint8Array(length), cluster)).toThrow(
+      expect(() => createSealer([new Uint8Array(length)], cluster)).toThrow(
         expect.objectContaining({ code: 'invalid-config', remedy: expect.stringContaining('openssl rand') as string }) as Error,
       );
     }
-    expect(() => createSealer(new Uint8Array(16), cluster)).not.toThrow();
+    expect(() => createSealer([new Uint8Array(16)], cluster)).not.toThrow();
   });
 });

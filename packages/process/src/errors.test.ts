@@ -5,7 +5,7 @@ import { ArmatureError, ERROR_CODES, toArmatureError, utf8Encode, type ErrorCode
 import { recordingLog } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
 import { connectionSettings } from './catalogue.js';
-import { loadSecret, requireSecret } from './cluster-secret.js';
+import { loadSecrets, requireSecrets } from './cluster-secret.js';
 import { EXIT, EXIT_CODE_TEXTS, exitCodeOf } from './exit-codes.js';
 import { natsServerOptions } from './nats-connection.js';
 import { errorDocument, renderError } from './render-error.js';
@@ -79,10 +79,26 @@ describe("the cluster's secret", () => {
     return path;
   };
 
-  test('is the text of the file, or of the variable, without white space around it', () => {
-    expect(loadSecret({ secretFile: fileWith('key', 'abc\n'), secret: undefined })).toEqual(utf8Encode('abc'));
-    expect(loadSecret({ secretFile: undefined, secret: ' abc ' })).toEqual(utf8Encode('abc'));
-    expect(loadSecret({ secretFile: undefined, secret: undefined })).toBeUndefined();
+  const HALF = 'ab'.repeat(16);
+  const [one, other] = [HALF, HALF.toUpperCase()];
+
+  test('is the line of the file, or of the variable, without white space around it', () => {
+    expect(loadSecrets({ secretFile: fileWith('key', ` ${one}\n`), secret: undefined })).toEqual([utf8Encode(one)]);
+    expect(loadSecrets({ secretFile: undefined, secret: ` ${one} ` })).toEqual([utf8Encode(one)]);
+    expect(loadSecrets({ secretFile: undefined, secret: undefined })).toBeUndefined();
+  });
+
+  test('two lines are two secrets, in their order; three, or a short one, are refused', () => {
+    const both = [utf8Encode(one), utf8Encode(other)];
+    expect(loadSecrets({ secretFile: fileWith('two', `${one}\r\n\n${other}\n`), secret: undefined })).toEqual(both);
+    expect(loadSecrets({ secretFile: undefined, secret: `${one}\n${other}` })).toEqual(both);
+    for (const wrong of [`${one}\n${one}\n${other}`, `${one}\nshort`])
+      expect(() => loadSecrets({ secretFile: undefined, secret: wrong })).toThrow(
+        expect.objectContaining({
+          code: 'invalid-config',
+          message: expect.not.stringMatching(/abab|short/) as unknown,
+        }) as unknown,
+      );
   });
 
   test('missing, absent and empty are refused with the way to make one', () => {
@@ -92,7 +108,7 @@ describe("the cluster's secret", () => {
       { secretFile: fileWith('empty', ' \n'), secret: undefined },
     ];
     for (const source of sources) {
-      expect(() => requireSecret(source)).toThrow(
+      expect(() => requireSecrets(source)).toThrow(
         expect.objectContaining({ code: 'invalid-config', remedy: expect.stringContaining('openssl') as unknown }) as unknown,
       );
     }
@@ -101,9 +117,10 @@ describe("the cluster's secret", () => {
 
 test('a secret that is given for the name of its file is not told', () => {
   const secret = 'ab'.repeat(32);
-  expect(() => requireSecret({ secretFile: secret, secret: undefined })).toThrow(
-    expect.objectContaining({ code: 'invalid-config', message: expect.not.stringContaining('abab') as unknown }) as unknown,
-  );
+  for (const given of [secret, secret.toUpperCase(), `${secret}\n${secret}`, `${'Ab+/'.repeat(10)}Abc=`])
+    expect(() => requireSecrets({ secretFile: given, secret: undefined })).toThrow(
+      expect.objectContaining({ code: 'invalid-config', message: expect.not.stringMatching(/abab/i) as unknown }) as unknown,
+    );
 });
 
 describe('NATS options', () => {

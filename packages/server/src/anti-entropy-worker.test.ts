@@ -34,9 +34,9 @@ async function startWorker(
   cycleMs: number,
 ): Promise<{ worker: AntiEntropyWorker; telemetry: ReturnType<typeof memoryTelemetry> }> {
   const telemetry = memoryTelemetry();
-  const { prefix, secret, cluster: clusterName } = cluster.options;
+  const { prefix, secrets, cluster: clusterName } = cluster.options;
   const worker = await AntiEntropyWorker.start(
-    { name, prefix, secret, cluster: clusterName, seeds: [], gossipIntervalMs: 100, cycleMs },
+    { name, prefix, secrets, cluster: clusterName, seeds: [], gossipIntervalMs: 100, cycleMs },
     { bus: cluster.broker.connect(), clock: systemClock, random: systemRandom(), log: recordingLog().log, telemetry },
   );
   workers.push(worker);

@@ -6,7 +6,7 @@
  * run. Everything they know is lost when they end, and nothing is: the next sweep finds what still differs. Beside the sweeps, it has tombstones looked for
  * that nobody needs any more (`reap-cycle.ts`).
  */
-import { ArmatureError, toArmatureError, toHex, type ClusterName, type NodeId } from '@armature/kernel';
+import { ArmatureError, toArmatureError, toHex, type ClusterName, type NodeId, type Secrets } from '@armature/kernel';
 import type { BusSubscription, LinkAddress, RunningService } from '@armature/bus';
 import { Participant } from '@armature/coordination';
 import { nodeAddress, parseWorkerCommand, type ExchangeReply, type WorkerCommand, type WorkerStatus } from '@armature/protocol';
@@ -34,8 +34,8 @@ export interface AntiEntropyOptions {
   readonly name: string;
   readonly prefix: string;
   readonly cluster: ClusterName;
-  /** The cluster's secret: its membership is told to whoever holds it. */
-  readonly secret: Uint8Array;
+  /** The cluster's secret, or two while it is being changed: its membership is told to whoever holds it. */
+  readonly secrets: Secrets;
   readonly seeds: readonly LinkAddress[];
   readonly gossipIntervalMs: number;
   /** For one sweep. */
@@ -111,11 +111,11 @@ export class AntiEntropyWorker {
 
   /** Begins at once; waits for a cluster where there is none yet. Errors: `name-in-use`, `wrong-cluster`. */
   static async start(options: AntiEntropyOptions, ports: ServerPorts): Promise<AntiEntropyWorker> {
-    const { prefix, cluster, secret, seeds, gossipIntervalMs, name } = options;
+    const { prefix, cluster, secrets, seeds, gossipIntervalMs, name } = options;
     const presence = await claimName('anti-entropy', name, options, ports);
     const linkName = toHex(ports.random.bytes(8));
     const participant = await Participant.open(
-      { prefix, cluster, secret, seeds, gossipIntervalMs, role: 'client', name: linkName },
+      { prefix, cluster, secrets, seeds, gossipIntervalMs, role: 'client', name: linkName },
       { ...ports, historyStore: undefined },
     );
     participant.start((request) => {

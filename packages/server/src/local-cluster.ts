@@ -74,7 +74,7 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
   const server: ServerOptions = {
     prefix: 'armature',
     cluster: unwrap(parseClusterName(options.cluster ?? 'local')),
-    secret: options.secret === undefined ? random.bytes(32) : utf8Encode(options.secret),
+    secrets: [options.secret === undefined ? random.bytes(32) : utf8Encode(options.secret)],
     seeds: [],
     gossipIntervalMs: DEFAULT_GOSSIP_INTERVAL_MS,
   };
@@ -106,7 +106,10 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
   const router = await ArmatureRouter.start({ ...server, name: 'r1' }, ports(broker.connect('r1')));
   while (!nodes.every((node) => node.ready) || !router.ready) await sleep(clock, READY_POLL_MS);
 
-  const client = await connectOver({ bus: broker.connect(), clock, random, log, telemetry }, { ...server, routing: 'direct' });
+  const client = await connectOver(
+    { bus: broker.connect(), clock, random, log, telemetry },
+    { ...server, routing: 'direct', secret: server.secrets },
+  );
   return {
     nodes,
     router,

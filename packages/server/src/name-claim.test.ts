@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatClaim, judge, parseClaim, type Claim } from './name-claim.js';
+import { formatClaim, judge, parseClaim, type Claim, type Judgement } from './name-claim.js';
 
 const claim: fc.Arbitrary<Claim> = fc.record({
   address: fc.constant('node.n1'),
@@ -13,11 +13,14 @@ const claim: fc.Arbitrary<Claim> = fc.record({
   startedAt: fc.constant('2026-01-01T00:00:00.000Z'),
 });
 
+/** By a process that holds one secret. */
+const judged = (own: Claim, other: Claim): Judgement => judge(own, other, (mark) => mark === own.mark);
+
 test('of two of one name exactly one goes, when both are judged at one moment', () => {
   fc.assert(
     fc.property(claim, claim, (a, b) => {
       fc.pre(a.session !== b.session && a.mark === b.mark);
-      expect([judge(a, b), judge(b, a)].toSorted()).toEqual(['goes', 'stays']);
+      expect([judged(a, b), judged(b, a)].toSorted()).toEqual(['goes', 'stays']);
     }),
   );
 });
@@ -32,8 +35,8 @@ test('however long messages were on their way, never do both go; and whoever run
       (a, b, thereMs, backMs) => {
         fc.pre(a.session !== b.session && a.mark === b.mark);
         // Each has grown older by the time at which the word of the other arrives.
-        const verdictOfA = judge({ ...a, ageMs: a.ageMs + backMs }, b);
-        const verdictOfB = judge({ ...b, ageMs: b.ageMs + thereMs }, a);
+        const verdictOfA = judged({ ...a, ageMs: a.ageMs + backMs }, b);
+        const verdictOfB = judged({ ...b, ageMs: b.ageMs + thereMs }, a);
         expect([verdictOfA, verdictOfB]).not.toEqual(['stays', 'stays']);
         if (a.isUp && !b.isUp) expect(verdictOfA).toBe('goes');
       },
@@ -43,12 +46,14 @@ test('however long messages were on their way, never do both go; and whoever run
 
 test('an older process goes on, and among equally old ones the verdict is the same on both sides', () => {
   const own: Claim = { address: 'node.n1', session: 'a', mark: 1, ageMs: 60_000, isUp: true, host: 'h', pid: 1, startedAt: '' };
-  expect(judge(own, { ...own, session: 'b', ageMs: 57_000 })).toBe('goes');
-  expect(judge(own, { ...own, session: 'b', ageMs: 63_000 })).toBe('stays');
-  expect(judge(own, { ...own, session: 'b', ageMs: 61_000 })).toBe('goes');
-  expect(judge({ ...own, session: 'b' }, own)).toBe('stays');
-  expect(judge(own, own)).toBe('self');
-  expect(judge(own, { ...own, session: 'b', mark: 2, ageMs: 90_000 })).toBe('stranger');
+  expect(judged(own, { ...own, session: 'b', ageMs: 57_000 })).toBe('goes');
+  expect(judged(own, { ...own, session: 'b', ageMs: 63_000 })).toBe('stays');
+  expect(judged(own, { ...own, session: 'b', ageMs: 61_000 })).toBe('goes');
+  expect(judged({ ...own, session: 'b' }, own)).toBe('stays');
+  expect(judged(own, own)).toBe('self');
+  expect(judged(own, { ...own, session: 'b', mark: 2, ageMs: 90_000 })).toBe('stranger');
+  const holdsBoth = (mark: number): boolean => mark <= 2;
+  expect(judge(own, { ...own, session: 'b', mark: 2, ageMs: 90_000 }, holdsBoth)).toBe('stays');
 });
 
 test('a claim survives the way over the bus, and whatever is none is taken for none', () => {

@@ -16,7 +16,7 @@ export interface Claim {
   readonly address: string;
   /** Random, of one life of a process. */
   readonly session: string;
-  /** Of the secret that it holds (`clusterDomain`). */
+  /** Of the secret that it seals with (`clusterDomain`). */
   readonly mark: number;
   /** How long it has been up when it says so, by its monotonic clock, ms. */
   readonly ageMs: number;
@@ -40,9 +40,10 @@ const EQUALLY_OLD_MS = 2_000;
 /** A message of somebody else's making must not cost much. */
 const MAX_BYTES = 1_024;
 
-export function judge(own: Claim, other: Claim): Judgement {
+/** `isOurs`: whether a mark is of one of the secrets that we hold. */
+export function judge(own: Claim, other: Claim, isOurs: (mark: number) => boolean): Judgement {
   if (other.session === own.session) return 'self';
-  if (other.mark !== own.mark) return 'stranger';
+  if (!isOurs(other.mark)) return 'stranger';
   if (other.isUp !== own.isUp) return other.isUp ? 'stays' : 'goes';
   const olderMs = other.ageMs - own.ageMs;
   const wins = Math.abs(olderMs) > EQUALLY_OLD_MS ? olderMs > 0 : other.session < own.session;

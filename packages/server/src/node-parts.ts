@@ -182,7 +182,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
   });
   const coordinator = new Coordinator({
     env: participant.coordination,
-    sealer: createSealer(options.secret, options.cluster),
+    sealer: createSealer(options.secrets, options.cluster),
     replica: {
       mint: (request) => mintInForeground(foundation, replica, request),
       merge: (address, set, bucket, durability) => replica.merge(address, set, bucket, durability),

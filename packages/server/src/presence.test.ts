@@ -25,7 +25,8 @@ class Bench {
       log: this.#recorded.log,
       subjects: subjectsOf('t', unwrap(parseClusterName('c'))),
       address: unwrap(parseLinkAddress(address)),
-      ...{ mark, pid, host: 'here' },
+      ...{ pid, host: 'here' },
+      domain: { mark, knows: (other) => other === mark, requires: () => true },
       onLost: () => void this.lost.push(who),
     });
   }

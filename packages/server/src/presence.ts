@@ -10,11 +10,18 @@
  * Only what has to do with names is decided here (`name-claim.ts`); what becomes of a process that must go is its owner's business.
  */
 import { ArmatureError, type Random } from '@armature/kernel';
-import { NO_RESPONDERS, type Bus, type BusMessage, type BusSubscription, type LinkAddress } from '@armature/bus';
+import {
+  NO_RESPONDERS,
+  type Bus,
+  type BusMessage,
+  type BusSubscription,
+  type LinkAddress,
+  type TrustDomain,
+} from '@armature/bus';
 import { Inbox } from '@armature/coordination';
 import type { Subjects } from '@armature/protocol';
 import { repeat, sleep, type Clock, type Logger, type Timer } from '@armature/runtime';
-import { describeClaim, formatClaim, judge, newSession, parseClaim, type Claim } from './name-claim.js';
+import { describeClaim, formatClaim, judge, newSession, parseClaim, type Claim, type Judgement } from './name-claim.js';
 
 export interface PresenceEnv {
   readonly bus: Bus;
@@ -24,7 +31,7 @@ export interface PresenceEnv {
   readonly subjects: Subjects;
   /** Role and name, e.g. `node.n1`. */
   readonly address: LinkAddress;
-  readonly mark: number;
+  readonly domain: TrustDomain;
   readonly host: string;
   readonly pid: number;
   /** Another process has the name, and this one must go: it is to end. Called once. */
@@ -82,7 +89,7 @@ export class Presence {
   async another(): Promise<string | undefined> {
     const { subjects, address } = this.#env;
     const claim = await this.#ask(subjects.presenceOf(address), LOOK_MS);
-    return claim !== undefined && claim !== 'nobody' && claim.mark === this.#env.mark ? describeClaim(claim) : undefined;
+    return claim !== undefined && claim !== 'nobody' && this.#env.domain.knows(claim.mark) ? describeClaim(claim) : undefined;
   }
 
   /** That another process has the name, and has had it for longer: this one must change nothing any more. */
@@ -116,15 +123,19 @@ export class Presence {
   /** Throws when whoever answered is to stay. */
   #check(answer: Claim | 'nobody' | undefined): void {
     if (answer === undefined || answer === 'nobody') return;
-    const judgement = judge(this.#own(), answer);
+    const judgement = this.#judge(this.#own(), answer);
     if (judgement === 'stays') throw nameInUse(answer);
     if (judgement === 'stranger') throw otherSecret(answer);
   }
 
+  #judge(own: Claim, other: Claim): Judgement {
+    return judge(own, other, (mark) => this.#env.domain.knows(mark));
+  }
+
   #own(): Claim {
-    const { clock, address, mark, host, pid } = this.#env;
+    const { clock, address, domain, host, pid } = this.#env;
     const ageMs = Math.floor(clock.monotonicMs() - this.#startedMs);
-    return { address, session: this.#session, mark, ageMs, isUp: this.#isUp, host, pid, startedAt: this.#startedAt };
+    return { address, session: this.#session, mark: domain.mark, ageMs, isUp: this.#isUp, host, pid, startedAt: this.#startedAt };
   }
 
   #beat(): void {
@@ -138,7 +149,7 @@ export class Presence {
     const claim = parseClaim(message.payload);
     if (claim === undefined || this.#isStopped) return;
     const own = this.#own();
-    const judgement = judge(own, claim);
+    const judgement = this.#judge(own, claim);
     const concerns = judgement === 'stranger' || claim.address === own.address;
     if (judgement === 'self' || !concerns) return;
     message.respond(formatClaim(own));
@@ -177,7 +188,7 @@ export class Presence {
     const question = this.#inbox.ask((message) => {
       const claim = message.status === NO_RESPONDERS ? 'nobody' : parseClaim(message.payload);
       if (answer !== undefined || claim === undefined) return;
-      if (claim !== 'nobody' && judge(this.#own(), claim) === 'self') return;
+      if (claim !== 'nobody' && this.#judge(this.#own(), claim) === 'self') return;
       answer = claim;
       answered();
     });

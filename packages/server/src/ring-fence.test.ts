@@ -11,7 +11,7 @@ import { startLocalCluster } from './local-cluster.js';
 test('what a node brings that is no member is not taken, though it has the ring; what routers and clients bring is', async () => {
   const secret = 'a secret of thirty-two bytes or more';
   const cluster = await startLocalCluster({ secret });
-  const domain = clusterDomain(utf8Encode(secret), 'local' as ClusterName);
+  const domain = clusterDomain([utf8Encode(secret)], 'local' as ClusterName);
   const { ringVersion } = cluster.nodes[0]!.participant.membership.view;
   const address = addressOf('default' as never, utf8Encode('key'));
   const set = encodeVersionSet(emptyVersionSet);

@@ -39,7 +39,7 @@ export class ArmatureRouter {
     this.#startedAtMs = ports.clock.nowMs();
     this.#coordinator = new Coordinator({
       env: participant.coordination,
-      sealer: createSealer(options.secret, options.cluster),
+      sealer: createSealer(options.secrets, options.cluster),
       turns: serverTurns(ports.clock, ports.telemetry),
     });
   }

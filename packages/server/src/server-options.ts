@@ -1,5 +1,5 @@
 /** What a node and a router are told, and the ports they are given. */
-import type { ArmatureError, ClusterName, NodeId, Random } from '@armature/kernel';
+import type { ArmatureError, ClusterName, NodeId, Random, Secrets } from '@armature/kernel';
 import type { Bus, LinkAddress } from '@armature/bus';
 import type { Clock, Logger, Telemetry } from '@armature/runtime';
 import type { Engine } from '@armature/storage';
@@ -12,8 +12,8 @@ export interface ServerOptions {
   /** First token(s) of all subjects. */
   readonly prefix: string;
   readonly cluster: ClusterName;
-  /** The cluster's secret, the same in every node and router: contexts are sealed with it. At least 16 bytes. */
-  readonly secret: Uint8Array;
+  /** The cluster's secret, the same in every node and router; two while it is being changed. Contexts and tokens are sealed with the first. At least 16 bytes each. */
+  readonly secrets: Secrets;
   readonly seeds: readonly LinkAddress[];
   /** Ms between gossip rounds. */
   readonly gossipIntervalMs: number;

@@ -36,14 +36,20 @@ export function describeService(
 export function claimName(
   role: 'node' | 'router' | 'anti-entropy',
   name: string,
-  { prefix, cluster, secret, origin, onNameLost }: Pick<ServerOptions, 'prefix' | 'cluster' | 'secret' | 'origin' | 'onNameLost'>,
+  {
+    prefix,
+    cluster,
+    secrets,
+    origin,
+    onNameLost,
+  }: Pick<ServerOptions, 'prefix' | 'cluster' | 'secrets' | 'origin' | 'onNameLost'>,
   { bus, clock, random, log }: ServerPorts,
 ): Promise<Presence> {
   return Presence.claim({
     ...{ bus, clock, random, log },
     address: linkAddress(role, name),
     subjects: subjectsOf(prefix, cluster),
-    mark: clusterDomain(secret, cluster).mark,
+    domain: clusterDomain(secrets, cluster),
     host: origin?.host ?? 'unknown host',
     pid: origin?.pid ?? 0,
     onLost: (error) => onNameLost?.(error),

@@ -20,7 +20,7 @@ export class Trio {
   readonly #server: ServerOptions = {
     prefix: 'armature',
     cluster: unwrap(parseClusterName('trio')),
-    secret: new Uint8Array(32).fill(7),
+    secrets: [new Uint8Array(32).fill(7)],
     seeds: [],
     gossipIntervalMs: 50,
   };
@@ -33,7 +33,7 @@ export class Trio {
     const create = { kind: 'create', clusterId: 'c1'.repeat(16), cluster: trio.#server.cluster, strategy: 3 } as const;
     await trio.node('n1').participant.membership.propose({ ...create, partitionCount, targetN: 3, members });
     while (![...trio.nodes.values()].every((node) => node.ready)) await sleep(systemClock, 5);
-    trio.#client = await connectOver(trio.#ports(), { cluster: 'trio', routing: 'direct', secret: trio.#server.secret });
+    trio.#client = await connectOver(trio.#ports(), { cluster: 'trio', routing: 'direct', secret: trio.#server.secrets });
     return trio;
   }
 

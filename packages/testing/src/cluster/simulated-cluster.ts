@@ -122,7 +122,7 @@ export class SimulatedCluster {
     this.#server = {
       prefix: 'armature',
       cluster: unwrap(parseClusterName('simulated')),
-      secret: world.random('secret').bytes(32),
+      secrets: [world.random('secret').bytes(32)],
       seeds: [],
       gossipIntervalMs: GOSSIP_INTERVAL_MS,
       ...(messageBytes === undefined ? {} : { messageBytes }),
@@ -256,16 +256,16 @@ export class SimulatedCluster {
   }
 
   async startWorker(name: string): Promise<AntiEntropyWorker> {
-    const { prefix, cluster, secret, seeds, gossipIntervalMs } = this.#server;
+    const { prefix, cluster, secrets, seeds, gossipIntervalMs } = this.#server;
     const cycleMs = this.#options.cycleMs ?? DEFAULT_CYCLE_MS;
-    const options = { name, prefix, cluster, secret, seeds, gossipIntervalMs, cycleMs, reapCycleMs: REAP_CYCLE_MS };
+    const options = { name, prefix, cluster, secrets, seeds, gossipIntervalMs, cycleMs, reapCycleMs: REAP_CYCLE_MS };
     return this.#within(START_LIMIT_MS, AntiEntropyWorker.start(options, this.#ports(this.#process(name))));
   }
 
   /** A client in a process of its own. */
   async connect(name: string, routing: RoutingKind = 'direct'): Promise<Client> {
     const ports = this.#ports(this.#process(name));
-    return this.#within(START_LIMIT_MS, connectOver(ports, { ...this.#server, routing }));
+    return this.#within(START_LIMIT_MS, connectOver(ports, { ...this.#server, secret: this.#server.secrets, routing }));
   }
 
   /** The wall clock of a machine jumps, and stays so, whatever processes come and go there. */

@@ -12,6 +12,8 @@ class Net {
   readonly clock: Clock & ManualClock = new ManualClock(START_MS + 1_000_000);
   readonly members = new Map<string, Membership>();
   readonly calls: { readonly from: string; readonly to: string; readonly request: GossipRequest }[] = [];
+  /** Whoever does not answer, and is not known to be away. */
+  isSilent: (to: string) => boolean = () => false;
   readonly announcements: string[] = [];
   deaf = false;
   cut: (from: string, to: string) => boolean = () => false;
@@ -44,6 +46,7 @@ class Net {
   async gossip(from: string, to: string, request: GossipRequest): Promise<GossipReply> {
     this.calls.push({ from, to, request });
     await Promise.resolve();
+    if (this.isSilent(to)) return new Promise(() => undefined);
     const peer = this.members.get(to);
     if (peer === undefined || this.cut(from, to)) throw new ArmatureError('unreachable', `nobody at ${to}`);
     return peer.answerGossip(request);
@@ -487,6 +490,17 @@ describe('membership: gossip', () => {
     const views = await Promise.all([b.refresh(), b.refresh(), b.refresh()]);
     expect(net.calls).toHaveLength(1);
     expect(new Set(views).size).toBe(1);
+  });
+
+  test('refresh: one that waits for a silent peer holds up none that asks another', async () => {
+    const { a, b, net } = await pair();
+    await apart(net, () => a.propose(change.join(n3)));
+    net.isSilent = (to) => to === nodeAddress(node('gone'));
+    const waiting = b.refresh(nodeAddress(node('gone')));
+    await b.refresh(nodeAddress(n1));
+    expect(b.view.members.has(n3)).toBe(true);
+    net.isSilent = () => false;
+    void waiting;
   });
 
   test('refresh from a given peer, which is down: tries another', async () => {

@@ -56,6 +56,9 @@ export interface MembershipEnv {
   readonly isClockRight?: () => boolean;
 }
 
+/** In the place of the peer that a refresh begins with. */
+const ANYBODY = '';
+
 export type ViewListener = (view: View, previous: View) => void;
 
 const DEFAULT_INTERVAL_MS = 1_000;
@@ -78,7 +81,8 @@ export class Membership {
   readonly #saidLate = new Set<string>();
   #history: History;
   #view: View;
-  #refreshing: Promise<View> | undefined;
+  /** By whom is asked first. One that waits for a silent peer holds up none that another peer can answer. */
+  readonly #refreshing = new Map<string, Promise<View>>();
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -244,9 +248,13 @@ export class Membership {
    * Reconciles at once, first with `from` where given, then with others; resolves with the view after that. Calls made while one is
    * under way share it. Rejects with the last peer's error when none answered.
    */
-  refresh(from?: string): Promise<View> {
-    this.#refreshing ??= this.#talk.refresh(from).finally(() => (this.#refreshing = undefined));
-    return this.#refreshing;
+  refresh(from = ANYBODY): Promise<View> {
+    const underWay = this.#refreshing.get(from);
+    if (underWay !== undefined) return underWay;
+    const first = from === ANYBODY ? undefined : from;
+    const refreshing = this.#talk.refresh(first).finally(() => this.#refreshing.delete(from));
+    this.#refreshing.set(from, refreshing);
+    return refreshing;
   }
 
   /** Asks everybody at once, and reconciles with whoever answers. */

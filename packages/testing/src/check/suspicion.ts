@@ -52,7 +52,7 @@ export class Suspicion {
   noted(observer: string, { node, to, reason }: Transition): void {
     if (to !== 'suspect') return;
     const sinceMs = Math.max(this.#conditions.wellSinceMs(node), this.#conditions.linkedSinceMs(observer, node));
-    if (!this.#isLongAgo(sinceMs) || this.#isTurningSlowly(observer as NodeId)) return;
+    if (!this.#isLongAgo(sinceMs, [observer as NodeId]) || this.#isTurningSlowly(observer as NodeId)) return;
     const awake = this.#awakeSince(observer);
     this.#suspicions.push(
       `false suspicion: at ${this.#now} ${observer}${awake === undefined ? '' : `, awake since ${awake},`} takes ${node} for failed (${reason}), which has been well and in its reach since ${seconds(sinceMs)}`,
@@ -84,7 +84,7 @@ export class Suspicion {
     const links = [...connections].map((name) => this.#conditions.linkedSinceMs(name, owner));
     const itselfMs = Math.max(this.#conditions.wellSinceMs(owner), this.#conditions.clockRightSinceMs(owner));
     const sinceMs = Math.max(itselfMs, this.#conditions.ringsSinceMs, ...links);
-    if (!this.#isLongAgo(sinceMs) || !this.#areOthersWell(keeper)) return;
+    if (!this.#isLongAgo(sinceMs, [...this.#cluster.members.keys()]) || !this.#areOthersWell(keeper)) return;
     const awake = [...connections].flatMap((name) => {
       const since = this.#awakeSince(name);
       return since === undefined ? [] : `${name} awake since ${since}`;
@@ -107,8 +107,11 @@ export class Suspicion {
     return world.nowMs - this.#conditions.wellSinceMs(observer) <= LED_MS;
   }
 
-  #isLongAgo(sinceMs: number): boolean {
-    return this.#cluster.world.nowMs - sinceMs > SETTLED_MS;
+  /** For all of these. While the machine of one was suspended nothing that it had asked came to an end. */
+  #isLongAgo(sinceMs: number, observers: readonly NodeId[]): boolean {
+    const { world, members } = this.#cluster;
+    if (world.nowMs - sinceMs <= SETTLED_MS) return false;
+    return observers.every((name) => (members.get(name)?.process?.awakeMsSince(sinceMs) ?? Infinity) > SETTLED_MS);
   }
 
   /** Since the end of its last pause; undefined for one that never had any, and for those that have none. */

@@ -106,6 +106,14 @@ export class SimulatedProcess {
     return (h ^ (h >>> 13)) >>> 0;
   }
 
+  /** Of the virtual time since then, how much its machine was awake, ms; of suspensions, the last one counts. */
+  awakeMsSince(fromMs: number): number {
+    const { nowMs } = this.#world;
+    const { sinceMs, untilMs } = this.#asleep;
+    const sleptMs = Math.max(0, Math.min(untilMs, nowMs) - Math.max(sinceMs, fromMs));
+    return nowMs - fromMs - sleptMs;
+  }
+
   /** Virtual time in which its machine was awake, ms. */
   #awakeMs(): number {
     const { sinceMs, untilMs, beforeMs } = this.#asleep;

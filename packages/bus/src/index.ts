@@ -4,7 +4,7 @@ export * from './in-process-bus.js';
 export type { InProcessConnection } from './in-process-connection.js';
 export * from './in-process-network.js';
 export { linkAddress, parseLinkAddress, type LinkAddress } from './link-address.js';
-export type { IsHarmlessLate, LinkCodec, LinkHandler, LinkSender } from './link-codec.js';
+export type { LinkCodec, LinkHandler, LinkSender, RequestTraits } from './link-codec.js';
 export { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 export type { LinkStats } from './link-meter.js';
 export type { PeerClock } from './link-peers.js';

@@ -55,7 +55,7 @@ function outsider(domain?: TrustDomain) {
       handled.push(isMember ? `${textOf(message)} of a member` : textOf(message));
       return message;
     },
-    (message) => !textOf(message).startsWith('put'),
+    { isHarmlessLate: (message) => !textOf(message).startsWith('put') },
   );
   const bus = bench.broker.connect('x');
   const refusals: string[] = [];
@@ -200,10 +200,7 @@ describe('frames: how long they were under way', () => {
   test('the first request of all is carried out after one more round trip, whichever it is', async () => {
     const bench = new LinkBench();
     const [a, b] = [bench.open('a'), bench.open('b')];
-    b.serve(
-      (message) => message,
-      () => false,
-    );
+    b.serve((message) => message, { isHarmlessLate: () => false });
     const seen = watch(a.request(at('b'), note('put'), SECOND));
     await bench.turns();
     expect(seen.value && textOf(seen.value)).toBe('put');

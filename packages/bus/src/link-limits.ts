@@ -21,6 +21,13 @@ export interface LinkLimits {
   readonly fragmentStallMs: number;
   /** Large replies that may wait for their turn to one peer, in bytes; more are answered with `overloaded`. */
   readonly largeQueueBytesPerPeer: number;
+  /**
+   * While so many bytes of large replies wait to be sent to one peer, requests of its that may have large answers are not carried out yet: so no more of them is read and held than is
+   * on its way soon.
+   */
+  readonly backlogBytesPerPeer: number;
+  /** The same for all peers together. A peer that has no reply waiting is answered whatever the others have. */
+  readonly backlogBytes: number;
   /** Requests without an answer yet. */
   readonly pendingPerPeer: number;
   readonly pendingTotal: number;
@@ -49,6 +56,8 @@ export const DEFAULT_LINK_LIMITS: LinkLimits = {
   fragmentWindowBytes: MIB,
   fragmentStallMs: 5_000,
   largeQueueBytesPerPeer: 128 * MIB,
+  backlogBytesPerPeer: 8 * MIB,
+  backlogBytes: 128 * MIB,
   pendingPerPeer: 16_384,
   pendingTotal: 65_536,
   pendingBytesPerPeer: 64 * MIB,

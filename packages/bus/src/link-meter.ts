@@ -19,6 +19,8 @@ export interface LinkStats {
   readonly lateReplies: number;
   /** Requests that may have waited for longer than their senders do: they were sent back, and not carried out. */
   readonly expired: number;
+  /** Requests that waited because many bytes of large answers waited to be sent to their sender. */
+  readonly held: number;
   /** Frames and records that were malformed. */
   readonly decodeErrors: number;
   /** Frames of another cluster, secret or protocol version. */
@@ -55,6 +57,7 @@ const METRICS: Readonly<Record<Counted, readonly [name: string, help: string, la
     'armature_link_expired_total',
     'Requests sent back and not carried out, because they may have waited for longer than their senders do.',
   ],
+  held: ['armature_link_held_total', 'Requests that waited until large answers to their sender had been sent.'],
   decodeErrors: ['armature_link_decode_errors_total', 'Malformed frames and records.'],
   refusedFrames: ['armature_link_refused_frames_total', 'Frames of another cluster, secret or protocol version.'],
   overloaded: ['armature_link_overloaded_total', 'Requests refused for want of room.'],

@@ -61,6 +61,11 @@ export class PeerTable<Reply> {
     return this.#peers.size;
   }
 
+  /** Of large messages that wait to be sent, all peers together. */
+  get backlogBytes(): number {
+    return this.#options.outboxes.backlog.sizeBytes;
+  }
+
   all(): Iterable<Peer<Reply>> {
     return this.#peers.values();
   }

@@ -9,7 +9,8 @@ import { PROTOCOL_VERSION, readHeader, readRecord, readRecords, RECORD, type Fra
 import { clockWord, isInTime, longestAgeMs } from './frame-age.js';
 import type { FrameClock } from './frame-clock.js';
 import type { LinkAddress } from './link-address.js';
-import type { IsHarmlessLate, LinkCodec, LinkHandler } from './link-codec.js';
+import type { LinkCodec, LinkHandler, RequestTraits } from './link-codec.js';
+import { HeldRequests } from './held-requests.js';
 import * as errors from './link-errors.js';
 import type { LinkLimits } from './link-limits.js';
 import type { LinkMeter } from './link-meter.js';
@@ -54,25 +55,27 @@ export class LinkReceiver<Request, Reply> {
   readonly #env: ReceiverEnvironment<Request, Reply>;
   readonly #loggedRefusals = new Set<string>();
   #handler: LinkHandler<Request, Reply> | undefined;
-  #isHarmlessLate: IsHarmlessLate<Request> = () => true;
+  #traits: RequestTraits<Request> = {};
+  readonly #held: HeldRequests<Request, Reply>;
   #executing = 0;
 
   constructor(env: ReceiverEnvironment<Request, Reply>) {
     this.#env = env;
+    this.#held = new HeldRequests(env, (peer, id, timeoutMs, message) => this.#carryOut(peer, id, timeoutMs, message));
   }
 
   /** Requests of peers that the handler has not answered yet. */
   get executing(): number {
-    return this.#executing;
+    return this.#executing + this.#held.size;
   }
 
   get serving(): boolean {
     return this.#handler !== undefined;
   }
 
-  serve(handler: LinkHandler<Request, Reply>, isHarmlessLate: IsHarmlessLate<Request>): void {
+  serve(handler: LinkHandler<Request, Reply>, traits: RequestTraits<Request>): void {
     this.#handler = handler;
-    this.#isHarmlessLate = isHarmlessLate;
+    this.#traits = traits;
   }
 
   receive(message: BusMessage): void {
@@ -242,13 +245,23 @@ export class LinkReceiver<Request, Reply> {
       this.#sendError(peer, id, obstacle);
       return;
     }
+    let message: Request;
+    try {
+      message = this.#env.codec.decodeRequest(body);
+    } catch (error) {
+      this.#sendError(peer, id, error instanceof DecodeError ? this.#decodeFailure('a request', error, 'no') : error);
+      return;
+    }
+    const { isHarmlessLate, mayHaveLargeAnswer } = this.#traits;
+    if (ageMs === undefined && isHarmlessLate?.(message) === false) this.#sendBack(peer, id);
+    else if (this.#held.isBacklogged(peer) && mayHaveLargeAnswer?.(message) === true)
+      this.#held.hold(peer, id, timeoutMs, message);
+    else this.#carryOut(peer, id, timeoutMs, message);
+  }
+
+  #carryOut(peer: Peer<Reply>, id: number, timeoutMs: number, message: Request): void {
     let answer: Reply | Promise<Reply>;
     try {
-      const message = this.#env.codec.decodeRequest(body);
-      if (ageMs === undefined && !this.#isHarmlessLate(message)) {
-        this.#sendBack(peer, id);
-        return;
-      }
       const isMember = peer.belonging === 'member';
       answer = (this.#handler as LinkHandler<Request, Reply>)(message, {
         address: peer.address,
@@ -256,7 +269,7 @@ export class LinkReceiver<Request, Reply> {
         isMember,
       });
     } catch (error) {
-      this.#sendError(peer, id, error instanceof DecodeError ? this.#decodeFailure('a request', error, 'no') : error);
+      this.#sendError(peer, id, error);
       return;
     }
     if (answer instanceof Promise) this.#answerLater(peer, id, answer);
@@ -276,7 +289,7 @@ export class LinkReceiver<Request, Reply> {
     const { address, limits, meter } = this.#env;
     if (this.#env.state() === 'draining') return errors.draining(address);
     if (this.#handler === undefined) return errors.unreachable(address, 'no');
-    if (this.#executing < limits.executing) return undefined;
+    if (this.executing < limits.executing) return undefined;
     meter.add('overloaded');
     return errors.overloaded(`${address} has too many requests in hand`);
   }

@@ -16,7 +16,7 @@ import { NO_RESPONDERS, type Bus, type BusDenial, type BusEvent, type BusMessage
 import { RECORD, writeHeaderPrefix } from './frame.js';
 import { FrameClock } from './frame-clock.js';
 import { LinkSubjects, type LinkAddress } from './link-address.js';
-import type { IsHarmlessLate, LinkCodec, LinkHandler } from './link-codec.js';
+import type { LinkCodec, LinkHandler, RequestTraits } from './link-codec.js';
 import * as errors from './link-errors.js';
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 import { LinkMeter, type LinkStats } from './link-meter.js';
@@ -140,9 +140,9 @@ export class LinkEndpoint<Request, Reply> {
   }
 
   /** Answers what peers ask from now on; until then nobody does. What is of unknown age and not harmless when it is late goes back; by default all is harmless. */
-  serve(handler: LinkHandler<Request, Reply>, isHarmlessLate: IsHarmlessLate<Request> = () => true): void {
+  serve(handler: LinkHandler<Request, Reply>, traits: RequestTraits<Request> = {}): void {
     assert(!this.#receiver.serving, 'an endpoint has one handler');
-    this.#receiver.serve(handler, isHarmlessLate);
+    this.#receiver.serve(handler, traits);
   }
 
   /** See the head of this file for how it ends. `timeoutMs` counts from now, and has a coarse end (`TICK_MS`). */
@@ -267,6 +267,7 @@ export class LinkEndpoint<Request, Reply> {
       headerPrefix: header.copyOut(),
       limits: this.#limits,
       writers: new WriterPool(),
+      backlog: { sizeBytes: 0 },
       maxPayloadBytes: () => this.#bus.maxPayloadBytes,
       publish: (subject, frame, records, reply) => this.#publish(subject, frame, records, reply),
       clock: this.#frameClock,

@@ -1,7 +1,7 @@
 /**
  * What is on its way to one peer. Records are encoded straight into an open frame, which is published at the end of the turn
  * or when it is full: an idle system waits for nothing, and a busy one pays the price of a bus message once for hundreds of
- * records. A record that does not fit into any frame is cut into fragments, sent one large message after another. The peer says of each
+ * records. A record that is larger than a frame is cut into fragments, sent one large message after another. The peer says of each
  * that it has received it, and only so many are under way: small records pass between them, and no buffer swells before a peer that stands still.
  */
 import { ByteWriter } from '@armature/kernel';
@@ -21,6 +21,8 @@ export interface OutboxEnvironment {
   /** Numbers frames upwards, all peers together. */
   nextFrame(): number;
   after(delayMs: number, work: () => void): Timer;
+  /** Bytes of large messages that wait, all peers together. */
+  readonly backlog: { sizeBytes: number };
   /** The outbox has something to send when this turn ends. */
   willFlush(outbox: Outbox): void;
   readonly writers: WriterPool;
@@ -82,7 +84,10 @@ export class Outbox {
   #largeBytes = 0;
   #nextMessage = 0;
   /** Fragments that the peer has not said it has received, in the order in which they were sent. */
-  #underWay: { readonly message: number; readonly index: number }[] = [];
+  #underWay: { readonly message: number; readonly index: number; readonly sizeBytes: number }[] = [];
+  #underWayBytes = 0;
+  /** To be run once less waits. */
+  #awaited: { readonly belowBytes: number; readonly work: () => void } | undefined;
   /** Set while fragments are under way: what has not been confirmed for so long was lost, or its confirmation was. */
   #stall: Timer | undefined;
 
@@ -97,11 +102,22 @@ export class Outbox {
     return this.#writer === undefined && this.#large.length === 0;
   }
 
+  /** Of large messages that have not been sent whole. */
+  get backlogBytes(): number {
+    return this.#largeBytes;
+  }
+
+  /** Runs `work`, in a turn of its own, once the backlog is below so many bytes. One such work at a time. */
+  whenBelow(belowBytes: number, work: () => void): void {
+    this.#awaited = { belowBytes, work };
+    this.#tellIfBelow();
+  }
+
   /** The peer's session, once it is known. What was gathered for the former one goes out under that. */
   addressSession(session: number): void {
     this.flush();
     this.#receiverSession = session;
-    this.#underWay = [];
+    this.#nothingUnderWay();
     this.#sendLarge();
   }
 
@@ -109,7 +125,7 @@ export class Outbox {
   received(message: number, index: number): void {
     const place = this.#underWay.findIndex((one) => one.message === message && one.index === index);
     if (place < 0) return;
-    this.#underWay.splice(0, place + 1);
+    for (const { sizeBytes } of this.#underWay.splice(0, place + 1)) this.#underWayBytes -= sizeBytes;
     this.#sendLarge();
   }
 
@@ -143,7 +159,7 @@ export class Outbox {
     const writer = this.#writer as ByteWriter;
     const start = this.#recordStart;
     const sizeBytes = writer.length - start;
-    if (writer.length > this.#hardBytes) return this.#spill(writer, start, carried);
+    if (sizeBytes > this.#env.limits.frameBytes || writer.length > this.#hardBytes) return this.#spill(writer, start, carried);
     writer.patchU32(start + 1, sizeBytes - RECORD_HEAD_BYTES);
     this.#records++;
     if (carried !== undefined) {
@@ -182,10 +198,28 @@ export class Outbox {
     this.#records = 0;
     this.#asks = false;
     this.#large = [];
-    this.#largeBytes = 0;
-    this.#underWay = [];
+    this.#addLarge(-this.#largeBytes);
+    this.#nothingUnderWay();
     this.#stall?.cancel();
     this.#stall = undefined;
+    this.#tellIfBelow();
+  }
+
+  #nothingUnderWay(): void {
+    this.#underWay = [];
+    this.#underWayBytes = 0;
+  }
+
+  #addLarge(sizeBytes: number): void {
+    this.#largeBytes += sizeBytes;
+    this.#env.backlog.sizeBytes += sizeBytes;
+  }
+
+  #tellIfBelow(): void {
+    const awaited = this.#awaited;
+    if (awaited === undefined || this.#largeBytes >= awaited.belowBytes) return;
+    this.#awaited = undefined;
+    this.#env.after(0, awaited.work);
   }
 
   #publish(frame: Uint8Array, records: number, asks: boolean): void {
@@ -214,7 +248,7 @@ export class Outbox {
     const bytes = whole.subarray(first);
     this.#large.push({ bytes, chunkBytes, message: this.#nextMessage, carried, offset: 0, index: 0 });
     this.#nextMessage = (this.#nextMessage + 1) >>> 0;
-    this.#largeBytes += bytes.length;
+    this.#addLarge(bytes.length);
     this.#sendLarge();
     return sizeBytes;
   }
@@ -236,9 +270,10 @@ export class Outbox {
         this.#endLarge(message); // its requester has given up; the peer drops what it got of it
         continue;
       }
-      if (this.#underWay.length > 0 && (this.#underWay.length + 1) * chunkBytes > fragmentWindowBytes) break;
       const chunk = bytes.subarray(message.offset, message.offset + chunkBytes);
-      this.#underWay.push({ message: message.message, index: message.index });
+      if (this.#underWay.length > 0 && this.#underWayBytes + chunk.length > fragmentWindowBytes) break;
+      this.#underWay.push({ message: message.message, index: message.index, sizeBytes: chunk.length });
+      this.#underWayBytes += chunk.length;
       this.#sendFragment(message, Math.ceil(bytes.length / chunkBytes), chunk);
       message.offset += chunk.length;
       message.index++;
@@ -250,11 +285,12 @@ export class Outbox {
 
   #endLarge(message: LargeMessage): void {
     this.#large.shift();
-    this.#largeBytes -= message.bytes.length;
+    this.#addLarge(-message.bytes.length);
+    this.#tellIfBelow();
   }
 
   #stalled(): void {
-    this.#underWay = [];
+    this.#nothingUnderWay();
     this.#sendLarge();
   }
 

@@ -85,7 +85,7 @@ export class Reassembly {
     this.#sizeBytes += bytes.length;
     this.#progressMs = nowMs;
     if (this.#chunks.length < count) return PARTIAL;
-    const whole = concatBytes(this.#chunks);
+    const whole = count === 1 ? bytes : concatBytes(this.#chunks);
     this.reset();
     return { state: 'complete', bytes: whole };
   }

@@ -12,7 +12,7 @@ import {
   type Secrets,
 } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
-import { CLIENT_TURNS, Inbox, Participant, Turns, createSealer, requireToHear } from '@armature/coordination';
+import { CLIENT_BYTES, CLIENT_TURNS, Inbox, Pace, Participant, createSealer, requireToHear } from '@armature/coordination';
 import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, protocolCodec, subjectsOf } from '@armature/protocol';
 import { scopedTelemetry, type Clock, type Logger, type ScopedTelemetry, type Telemetry } from '@armature/runtime';
 import { Admin } from './admin.js';
@@ -100,8 +100,8 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
   const name = clientName(options.group, ports.random);
   const subjects = subjectsOf(prefix, cluster);
   const { bus, clock, random } = ports;
-  const turns = new Turns(clock, { ...CLIENT_TURNS, atOnce: checkedAtOnce(options.operationsAtOnce) });
-  const paced = (routing: Routing): Routing => new PacedRouting(routing, turns);
+  const pace = new Pace(clock, { ...CLIENT_TURNS, atOnce: checkedAtOnce(options.operationsAtOnce) }, CLIENT_BYTES);
+  const paced = (routing: Routing): Routing => new PacedRouting(routing, pace);
   if ((options.routing ?? 'router') === 'router') {
     const address = linkAddress('client', ...name.split('.'));
     const link = LinkEndpoint.open(bus, protocolCodec, {

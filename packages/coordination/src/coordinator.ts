@@ -37,7 +37,7 @@ import { put, type MintingEnv } from './put.js';
 import { JoinedWrites, LARGE_WRITE_BYTES } from './joined-writes.js';
 import { fetchedSibling, siblingsBytes, scan } from './scan.js';
 import type { Sealer } from './sealer.js';
-import type { Turns } from './turns.js';
+import type { Pace } from './pace.js';
 
 export interface CoordinatorParts {
   readonly env: CoordinationEnv;
@@ -47,20 +47,20 @@ export interface CoordinatorParts {
   /** What the node keeps for owners that cannot be reached; comes with `replica`. */
   readonly hints?: Pick<HintStore, 'mint' | 'merge'>;
   /** For what is coordinated here; undefined where those who call see to it that it is not too much at once. */
-  readonly turns?: Turns;
+  readonly pace?: Pace;
 }
 
 export class Coordinator {
   readonly #env: CoordinationEnv;
   readonly #sealer: Sealer;
   readonly #minting: MintingEnv | undefined;
-  readonly #turns: Turns | undefined;
+  readonly #pace: Pace | undefined;
   readonly #joined = new JoinedWrites();
 
   constructor(parts: CoordinatorParts) {
     this.#env = parts.env;
     this.#sealer = parts.sealer;
-    this.#turns = parts.turns;
+    this.#pace = parts.pace;
     const { self } = parts.env;
     this.#minting =
       parts.replica === undefined || parts.hints === undefined || self === undefined
@@ -137,14 +137,16 @@ export class Coordinator {
         !(await this.#isMeant(minting.self, request, bucket, deadlineMs)))
     ) {
       const pass = (leftMs: number): Promise<WriteReply> => forwardWrite(this.#env, request, bucket.n, context?.fastest, leftMs);
-      return minting === undefined ? this.#inTurn(deadlineMs, pass) : pass(this.#leftMs(deadlineMs));
+      return minting === undefined ? this.#inTurn(deadlineMs, pass, request.value.length) : pass(this.#leftMs(deadlineMs));
     }
     // The position came from outside, and a wrong one would store the key where nobody looks for it.
     const verified = verifyAddress(request.address);
     if (!verified.ok) throw verified.error;
     const before = context ?? EMPTY_CONTEXT;
-    const putting = this.#inTurn(deadlineMs, (leftMs) =>
-      put(minting, { ...request, operation, bucket, context: before, timeoutMs: leftMs }),
+    const putting = this.#inTurn(
+      deadlineMs,
+      (leftMs) => put(minting, { ...request, operation, bucket, context: before, timeoutMs: leftMs }),
+      request.value.length,
     );
     const done = await putting.catch((thrown: unknown) => {
       // Nobody has picked this node by its ring: whoever sent the write does not know another, and a full disk here must not keep the key from being written.
@@ -167,9 +169,9 @@ export class Coordinator {
     return this.#env.metrics.observed('scan', () => scan(this.#env, request, this.#leftMs(deadlineMs)));
   }
 
-  #inTurn<T>(deadlineMs: number, work: (leftMs: number) => Promise<T>): Promise<T> {
+  #inTurn<T>(deadlineMs: number, work: (leftMs: number) => Promise<T>, sizeBytes = 0): Promise<T> {
     const leftMs = this.#leftMs(deadlineMs);
-    return this.#turns === undefined ? work(leftMs) : this.#turns.take(leftMs, work);
+    return this.#pace === undefined ? work(leftMs) : this.#pace.take(leftMs, work, sizeBytes);
   }
 
   #isOwner(self: NodeId, request: WriteRequest, bucket: BucketProperties): boolean {

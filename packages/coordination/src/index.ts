@@ -14,6 +14,7 @@ export * from './get-core.js';
 export * from './get.js';
 export * from './in-hand.js';
 export * from './inbox.js';
+export * from './pace.js';
 export * from './participant.js';
 export * from './pause-watch.js';
 export * from './put-core.js';

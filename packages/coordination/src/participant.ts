@@ -19,6 +19,7 @@ import { FailureMonitor, Membership, type HistoryStore } from '@armature/members
 import {
   MAX_MESSAGE_BYTES,
   isHarmlessLate,
+  mayHaveLargeAnswer,
   nodeAddress,
   nodeOfAddress,
   protocolCodec,
@@ -200,11 +201,14 @@ export class Participant {
   start(handler: RequestHandler): void {
     const { bus } = this.#ports;
     this.#ownReplica = handler;
-    this.link.serve((request, sender) => {
-      if (request.kind === 'gossip') return this.#gossip(request, sender);
-      if (request.kind === 'ping') return { kind: 'ping' };
-      return handler(request, sender);
-    }, isHarmlessLate);
+    this.link.serve(
+      (request, sender) => {
+        if (request.kind === 'gossip') return this.#gossip(request, sender);
+        if (request.kind === 'ping') return { kind: 'ping' };
+        return handler(request, sender);
+      },
+      { isHarmlessLate, mayHaveLargeAnswer },
+    );
     this.#subscriptions.push(
       bus.subscribe(this.subjects.announce, (message) => {
         const [from, fingerprint] = Buffer.from(message.payload).toString('utf8').split(' ');

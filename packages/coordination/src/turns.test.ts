@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toArmatureError } from '@armature/kernel';
 import { ManualClock, sleep } from '@armature/runtime';
+import { Pace } from './pace.js';
 import { Turns } from './turns.js';
 
 const outcomeOf = (doing: Promise<unknown>): Promise<string> =>
@@ -80,4 +81,39 @@ test('a turn that comes when little time is left is taken with what is left', as
   await clock.advance(700);
   await Promise.all([first, second]);
   expect(left).toEqual([300]);
+});
+
+test('of large values so many bytes are under way at a time, one that is larger goes alone, and small operations pass by', async () => {
+  const clock = new ManualClock();
+  const pace = new Pace(clock, { atOnce: 1_000, waiting: 1_000 }, { atOnce: 100_000, waiting: 10_000_000 });
+  let [bytes, most, small] = [0, 0, 0];
+  const large = (sizeBytes: number): Promise<string> =>
+    outcomeOf(
+      pace.take(
+        1e9,
+        async () => {
+          most = Math.max(most, (bytes += sizeBytes));
+          expect(sizeBytes > 100_000 ? bytes === sizeBytes : bytes <= 100_000, 'alone, or within the bound').toBe(true);
+          await sleep(clock, 100);
+          bytes -= sizeBytes;
+        },
+        sizeBytes,
+      ),
+    );
+  const outcomes = Array.from({ length: 40 }, (_, i) => large(20_000 + i * 1_000)).concat(large(300_000), large(20_000));
+  void pace.take(50, () => Promise.resolve(++small), 100);
+  await clock.advance(1);
+  expect([small, most]).toEqual([1, 86_000]);
+  await clock.advance(10_000);
+  expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['done']));
+  expect([most, pace.bytes.underWay, pace.bytes.waiting]).toEqual([300_000, 0, 0]);
+});
+
+test('what has no room among the bytes that wait is refused at once, and has not happened', async () => {
+  const clock = new ManualClock();
+  const pace = new Pace(clock, { atOnce: 10, waiting: 10 }, { atOnce: 20_000, waiting: 40_000 });
+  const work = (): Promise<void> => sleep(clock, 1);
+  const outcomes = [1, 2, 3, 4].map(() => outcomeOf(pace.take(1_000, work, 20_000)));
+  await clock.advance(10);
+  expect(await Promise.all(outcomes)).toEqual(['done', 'done', 'done', 'overloaded']);
 });

@@ -4,16 +4,19 @@
  * result. So only so many are under way, enough to keep all processes and disks busy, and the others wait in order. One whose time runs out in the queue, or is
  * too short for what operations take at present, has not happened, and says so.
  *
+ * Large values have turns in bytes besides (`Pace`): a few of them take the time, the memory and the connections of thousands of small ones. Small operations do not wait for these, so
+ * that they pass between the large ones.
+ *
  * Whoever holds a turn may wait for somebody's turn elsewhere, and then for replicas, which take none: a client for a router or a node, a router for a node. Nodes take
  * a turn for what they coordinate themselves, never for what they pass on, so that nobody waits in a circle.
  */
 import { ArmatureError } from '@armature/kernel';
-import type { Clock, Telemetry, Timer } from '@armature/runtime';
+import type { Clock, Timer } from '@armature/runtime';
 
 export interface TurnLimits {
-  /** Operations under way. */
+  /** Operations under way, or their bytes. One that is larger by itself is under way alone. */
   readonly atOnce: number;
-  /** Operations that wait for a turn; more are refused as `overloaded`. */
+  /** What may wait for a turn, likewise; more is refused as `overloaded`. */
   readonly waiting: number;
 }
 
@@ -21,6 +24,12 @@ export interface TurnLimits {
 export const CLIENT_TURNS: TurnLimits = { atOnce: 512, waiting: 65_536 };
 /** Of a process that many clients ask. */
 export const SERVER_TURNS: TurnLimits = { atOnce: 1_024, waiting: 65_536 };
+
+const MIB = 1024 * 1024;
+/** Bytes of large values of a client: less than a link has without an answer from one peer. */
+export const CLIENT_BYTES: TurnLimits = { atOnce: 16 * MIB, waiting: 1024 * MIB };
+/** Of a node or a router. A node merges as much again from each of N - 1 others, and all of it has room in its store (64 MiB on their way). */
+export const SERVER_BYTES: TurnLimits = { atOnce: 16 * MIB, waiting: 256 * MIB };
 
 /** Share of the latest operation in what operations usually take. */
 const WEIGHT = 1 / 32;
@@ -33,19 +42,8 @@ interface Waiting {
   readonly refuse: (why: string) => void;
   readonly deadlineMs: number;
   readonly timer: Timer;
+  readonly weight: number;
   isOver: boolean;
-}
-
-/** Of a node or a router; metrics say how many operations are under way and wait. */
-export function serverTurns(clock: Clock, telemetry: Telemetry): Turns {
-  const turns = new Turns(clock, SERVER_TURNS);
-  telemetry.observedGauge('armature_operations_under_way', 'Operations that this process coordinates now.', () => turns.underWay);
-  telemetry.observedGauge(
-    'armature_operations_waiting',
-    'Operations that wait until this process has room.',
-    () => turns.waiting,
-  );
-  return turns;
 }
 
 export class Turns {
@@ -73,45 +71,52 @@ export class Turns {
   }
 
   /** As `work(leftMs)`, when its turn has come. Rejects with `overloaded`, and `work` was not called, when it has not come within `timeoutMs`, or too late, or too many wait already. */
-  take<T>(timeoutMs: number, work: (leftMs: number) => Promise<T>): Promise<T> {
-    if (this.#underWay < this.#limits.atOnce) return this.#begin(work(timeoutMs));
-    if (this.#waiting >= this.#limits.waiting)
+  take<T>(timeoutMs: number, work: (leftMs: number) => Promise<T>, weight = 1): Promise<T> {
+    if (this.#waiting === 0 && this.#hasRoom(weight)) return this.#begin(work(timeoutMs), weight);
+    if (this.#waiting + weight > this.#limits.waiting)
       return Promise.reject(this.#refused('too many operations wait for their turn already'));
     return new Promise<T>((resolve, reject) => {
       const deadlineMs = this.#clock.monotonicMs() + timeoutMs;
       const one: Waiting = {
-        begin: (leftMs) => void this.#begin(work(leftMs)).then(resolve, reject),
+        begin: (leftMs) => void this.#begin(work(leftMs), weight).then(resolve, reject),
         refuse: (why) => reject(this.#refused(why)),
         deadlineMs,
         timer: this.#clock.after(timeoutMs, () => {
           one.isOver = true;
-          this.#waiting--;
-          one.refuse(`its turn had not come after ${timeoutMs} ms, behind other operations of this process`);
+          this.#waiting -= weight;
+          one.refuse(`its turn had not come after ${Math.round(timeoutMs)} ms, behind other operations of this process`);
         }),
+        weight,
         isOver: false,
       };
-      this.#waiting++;
+      this.#waiting += weight;
       this.#queue.push(one);
     });
   }
 
-  #begin<T>(work: Promise<T>): Promise<T> {
-    this.#underWay++;
+  #hasRoom(weight: number): boolean {
+    return this.#underWay === 0 || this.#underWay + weight <= this.#limits.atOnce;
+  }
+
+  #begin<T>(work: Promise<T>, weight: number): Promise<T> {
+    this.#underWay += weight;
     const begunMs = this.#clock.monotonicMs();
-    const ended = (): void => this.#ended(begunMs);
+    const ended = (): void => this.#ended(begunMs, weight);
     work.then(ended, ended);
     return work;
   }
 
-  #ended(begunMs: number): void {
+  #ended(begunMs: number, weight: number): void {
     const nowMs = this.#clock.monotonicMs();
-    this.#underWay--;
+    this.#underWay -= weight;
     this.#usualMs += (nowMs - begunMs - this.#usualMs) * WEIGHT;
-    while (this.#underWay < this.#limits.atOnce && this.#next < this.#queue.length) {
-      const one = this.#queue[this.#next++] as Waiting;
+    while (this.#next < this.#queue.length) {
+      const one = this.#queue[this.#next] as Waiting;
+      if (!one.isOver && !this.#hasRoom(one.weight)) break;
+      this.#next++;
       if (one.isOver) continue;
       one.timer.cancel();
-      this.#waiting--;
+      this.#waiting -= one.weight;
       const leftMs = one.deadlineMs - nowMs;
       if (leftMs > this.#usualMs) one.begin(leftMs);
       else

@@ -1,4 +1,4 @@
-/** Which requests may be carried out long after their sender has given up: those that change nothing, or whose change is right at any time. */
+/** What links know of requests: which may be carried out long after their sender has given up, since they change nothing or their change is right at any time; and which may have large answers. */
 import type { Request } from './messages.js';
 
 const HARMLESS_LATE: ReadonlySet<Request['kind']> = new Set([
@@ -10,4 +10,11 @@ const HARMLESS_LATE: ReadonlySet<Request['kind']> = new Set([
 /** A write that is late brings back what has been overwritten since; a merge or a drop meets what has been reaped meanwhile. */
 export function isHarmlessLate({ kind }: Pick<Request, 'kind'>): boolean {
   return HARMLESS_LATE.has(kind);
+}
+
+const WITH_VALUES: ReadonlySet<Request['kind']> = new Set(['read', 'fetch', 'pull', 'scan', 'sets'] as const);
+
+/** Values, and sets of them, are answered. */
+export function mayHaveLargeAnswer({ kind }: Pick<Request, 'kind'>): boolean {
+  return WITH_VALUES.has(kind);
 }

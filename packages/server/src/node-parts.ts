@@ -2,7 +2,7 @@
  * The parts of a node, and who gets what: the engines over one store, one participant and one admission controller. Wiring only; what a node does with
  * them is in `node.ts`.
  */
-import { createSealer, Coordinator, Participant, serverTurns } from '@armature/coordination';
+import { createSealer, Coordinator, Participant, serverPace } from '@armature/coordination';
 import {
   ActorEpoch,
   BackgroundSlices,
@@ -188,7 +188,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
       merge: (address, set, bucket, durability) => replica.merge(address, set, bucket, durability),
     },
     hints,
-    turns: serverTurns(clock, telemetry),
+    pace: serverPace(clock, telemetry),
   });
   const hintDelivery = new HintDelivery({
     node,

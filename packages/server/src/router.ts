@@ -6,7 +6,7 @@
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
-import { Coordinator, Participant, createSealer, serverTurns } from '@armature/coordination';
+import { Coordinator, Participant, createSealer, serverPace } from '@armature/coordination';
 import {
   nodeAddress,
   type NodeStatus,
@@ -40,7 +40,7 @@ export class ArmatureRouter {
     this.#coordinator = new Coordinator({
       env: participant.coordination,
       sealer: createSealer(options.secrets, options.cluster),
-      turns: serverTurns(ports.clock, ports.telemetry),
+      pace: serverPace(ports.clock, ports.telemetry),
     });
   }
 

@@ -75,8 +75,8 @@ export const quorums: readonly Mutation[] = [
     name: 'first-frames-trusted',
     trap: 'the first request of a sender is carried out although nobody can tell how long it has waited',
     file: 'packages/bus/src/link-receiver.ts',
-    find: 'if (ageMs === undefined && !this.#isHarmlessLate(message)) {',
-    replace: 'if (ageMs !== undefined && !this.#isHarmlessLate(message) && ageMs < 0) {',
+    find: 'if (ageMs === undefined && isHarmlessLate?.(message) === false) this.#sendBack(peer, id);',
+    replace: 'if (ageMs !== undefined && isHarmlessLate?.(message) === false && ageMs < 0) this.#sendBack(peer, id);',
     run: EARLY_PAUSES,
   },
   {

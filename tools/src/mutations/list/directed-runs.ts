@@ -183,3 +183,16 @@ export const REMOVED_WITH_HINTS: RunOptions = {
   hintMaxAgeMs: 24 * 3_600_000,
   load: { ...AGED_HINTS.load, keys: 400, thinkMs: 40 },
 };
+
+/** Rings turn all the time, behind cuts that last longer than anybody waits for an answer: those who are still in reach must go on. */
+export const TURNS_BEHIND_CUTS: RunOptions = {
+  kinds: ['waver', 'link-cut'],
+  allKinds: true,
+  nodes: 5,
+  worker: 'in-peace',
+  core: false,
+  durationMs: 40_000,
+  faultsEveryMs: 4_000,
+  faultsLastMs: { waver: 10_000, 'link-cut': 25_000 },
+  load: { workloads: ['registers'], properties: { n: 3, r: 2, w: 2 }, keys: 8 },
+};

@@ -1,6 +1,6 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
-import { COMMANDS_BEYOND, UNHEARD_READINESS } from './directed-runs.js';
+import { COMMANDS_BEYOND, TURNS_BEHIND_CUTS, UNHEARD_READINESS } from './directed-runs.js';
 import { RETURNS } from './reaping-runs.js';
 import { ABSENT_OWNERS, CHANGES, FAIL_OVERS, REMOVALS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, STRAYS, WIPES } from './runs.js';
 
@@ -171,5 +171,13 @@ export const membership: readonly Mutation[] = [
       },
     ],
     run: COMMANDS_BEYOND,
+  },
+  {
+    name: 'refresh-shared-by-all',
+    trap: 'a node that asks a silent peer for its ring keeps all others waiting meanwhile, and is taken for failed',
+    file: 'packages/membership/src/membership.ts',
+    find: 'const underWay = this.#refreshing.get(from);',
+    replace: 'const [underWay] = this.#refreshing.values();',
+    run: TURNS_BEHIND_CUTS,
   },
 ];

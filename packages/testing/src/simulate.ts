@@ -97,7 +97,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const isConverged = differences.length === 0;
   const convergedAfterMs = isConverged ? world.nowMs - endedMs : undefined;
 
-  const { dots, witness, copies, handovers, lists, stamps, suspicion } = disks;
+  const { dots, witness, copies, handovers, lists, names, stamps, suspicion } = disks;
   const custody = new Custody({ mishaps: disks.mishaps, ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const isWhole = !isCore && schedule.every(leavesWhole);
@@ -108,6 +108,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...copies.violations,
     ...handovers.violations,
     ...lists.violations,
+    ...names.violations,
     ...suspicion.violations,
     ...stamps.violations,
     ...blocked,

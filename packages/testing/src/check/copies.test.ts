@@ -60,7 +60,7 @@ function kept(properties: Partial<BucketProperties> = {}) {
       copies.look();
     },
     suffered: (node: string, kind: Mishap['kind'], atMs = 1_500): void =>
-      void mishaps.set(node as NodeId, [...(mishaps.get(node as NodeId) ?? []), { kind, atMs, keys: [record] }]),
+      void mishaps.set(node as NodeId, [...(mishaps.get(node as NodeId) ?? []), { kind, atMs, endedMs: atMs, keys: [record] }]),
   };
 }
 

@@ -13,7 +13,7 @@ const bucketOf = (properties: Partial<BucketProperties>): LoadedBucket => ({
 });
 const custodyOf = (mishaps: Readonly<Record<string, readonly Mishap[]>>, ownersChanged = false): Custody =>
   new Custody({ mishaps: new Map(Object.entries(mishaps) as [NodeId, readonly Mishap[]][]), ownersChanged });
-const mishap = (kind: Mishap['kind'], atMs = 10, keys: Mishap['keys'] = []): Mishap => ({ kind, atMs, keys });
+const mishap = (kind: Mishap['kind'], atMs = 10, keys: Mishap['keys'] = []): Mishap => ({ kind, atMs, endedMs: atMs, keys });
 const keptBy = (nodes: readonly string[], role: ReplicaRole = 'primary'): Kept => ({
   key: 'k',
   beganMs: 5,

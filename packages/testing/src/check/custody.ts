@@ -84,8 +84,8 @@ export function hasSuffered(
   untilMs = Infinity,
 ): boolean {
   return mishaps.some(
-    ({ kind, atMs, keys }) =>
-      atMs >= fromMs &&
+    ({ kind, atMs, endedMs, keys }) =>
+      endedMs >= fromMs &&
       atMs <= untilMs &&
       !SURVIVED[durability].has(kind) &&
       (kind !== 'rot' || keys.some((key) => nameUnder(key) === name)),

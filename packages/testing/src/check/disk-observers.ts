@@ -1,7 +1,7 @@
 /** Everybody who follows what comes to the disks of a cluster, and what goes from them, as it happens; and whom its processes take for failed. */
 import type { BinaryString, NodeId } from '@armature/kernel';
 import { bucketOfAddress } from '@armature/ring';
-import { parseSpaceKey } from '@armature/storage';
+import { parseSpaceKey, type StorageOperation } from '@armature/storage';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Conditions } from '../faults/conditions.js';
 import type { DiskImage, Mishap } from '../world/disk.js';
@@ -9,6 +9,7 @@ import { Copies } from './copies.js';
 import { Handovers } from './handovers.js';
 import { DiskWitness } from './disk-witness.js';
 import { Members } from './members.js';
+import { Names } from './names.js';
 import { DotRegister, heldUnder, type Held } from './replica-contents.js';
 import { ReapableLists } from './reapable-lists.js';
 import { Stamps } from './stamps.js';
@@ -22,6 +23,7 @@ export class DiskObservers {
   readonly lists = new ReapableLists();
   readonly suspicion: Suspicion;
   readonly handovers = new Handovers();
+  readonly names: Names;
   /** Records that nodes have dropped so far. */
   dropped = 0;
   readonly #cluster: SimulatedCluster;
@@ -39,11 +41,13 @@ export class DiskObservers {
     });
     this.stamps = new Stamps({ nowMs: () => world.nowMs, areClocksKnown: () => conditions.areClocksKnown });
     this.suspicion = new Suspicion(cluster, conditions);
+    this.names = new Names(cluster);
     cluster.onTransition = (observer, transition) => this.suspicion.noted(observer, transition);
-    cluster.onDiskWrite = (node, batch) => {
+    cluster.onDiskWrite = (node, batch, disk) => {
       this.witness.count(batch);
+      if (disk === cluster.member(node).disk) this.#noteOwn(node, batch);
+      else this.#noteNamesake(node);
       for (const operation of batch) {
-        if (operation.kind === 'delete' && parseSpaceKey(operation.key)?.space === 'data') this.#noteDrop(node, operation.key);
         const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
         if (held === undefined) continue;
         this.dots.see(held, `${node} after ${(world.nowMs / 1000).toFixed(1)} s`, world.nowMs);
@@ -51,14 +55,15 @@ export class DiskObservers {
         this.stamps.see(held);
       }
     };
-    cluster.onDiskSync = (node, batch) => {
+    cluster.onDiskSync = (node, batch, disk) => {
+      const isOwn = disk === cluster.member(node).disk;
       const stint = cluster.member(node).node?.participant.membership.view.members.get(node)?.stint;
-      if (stint !== undefined && !this.#stints.has(node)) this.#stints.set(node, stint);
+      if (isOwn && stint !== undefined && !this.#stints.has(node)) this.#stints.set(node, stint);
       for (const operation of batch) {
         const held = operation.kind === 'put' ? heldUnder(operation.key, operation.value) : undefined;
         if (held === undefined) continue;
         this.witness.synced(node, held, world.nowMs);
-        this.handovers.synced(node, held);
+        if (isOwn) this.handovers.synced(node, held);
       }
     };
     cluster.onDiskChange = (node, keys) => {
@@ -85,6 +90,17 @@ export class DiskObservers {
       const held = heldUnder(key, value);
       if (held !== undefined) this.handovers.synced(node, held);
     }
+  }
+
+  #noteOwn(node: NodeId, batch: readonly StorageOperation[]): void {
+    this.names.wrote(node, batch);
+    for (const { kind, key } of batch) if (kind === 'delete' && parseSpaceKey(key)?.space === 'data') this.#noteDrop(node, key);
+  }
+
+  /** What others see of the node may be on the other disk. */
+  #noteNamesake(node: NodeId): void {
+    this.names.namesakeWrote(node);
+    this.handovers.replaced(node);
   }
 
   #noteDrop(node: NodeId, stored: BinaryString): void {

@@ -78,7 +78,7 @@ test('what a write has superseded is not read again where that write is, unless 
 test('a primary whose disk was replaced in between answers for nothing; one whose machine lost its power does', () => {
   const story = new Story().put('a', '', 'n1 n2 -n3').read('', 'n2 n3');
   const after = (kind: Mishap['kind']): Custody =>
-    new Custody({ mishaps: new Map([['n2' as NodeId, [{ kind, atMs: 1, keys: [] }]]]), ownersChanged: false });
+    new Custody({ mishaps: new Map([['n2' as NodeId, [{ kind, atMs: 1, endedMs: 1, keys: [] }]]]), ownersChanged: false });
   expect(story.judge(after('replaced'))).toEqual([]);
   expect(story.judge(after('power'))).toEqual(['not read: a']);
 });

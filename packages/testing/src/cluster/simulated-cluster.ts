@@ -29,9 +29,10 @@ import {
   type ServerPorts,
 } from '@armature/server';
 import type { StorageOperation } from '@armature/storage';
-import { SimulatedDisk, type DiskReads } from '../world/disk.js';
+import { SimulatedDisk, type DiskImage, type DiskReads } from '../world/disk.js';
 import { SimulatedProcess } from '../world/process.js';
 import type { World } from '../world/world.js';
+import type { Namesake, SimulatedMember } from './simulated-member.js';
 
 export interface SimulatedClusterOptions {
   readonly nodes?: readonly string[];
@@ -58,17 +59,6 @@ export interface SimulatedClusterOptions {
   readonly reads?: DiskReads;
 }
 
-/** A node by its name: the disk stays, processes come and go. */
-export interface SimulatedMember {
-  readonly name: NodeId;
-  readonly disk: SimulatedDisk;
-  /** Undefined while it is down. */
-  process: SimulatedProcess | undefined;
-  node: ArmatureNode | undefined;
-  /** It was told to end, and has begun to. */
-  isStopping: boolean;
-}
-
 const GOSSIP_INTERVAL_MS = 1_000;
 const DEFAULT_LATENCY_MS = 0.3;
 /** For a node to start. */
@@ -91,14 +81,16 @@ export class SimulatedCluster {
   readonly world: World;
   readonly members = new Map<NodeId, SimulatedMember>();
   readonly routers = new Map<string, ArmatureRouter>();
-  /** Told of everything that is about to be written to any disk. */
-  onDiskWrite: (node: NodeId, batch: readonly StorageOperation[]) => void = () => undefined;
-  /** Told of everything that a disk has made sure of. */
-  onDiskSync: (node: NodeId, batch: readonly StorageOperation[]) => void = () => undefined;
+  /** Told of everything that is about to be written to any disk, a namesake's included. */
+  onDiskWrite: (node: NodeId, batch: readonly StorageOperation[], disk: SimulatedDisk) => void = () => undefined;
+  /** Told of everything that a disk has made sure of, a namesake's included. */
+  onDiskSync: (node: NodeId, batch: readonly StorageOperation[], disk: SimulatedDisk) => void = () => undefined;
   /** Told of the stored keys under which a disk holds something else now; undefined: perhaps under all. */
   onDiskChange: (node: NodeId, keys: readonly BinaryString[] | undefined) => void = () => undefined;
   /** Told of every peer that a node or a router begins to take for failed, or ceases to. */
   onTransition: (observer: string, transition: Transition) => void = () => undefined;
+  /** Told when a node must end, because another process of its name has been up for longer. */
+  onNameLost: (node: NodeId) => void = () => undefined;
   readonly #options: SimulatedClusterOptions;
   readonly #broker: InProcessBroker;
   readonly #server: ServerOptions;
@@ -182,10 +174,10 @@ export class SimulatedCluster {
     let member = this.members.get(name);
     if (member === undefined) {
       const disk = new SimulatedDisk(this.world, name, this.#options.reads);
-      disk.onWrite = (batch) => this.onDiskWrite(name, batch);
-      disk.onSync = (batch) => this.onDiskSync(name, batch);
+      disk.onWrite = (batch) => this.onDiskWrite(name, batch, disk);
+      disk.onSync = (batch) => this.onDiskSync(name, batch, disk);
       disk.onChange = (keys) => this.onDiskChange(name, keys);
-      member = { name, disk, process: undefined, node: undefined, isStopping: false };
+      member = { name, disk, process: undefined, node: undefined, isStopping: false, namesake: undefined };
       this.members.set(name, member);
     }
     return member;
@@ -197,21 +189,9 @@ export class SimulatedCluster {
     const life = this.#process(name);
     member.process = life;
     this.world.trace.note(name, 'starts');
-    const ports = { ...this.#ports(life), engine: member.disk.open(life) };
-    member.node = await this.#within(
-      START_LIMIT_MS,
-      ArmatureNode.start(
-        {
-          ...this.#server,
-          node: name,
-          verifyCycleMs: VERIFY_CYCLE_MS,
-          reapQuarantineMs: REAP_QUARANTINE_MS,
-          ...(this.#options.reads === 'waiting' ? { cacheBytes: 0 } : {}),
-          ...this.#options.nodeOptions,
-        },
-        ports,
-      ),
-    );
+    member.node = await this.#nodeOver(name, life, member.disk, () => {
+      if (member.process === life) this.onNameLost(name);
+    });
     member.node.participant.monitor.onTransition((transition) => this.onTransition(name, transition));
     return member.node;
   }
@@ -245,6 +225,42 @@ export class SimulatedCluster {
     const member = this.member(name);
     this.#end(member);
     member.disk.release('killed');
+  }
+
+  /**
+   * Starts a second process under the name of a node, over a disk of its own: an empty one, or one with this image. It ends when it must. Rejects as a node does that may not
+   * start.
+   */
+  async startNamesake(name: NodeId, image?: DiskImage): Promise<void> {
+    const other = `${name}'`;
+    const disk = new SimulatedDisk(this.world, other, this.#options.reads);
+    if (image !== undefined) disk.restore(image);
+    const member = this.member(name);
+    const namesake: Namesake = { process: this.#process(other), disk, endBypass: undefined };
+    disk.onWrite = (batch) => {
+      namesake.endBypass ??= member.disk.bypass();
+      this.onDiskWrite(name, batch, disk);
+    };
+    disk.onSync = (batch) => this.onDiskSync(name, batch, disk);
+    member.namesake = namesake;
+    this.world.trace.note(other, `starts with ${image === undefined ? 'an empty disk' : `a copy of the disk of ${name}`}`);
+    try {
+      await this.#nodeOver(name, namesake.process, disk, () => this.endNamesake(name));
+    } catch (thrown) {
+      this.endNamesake(name);
+      throw thrown;
+    }
+  }
+
+  /** The second process of that name is killed, and its disk thrown away. */
+  endNamesake(name: NodeId): void {
+    const member = this.member(name);
+    const { namesake } = member;
+    if (namesake === undefined) return;
+    this.world.trace.note(`${name}'`, 'ends');
+    namesake.process.kill();
+    member.namesake = undefined;
+    namesake.endBypass?.();
   }
 
   async startRouter(name: string): Promise<ArmatureRouter> {
@@ -324,6 +340,19 @@ export class SimulatedCluster {
       );
       promise.then(resolve, reject).finally(cancel);
     });
+  }
+
+  #nodeOver(name: NodeId, life: SimulatedProcess, disk: SimulatedDisk, onNameLost: () => void): Promise<ArmatureNode> {
+    const options: NodeOptions = {
+      ...this.#server,
+      node: name,
+      verifyCycleMs: VERIFY_CYCLE_MS,
+      reapQuarantineMs: REAP_QUARANTINE_MS,
+      ...(this.#options.reads === 'waiting' ? { cacheBytes: 0 } : {}),
+      ...this.#options.nodeOptions,
+      onNameLost,
+    };
+    return this.#within(START_LIMIT_MS, ArmatureNode.start(options, { ...this.#ports(life), engine: disk.open(life) }));
   }
 
   #end(member: SimulatedMember): void {

@@ -7,8 +7,10 @@
 import type { NodeId } from '@armature/kernel';
 import type { BucketProperties } from '@armature/protocol';
 import type { Address } from '@armature/ring';
-import type { SimulatedCluster, SimulatedMember } from '../cluster/simulated-cluster.js';
+import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import type { SimulatedMember } from '../cluster/simulated-member.js';
 import type { Fault } from './fault.js';
+import { isCutOff } from './namesakes.js';
 
 export interface ConditionsOptions {
   /** Clients that go through routers. */
@@ -171,7 +173,7 @@ export class Conditions {
   }
 
   #isCut(a: string, b: string): boolean {
-    return [...this.#faults].some(({ kind, whom }) => kind === 'partition' && areParted(whom, a, b));
+    return [...this.#faults].some((fault) => isPartition(fault, a, b));
   }
 
   #isLinked(a: string, b: string): boolean {
@@ -207,10 +209,11 @@ export class Conditions {
   }
 
   #stateOf(member: SimulatedMember): string {
-    const { name, node, disk, isStopping } = member;
+    const { name, node, disk, isStopping, namesake } = member;
     const life = member.process;
     if (node === undefined || life === undefined) return 'down';
     if (isStopping) return 'stopping';
+    if (namesake !== undefined) return 'not the only one of its name';
     if (life.pausedUntilMs > this.#cluster.world.nowMs) return 'paused';
     const { full, failing, slowness } = disk.faults;
     if (full || failing > 0 || slowness > 1) return 'sick';
@@ -239,8 +242,15 @@ export class Conditions {
 }
 
 /** Whether it is a fault of the link between these two. */
-function isBetween({ kind, whom }: Fault, a: string, b: string): boolean {
+function isBetween(fault: Fault, a: string, b: string): boolean {
+  const { kind, whom } = fault;
   if (kind === 'link-cut' || kind === 'one-way' || kind === 'slow-link') return whom.includes(a) && whom.includes(b);
+  return isPartition(fault, a, b);
+}
+
+function isPartition(fault: Fault, a: string, b: string): boolean {
+  const { kind, whom } = fault;
+  if (kind === 'namesake') return isCutOff(fault) && whom.includes(a) !== whom.includes(b);
   return kind === 'partition' && areParted(whom, a, b);
 }
 

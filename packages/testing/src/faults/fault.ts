@@ -33,6 +33,7 @@ export const FAULT_KINDS = [
   'wipe',
   'old-copy',
   'fail-over',
+  'namesake',
   'join',
   'leave',
   'waver',
@@ -72,7 +73,15 @@ export interface ScheduleOptions {
 }
 
 /** Kinds that destroy data, or go with the loss of it. */
-export const OF_THE_FRAIL: ReadonlySet<FaultKind> = new Set(['rot', 'wipe', 'old-copy', 'fail-over', 'remove', 'replace']);
+export const OF_THE_FRAIL: ReadonlySet<FaultKind> = new Set([
+  'rot',
+  'wipe',
+  'old-copy',
+  'fail-over',
+  'namesake',
+  'remove',
+  'replace',
+]);
 
 export function drawSchedule(random: Random, options: ScheduleOptions): Fault[] {
   const share = random.float();

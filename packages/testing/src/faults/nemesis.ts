@@ -10,6 +10,7 @@ import { Administrator } from './administrator.js';
 import type { Conditions } from './conditions.js';
 import { Cuts } from './cuts.js';
 import { describeFault, type Fault } from './fault.js';
+import { cutOffMs, Namesakes } from './namesakes.js';
 import { Supervisor } from './supervisor.js';
 
 /** Of `slow-link`, ms; of `slow-disk`, times; of `loss` and `disorder`, share of messages; of `rot`, records. */
@@ -29,6 +30,12 @@ export function jumpOf(degree: number): number {
   return degree < 0.5 ? jumpMs : -jumpMs;
 }
 
+/** How long a fault lasts whatever else happens, ms. */
+function lengthOf(fault: Fault): number {
+  if (fault.kind === 'bus-restart') return BUS_RESTART_MS;
+  return fault.kind === 'namesake' ? cutOffMs(fault) : fault.lastMs;
+}
+
 export class Nemesis {
   readonly #cluster: SimulatedCluster;
   readonly #schedule: readonly Fault[];
@@ -36,6 +43,7 @@ export class Nemesis {
   readonly #supervisor: Supervisor;
   readonly #cuts: Cuts;
   readonly #administrator: Administrator;
+  readonly #namesakes: Namesakes;
   readonly #copies = new Map<NodeId, DiskImage>();
   readonly #random: Random;
   #loss = 0;
@@ -50,11 +58,13 @@ export class Nemesis {
     this.#supervisor = new Supervisor(cluster);
     this.#cuts = new Cuts(cluster.network);
     this.#administrator = new Administrator(cluster, this.#supervisor);
+    this.#namesakes = new Namesakes(cluster, this.#supervisor, this.#cuts, schedule);
   }
 
   /** Virtual time at which the last fault that has begun is over, as far as its end is known. */
   get quietSinceMs(): number {
-    return this.#supervisor.isBusy || this.#administrator.isBusy ? Infinity : this.#lastEndMs;
+    const isBusy = [this.#supervisor, this.#administrator, this.#namesakes].some((one) => one.isBusy);
+    return isBusy ? Infinity : this.#lastEndMs;
   }
 
   /** Enters all faults into the agenda of the world, from now on. */
@@ -65,7 +75,7 @@ export class Nemesis {
       world.at(startedMs + fault.atMs, () => {
         world.trace.note('nemesis', describeFault(fault));
         this.#lastEndMs = Math.max(this.#lastEndMs, world.nowMs + fault.lastMs);
-        this.#conditions?.begins(fault, fault.kind === 'bus-restart' ? BUS_RESTART_MS : fault.lastMs);
+        this.#conditions?.begins(fault, lengthOf(fault));
         this.#do(fault);
       });
     }
@@ -75,6 +85,7 @@ export class Nemesis {
   async heal(frozen: readonly string[] = [], others: readonly string[] = []): Promise<void> {
     const { world, network, members } = this.#cluster;
     world.trace.note('nemesis', frozen.length === 0 ? 'heals all' : `heals all, and freezes ${frozen.join(' ')}`);
+    await this.#namesakes.end();
     this.#cuts.heal();
     network.partition(frozen, others);
     this.#loss = 0;
@@ -92,7 +103,8 @@ export class Nemesis {
     await this.#supervisor.settle();
   }
 
-  #do({ kind, lastMs, whom, degree }: Fault): void {
+  #do(fault: Fault): void {
+    const { kind, lastMs, whom, degree } = fault;
     const { world, network, members } = this.#cluster;
     const later = (end: () => void): void => void world.at(world.nowMs + lastMs, end);
     const [first = '', second = ''] = whom;
@@ -190,6 +202,9 @@ export class Nemesis {
         });
         return;
       }
+      case 'namesake':
+        this.#namesakes.begin(fault);
+        return;
       case 'pause':
         member.process?.pauseUntil(world.nowMs + lastMs);
         return;

@@ -43,12 +43,14 @@ export type DiskImage = ReadonlyMap<BinaryString, Uint8Array>;
 
 /**
  * What may have cost a disk some of what had been acknowledged: `kill`, what was in the memory of the process; `power`, what was not synced; `rot`, these stored
- * keys; `replaced`, everything: another device, an old copy of this one, or its node was removed for good.
+ * keys; `replaced`, everything: another device, an old copy of this one, its node was removed for good, or another process took what was for it.
  */
 export interface Mishap {
   readonly kind: 'kill' | 'power' | 'rot' | 'replaced';
   /** Virtual ms. */
   readonly atMs: number;
+  /** When it was over, virtual ms: mostly the same. */
+  readonly endedMs: number;
   /** Of `rot`. */
   readonly keys: readonly BinaryString[];
 }
@@ -193,7 +195,18 @@ export class SimulatedDisk {
 
   /** Notes what has befallen it. */
   suffered(kind: Mishap['kind'], keys: readonly BinaryString[] = []): void {
-    this.mishaps.push({ kind, atMs: this.#world.nowMs, keys });
+    const { nowMs } = this.#world;
+    this.mishaps.push({ kind, atMs: nowMs, endedMs: nowMs, keys });
+  }
+
+  /** From now on somebody else takes what is for it. The result ends that. */
+  bypass(): () => void {
+    const { nowMs } = this.#world;
+    const mishap = { kind: 'replaced', atMs: nowMs, endedMs: Infinity, keys: [] } satisfies Mishap;
+    this.mishaps.push(mishap);
+    return () => {
+      mishap.endedMs = this.#world.nowMs;
+    };
   }
 
   #fails(): boolean {

@@ -39,6 +39,8 @@ export class SimulatedProcess {
   readonly random: Random;
   readonly log: Logger;
   readonly bus: Bus;
+  /** Virtual ms. */
+  readonly startedMs: number;
   readonly #world: World;
   readonly #connection: InProcessConnection;
   readonly #salt: number;
@@ -52,6 +54,7 @@ export class SimulatedProcess {
     const { name, connection, skewMs = 0, rate = 1 } = options;
     this.name = name;
     this.#world = world;
+    this.startedMs = world.nowMs;
     this.#setAheadMs = options.setAheadMs ?? 0;
     this.#connection = connection;
     this.random = world.random(`process ${name} ${incarnation}`);

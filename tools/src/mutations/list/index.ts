@@ -6,6 +6,7 @@ import { dots } from './dots.js';
 import { hints } from './hints.js';
 import { listings } from './listings.js';
 import { membership } from './membership.js';
+import { names } from './names.js';
 import { quorums } from './quorums.js';
 import { repair } from './repair.js';
 import { sizes } from './sizes.js';
@@ -17,6 +18,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...hints,
   ...listings,
   ...membership,
+  ...names,
   ...quorums,
   ...repair,
   ...sizes,

@@ -155,6 +155,16 @@ export const WIPES: RunOptions = {
 /** Storage goes back to what it held a while ago, under nodes that run. */
 export const FAIL_OVERS: RunOptions = { ...WIPES, kinds: ['fail-over'], faultsLastMs: 3_000 };
 
+/** Second processes of a node's name are started, and nothing else is wrong. */
+export const NAMES_USED_TWICE: RunOptions = {
+  kinds: ['namesake'],
+  allKinds: true,
+  durationMs: 30_000,
+  faultsEveryMs: 6_000,
+  faultsLastMs: 8_000,
+  load: BUSY,
+};
+
 /** The membership changes while one owner of two is down, of whom one is enough to acknowledge a write, and there is no room for hints. */
 export const ABSENT_OWNERS: RunOptions = {
   kinds: ['kill', 'join', 'leave', 'weight'],

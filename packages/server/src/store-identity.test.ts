@@ -403,6 +403,20 @@ describe('two processes of one name', () => {
     expect([world.count('lost'), world.discards]).toEqual([2, [false]]);
   });
 
+  test('the same of a node whose clock was far ahead when it began, and is right again', async () => {
+    const world = new World();
+    world.clock.setWallAhead(3_600_000);
+    await world.start();
+    world.hear();
+    await world.settle();
+    world.clock.setWallAhead(0);
+    await world.clock.advance(1_000);
+    world.happen({ kind: 'lost', node: n1, actor: strange }, n1);
+    world.hear();
+    await world.settle();
+    expect([world.identity.standing, world.discards]).toEqual(['contested', []]);
+  });
+
   test('the same whatever the times of the records are, as long as the other answers', async () => {
     const world = await World.running();
     world.another = 'node.n1 on elsewhere';

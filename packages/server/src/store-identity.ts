@@ -76,7 +76,8 @@ export class StoreIdentity {
   readonly #env: StoreIdentityEnv;
   #tenure: Tenure | undefined;
   #confirmation: Confirmation = UNASKED;
-  readonly #beganAtMs: number;
+  /** By the monotonic clock. */
+  readonly #beganMs: number;
   /** It has answered for its replica in this life. */
   #hasServed = false;
   /** Who else runs under this name, in words. */
@@ -102,7 +103,7 @@ export class StoreIdentity {
   private constructor(env: StoreIdentityEnv, tenure: Tenure | undefined) {
     this.#env = env;
     this.#tenure = tenure;
-    this.#beganAtMs = env.clock.nowMs();
+    this.#beganMs = env.clock.monotonicMs();
     this.firstLook = new Promise((resolve) => (this.#looked = resolve));
   }
 
@@ -239,9 +240,11 @@ export class StoreIdentity {
 
   /** While there may be another process of this name, nothing is stated about the store, nor discarded. Resolves with the ms to wait, if so. */
   async #waitForAnother({ actors }: Member): Promise<number | undefined> {
-    const { epoch, log, presence } = this.#env;
+    const { epoch, clock, log, presence } = this.#env;
     const other = await presence.another();
-    const stated = actors.findLast(({ id, at }) => !epoch.has(id) && hlcToMs(at) > this.#beganAtMs);
+    // By the wall clock as it is now: when this process began it may have been far ahead.
+    const beganAtMs = clock.nowMs() - (clock.monotonicMs() - this.#beganMs);
+    const stated = actors.findLast(({ id, at }) => !epoch.has(id) && hlcToMs(at) > beganAtMs);
     if (this.#hasServed && (other !== undefined || stated !== undefined)) {
       this.#contestedBy = other ?? `whoever stated the actor ${stated?.id ?? ''}`;
       log.error(

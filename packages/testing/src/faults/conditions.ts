@@ -10,6 +10,7 @@ import type { Address } from '@armature/ring';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { SimulatedMember } from '../cluster/simulated-member.js';
 import type { Fault } from './fault.js';
+import { aloneMs } from './old-copies.js';
 import { isCutOff } from './namesakes.js';
 
 export interface ConditionsOptions {
@@ -250,7 +251,8 @@ function isBetween(fault: Fault, a: string, b: string): boolean {
 
 function isPartition(fault: Fault, a: string, b: string): boolean {
   const { kind, whom } = fault;
-  if (kind === 'namesake') return isCutOff(fault) && whom.includes(a) !== whom.includes(b);
+  const isOneCutOff = kind === 'namesake' ? isCutOff(fault) : kind === 'old-copy' && aloneMs(fault) > 0;
+  if (isOneCutOff) return whom.includes(a) !== whom.includes(b);
   return kind === 'partition' && areParted(whom, a, b);
 }
 

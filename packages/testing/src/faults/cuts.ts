@@ -11,12 +11,12 @@ export class Cuts {
     this.#network = network;
   }
 
-  /** Cuts every link with one end in each group, both ways. The result ends it. */
-  partition(left: readonly string[], right: readonly string[]): () => void {
+  /** Cuts every link with one end in each group, both ways. The result ends it, and says whether it had lasted until then. */
+  partition(left: readonly string[], right: readonly string[]): () => boolean {
     return this.#cut(left.flatMap((a) => right.flatMap((b) => [[a, b] as const, [b, a] as const])));
   }
 
-  oneWay(from: string, to: string): () => void {
+  oneWay(from: string, to: string): () => boolean {
     return this.#cut([[from, to]]);
   }
 
@@ -26,20 +26,21 @@ export class Cuts {
     this.#network.healAll();
   }
 
-  #cut(directions: readonly Direction[]): () => void {
+  #cut(directions: readonly Direction[]): () => boolean {
     for (const [from, to] of directions) {
       this.#count(from, to, 1);
       this.#network.cutOneWay(from, to);
     }
     const counts = this.#counts;
     return () => {
-      if (counts !== this.#counts) return;
+      if (counts !== this.#counts) return false;
       for (const [from, to] of directions) this.#count(from, to, -1);
       for (const [from, to] of directions) {
         this.#network.heal(from, to); // both ways
         if (this.#isCut(from, to)) this.#network.cutOneWay(from, to);
         if (this.#isCut(to, from)) this.#network.cutOneWay(to, from);
       }
+      return true;
     };
   }
 

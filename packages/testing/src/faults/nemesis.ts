@@ -5,12 +5,12 @@
 import type { NodeId, Random } from '@armature/kernel';
 import { laterRelease, VERSION_REFUSAL } from '../cluster/later-release.js';
 import { BUS_RESTART_MS, type SimulatedCluster } from '../cluster/simulated-cluster.js';
-import type { DiskImage } from '../world/disk.js';
 import { Administrator } from './administrator.js';
 import type { Conditions } from './conditions.js';
 import { Cuts } from './cuts.js';
 import { describeFault, type Fault } from './fault.js';
 import { cutOffMs, Namesakes } from './namesakes.js';
+import { aloneMs, OldCopies } from './old-copies.js';
 import { Supervisor } from './supervisor.js';
 
 /** Of `slow-link`, ms; of `slow-disk`, times; of `loss` and `disorder`, share of messages; of `rot`, records. */
@@ -33,6 +33,7 @@ export function jumpOf(degree: number): number {
 /** How long a fault lasts whatever else happens, ms. */
 function lengthOf(fault: Fault): number {
   if (fault.kind === 'bus-restart') return BUS_RESTART_MS;
+  if (fault.kind === 'old-copy') return fault.lastMs + aloneMs(fault);
   return fault.kind === 'namesake' ? cutOffMs(fault) : fault.lastMs;
 }
 
@@ -44,7 +45,7 @@ export class Nemesis {
   readonly #cuts: Cuts;
   readonly #administrator: Administrator;
   readonly #namesakes: Namesakes;
-  readonly #copies = new Map<NodeId, DiskImage>();
+  readonly #oldCopies: OldCopies;
   readonly #random: Random;
   #loss = 0;
   #disorder = 0;
@@ -58,6 +59,7 @@ export class Nemesis {
     this.#supervisor = new Supervisor(cluster);
     this.#cuts = new Cuts(cluster.network);
     this.#administrator = new Administrator(cluster, this.#supervisor);
+    this.#oldCopies = new OldCopies(cluster, this.#supervisor, this.#cuts, schedule);
     this.#namesakes = new Namesakes(cluster, this.#supervisor, this.#cuts, schedule);
   }
 
@@ -176,21 +178,9 @@ export class Nemesis {
           return undefined;
         });
         return;
-      case 'old-copy': {
-        // The first time a copy is taken, the next time it is put back. Never one of a store that was closed cleanly: such a copy passes for the store itself for
-        // ten minutes (decisions 0004 and 0006), and no run is as long.
-        const copy = this.#copies.get(name);
-        if (
-          copy !== undefined &&
-          this.#supervisor.takeDown(name, 'power', lastMs, () => {
-            disk.restore(copy);
-            return undefined;
-          })
-        )
-          this.#copies.delete(name);
-        else if (copy === undefined && this.#supervisor.isUp(name)) this.#copies.set(name, disk.image());
+      case 'old-copy':
+        this.#oldCopies.befall(fault);
         return;
-      }
       case 'fail-over': {
         // The standby has what there was a while ago. The process finds out, and ends; the next one opens what is there.
         const image = disk.image();

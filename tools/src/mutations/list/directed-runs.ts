@@ -196,3 +196,13 @@ export const TURNS_BEHIND_CUTS: RunOptions = {
   faultsLastMs: { waver: 10_000, 'link-cut': 25_000 },
   load: { workloads: ['registers'], properties: { n: 3, r: 2, w: 2 }, keys: 8 },
 };
+
+/** A node starts with an old copy of its disk, and can hear nobody for the first seconds. */
+export const OLD_STARTS: RunOptions = {
+  kinds: [],
+  schedule: [fault('old-copy', 2_000, ['n1']), fault('kill', 4_000, ['n1'], 500), fault('old-copy', 12_000, ['n1'], 1_000, 1)],
+  durationMs: 25_000,
+  nodes: 3,
+  core: false,
+  load: { workloads: ['registers'], properties: { n: 3, r: 2, w: 2, durability: 'fsync' }, keys: 20, thinkMs: 200 },
+};

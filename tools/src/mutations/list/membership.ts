@@ -1,6 +1,6 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
-import { COMMANDS_BEYOND, TURNS_BEHIND_CUTS, UNHEARD_READINESS } from './directed-runs.js';
+import { COMMANDS_BEYOND, OLD_STARTS, TURNS_BEHIND_CUTS, UNHEARD_READINESS } from './directed-runs.js';
 import { RETURNS } from './reaping-runs.js';
 import { ABSENT_OWNERS, CHANGES, FAIL_OVERS, REMOVALS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, STRAYS, WIPES } from './runs.js';
 
@@ -104,6 +104,14 @@ export const membership: readonly Mutation[] = [
     find: "if (member.actors.some(({ id }) => !this.#env.epoch.has(id))) return 'lost';",
     replace: '',
     run: WIPES,
+  },
+  {
+    name: 'alone-after-a-moment',
+    trap: 'an old copy of a disk answers as an owner, because nobody could be heard for a moment after its start',
+    file: 'packages/server/src/store-confirmation.ts',
+    find: 'export const ALONE_AFTER_MS = 10_000;',
+    replace: 'export const ALONE_AFTER_MS = 250;',
+    run: OLD_STARTS,
   },
   {
     name: 'storage-loss-ignored',

@@ -12,6 +12,7 @@ import { pauseWorkers, untilConverged } from './check/convergence.js';
 import { Custody } from './check/custody.js';
 import { DiskObservers } from './check/disk-observers.js';
 import { checkUsable, MessageSizes } from './check/sizes.js';
+import { checkReaped } from './check/reaped.js';
 import { checkQuietReads } from './check/quiet-reads.js';
 import { leavesWhole } from './check/quorum-reads.js';
 import { STEADY } from './check/steady-reads.js';
@@ -116,6 +117,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...load.judge(states, { custody, witness, isSteady, isWhole, isDuplicated, dots }, healedMs + RECOVERY_MS),
   );
   if (isConverged) {
+    if (run.rests) violations.push(...(await checkReaped(cluster)));
     await pauseWorkers(cluster);
     violations.push(
       ...(await checkQuietReads(world, () => load.readAll(custody), witness)),

@@ -36,6 +36,8 @@ export interface DrawnRun {
   readonly isLarge: boolean;
   /** Whether at first only a part of the cluster is healed. */
   readonly isCore: boolean;
+  /** Whether it is waited at the end for all that may be reaped to be gone. */
+  readonly rests: boolean;
   /** Undefined: the usual. */
   readonly hintLimitBytes: number | undefined;
   readonly roomForHints: boolean;
@@ -54,10 +56,11 @@ export function drawRun(random: Random, options: SimulationOptions): DrawnRun {
   const isCore = options.core ?? random.int(4) === 0;
   const hintLimitBytes = options.hintLimitBytes ?? (random.int(4) === 0 ? SCARCE_HINT_BYTES : undefined);
   const isLarge = options.load?.workloads?.includes('large-values') ?? random.fork('sizes').int(8) === 0;
+  const rests = options.rests ?? (!isLarge && random.fork('rest').int(4) === 0);
   const pace = random.int(4) === 0 ? SPARSE : DENSE;
   const hintMaxAgeMs = options.hintMaxAgeMs ?? (random.fork('age of hints').int(4) === 0 ? SHORT_HINT_AGE_MS : undefined);
   return {
-    ...{ nodes, worker, isLarge, isCore, hintLimitBytes, hintMaxAgeMs },
+    ...{ nodes, worker, isLarge, isCore, rests, hintLimitBytes, hintMaxAgeMs },
     roomForHints: (hintLimitBytes ?? Infinity) > SCARCE_HINT_BYTES,
     everyMs: faultsEveryMs ?? pace.everyMs,
     lastMs: (kind) => (typeof faultsLastMs === 'number' ? faultsLastMs : faultsLastMs?.[kind]) ?? pace.lastMs,

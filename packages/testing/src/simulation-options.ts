@@ -35,6 +35,8 @@ export interface SimulationOptions {
   readonly worker?: 'throughout' | 'in-peace';
   /** Whether at first only a part of the cluster is healed, and must do without the rest; drawn from the seed by default. */
   readonly core?: boolean;
+  /** Whether the cluster rests at the end until all that may be reaped is gone; drawn from the seed by default. */
+  readonly rests?: boolean;
   /** For one sweep of the worker, virtual ms; twenty seconds by default. */
   readonly sweepCycleMs?: number;
   /** How fast and how many at a time nodes transfer partitions; drawn from the seed by default. */

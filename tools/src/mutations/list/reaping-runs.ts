@@ -63,6 +63,34 @@ export const OVERWRITTEN: RunOptions = {
   load: { ...DELETIONS.load, keys: 12, thinkMs: 700, deletes: 0, blind: 0.3 },
 };
 
+/**
+ * A node is down for longer than the quarantine, and comes back with versions that were overwritten meanwhile; there is no room for hints. Keys are overwritten so often that their
+ * sets have forgotten which operations these were, and then rest.
+ */
+export const MISSED_OVERWRITES: RunOptions = {
+  ...MISSED_DELETIONS,
+  kinds: [],
+  schedule: [{ kind: 'kill', atMs: 6_000, lastMs: 34_000, whom: ['n3'], degree: 0 }],
+  nodes: 3,
+  core: false,
+  durationMs: 50_000,
+  load: { ...MISSED_DELETIONS.load, keys: 2, fadeMs: 8_000, thinkMs: 60, deletes: 0 },
+};
+
+/** Nodes crash again and again: each time one mints under a fresh actor, and leaves its old entry in the clocks. Then all rest. */
+export const CRASH_LOOPS: RunOptions = {
+  ...OVERWRITTEN,
+  kinds: ['kill', 'power'],
+  allKinds: true,
+  worker: 'throughout',
+  core: false,
+  sweepCycleMs: 5_000,
+  rests: true,
+  durationMs: 60_000,
+  faultsEveryMs: 2_000,
+  faultsLastMs: 300,
+};
+
 /** Keys fade, and are deleted and reaped while a node is out of the cluster that still has them, and then joins again. */
 export const RETURNS: RunOptions = {
   kinds: ['remove'],

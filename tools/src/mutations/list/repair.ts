@@ -3,7 +3,16 @@
  * tombstones that go while somebody may still hold, or be given, what they deleted.
  */
 import type { Mutation } from '../mutation.js';
-import { DELETIONS, DELETIONS_UNSYNCED, FADING_DELETIONS, MISSED_DELETIONS, OVERWRITTEN, STUCK_HINTS } from './reaping-runs.js';
+import {
+  CRASH_LOOPS,
+  DELETIONS,
+  DELETIONS_UNSYNCED,
+  FADING_DELETIONS,
+  MISSED_DELETIONS,
+  MISSED_OVERWRITES,
+  OVERWRITTEN,
+  STUCK_HINTS,
+} from './reaping-runs.js';
 import { ROT_UNREAD, TREES, TREES_REBUILT, WITHOUT_SOME } from './runs.js';
 
 const REAP = 'packages/repair/src/reap.ts';
@@ -160,6 +169,35 @@ export const repair: readonly Mutation[] = [
     find: 'this.#env.epoch.dropping(dropped);',
     replace: '',
     run: OVERWRITTEN,
+  },
+  {
+    name: 'prunes-uncleared',
+    trap: 'an old sibling comes back: clocks are pruned though a member that is down has not cleared them',
+    file: REAP,
+    find: 'return replies.length === members.length ? replies : undefined;',
+    replace:
+      "if (replies.length < members.length && (request.entries as readonly Candidate[]).some(({ isTombstone }) => isTombstone)) return undefined;\n    tally.blocked = '';\n    return replies;",
+    also: [
+      {
+        file: 'packages/server/src/reaping.ts',
+        find: 'isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),',
+        replace: 'isSuspect: () => false,',
+      },
+      {
+        file: 'packages/server/src/reap-cycle.ts',
+        find: 'this.#env.isPaused() || [...membership.view.members.keys()].some((node) => monitor.isSuspect(node));',
+        replace: 'this.#env.isPaused();',
+      },
+    ],
+    run: MISSED_OVERWRITES,
+  },
+  {
+    name: 'clocks-never-pruned',
+    trap: 'clocks grow with each crash: entries of actors that are gone stay for ever',
+    file: 'packages/repair/src/clearing.ts',
+    find: 'return isDeleted(decoded.value) ? replica.drop(address, set) : replica.prune(address, set);',
+    replace: 'return isDeleted(decoded.value) && replica.drop(address, set);',
+    run: CRASH_LOOPS,
   },
   {
     name: 'reapable-listed-apart',

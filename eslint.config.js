@@ -74,7 +74,7 @@ const IMPURE_GLOBALS = {
         })),
         {
           name: 'node:crypto',
-          allowImportNames: ['createHash', 'createHmac', 'hash', 'timingSafeEqual', 'Hash', 'Hmac'],
+          allowImportNames: ['createHash', 'createHmac', 'hash', 'hkdfSync', 'timingSafeEqual', 'Hash', 'Hmac'],
           message: 'Hashing is a function of its input and allowed; randomness is injected.',
         },
       ],

@@ -10,7 +10,8 @@ import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { connectNatsBus } from '@armature/bus-nats';
 import { LinkEndpoint, linkAddress, type LinkAddress } from '@armature/bus';
-import { toHex } from '@armature/kernel';
+import { parseClusterName, toHex, unwrap, utf8Encode } from '@armature/kernel';
+import { linkKeys } from '@armature/coordination';
 import { protocolCodec, type PullReply, type Reply, type Request, type RingVersion } from '@armature/protocol';
 import { RING_START } from '@armature/ring';
 import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
@@ -44,6 +45,7 @@ async function holdings(name: string): Promise<string[]> {
   const link = LinkEndpoint.open<Request, Reply>(bus, protocolCodec, {
     prefix: 'armature',
     cluster: cluster.cluster,
+    keys: linkKeys([utf8Encode(cluster.secret)], unwrap(parseClusterName(cluster.cluster))),
     address: linkAddress('client', toHex(systemRandom().bytes(8))),
     clock: systemClock,
     random: systemRandom(),

@@ -114,7 +114,7 @@ export class Stage {
     const ports = (this.#ports = cluster.stranger('c2'));
     this.#link = LinkEndpoint.open<Request, Reply>(ports.bus, protocolCodec, {
       ...ports,
-      ...cluster.names,
+      ...cluster.membership,
       address: linkAddress('client', 'c2'),
     });
     cluster.onDiskWrite = (node, batch) => {

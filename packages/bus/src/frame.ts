@@ -2,27 +2,29 @@
  * The layout of a frame: everything one endpoint has for one peer, in one bus message.
  *
  *     header   magic u8, version u8, cluster (u8 length, ASCII), sender's address (u8 length, ASCII),
- *              mark of the sender's trust domain u32 (0: none; see trust-domain.ts), sender's session u32,
- *              session of the receiver as far as the sender knows it u32 (0: not yet),
+ *              sealed u8 (1: the frame ends with a MAC; see frame-mac.ts),
+ *              the sender's session for this receiver u32, its nonce u32, the receiver's nonce as far as the sender knows it u32 (0: not
+ *              yet), the number of the frame in the session, low half u32, high half u32 (see pairing.ts),
  *              when it was begun: by the sender's monotonic clock u32, in ms modulo 2^32, and by its wall clock, in ms since
  *              the Unix epoch, low half u32, high half u32,
- *              the first of these times in the last frame from that session u32, how long ago that was heard in ms u32 (see frame-age.ts)
+ *              the first of these times in the last frame from the receiver u32, how long ago that was heard in ms u32 (see frame-age.ts)
  *     record*  kind u8, length u32, then `length` bytes:
  *                request   id u32, timeout in ms u32, body        reply   id u32, body
  *                error     id u32, error (see remote-error.ts)    one-way body
  *                fragment  message u32, index u32, count u32, bytes
  *                received  message u32, index u32: of a fragment that has come
- *                again     id u32: this request was not carried out, because it may have waited for too long; send it again
+ *                again     id u32: this request was not carried out, because nobody can tell that it is not too old; send it again
+ *     mac      16 bytes, if the frame is sealed
  *
  * The header up to the address keeps its shape in every version, so that a frame that cannot be understood can be refused
  * in a way its sender understands. Record lengths frame the records: what is malformed in one costs no other.
- * A *session* is one life of an endpoint: answers to a former life that used the same address and ids are told apart by it.
  */
 import { ByteReader, DecodeError, type ByteWriter } from '@armature/kernel';
 import type { Echo, SendTime } from './frame-age.js';
+import type { FrameNumbers } from './pairing.js';
 
 export const FRAME_MAGIC = 0xa7;
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5, received: 6, again: 7 } as const;
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
@@ -33,33 +35,38 @@ export const RECORD_HEAD_BYTES = 5;
 export const FRAGMENT_HEAD_BYTES = 12;
 const U32 = 2 ** 32;
 /** Bytes of a frame's header after the part that never changes for one endpoint. */
-const CHANGING_BYTES = 24;
+const CHANGING_BYTES = 40;
 
-export interface FrameHeader {
+export interface FrameHeader extends FrameNumbers {
   readonly version: number;
   readonly cluster: string;
   readonly address: string;
-  readonly mark: number;
-  readonly session: number;
-  readonly receiverSession: number;
+  /** Whether the frame ends with a MAC. */
+  readonly isSealed: boolean;
   readonly sent: SendTime;
-  /** Of use only where `receiverSession` is that of the receiver. */
+  /** Of use only where the frame is one of a session that has been taken up. */
   readonly echo: Echo;
 }
 
 /** The part of the header that is the same in all frames of an endpoint; `writeHeaderRest` follows it. */
-export function writeHeaderPrefix(writer: ByteWriter, cluster: string, address: string, mark: number, session: number): void {
+export function writeHeaderPrefix(writer: ByteWriter, cluster: string, address: string, isSealed: boolean): void {
   const ascii = (text: string): void => void writer.u8(text.length).raw(Buffer.from(text, 'latin1'));
   writer.u8(FRAME_MAGIC).u8(PROTOCOL_VERSION);
   ascii(cluster);
   ascii(address);
-  writer.u32(mark).u32(session);
+  writer.u8(isSealed ? 1 : 0);
 }
 
-export function writeHeaderRest(writer: ByteWriter, receiverSession: number, sent: SendTime, echo: Echo): void {
+export function writeHeaderRest(writer: ByteWriter, numbers: FrameNumbers, sent: SendTime, echo: Echo): void {
+  const { session, nonce, named, sequence } = numbers;
+  const sequenceHigh = Math.floor(sequence / U32);
   const high = Math.floor(sent.wall / U32);
   writer
-    .u32(receiverSession)
+    .u32(session)
+    .u32(nonce)
+    .u32(named)
+    .u32(sequence - sequenceHigh * U32)
+    .u32(sequenceHigh)
     .u32(sent.monotonic)
     .u32(sent.wall - high * U32)
     .u32(high)
@@ -71,23 +78,33 @@ export function headerBytes(prefix: Uint8Array): number {
   return prefix.length + CHANGING_BYTES;
 }
 
-/** Throws `DecodeError` where this is no frame at all. Of another version's frame sessions and times are 0. */
+/** Throws `DecodeError` where this is no frame at all. Of another version's frame numbers and times are 0. */
 export function readHeader(reader: ByteReader): FrameHeader {
   if (reader.u8() !== FRAME_MAGIC) throw new DecodeError('not a frame');
   const version = reader.u8();
   const cluster = reader.rawBinary(reader.u8());
   const address = reader.rawBinary(reader.u8());
   if (version !== PROTOCOL_VERSION) {
-    const nothing = { mark: 0, session: 0, receiverSession: 0, sent: { monotonic: 0, wall: 0 }, echo: { stamp: 0, heldMs: 0 } };
-    return { version, cluster, address, ...nothing };
+    const numbers = { session: 0, nonce: 0, named: 0, sequence: 0 };
+    const times = { sent: { monotonic: 0, wall: 0 }, echo: { stamp: 0, heldMs: 0 } };
+    return { version, cluster, address, isSealed: false, ...numbers, ...times };
   }
-  const mark = reader.u32();
+  const isSealed = readFlag(reader);
   const session = reader.u32();
-  const receiverSession = reader.u32();
+  const nonce = reader.u32();
+  const named = reader.u32();
+  const sequence = reader.u32() + reader.u32() * U32;
   const monotonic = reader.u32();
   const [low, high] = [reader.u32(), reader.u32()];
   const echo = { stamp: reader.u32(), heldMs: reader.u32() };
-  return { version, cluster, address, mark, session, receiverSession, sent: { monotonic, wall: high * U32 + low }, echo };
+  const sent = { monotonic, wall: high * U32 + low };
+  return { version, cluster, address, isSealed, session, nonce, named, sequence, sent, echo };
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const flag = reader.u8();
+  if (flag > 1) throw new DecodeError('a flag is 0 or 1');
+  return flag === 1;
 }
 
 /** What is done with each record; `C` is handed through. A `DecodeError` thrown by any of them counts as malformed. */

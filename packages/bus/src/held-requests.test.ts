@@ -24,6 +24,7 @@ test('of hundreds of large answers asked for at once so many are read as are soo
   const bench = new LinkBench();
   const a = bench.open('a');
   const { b, reads } = server(bench);
+  await bench.introduce(a, b);
   bench.broker.network.shape(() => 5);
   const seen = Array.from({ length: 500 }, () => watch(a.request(at('b'), note('get'), 60 * SECOND)));
   await bench.clock.advance(7);

@@ -7,6 +7,7 @@ export { linkAddress, parseLinkAddress, type LinkAddress } from './link-address.
 export type { LinkCodec, LinkHandler, LinkSender, RequestTraits } from './link-codec.js';
 export { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 export type { LinkStats } from './link-meter.js';
+export type { LinkOptions } from './link-options.js';
 export type { PeerClock } from './link-peers.js';
 export * from './link.js';
 export * from './payload-limit.js';
@@ -14,4 +15,3 @@ export * from './service-endpoint.js';
 export * from './subject.js';
 export { TOO_LARGE_TO_SEND } from './link-errors.js';
 export { TOO_LARGE_TO_TAKE } from './reassembly.js';
-export { NO_MARK, type TrustDomain } from './trust-domain.js';

@@ -27,6 +27,13 @@ export function parseLinkAddress(text: string): Result<LinkAddress, ArmatureErro
   return err(new ArmatureError('invalid-argument', `${JSON.stringify(text.slice(0, 80))} is not a link address`));
 }
 
+/** Which frame was refused, and by whom. */
+export interface RefusalSubject {
+  readonly peer: string;
+  readonly password: string;
+  readonly frame: number;
+}
+
 /** Where the links of one endpoint live on the bus. */
 export class LinkSubjects {
   /** Where frames for this endpoint come. */
@@ -36,14 +43,11 @@ export class LinkSubjects {
   readonly #framesPrefix: string;
   readonly #refusalsPrefix: string;
 
-  /**
-   * `prefix` may be several tokens, e.g. `prod.armature`. Refusals carry the session, so that those of frames of a former life
-   * of the same address do not reach this one.
-   */
-  constructor(prefix: string, cluster: string, own: LinkAddress, session: number) {
+  /** `prefix` may be several tokens, e.g. `prod.armature`. */
+  constructor(prefix: string, cluster: string, own: LinkAddress) {
     const root = [...prefix.split('.'), cluster];
     this.#framesPrefix = `${subjectOf(...root, 'link')}.`;
-    this.#refusalsPrefix = `${subjectOf(...root, 'refused', ...own.split('.'), session.toString(36))}.`;
+    this.#refusalsPrefix = `${subjectOf(...root, 'refused', ...own.split('.'))}.`;
     this.frames = this.framesOf(own);
     this.refusals = `${this.#refusalsPrefix}>`;
   }
@@ -58,17 +62,20 @@ export class LinkSubjects {
     return subject.startsWith(this.#framesPrefix) ? subject.slice(this.#framesPrefix.length) : undefined;
   }
 
-  /** Where refusals of frames to `address` come; a frame's number is one more token. */
-  refusalsBy(address: LinkAddress): string {
-    return `${this.#refusalsPrefix}${address}.`;
+  /**
+   * Where refusals of frames to `address` come; a frame's number is one more token. `password` is known to that peer only, and to who can read
+   * the bus: nobody else can refuse a frame.
+   */
+  refusalsBy(address: LinkAddress, password: string): string {
+    return `${this.#refusalsPrefix}${address}.${password}.`;
   }
 
-  /** The peer and the frame's number in the subject of a refusal; undefined when it is not one. */
-  parseRefusal(subject: string): { readonly peer: string; readonly frame: number } | undefined {
+  /** What the subject of a refusal says; undefined when it is not one. */
+  parseRefusal(subject: string): RefusalSubject | undefined {
     const start = this.#refusalsPrefix.length;
-    const dot = subject.lastIndexOf('.');
-    if (!subject.startsWith(this.#refusalsPrefix) || dot < start) return undefined;
-    const frame = Number(subject.slice(dot + 1));
-    return Number.isSafeInteger(frame) ? { peer: subject.slice(start, dot), frame } : undefined;
+    if (!subject.startsWith(this.#refusalsPrefix)) return undefined;
+    const tokens = subject.slice(start).split('.');
+    const [frame, password] = [Number(tokens.pop()), tokens.pop()];
+    return Number.isSafeInteger(frame) && password !== undefined ? { peer: tokens.join('.'), password, frame } : undefined;
   }
 }

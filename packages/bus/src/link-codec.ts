@@ -29,8 +29,6 @@ export type LinkHandler<Request, Reply> = (message: Request, from: LinkSender) =
 
 /** What a link has to know of a request. */
 export interface RequestTraits<Request> {
-  /** Whether it may be carried out however late: it changes nothing that lasts, or nothing that could be out of date. Default: yes. */
-  readonly isHarmlessLate?: (message: Request) => boolean;
   /** Whether its answer may be large. It then waits while many bytes of such answers wait to be sent to the same peer. Default: no. */
   readonly mayHaveLargeAnswer?: (message: Request) => boolean;
 }

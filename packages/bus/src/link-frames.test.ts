@@ -12,20 +12,33 @@ import {
   type RecordVisitor,
 } from './frame.js';
 import type { Clock } from '@armature/runtime';
-import type { TrustDomain } from './trust-domain.js';
+import { FrameMac, MAC_BYTES } from './frame-mac.js';
 import { at, LinkBench, note, textOf, watch, type Note } from './link.test-support.js';
 
 const SECOND = 1000;
 
+interface Written {
+  readonly cluster?: string;
+  readonly version?: number;
+  readonly from?: string;
+  readonly session?: number;
+  readonly named?: number;
+  readonly sequence?: number;
+  readonly wallMs?: number;
+  readonly stamp?: number;
+  readonly heldMs?: number;
+  readonly mac?: FrameMac | undefined;
+}
+
 /** A frame as an outsider would write it. */
-function frame(
-  records: (writer: ByteWriter) => void,
-  { cluster = 'c', version = PROTOCOL_VERSION, from = 'node.x', mark = 0, to = 0, stamp = 0, heldMs = 0 } = {},
-): Uint8Array {
+function frame(records: (writer: ByteWriter) => void, written: Written = {}): Uint8Array {
+  const { cluster = 'c', version = PROTOCOL_VERSION, from = 'node.x', mac } = written;
+  const { session = 7, named = 0, sequence = 1, wallMs = 0, stamp = 0, heldMs = 0 } = written;
   const writer = new ByteWriter();
-  writeHeaderPrefix(writer, cluster, from, mark, 7);
-  writeHeaderRest(writer, to, { monotonic: 0, wall: 0 }, { stamp, heldMs });
+  writeHeaderPrefix(writer, cluster, from, mac !== undefined);
+  writeHeaderRest(writer, { session, nonce: 8, named, sequence }, { monotonic: 0, wall: wallMs }, { stamp, heldMs });
   records(writer);
+  mac?.seal(writer);
   const bytes = writer.copyOut();
   bytes[1] = version;
   return bytes;
@@ -45,29 +58,26 @@ async function answered<T>(bench: LinkBench, request: Promise<T>): Promise<T> {
 const requestRecord = (writer: ByteWriter, id: number, text: string): void =>
   record(writer, RECORD.request, (w) => w.u32(id).u32(SECOND).blob(note(text).bytes));
 
-/** An endpoint `b` that echoes, and an outsider `x` who publishes to it what it likes and sees what comes back. */
-function outsider(domain?: TrustDomain) {
+/** An endpoint `b` that echoes, and an outsider `x` who publishes to it what it likes and sees what comes back. With keys, both hold them. */
+function outsider(keys?: readonly Uint8Array[]) {
   const bench = new LinkBench();
-  const b = bench.open('b', {}, { domain });
+  const b = bench.open('b', {}, { keys });
   const handled: string[] = [];
-  b.serve(
-    (message, { isMember }) => {
-      handled.push(isMember ? `${textOf(message)} of a member` : textOf(message));
-      return message;
-    },
-    { isHarmlessLate: (message) => !textOf(message).startsWith('put') },
-  );
+  b.serve((message, { isMember }) => {
+    handled.push(isMember ? `${textOf(message)} of a member` : textOf(message));
+    return message;
+  });
   const bus = bench.broker.connect('x');
   const refusals: string[] = [];
   bus.subscribe('t.c.refused.>', ({ payload }) => refusals.push(new TextDecoder().decode(payload)));
   const back: { id: number; text: string }[] = [];
   /** Of the last frame of `b`. */
-  const heard = { session: 0, stamp: 0 };
+  const heard = { session: 0, nonce: 0, named: 0, stamp: 0 };
   bus.subscribe('t.c.link.*.*', ({ payload, subject }) => {
     if (subject.endsWith('node.b')) return;
     const reader = new ByteReader(payload);
-    const { session, sent } = readHeader(reader);
-    Object.assign(heard, { session, stamp: sent.monotonic });
+    const { session, nonce, named, sent, isSealed } = readHeader(reader);
+    Object.assign(heard, { session, nonce, named, stamp: sent.monotonic });
     const ignore = (): void => {};
     const visitor: RecordVisitor<undefined> = {
       request: ignore,
@@ -79,28 +89,38 @@ function outsider(domain?: TrustDomain) {
       again: (_, id) => void back.push({ id, text: 'again' }),
       malformed: ignore,
     };
-    readRecords(reader, visitor, undefined);
+    readRecords(new ByteReader(payload.subarray(reader.offset, isSealed ? -MAC_BYTES : undefined)), visitor, undefined);
   });
   const publish = async (payload: Uint8Array): Promise<void> => {
-    bus.publish('t.c.link.node.b', payload, { reply: 't.c.refused.node.x.to.node.b.1' });
+    bus.publish('t.c.link.node.b', payload, { reply: 't.c.refused.node.x.node.b.word.1' });
     await bench.turns();
   };
-  return { bench, b, handled, refusals, back, heard, publish };
+  let sequence = 0;
+  const mac = keys === undefined ? undefined : new FrameMac(keys, 'node.x', 'node.b');
+  const written = (more: Written): Written => ({ named: heard.nonce, sequence: ++sequence, stamp: heard.stamp, mac, ...more });
+  /** The next frame of the outsider, as an honest peer would write it, but for what is given. */
+  const next = (records: (writer: ByteWriter) => void, more: Written = {}): Uint8Array => frame(records, written(more));
+  const say = (records: (writer: ByteWriter) => void, more: Written = {}): Promise<void> => publish(next(records, more));
+  /** First contact: learns the nonce of `b`. */
+  const greet = async (): Promise<void> => {
+    await say((w) => requestRecord(w, 0, 'hello'));
+    back.length = 0;
+  };
+  return { bench, b, bus, handled, refusals, back, heard, publish, next, say, greet };
 }
 
 describe('frames: malformed input', () => {
   test('a malformed record costs no other in its frame', async () => {
-    const { b, handled, back, publish } = outsider();
-    await publish(
-      frame((w) => {
-        requestRecord(w, 1, 'one');
-        record(w, 99, (inner) => inner.u32(5)); // a kind of the future
-        record(w, RECORD.request, (inner) => inner.u8(1)); // too short for an id
-        record(w, RECORD.request, (inner) => inner.u32(2).u32(SECOND).u8(200)); // a body that is truncated
-        requestRecord(w, 3, 'three');
-        w.u8(RECORD.request).u32(1_000_000); // longer than the frame
-      }),
-    );
+    const { b, handled, back, greet, say } = outsider();
+    await greet();
+    await say((w) => {
+      requestRecord(w, 1, 'one');
+      record(w, 99, (inner) => inner.u32(5)); // a kind of the future
+      record(w, RECORD.request, (inner) => inner.u8(1)); // too short for an id
+      record(w, RECORD.request, (inner) => inner.u32(2).u32(SECOND).u8(200)); // a body that is truncated
+      requestRecord(w, 3, 'three');
+      w.u8(RECORD.request).u32(1_000_000); // longer than the frame
+    });
     expect(handled).toEqual(['one', 'three']);
     expect(back).toEqual([
       { id: 1, text: 'one' },
@@ -111,14 +131,15 @@ describe('frames: malformed input', () => {
   });
 
   test('arbitrary bytes never throw out of an endpoint, and it keeps answering', async () => {
-    const { bench, b, handled, publish } = outsider();
+    const { bench, b, handled, publish, say, next, greet } = outsider();
+    await greet();
     const start = [FRAME_MAGIC, PROTOCOL_VERSION, 1, 'c'.charCodeAt(0), 6, ...Buffer.from('node.x')];
     const garbage = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       fc.uint8Array({ maxLength: 200 }).map((tail) => Uint8Array.from([...start, ...tail])),
       fc
         .array(fc.tuple(fc.integer({ min: 0, max: 7 }), fc.uint8Array({ maxLength: 40 })), { maxLength: 8 })
-        .map((records) => frame((w) => records.forEach(([kind, content]) => record(w, kind, (inner) => inner.raw(content))))),
+        .map((records) => next((w) => records.forEach(([kind, content]) => record(w, kind, (inner) => inner.raw(content))))),
     );
     await fc.assert(
       fc.asyncProperty(garbage, async (payload) => {
@@ -128,7 +149,7 @@ describe('frames: malformed input', () => {
     );
     expect(bench.logged.filter((line) => line.startsWith('error'))).toEqual([]);
     const before = handled.length;
-    await publish(frame((w) => requestRecord(w, 1, 'still here'), { from: 'node.y' }));
+    await say((w) => requestRecord(w, 1, 'still here'));
     expect(handled.slice(before)).toEqual(['still here']);
     expect(b.stats.executing).toBe(0);
   });
@@ -143,72 +164,58 @@ describe('frames: malformed input', () => {
   });
 
   test('claims of huge lengths and counts allocate nothing', async () => {
-    const { b, publish } = outsider();
-    await publish(
-      frame((w) => record(w, RECORD.fragment, (inner) => inner.u32(1).u32(0).u32(0xffffffff).raw(new Uint8Array(10)))),
-    );
-    await publish(
-      frame((w) =>
-        record(w, RECORD.request, (inner) =>
-          inner
-            .u32(1)
-            .u32(1)
-            .varint(2 ** 40),
-        ),
+    const { b, greet, say } = outsider();
+    await greet();
+    await say((w) => record(w, RECORD.fragment, (inner) => inner.u32(1).u32(0).u32(0xffffffff).raw(new Uint8Array(10))));
+    await say((w) =>
+      record(w, RECORD.request, (inner) =>
+        inner
+          .u32(1)
+          .u32(1)
+          .varint(2 ** 40),
       ),
     );
     expect(b.stats).toMatchObject({ decodeErrors: 1, executing: 0 });
   });
 
   test('answers that nobody asked for are counted and change nothing', async () => {
-    const { b, publish } = outsider();
-    await publish(
-      frame((w) => {
-        record(w, RECORD.reply, (inner) => inner.u32(5).blob(new Uint8Array(3)));
-        record(w, RECORD.error, (inner) => inner.u32(6).text('timeout').text('').text('').text(''));
-      }),
-    );
+    const { b, greet, say } = outsider();
+    await greet();
+    await say((w) => {
+      record(w, RECORD.reply, (inner) => inner.u32(5).blob(new Uint8Array(3)));
+      record(w, RECORD.error, (inner) => inner.u32(6).text('timeout').text('').text('').text(''));
+    });
     expect(b.stats).toMatchObject({ lateReplies: 2, pending: 0 });
   });
 });
 
 describe('frames: how long they were under way', () => {
   test('a request that may have waited for much longer than its sender does goes back; what is a little late is carried out', async () => {
-    const { bench, b, handled, back, heard, publish } = outsider();
-    await publish(frame((w) => requestRecord(w, 1, 'first')));
-    const echo = { to: heard.session, stamp: heard.stamp };
+    const { bench, b, handled, back, heard, greet, say } = outsider();
+    await greet();
+    const { stamp } = heard;
     await bench.clock.advance(1_500);
-    await publish(frame((w) => requestRecord(w, 2, 'put a little late'), echo));
+    await say((w) => requestRecord(w, 2, 'put a little late'), { stamp });
     await bench.clock.advance(1_500);
-    await publish(frame((w) => requestRecord(w, 3, 'put that waited'), echo));
-    await publish(frame((w) => requestRecord(w, 4, 'put that was held'), { ...echo, heldMs: 3_000 }));
-    expect(handled).toEqual(['first', 'put a little late', 'put that was held']);
+    await say((w) => requestRecord(w, 3, 'put that waited'), { stamp });
+    await say((w) => requestRecord(w, 4, 'put that was held'), { stamp, heldMs: 3_000 });
+    expect(handled).toEqual(['put a little late', 'put that was held']);
     expect(back.filter(({ text }) => text === 'again')).toEqual([{ id: 3, text: 'again' }]);
     expect(b.stats.expired).toBe(1);
-  });
-
-  test('of a frame without an echo nobody knows the age: what is harmless late is carried out, the rest goes back', async () => {
-    const { handled, back, heard, publish } = outsider();
-    await publish(frame((w) => requestRecord(w, 1, 'get')));
-    await publish(frame((w) => requestRecord(w, 2, 'put')));
-    // An echo of a former life of the receiver is none.
-    await publish(frame((w) => requestRecord(w, 3, 'put'), { to: (heard.session ^ 1) >>> 0, stamp: heard.stamp }));
-    expect(handled).toEqual(['get']);
-    expect(back.map(({ id, text }) => `${id} ${text}`)).toEqual(['1 get', '2 again', '3 again']);
   });
 
   test('the first request of all is carried out after one more round trip, whichever it is', async () => {
     const bench = new LinkBench();
     const [a, b] = [bench.open('a'), bench.open('b')];
-    b.serve((message) => message, { isHarmlessLate: () => false });
+    b.serve((message) => message);
     const seen = watch(a.request(at('b'), note('put'), SECOND));
     await bench.turns();
     expect(seen.value && textOf(seen.value)).toBe('put');
-    expect([a.stats.framesOut, b.stats.framesOut, b.stats.expired]).toEqual([2, 2, 1]);
+    expect([a.stats.framesOut, b.stats.framesOut, b.stats.unconfirmedFrames]).toEqual([2, 2, 1]);
     const next = watch(a.request(at('b'), note('put'), SECOND));
     await bench.turns();
     expect(next.value && textOf(next.value)).toBe('put');
-    expect([a.stats.framesOut, b.stats.expired, a.stats.pending]).toEqual([3, 1, 0]);
+    expect([a.stats.framesOut, b.stats.unconfirmedFrames, a.stats.pending]).toEqual([3, 1, 0]);
   });
 
   test('a receiver that slept takes nothing that waited meanwhile, though its monotonic clock stood still', async () => {
@@ -245,9 +252,10 @@ describe('frames: how long they were under way', () => {
     b.close();
     const a = bench.open('a');
     const bus = bench.broker.connect('deaf');
+    let sequence = 0;
     bus.subscribe('t.c.link.node.b', ({ payload }) => {
       const reader = new ByteReader(payload);
-      const { session, address } = readHeader(reader);
+      const { nonce, address } = readHeader(reader);
       const ids: number[] = [];
       const ignore = (): void => {};
       readRecords(
@@ -268,7 +276,8 @@ describe('frames: how long they were under way', () => {
       );
       const again = frame((w) => ids.forEach((id) => record(w, RECORD.again, (inner) => inner.u32(id))), {
         from: 'node.b',
-        to: session,
+        named: nonce,
+        sequence: ++sequence,
       });
       bus.publish(`t.c.link.${address}`, again);
     });
@@ -279,30 +288,60 @@ describe('frames: how long they were under way', () => {
   });
 });
 
-describe('frames: trust domains', () => {
-  const ours: TrustDomain = { mark: 11, knows: (mark) => mark === 11, requires: (address) => address.startsWith('node.') };
+describe('frames: the secret', () => {
+  const [ours, theirs] = [[new Uint8Array(32).fill(1)], [new Uint8Array(32).fill(2)]];
 
-  test('who bears our mark is a member, who bears none may be a guest, and what must be ours is refused without it', async () => {
-    const { bench, handled, refusals, publish } = outsider(ours);
-    await publish(frame((w) => requestRecord(w, 1, 'a'), { mark: 11 }));
-    await publish(frame((w) => requestRecord(w, 2, 'b'), { from: 'client.x' }));
-    await publish(frame((w) => requestRecord(w, 3, 'c'), { from: 'client.x', mark: 12 }));
-    await publish(frame((w) => requestRecord(w, 4, 'd'), { mark: 12 }));
-    await publish(frame((w) => requestRecord(w, 5, 'e')));
-    expect(handled).toEqual(['a of a member', 'b']);
-    expect(refusals).toEqual(Array(3).fill('refused wrong-secret'));
-    expect(bench.logged.filter((line) => line.includes('another secret'))).toHaveLength(2);
+  test('a MAC of our secret makes a member; a client without one is a guest, and everybody else is refused', async () => {
+    const { bench, handled, refusals, greet, say } = outsider(ours);
+    await greet();
+    await say((w) => requestRecord(w, 1, 'a'));
+    await say((w) => requestRecord(w, 3, 'c'), { mac: new FrameMac(theirs, 'node.x', 'node.b') });
+    await say((w) => requestRecord(w, 4, 'd'), { mac: undefined });
+    await say((w) => requestRecord(w, 5, 'e'), { mac: new FrameMac(ours, 'node.x', 'node.c') });
+    await say((w) => requestRecord(w, 6, 'f'), { from: 'node.y' });
+    await say((w) => requestRecord(w, 7, 'g'), { from: 'client.x', mac: new FrameMac(theirs, 'client.x', 'node.b') });
+    await say((w) => requestRecord(w, 8, 'h'), { from: 'client.x', mac: undefined });
+    await say((w) => requestRecord(w, 9, 'i'), { from: 'client.x', mac: undefined });
+    expect(handled).toEqual(['a of a member', 'i']);
+    expect(refusals).toEqual(Array(5).fill('refused wrong-secret'));
+    expect(bench.logged.filter((line) => line.includes('another secret'))).toHaveLength(3);
+  });
+
+  test('a frame in which any byte was changed is refused, and costs its sender nothing', async () => {
+    const { b, handled, next, publish, greet } = outsider(ours);
+    await greet();
+    const good = next((w) => requestRecord(w, 1, 'good'));
+    for (let at = 0; at < good.length; at++) {
+      const changed = Uint8Array.from(good);
+      changed[at] = (changed[at] as number) ^ 1;
+      await publish(changed);
+    }
+    expect(handled).toEqual([]);
+    await publish(good);
+    expect(handled).toEqual(['good of a member']);
+    expect(b.stats.peers).toBe(1);
+  });
+
+  test('while the secret is being changed the first seals and all verify', async () => {
+    const bench = new LinkBench();
+    const both = bench.open('b', {}, { keys: [...theirs, ...ours] });
+    both.serve((message) => message);
+    for (const keys of [ours, theirs].map((own) => [...own, ...theirs, ...ours])) {
+      const link = bench.open(`a${bench.logged.length}${keys[0] === ours[0] ? 'x' : 'y'}`, {}, { keys });
+      expect(textOf(await answered(bench, link.request(at('b'), note('x'), SECOND)))).toBe('x');
+    }
   });
 
   test('who holds no secret takes everybody for a guest', async () => {
-    const { handled, publish } = outsider();
-    await publish(frame((w) => requestRecord(w, 1, 'a'), { mark: 11 }));
+    const { handled, greet, say } = outsider();
+    await greet();
+    await say((w) => requestRecord(w, 1, 'a'), { mac: new FrameMac(theirs, 'node.x', 'node.b') });
     expect(handled).toEqual(['a']);
   });
 
   test('one with another secret is told at once, and both sides log it once', async () => {
     const bench = new LinkBench();
-    const [a, b] = [bench.open('a', {}, { domain: { ...ours, mark: 12 } }), bench.open('b', {}, { domain: ours })];
+    const [a, b] = [bench.open('a', {}, { keys: theirs }), bench.open('b', {}, { keys: ours })];
     b.serve((message) => message);
     for (let i = 0; i < 3; i++) {
       const seen = watch(a.request(at('b'), note('x'), SECOND));
@@ -314,11 +353,55 @@ describe('frames: trust domains', () => {
 
   test('where a peer of ours and a stranger listen at one address, the peer answers, and the refusal of the other fails nothing', async () => {
     const bench = new LinkBench();
-    const [a, b] = [bench.open('a', {}, { domain: ours }), bench.open('b', {}, { domain: ours })];
+    const [a, b] = [bench.open('a', {}, { keys: ours }), bench.open('b', {}, { keys: ours })];
     b.serve((message) => message);
     expect(textOf(await answered(bench, a.request(at('b'), note('x'), SECOND)))).toBe('x');
-    bench.open('b', {}, { domain: { ...ours, mark: 12 } }).serve((message) => message);
+    bench.open('b', {}, { keys: theirs }).serve((message) => message);
     expect(textOf(await answered(bench, a.request(at('b'), note('y'), SECOND)))).toBe('y');
+  });
+});
+
+describe('frames: recordings', () => {
+  const keys = [new Uint8Array(32).fill(1)];
+
+  test('a frame that comes again is dropped, whatever is in it', async () => {
+    const { b, handled, next, publish, greet } = outsider(keys);
+    await greet();
+    const first = next((w) => requestRecord(w, 1, 'once'));
+    for (let i = 0; i < 3; i++) await publish(first);
+    expect(handled).toEqual(['once of a member']);
+    expect(b.stats.replayedFrames).toBe(2);
+  });
+
+  test('what a former life of the sender said does nothing to its present one', async () => {
+    const { b, handled, say, next, publish, greet } = outsider(keys);
+    await greet();
+    const recorded = next((w) => requestRecord(w, 1, 'of the former life'));
+    await publish(recorded);
+    await say((w) => requestRecord(w, 0, 'hello'), { session: 9, named: 0, sequence: 1 });
+    await say((w) => requestRecord(w, 2, 'of the present life'), { session: 9, sequence: 2 });
+    await publish(recorded);
+    await say((w) => requestRecord(w, 3, 'goes on'), { session: 9, sequence: 3 });
+    expect(handled).toEqual(['of the former life of a member', 'of the present life of a member', 'goes on of a member']);
+    expect(b.stats.unconfirmedFrames).toBe(3);
+  });
+
+  test('a receiver that has started anew carries out nothing that was sent to its former life', async () => {
+    const { bench, b, handled, bus, say, next, publish, greet } = outsider(keys);
+    await greet();
+    const recorded = [next((w) => requestRecord(w, 1, 'one')), next((w) => requestRecord(w, 2, 'two'))];
+    for (const one of recorded) await publish(one);
+    b.close();
+    const again = bench.open('b', {}, { keys });
+    again.serve((message) => {
+      handled.push(textOf(message));
+      return message;
+    });
+    for (const one of recorded) await publish(one);
+    expect(handled).toHaveLength(2);
+    await say((w) => requestRecord(w, 3, 'three'));
+    expect(handled.slice(2)).toEqual(['three']);
+    expect(bus.connected).toBe(true);
   });
 });
 
@@ -427,6 +510,8 @@ describe('frames: large messages', () => {
     bench.tap();
     const [a, b] = [bench.open('a', { fragmentWindowBytes: 600_000 }), bench.open('b')];
     b.serve((message) => message);
+    await bench.introduce(a, b);
+    const { framesIn } = b.stats;
     bench.broker.network.shape((source) => (source === 'b' ? 20 * SECOND : 0));
     const large = watch(a.request(at('b'), filled(2_000_000), 120 * SECOND));
     const sentBytes = (): number => bench.frames.reduce((sum, { payload }) => sum + payload.length, 0);
@@ -434,7 +519,7 @@ describe('frames: large messages', () => {
     expect(sentBytes()).toBeLessThan(600_000);
     const small = watch(a.request(at('b'), note('small'), 60 * SECOND));
     await bench.clock.advance(1);
-    expect(b.stats.framesIn).toBe(3);
+    expect(b.stats.framesIn).toBe(framesIn + 3);
     await bench.clock.advance(4 * SECOND);
     expect(sentBytes()).toBeGreaterThan(600_000);
     expect(sentBytes()).toBeLessThan(1_200_000);
@@ -447,11 +532,22 @@ describe('frames: large messages', () => {
     const bench = new LinkBench();
     const [a, b] = [bench.open('a', { fragmentWindowBytes: 600_000 }), bench.open('b')];
     b.serve(() => note('done'));
+    await bench.introduce(a, b);
     let n = 0;
     bench.broker.network.shape((source) => (source === 'b' && ++n <= 3 ? 'lost' : 0));
     const seen = watch(a.request(at('b'), filled(3_000_000), 60 * SECOND));
     await bench.clock.advance(30 * SECOND);
     expect(textOf(seen.value as Note)).toBe('done');
+  });
+
+  test('first contact by a large message: it is asked for again, and the rest of it is not sent', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a', { fragmentWindowBytes: 300_000 }), bench.open('b')];
+    b.serve((message) => message);
+    const seen = watch(a.request(at('b'), filled(3_000_000), 10 * SECOND));
+    await bench.turns();
+    expect(seen.value?.bytes.length).toBe(3_000_000);
+    expect(a.stats.framesOut).toBeLessThan(2 * Math.ceil(3_000_000 / 200_000));
   });
 
   test('above the limit of a link: too-large at once, without a byte sent', async () => {
@@ -476,6 +572,7 @@ describe('frames: large messages', () => {
     const bench = new LinkBench();
     const [a, b] = [bench.open('a'), bench.open('b')];
     b.serve((message) => message);
+    await bench.introduce(a, b);
     let n = 0;
     bench.broker.network.shape((source) => (source === 'a' && ++n === 3 ? 'lost' : 0));
     const lost = watch(a.request(at('b'), filled(2_000_000), 100));
@@ -489,6 +586,7 @@ describe('frames: large messages', () => {
     const bench = new LinkBench();
     const [a, b] = [bench.open('a'), bench.open('b', { reassemblyAgeMs: 500 })];
     b.serve((message) => message);
+    await bench.introduce(a, b);
     let n = 0;
     bench.broker.network.shape((source) => (source === 'a' && ++n === 8 ? 'lost' : 0));
     const lost = watch(a.request(at('b'), filled(2_000_000), 100));
@@ -518,9 +616,9 @@ describe('frames: large messages', () => {
     const bench = new LinkBench();
     const b = bench.open('b', { reassemblyBytes: 3_000_000 });
     b.serve((message) => message);
-    const seen = ['p', 'q'].map((name) =>
-      watch(bench.open(name, { fragmentWindowBytes: 400_000 }).request(at('b'), filled(2_000_000), 500)),
-    );
+    const links = ['p', 'q'].map((name) => bench.open(name, { fragmentWindowBytes: 400_000 }));
+    for (const link of links) await bench.introduce(link, b);
+    const seen = links.map((link) => watch(link.request(at('b'), filled(2_000_000), 500)));
     await bench.clock.advance(1000);
     const outcomes = seen.map(({ value, code }) => code ?? value?.bytes.length);
     expect(outcomes.sort()).toEqual([2_000_000, 'timeout']);
@@ -538,17 +636,12 @@ describe('frames: large messages', () => {
 });
 
 test("a peer's wall clock is what its latest frame said that was not delayed, whatever the century", async () => {
-  const { bench, b, heard, publish } = outsider();
-  const said = (wallMs: number): Promise<void> => {
-    const writer = new ByteWriter();
-    writeHeaderPrefix(writer, 'c', 'node.x', 0, 7);
-    writeHeaderRest(writer, heard.session, { monotonic: 0, wall: wallMs }, { stamp: heard.stamp, heldMs: 0 });
-    return publish(writer.copyOut());
-  };
+  const { bench, b, say } = outsider();
+  const said = (wallMs: number): Promise<void> => say((w) => requestRecord(w, 1, 'x'), { wallMs });
   const clocksOf = (): readonly object[] => [...b.peerClocks()].map(({ address, wallMs }) => ({ address, wallMs }));
   const wallMs = Date.UTC(2222, 1, 3);
-  // Of a frame without an echo nobody knows how long it was under way.
-  await publish(frame((w) => requestRecord(w, 1, 'x')));
+  // Of a session that is not known nobody can tell how long the frame was under way.
+  await said(wallMs);
   expect(clocksOf()).toEqual([]);
   await said(wallMs);
   const heardAtMs = bench.clock.monotonicMs();

@@ -23,6 +23,10 @@ export interface LinkStats {
   readonly held: number;
   /** Frames and records that were malformed. */
   readonly decodeErrors: number;
+  /** Frames of a session that was not known: nothing in them was carried out, and their requests were sent back. */
+  readonly unconfirmedFrames: number;
+  /** Frames that had come before. */
+  readonly replayedFrames: number;
   /** Frames of another cluster, secret or protocol version. */
   readonly refusedFrames: number;
   /** Requests refused for want of room, here or by this endpoint's handler limit. */
@@ -59,6 +63,11 @@ const METRICS: Readonly<Record<Counted, readonly [name: string, help: string, la
   ],
   held: ['armature_link_held_total', 'Requests that waited until large answers to their sender had been sent.'],
   decodeErrors: ['armature_link_decode_errors_total', 'Malformed frames and records.'],
+  unconfirmedFrames: [
+    'armature_link_unconfirmed_frames_total',
+    'Frames of a session that was not known, whose requests were sent back.',
+  ],
+  replayedFrames: ['armature_link_replayed_frames_total', 'Frames that had come before, and were dropped.'],
   refusedFrames: ['armature_link_refused_frames_total', 'Frames of another cluster, secret or protocol version.'],
   overloaded: ['armature_link_overloaded_total', 'Requests refused for want of room.'],
   tooLarge: ['armature_link_too_large_total', 'Messages larger than a link takes, which were not sent.'],

@@ -1,34 +1,38 @@
 /**
- * What an endpoint remembers of its peers. A peer with nothing under way is only a session number, which its next frame tells
+ * What an endpoint remembers of its peers. Of a peer with nothing under way it is only the numbers of its session, which cost a round trip to agree upon
  * again, so idle ones are forgotten when there are too many.
  */
-import type { Random } from '@armature/kernel';
+import { toHex, type Random } from '@armature/kernel';
+import { FrameMac } from './frame-mac.js';
 import { isLinkAddress, type LinkAddress, type LinkSubjects } from './link-address.js';
 import type { LinkLimits } from './link-limits.js';
+import { Pairing } from './pairing.js';
 import { Outbox, type OutboxEnvironment } from './outbox.js';
 import { PendingRequests } from './pending-requests.js';
 import { Reassembly, ReassemblyBudget } from './reassembly.js';
-import type { Belonging } from './trust-domain.js';
 
 export interface Peer<Reply> {
   readonly address: LinkAddress;
   readonly outbox: Outbox;
   readonly pending: PendingRequests<Reply>;
   readonly reassembly: Reassembly;
-  /** Which life of the peer we last heard from; 0 when from none yet. */
-  session: number;
+  readonly pairing: Pairing;
+  /** Undefined where this endpoint holds no secret. */
+  readonly mac: FrameMac | undefined;
+  /** Part of the subjects at which refusals of this peer come; nobody else is told. */
+  readonly refusalPassword: string;
+  /** It has been heard since the bus last said that nobody listens there. So whoever refuses our frames is somebody else. */
+  isThere: boolean;
   /** Its requests that our handler has not answered yet. */
   executing: number;
-  /** The longest that the frame at hand may have been under way, ms; undefined where it has no echo of a frame of ours. */
-  frameAgeMs: number | undefined;
-  /** What its sender is to us. */
-  belonging: Exclude<Belonging, 'stranger'>;
+  /** The longest that the frame at hand may have been under way, ms. */
+  frameAgeMs: number;
+  /** Whether it holds our secret. */
+  isMember: boolean;
   /** What its wall clock showed in the latest prompt frame, ms since the Unix epoch; see `heardAtMs`. */
   wallMs: number;
   /** By our monotonic clock: when that frame came. `NaN` before the first. */
   heardAtMs: number;
-  /** Whether the answers in the frame at hand are meant for this life of ours. */
-  answersAreOurs: boolean;
 }
 
 /** What a peer's latest frame that was not delayed told of its wall clock. */
@@ -45,6 +49,9 @@ export interface PeerTableOptions {
   readonly outboxes: OutboxEnvironment;
   readonly limits: LinkLimits;
   readonly random: Random;
+  readonly own: LinkAddress;
+  /** Derived from the secrets that this endpoint holds; undefined where it holds none. */
+  readonly keys: readonly Uint8Array[] | undefined;
 }
 
 export class PeerTable<Reply> {
@@ -79,26 +86,43 @@ export class PeerTable<Reply> {
     return this.#peers.get(address) ?? (isLinkAddress(address) ? this.#meet(address) : undefined);
   }
 
+  /** Whether a frame that says it is of this address ends with the right MAC. Remembers nobody. */
+  isProved(address: string, frame: Uint8Array): boolean {
+    const mac = this.#peers.get(address)?.mac ?? (isLinkAddress(address) ? this.#macFor(address) : undefined);
+    return mac?.verifies(frame) === true;
+  }
+
   clear(): void {
     this.#peers.clear();
+  }
+
+  #macFor(address: LinkAddress): FrameMac | undefined {
+    const { keys, own } = this.#options;
+    return keys === undefined ? undefined : new FrameMac(keys, own, address);
   }
 
   #meet(address: LinkAddress): Peer<Reply> | undefined {
     const { subjects, outboxes, limits, random } = this.#options;
     if (this.#peers.size >= limits.peers) this.#forgetIdle();
     if (this.#peers.size >= limits.peers) return undefined;
+    const mac = this.#macFor(address);
+    const pairing = new Pairing(() => random.u32());
+    const refusalPassword = toHex(random.bytes(8));
+    const refusalPrefix = subjects.refusalsBy(address, refusalPassword);
     const peer: Peer<Reply> = {
       address,
-      outbox: new Outbox(outboxes, subjects.framesOf(address), subjects.refusalsBy(address)),
+      outbox: new Outbox(outboxes, { subject: subjects.framesOf(address), refusalPrefix, pairing, mac }),
       pending: new PendingRequests<Reply>(random.u32()),
       reassembly: new Reassembly(this.#budget, limits.messageBytes),
-      session: 0,
+      pairing,
+      mac,
+      refusalPassword,
+      isThere: false,
       executing: 0,
-      frameAgeMs: undefined,
-      belonging: 'guest',
+      frameAgeMs: Infinity,
+      isMember: false,
       wallMs: 0,
       heardAtMs: NaN,
-      answersAreOurs: false,
     };
     this.#peers.set(address, peer);
     return peer;

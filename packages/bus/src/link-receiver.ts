@@ -5,34 +5,31 @@
 import { ByteReader, DecodeError, toArmatureError, type ArmatureError } from '@armature/kernel';
 import type { Clock, Logger } from '@armature/runtime';
 import type { BusMessage } from './bus.js';
-import { PROTOCOL_VERSION, readHeader, readRecord, readRecords, RECORD, type FrameHeader, type RecordVisitor } from './frame.js';
+import { readRecord, readRecords, RECORD, type FrameHeader, type RecordVisitor } from './frame.js';
 import { clockWord, isInTime, longestAgeMs } from './frame-age.js';
 import type { FrameClock } from './frame-clock.js';
+import type { FrameGate } from './frame-gate.js';
 import type { LinkAddress } from './link-address.js';
-import type { LinkCodec, LinkHandler, RequestTraits } from './link-codec.js';
 import { HeldRequests } from './held-requests.js';
+import type { LinkCodec, LinkHandler, RequestTraits } from './link-codec.js';
 import * as errors from './link-errors.js';
 import type { LinkLimits } from './link-limits.js';
 import type { LinkMeter } from './link-meter.js';
 import type { Peer, PeerTable } from './link-peers.js';
 import type { PendingRequest } from './pending-requests.js';
-import { refusalPayload, type RefusalCode } from './refusal.js';
 import { readError, writeError } from './remote-error.js';
-import { belongingOf, type TrustDomain } from './trust-domain.js';
+import { requestsIn } from './unconfirmed.js';
 
 /** What the receiver needs of its endpoint. */
 export interface ReceiverEnvironment<Request, Reply> {
   readonly address: LinkAddress;
-  readonly cluster: string;
-  readonly session: number;
   readonly codec: LinkCodec<Request, Reply>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: LinkLimits;
   readonly meter: LinkMeter;
   readonly peers: PeerTable<Reply>;
-  /** The secret that we hold makes us part of it; undefined: we hold none. */
-  readonly domain: TrustDomain | undefined;
+  readonly gate: FrameGate<Reply>;
   readonly frameClock: FrameClock;
   state(): 'open' | 'draining' | 'closed';
   /** One of our own requests has been taken out of its table. */
@@ -46,14 +43,8 @@ export interface ReceiverEnvironment<Request, Reply> {
 /** A frame that was under way for longer does not tell what its sender's wall clock shows. */
 const PROMPT_MS = 500;
 
-/** Two clusters of one name on one bus, or a process with the wrong secret. */
-const OTHER_SECRET = 'another cluster of this name, with another secret, is on this bus: nothing that it says is taken in';
-/** Frames refused for the same reason from the same address are logged once, up to this many pairs. */
-const MAX_LOGGED_REFUSALS = 256;
-
 export class LinkReceiver<Request, Reply> {
   readonly #env: ReceiverEnvironment<Request, Reply>;
-  readonly #loggedRefusals = new Set<string>();
   #handler: LinkHandler<Request, Reply> | undefined;
   #traits: RequestTraits<Request> = {};
   readonly #held: HeldRequests<Request, Reply>;
@@ -79,52 +70,45 @@ export class LinkReceiver<Request, Reply> {
   }
 
   receive(message: BusMessage): void {
-    const { meter, peers } = this.#env;
-    const reader = new ByteReader(message.payload);
-    let header: FrameHeader;
-    try {
-      header = readHeader(reader);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      meter.add('decodeErrors');
+    const { gate, meter } = this.#env;
+    const frame = gate.admit(message);
+    if (frame === undefined) return;
+    const { peer, header, records } = frame;
+    const hearing = peer.pairing.hear(header);
+    if (hearing === 'replayed') {
+      meter.add('replayedFrames');
       return;
     }
-    if (header.cluster !== this.#env.cluster) {
-      this.#refuse(message, header, 'wrong-cluster');
+    if (hearing === 'unconfirmed') {
+      this.#sendBackAll(peer, header, records);
       return;
     }
-    if (header.version !== PROTOCOL_VERSION) {
-      this.#refuse(message, header, 'protocol-mismatch');
-      return;
-    }
-    const belonging = belongingOf(this.#env.domain, header.address, header.mark);
-    if (belonging === 'stranger') {
-      this.#refuse(message, header, 'wrong-secret');
-      return;
-    }
-    const peer = peers.at(header.address);
-    if (peer === undefined) {
-      meter.add('decodeErrors');
-      return;
-    }
-    if (peer.session !== header.session) this.#renew(peer, header.session);
-    peer.belonging = belonging;
+    if (hearing === 'renewed') this.#renew(peer);
+    peer.isThere = true;
     this.#clockIn(peer, header);
-    meter.frameIn(message.payload.length, readRecords(reader, this.#visitor, peer));
+    meter.frameIn(message.payload.length, readRecords(records, this.#visitor, peer));
   }
 
   /** Takes the frame's age, and its stamp for the echo. */
-  #clockIn(peer: Peer<Reply>, { receiverSession, sent, echo }: FrameHeader): void {
-    const { clock, session } = this.#env;
+  #clockIn(peer: Peer<Reply>, header: FrameHeader): void {
+    const { clock } = this.#env;
+    const { sent, echo } = header;
     const monotonicMs = clock.monotonicMs();
     const wakingMs = this.#env.frameClock.wakingMs(monotonicMs, clock.nowMs());
-    peer.answersAreOurs = receiverSession === session;
-    peer.frameAgeMs = peer.answersAreOurs ? longestAgeMs(echo, clockWord(wakingMs)) : undefined;
+    peer.frameAgeMs = longestAgeMs(echo, clockWord(wakingMs));
     peer.outbox.heard(sent.monotonic, monotonicMs);
-    if (peer.frameAgeMs !== undefined && peer.frameAgeMs < PROMPT_MS) {
+    if (peer.frameAgeMs < PROMPT_MS) {
       peer.wallMs = sent.wall;
       peer.heardAtMs = monotonicMs;
     }
+  }
+
+  /** Nobody can tell that this frame is of the peer's present life, and meant for ours: the requests in it are asked for again. */
+  #sendBackAll(peer: Peer<Reply>, { nonce, sent }: FrameHeader, records: ByteReader): void {
+    this.#env.meter.add('unconfirmedFrames');
+    if (this.#env.state() === 'closed') return;
+    const ids = requestsIn(records);
+    if (ids.length > 0) peer.outbox.sendBack(ids, nonce, sent.monotonic);
   }
 
   /** Drops what is too old. Returns when the peer's incomplete message is due for that, Infinity if there is none. */
@@ -138,10 +122,9 @@ export class LinkReceiver<Request, Reply> {
   }
 
   /** The peer has begun a new life: what its former one had half sent leads nowhere. */
-  #renew(peer: Peer<Reply>, session: number): void {
-    peer.session = session;
+  #renew(peer: Peer<Reply>): void {
     peer.reassembly.renew();
-    peer.outbox.addressSession(session);
+    peer.outbox.renew();
   }
 
   /** A message to the peer is larger than the link takes. */
@@ -151,36 +134,13 @@ export class LinkReceiver<Request, Reply> {
     log.error({ peer: address, messageBytes: limits.messageBytes }, errors.TOO_LARGE_TO_SEND);
   }
 
-  /** Somebody with another secret listens at this address, or speaks from it. Logged once for each. */
-  noteStranger(address: string): void {
-    if (this.#isLogged(`wrong-secret ${address}`)) return;
-    this.#env.log.error({ code: 'wrong-secret', peer: address, remedy: errors.OTHER_SECRET_REMEDY }, OTHER_SECRET);
-  }
-
-  #refuse(message: BusMessage, header: FrameHeader, code: RefusalCode): void {
-    const { address, cluster, version } = header;
-    this.#env.meter.add('refusedFrames');
-    message.respond(refusalPayload(code));
-    if (code === 'wrong-secret') this.noteStranger(address);
-    else if (!this.#isLogged(`${code} ${address}`))
-      this.#env.log.warn({ code, from: address, cluster, version }, 'refusing frames of this sender');
-  }
-
-  #isLogged(refusal: string): boolean {
-    if (this.#loggedRefusals.has(refusal) || this.#loggedRefusals.size >= MAX_LOGGED_REFUSALS) return true;
-    this.#loggedRefusals.add(refusal);
-    return false;
-  }
-
   readonly #visitor: RecordVisitor<Peer<Reply>> = {
     request: (peer, id, timeoutMs, body) => this.#onRequest(peer, id, timeoutMs, body),
     reply: (peer, id, body) => this.#onReply(peer, id, body),
     error: (peer, id, body) => this.#onError(peer, id, body),
     oneWay: (peer, body) => this.#onOneWay(peer, body),
     fragment: (peer, message, index, count, bytes) => this.#onFragment(peer, message, index, count, bytes),
-    received: (peer, message, index) => {
-      if (peer.answersAreOurs) peer.outbox.received(message, index);
-    },
+    received: (peer, message, index) => peer.outbox.received(message, index),
     again: (peer, id) => this.#onAgain(peer, id),
     malformed: (peer, reason) => {
       this.#env.meter.add('decodeErrors');
@@ -221,7 +181,7 @@ export class LinkReceiver<Request, Reply> {
   }
 
   #takeAnswered(peer: Peer<Reply>, id: number): PendingRequest<Reply> | undefined {
-    const pending = peer.answersAreOurs ? peer.pending.take(id) : undefined;
+    const pending = peer.pending.take(id);
     if (pending === undefined) this.#env.meter.add('lateReplies');
     else this.#env.settled();
     return pending;
@@ -235,8 +195,7 @@ export class LinkReceiver<Request, Reply> {
   // ---- requests of peers
 
   #onRequest(peer: Peer<Reply>, id: number, timeoutMs: number, body: ByteReader): void {
-    const ageMs = peer.frameAgeMs;
-    if (ageMs !== undefined && !isInTime(ageMs, timeoutMs)) {
+    if (!isInTime(peer.frameAgeMs, timeoutMs)) {
       this.#sendBack(peer, id); // whoever asked may have given up, and done otherwise since
       return;
     }
@@ -252,21 +211,18 @@ export class LinkReceiver<Request, Reply> {
       this.#sendError(peer, id, error instanceof DecodeError ? this.#decodeFailure('a request', error, 'no') : error);
       return;
     }
-    const { isHarmlessLate, mayHaveLargeAnswer } = this.#traits;
-    if (ageMs === undefined && isHarmlessLate?.(message) === false) this.#sendBack(peer, id);
-    else if (this.#held.isBacklogged(peer) && mayHaveLargeAnswer?.(message) === true)
-      this.#held.hold(peer, id, timeoutMs, message);
+    const { mayHaveLargeAnswer } = this.#traits;
+    if (this.#held.isBacklogged(peer) && mayHaveLargeAnswer?.(message) === true) this.#held.hold(peer, id, timeoutMs, message);
     else this.#carryOut(peer, id, timeoutMs, message);
   }
 
   #carryOut(peer: Peer<Reply>, id: number, timeoutMs: number, message: Request): void {
     let answer: Reply | Promise<Reply>;
     try {
-      const isMember = peer.belonging === 'member';
       answer = (this.#handler as LinkHandler<Request, Reply>)(message, {
         address: peer.address,
         remainingMs: timeoutMs,
-        isMember,
+        isMember: peer.isMember,
       });
     } catch (error) {
       this.#sendError(peer, id, error);
@@ -295,13 +251,13 @@ export class LinkReceiver<Request, Reply> {
   }
 
   #answerLater(peer: Peer<Reply>, id: number, answer: Promise<Reply>): void {
-    const session = peer.session;
+    const session = peer.pairing.peerSession;
     this.#executing++;
     peer.executing++;
     const askerIsAlive = (): boolean => {
       this.#executing--;
       peer.executing--;
-      return peer.session === session; // else its successor may use the same id
+      return peer.pairing.peerSession === session; // else its successor may use the same id
     };
     answer.then(
       (reply) => {
@@ -351,7 +307,7 @@ export class LinkReceiver<Request, Reply> {
       const answer = handler(this.#env.codec.decodeRequest(body), {
         address: peer.address,
         remainingMs: Infinity,
-        isMember: peer.belonging === 'member',
+        isMember: peer.isMember,
       });
       if (!(answer instanceof Promise)) return;
       this.#executing++;

@@ -1,14 +1,6 @@
 import { seededRandom, type ArmatureError, type ByteReader, type ByteWriter } from '@armature/kernel';
 import { ManualClock, memoryTelemetry, recordingLog, type Clock } from '@armature/runtime';
-import {
-  InProcessBroker,
-  linkAddress,
-  LinkEndpoint,
-  type LinkAddress,
-  type LinkCodec,
-  type LinkLimits,
-  type TrustDomain,
-} from './index.js';
+import { InProcessBroker, linkAddress, LinkEndpoint, type LinkAddress, type LinkCodec, type LinkLimits } from './index.js';
 
 /** Messages of these tests: bytes, with an encoder that can be told to fail. */
 export interface Note {
@@ -42,7 +34,7 @@ export type NoteEndpoint = LinkEndpoint<Note, Note>;
 
 export interface BenchOptions {
   readonly clock?: Clock;
-  readonly domain?: TrustDomain | undefined;
+  readonly keys?: readonly Uint8Array[] | undefined;
 }
 
 /** A broker in virtual time with endpoints on connections of their own, each named by its address. */
@@ -63,13 +55,13 @@ export class LinkBench {
     return this.#recorded.entries.map((entry) => `${entry.level}: ${entry.message}`);
   }
 
-  open(name: string, limits: Partial<LinkLimits> = {}, { clock = this.clock, domain }: BenchOptions = {}): NoteEndpoint {
+  open(name: string, limits: Partial<LinkLimits> = {}, { clock = this.clock, keys }: BenchOptions = {}): NoteEndpoint {
     return LinkEndpoint.open(this.broker.connect(name), noteCodec, {
       prefix: 't',
       cluster: 'c',
       address: at(name),
       clock,
-      domain,
+      keys,
       random: this.random,
       log: this.#recorded.log,
       telemetry: this.telemetry,
@@ -80,6 +72,13 @@ export class LinkBench {
   /** Records frames from now on. Whoever listens to everything is also somebody who listens: nobody is unreachable then. */
   tap(): void {
     this.broker.connect('tap').subscribe('t.c.link.>', ({ subject, payload }) => this.frames.push({ subject, payload }));
+  }
+
+  /** First contact: each takes up the session of the other. */
+  async introduce(a: NoteEndpoint, b: NoteEndpoint): Promise<void> {
+    void a.request(b.address, note('introduction'), 1_000).catch(() => undefined);
+    await this.turns();
+    this.frames.length = 0;
   }
 
   /** Lets the turns pass that a few messages to and fro need. */

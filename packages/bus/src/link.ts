@@ -10,37 +10,23 @@
  * Down peers: frames with requests carry a reply subject of ours, so the bus's no-responders status names the frame that nobody
  * took. Messages between two endpoints arrive in order, except that those larger than a frame may be overtaken.
  */
-import { assert, ByteWriter, toArmatureError, type ArmatureError, type Random } from '@armature/kernel';
-import { sleep, type Clock, type Logger, type Telemetry, type Timer } from '@armature/runtime';
+import { assert, ByteWriter, toArmatureError, type ArmatureError } from '@armature/kernel';
+import { sleep, type Clock, type Logger, type Timer } from '@armature/runtime';
 import { NO_RESPONDERS, type Bus, type BusDenial, type BusEvent, type BusMessage } from './bus.js';
 import { RECORD, writeHeaderPrefix } from './frame.js';
 import { FrameClock } from './frame-clock.js';
+import { FrameGate } from './frame-gate.js';
 import { LinkSubjects, type LinkAddress } from './link-address.js';
 import type { LinkCodec, LinkHandler, RequestTraits } from './link-codec.js';
 import * as errors from './link-errors.js';
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 import { LinkMeter, type LinkStats } from './link-meter.js';
+import type { LinkOptions } from './link-options.js';
 import { PeerTable, type Peer, type PeerClock } from './link-peers.js';
 import { LinkReceiver } from './link-receiver.js';
 import { WriterPool, type Outbox, type OutboxEnvironment } from './outbox.js';
 import type { PendingRequest } from './pending-requests.js';
 import { parseRefusal } from './refusal.js';
-import { NO_MARK, type TrustDomain } from './trust-domain.js';
-
-export interface LinkOptions {
-  /** First tokens of every subject, e.g. `armature`. */
-  readonly prefix: string;
-  readonly cluster: string;
-  /** Unique among the endpoints of the cluster that are alive. */
-  readonly address: LinkAddress;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly telemetry: Telemetry;
-  /** Of whoever holds the cluster's secret; undefined for those outside. */
-  readonly domain?: TrustDomain | undefined;
-  readonly limits?: Partial<LinkLimits>;
-}
 
 /** Deadlines are looked at no more often than this. A request may wait that much longer than it asked. */
 const TICK_MS = 10;
@@ -62,6 +48,7 @@ export class LinkEndpoint<Request, Reply> {
   readonly #frameClock: FrameClock;
   readonly #meter: LinkMeter;
   readonly #peers: PeerTable<Reply>;
+  readonly #gate: FrameGate<Reply>;
   readonly #receiver: LinkReceiver<Request, Reply>;
   readonly #closers: readonly (() => void)[];
   #toFlush: Outbox[] = [];
@@ -80,8 +67,7 @@ export class LinkEndpoint<Request, Reply> {
   }
 
   private constructor(bus: Bus, codec: LinkCodec<Request, Reply>, options: LinkOptions) {
-    const { address, cluster, clock, random, domain } = options;
-    const session = random.u32() || 1;
+    const { address, cluster, clock, random, keys } = options;
     const role = address.split('.')[0] as string;
     this.address = address;
     this.#bus = bus;
@@ -90,25 +76,26 @@ export class LinkEndpoint<Request, Reply> {
     this.#frameClock = new FrameClock(clock);
     this.#log = options.log.child({ link: address });
     this.#limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
-    this.#subjects = new LinkSubjects(options.prefix, cluster, address, session);
+    this.#subjects = new LinkSubjects(options.prefix, cluster, address);
     this.#meter = new LinkMeter(options.telemetry, role);
     this.#peers = new PeerTable({
       subjects: this.#subjects,
-      outboxes: this.#outboxEnvironment(cluster, domain?.mark ?? NO_MARK, session),
+      outboxes: this.#outboxEnvironment(cluster, keys !== undefined),
       limits: this.#limits,
       random,
+      own: address,
+      keys,
     });
+    this.#gate = new FrameGate({ cluster, log: this.#log, meter: this.#meter, peers: this.#peers, isSealed: keys !== undefined });
     this.#receiver = new LinkReceiver({
       address,
-      cluster,
-      session,
       codec,
       clock,
       log: this.#log,
       limits: this.#limits,
       meter: this.#meter,
       peers: this.#peers,
-      domain,
+      gate: this.#gate,
       frameClock: this.#frameClock,
       state: () => this.#state,
       settled: () => {
@@ -139,7 +126,7 @@ export class LinkEndpoint<Request, Reply> {
     for (const peer of this.#peers.all()) if (!Number.isNaN(peer.heardAtMs)) yield peer;
   }
 
-  /** Answers what peers ask from now on; until then nobody does. What is of unknown age and not harmless when it is late goes back; by default all is harmless. */
+  /** Answers what peers ask from now on; until then nobody does. */
   serve(handler: LinkHandler<Request, Reply>, traits: RequestTraits<Request> = {}): void {
     assert(!this.#receiver.serving, 'an endpoint has one handler');
     this.#receiver.serve(handler, traits);
@@ -260,9 +247,9 @@ export class LinkEndpoint<Request, Reply> {
     return errors.overloaded(why);
   }
 
-  #outboxEnvironment(cluster: string, mark: number, session: number): OutboxEnvironment {
+  #outboxEnvironment(cluster: string, isSealed: boolean): OutboxEnvironment {
     const header = new ByteWriter();
-    writeHeaderPrefix(header, cluster, this.address, mark, session);
+    writeHeaderPrefix(header, cluster, this.address, isSealed);
     return {
       headerPrefix: header.copyOut(),
       limits: this.#limits,
@@ -305,22 +292,24 @@ export class LinkEndpoint<Request, Reply> {
   #onRefusal(message: BusMessage): void {
     const refused = this.#subjects.parseRefusal(message.subject);
     const peer = refused === undefined ? undefined : this.#peers.known(refused.peer);
-    if (refused === undefined || peer === undefined) return;
+    if (refused === undefined || peer?.refusalPassword !== refused.password) return;
     const { frame } = refused;
     const code = message.status === NO_RESPONDERS ? 'unreachable' : parseRefusal(message.payload);
     if (code === undefined) {
       this.#meter.add('decodeErrors');
       return;
     }
+    if (code === 'wrong-secret') this.#gate.noteStranger(peer.address);
+    // Of somebody who has been heard, only the bus can say that it is gone: it answers for itself, and whoever else listens there is no concern of ours.
+    if (code !== 'unreachable' && peer.isThere) return;
     if (code === 'wrong-secret') {
-      this.#receiver.noteStranger(peer.address);
-      // If the peer itself has been heard at that address, it answers for itself.
-      if (peer.session === 0) this.#fail(peer, () => true, errors.otherSecret(peer.address));
+      this.#fail(peer, () => true, errors.otherSecret(peer.address));
       return;
     }
     const error = code === 'unreachable' ? errors.unreachable(peer.address, 'no') : errors.frameRefused(code, peer.address);
     const failed = this.#fail(peer, (pending) => pending.firstFrame <= frame && frame <= pending.lastFrame, error);
     if (code !== 'unreachable') return;
+    peer.isThere = false;
     // Whoever took the frames before this one listens no more: it will not answer them, though it may have done the work.
     const earlier = (lastFrame: number): boolean => lastFrame !== -1 && lastFrame < frame;
     const before = this.#fail(peer, (pending) => earlier(pending.lastFrame), errors.unreachable(peer.address, 'unknown'));

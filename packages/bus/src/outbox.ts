@@ -7,8 +7,11 @@
 import { ByteWriter } from '@armature/kernel';
 import type { Timer } from '@armature/runtime';
 import { FRAGMENT_HEAD_BYTES, headerBytes, RECORD, RECORD_HEAD_BYTES, writeHeaderRest, type RecordKind } from './frame.js';
+import type { Echo } from './frame-age.js';
 import type { FrameClock } from './frame-clock.js';
+import { MAC_BYTES, type FrameMac } from './frame-mac.js';
 import type { LinkLimits } from './link-limits.js';
+import type { Pairing } from './pairing.js';
 import type { Carried } from './pending-requests.js';
 
 /** What all outboxes of an endpoint share. */
@@ -66,11 +69,19 @@ interface LargeMessage {
   index: number;
 }
 
+/** Where the frames of an outbox go, and what they bear. */
+export interface OutboxPeer {
+  readonly subject: string;
+  /** With a frame's number behind it: where its refusal comes. */
+  readonly refusalPrefix: string;
+  readonly pairing: Pairing;
+  /** Undefined where this endpoint holds no secret. */
+  readonly mac: FrameMac | undefined;
+}
+
 export class Outbox {
   readonly #env: OutboxEnvironment;
-  readonly #subject: string;
-  readonly #refusalPrefix: string;
-  #receiverSession = 0;
+  readonly #peer: OutboxPeer;
   #heardStamp = 0;
   #heardMs = 0;
   #writer: ByteWriter | undefined;
@@ -91,11 +102,9 @@ export class Outbox {
   /** Set while fragments are under way: what has not been confirmed for so long was lost, or its confirmation was. */
   #stall: Timer | undefined;
 
-  /** Frames go to `subject`; `refusalPrefix` plus a frame's number is where its refusal comes. */
-  constructor(env: OutboxEnvironment, subject: string, refusalPrefix: string) {
+  constructor(env: OutboxEnvironment, peer: OutboxPeer) {
     this.#env = env;
-    this.#subject = subject;
-    this.#refusalPrefix = refusalPrefix;
+    this.#peer = peer;
   }
 
   get idle(): boolean {
@@ -113,10 +122,9 @@ export class Outbox {
     this.#tellIfBelow();
   }
 
-  /** The peer's session, once it is known. What was gathered for the former one goes out under that. */
-  addressSession(session: number): void {
+  /** The peer has begun a new life. What was gathered for the former one goes out as it is, and comes back. */
+  renew(): void {
     this.flush();
-    this.#receiverSession = session;
     this.#nothingUnderWay();
     this.#sendLarge();
   }
@@ -182,10 +190,23 @@ export class Outbox {
   flush(): void {
     const writer = this.#writer;
     if (writer === undefined) return;
+    if (this.#records > 0) this.#seal(writer);
     const frame = writer.copyOut();
     this.#writer = undefined;
     this.#env.writers.give(writer);
     this.#publish(frame, this.#records, this.#asks);
+  }
+
+  /**
+   * Sends these requests back: the frame that they came in, whose nonce and stamp these are, was not of a session that we know. The answer names that nonce, so that
+   * the peer can tell that it is no recording.
+   */
+  sendBack(ids: readonly number[], nonce: number, stamp: number): void {
+    const writer = new ByteWriter();
+    this.#writeHeader(writer, nonce, { stamp, heldMs: 0 });
+    for (const id of ids) writer.u8(RECORD.again).u32(4).u32(id);
+    this.#seal(writer);
+    this.#publish(writer.finish(), ids.length, false);
   }
 
   /** Forgets everything: the bus is gone. */
@@ -226,8 +247,13 @@ export class Outbox {
     this.#records = 0;
     this.#asks = false;
     if (records === 0) return;
-    const reply = asks ? this.#refusalPrefix + String(this.#frame) : undefined;
-    this.#env.publish(this.#subject, frame, records, reply);
+    const reply = asks ? this.#peer.refusalPrefix + String(this.#frame) : undefined;
+    this.#env.publish(this.#peer.subject, frame, records, reply);
+  }
+
+  /** Ends a frame with its MAC. */
+  #seal(frame: ByteWriter): void {
+    this.#peer.mac?.seal(frame);
   }
 
   /** The record at `start` does not fit: what came before it goes out as a frame, the record by itself or in fragments. */
@@ -240,7 +266,7 @@ export class Outbox {
     }
     const whole = writer.finish();
     this.#writer = undefined; // and not back to the pool: it may have grown large
-    this.#publish(whole.subarray(0, start), this.#records, this.#asks);
+    if (this.#records > 0) this.#publishBefore(whole.subarray(0, start));
     // The four bytes of the length become the record's kind: the rest of the message follows it without a copy.
     const first = start + RECORD_HEAD_BYTES - 1;
     whole[first] = whole[start] as number;
@@ -251,6 +277,13 @@ export class Outbox {
     this.#addLarge(bytes.length);
     this.#sendLarge();
     return sizeBytes;
+  }
+
+  /** Publishes the records that were gathered before one that did not fit. They are copied, for their MAC would be written over that one. */
+  #publishBefore(gathered: Uint8Array): void {
+    const writer = new ByteWriter(gathered.length + MAC_BYTES).raw(gathered);
+    this.#seal(writer);
+    this.#publish(writer.finish(), this.#records, this.#asks);
   }
 
   #rejection(sizeBytes: number): Rejection | undefined {
@@ -303,24 +336,28 @@ export class Outbox {
     }
     const writer = new ByteWriter(chunk.length + this.#fragmentOverheadBytes());
     this.#writeHeader(writer);
-    const frame = writer
+    writer
       .u8(RECORD.fragment)
       .u32(FRAGMENT_HEAD_BYTES + chunk.length)
       .u32(message.message)
       .u32(message.index)
       .u32(count)
-      .raw(chunk)
-      .finish();
-    this.#publish(frame, 1, message.carried !== undefined);
+      .raw(chunk);
+    this.#seal(writer);
+    this.#publish(writer.finish(), 1, message.carried !== undefined);
   }
 
-  #writeHeader(writer: ByteWriter): void {
-    const { clock, headerPrefix } = this.#env;
-    const echo = clock.echo(this.#heardStamp, this.#heardMs);
-    writeHeaderRest(writer.raw(headerPrefix), this.#receiverSession, clock.sendTime(), echo);
+  #writeHeader(writer: ByteWriter, named = this.#peer.pairing.peerNonce, echo = this.#echo()): void {
+    const { session, nonce } = this.#peer.pairing;
+    const sequence = this.#peer.pairing.nextSequence();
+    writeHeaderRest(writer.raw(this.#env.headerPrefix), { session, nonce, named, sequence }, this.#env.clock.sendTime(), echo);
+  }
+
+  #echo(): Echo {
+    return this.#env.clock.echo(this.#heardStamp, this.#heardMs);
   }
 
   #fragmentOverheadBytes(): number {
-    return headerBytes(this.#env.headerPrefix) + RECORD_HEAD_BYTES + FRAGMENT_HEAD_BYTES;
+    return headerBytes(this.#env.headerPrefix) + RECORD_HEAD_BYTES + FRAGMENT_HEAD_BYTES + MAC_BYTES;
   }
 }

@@ -1,20 +1,22 @@
-/** The trust domain of a cluster: everybody who holds its secret (docs/decisions/0002). */
-import { createHmac } from 'node:crypto';
+/** The trust domain of a cluster: everybody who holds its secret (docs/decisions/0002). What its members prove to each other, they prove with keys derived here. */
+import { hkdfSync } from 'node:crypto';
 import { ArmatureError, type ClusterName, type Secrets } from '@armature/kernel';
-import { NO_MARK, type TrustDomain } from '@armature/bus';
 
-/** Of a key that nothing else is derived with: who knows the mark knows nothing about contexts. */
-const PURPOSE = 'armature mark 1';
-/** Nodes and routers always hold the secret. Clients do if they coordinate for themselves. */
-const INSIDE = /^(node|router)\./;
+const KEY_BYTES = 32;
 
-export function clusterDomain(secrets: Secrets, cluster: ClusterName): TrustDomain {
-  const markOf = (secret: Uint8Array): number => {
-    const mac = createHmac('sha256', secret).update(`${PURPOSE}\0${cluster}`).digest();
-    return mac.readUInt32LE(0) || NO_MARK + 1;
-  };
-  const marks = secrets.map(markOf);
-  return { mark: markOf(secrets[0]), knows: (mark) => marks.includes(mark), requires: (address) => INSIDE.test(address) };
+/** Of the frames on links, for `LinkOptions.keys`: the first seals, all verify. */
+export function linkKeys(secrets: Secrets, cluster: ClusterName): readonly Uint8Array[] {
+  return secrets.map((secret) => derivedKey(secret, cluster, 'armature link 1'));
+}
+
+/** Of what processes say of their names. */
+export function presenceKeys(secrets: Secrets, cluster: ClusterName): readonly Uint8Array[] {
+  return secrets.map((secret) => derivedKey(secret, cluster, 'armature presence 1'));
+}
+
+/** HKDF-SHA-256 (RFC 5869). Each purpose has a key of its own: who knows one knows nothing about another. */
+function derivedKey(secret: Uint8Array, cluster: ClusterName, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secret, '', `${purpose}\0${cluster}`, KEY_BYTES));
 }
 
 /** Change records that come from outside of the domain: whoever states what a cluster is must hold its secret. */

@@ -18,7 +18,6 @@ import {
 import { FailureMonitor, Membership, type HistoryStore } from '@armature/membership';
 import {
   MAX_MESSAGE_BYTES,
-  isHarmlessLate,
   mayHaveLargeAnswer,
   nodeAddress,
   nodeOfAddress,
@@ -36,7 +35,7 @@ import {
 } from '@armature/protocol';
 import { AlarmWheel, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { ClockWatch, type HeardClock } from './clock-watch.js';
-import { clusterDomain, recordsOfGuest } from './cluster-domain.js';
+import { linkKeys, recordsOfGuest } from './cluster-domain.js';
 import { CoordinationMetrics } from './coordination-metrics.js';
 import { discover } from './discovery.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
@@ -158,7 +157,7 @@ export class Participant {
       log,
       telemetry,
       limits: { messageBytes: options.messageBytes ?? MAX_MESSAGE_BYTES },
-      domain: options.secrets === undefined ? undefined : clusterDomain(options.secrets, options.cluster),
+      keys: options.secrets === undefined ? undefined : linkKeys(options.secrets, options.cluster),
     });
     const subjects = subjectsOf(options.prefix, options.cluster);
     const inbox = new Inbox(bus, subjects, address, random);
@@ -207,7 +206,7 @@ export class Participant {
         if (request.kind === 'ping') return { kind: 'ping' };
         return handler(request, sender);
       },
-      { isHarmlessLate, mayHaveLargeAnswer },
+      { mayHaveLargeAnswer },
     );
     this.#subscriptions.push(
       bus.subscribe(this.subjects.announce, (message) => {

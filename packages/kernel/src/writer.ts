@@ -107,6 +107,11 @@ export class ByteWriter {
     this.#buffer.writeUInt32LE(value, offset);
   }
 
+  /** What was written so far, not copied; valid until the next write. */
+  get written(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   /** What was written, not copied: the writer gives its memory away, and takes some anew only if it is written to again. */
   finish(): Uint8Array {
     const out = this.#buffer.subarray(0, this.#length);

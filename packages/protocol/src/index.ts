@@ -7,7 +7,7 @@ export * from './change.js';
 export * from './change-parser.js';
 export * from './codec.js';
 export * from './holdings.js';
-export * from './lateness.js';
+export * from './large-answers.js';
 export * from './limits.js';
 export * from './messages.js';
 export * from './oversized.js';

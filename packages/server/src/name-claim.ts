@@ -8,6 +8,7 @@
  * Which came later is told by how long each has been up, not by when it started: that needs no clocks that agree. A message that was long on its way makes its sender
  * look younger than it is. So of two, both may take themselves for the older one for a while, but never both for the younger one: nobody goes without need.
  */
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { toHex, type Random } from '@armature/kernel';
 
 /** Who says it, in which life, and since when. */
@@ -16,8 +17,8 @@ export interface Claim {
   readonly address: string;
   /** Random, of one life of a process. */
   readonly session: string;
-  /** Of the secret that it seals with (`clusterDomain`). */
-  readonly mark: number;
+  /** It was said by somebody who holds our secret. */
+  readonly isOurs: boolean;
   /** How long it has been up when it says so, by its monotonic clock, ms. */
   readonly ageMs: number;
   /** It has asked, nobody objected, and it has begun to act. */
@@ -39,11 +40,11 @@ export type Judgement = 'self' | 'stranger' | 'stays' | 'goes';
 const EQUALLY_OLD_MS = 2_000;
 /** A message of somebody else's making must not cost much. */
 const MAX_BYTES = 1_024;
+const MAC_BYTES = 16;
 
-/** `isOurs`: whether a mark is of one of the secrets that we hold. */
-export function judge(own: Claim, other: Claim, isOurs: (mark: number) => boolean): Judgement {
+export function judge(own: Claim, other: Claim): Judgement {
   if (other.session === own.session) return 'self';
-  if (!isOurs(other.mark)) return 'stranger';
+  if (!other.isOurs) return 'stranger';
   if (other.isUp !== own.isUp) return other.isUp ? 'stays' : 'goes';
   const olderMs = other.ageMs - own.ageMs;
   const wins = Math.abs(olderMs) > EQUALLY_OLD_MS ? olderMs > 0 : other.session < own.session;
@@ -54,30 +55,40 @@ export function newSession(random: Random): string {
   return toHex(random.bytes(8));
 }
 
-export function formatClaim(claim: Claim): Uint8Array {
-  return Buffer.from(JSON.stringify(claim), 'utf8');
+/** JSON, a line feed, and the MAC of the JSON in hex. */
+export function formatClaim(
+  { address, session, ageMs, isUp, host, pid, startedAt }: Claim,
+  keys: readonly Uint8Array[],
+): Uint8Array {
+  const text = JSON.stringify({ address, session, ageMs, isUp, host, pid, startedAt });
+  return Buffer.from(`${text}\n${macOf(keys[0] as Uint8Array, text).toString('hex')}`, 'utf8');
 }
 
 /** Undefined for what is no claim. */
-export function parseClaim(payload: Uint8Array): Claim | undefined {
+export function parseClaim(payload: Uint8Array, keys: readonly Uint8Array[]): Claim | undefined {
   if (payload.length > MAX_BYTES) return undefined;
+  const [text = '', hex = ''] = Buffer.from(payload).toString('utf8').split('\n');
   try {
-    const { address, session, mark, ageMs, isUp, host, pid, startedAt } = JSON.parse(
-      Buffer.from(payload).toString('utf8'),
-    ) as Record<keyof Claim, unknown>;
+    const { address, session, ageMs, isUp, host, pid, startedAt } = JSON.parse(text) as Record<keyof Claim, unknown>;
     const isClaim =
       typeof address === 'string' &&
       typeof session === 'string' &&
-      typeof mark === 'number' &&
       typeof ageMs === 'number' &&
       typeof isUp === 'boolean' &&
       typeof host === 'string' &&
       typeof pid === 'number' &&
       typeof startedAt === 'string';
-    return isClaim ? { address, session, mark, ageMs, isUp, host, pid, startedAt } : undefined;
+    if (!isClaim) return undefined;
+    const mac = Buffer.from(hex, 'hex');
+    const isOurs = mac.length === MAC_BYTES && keys.some((key) => timingSafeEqual(macOf(key, text), mac));
+    return { address, session, isOurs, ageMs, isUp, host, pid, startedAt };
   } catch {
     return undefined;
   }
+}
+
+function macOf(key: Uint8Array, text: string): Buffer {
+  return createHmac('sha256', key).update(text, 'utf8').digest().subarray(0, MAC_BYTES);
 }
 
 /** In words for an operator. */

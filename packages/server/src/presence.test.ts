@@ -17,7 +17,7 @@ class Bench {
     return this.broker.connect(name);
   }
 
-  claim(bus: InProcessConnection, { who = 'first', address = 'node.n1', mark = 1, pid = 1 } = {}): Promise<Presence> {
+  claim(bus: InProcessConnection, { who = 'first', address = 'node.n1', secret = 1, pid = 1 } = {}): Promise<Presence> {
     return Presence.claim({
       bus,
       clock: this.clock,
@@ -25,8 +25,8 @@ class Bench {
       log: this.#recorded.log,
       subjects: subjectsOf('t', unwrap(parseClusterName('c'))),
       address: unwrap(parseLinkAddress(address)),
+      keys: [new Uint8Array(32).fill(secret)],
       ...{ pid, host: 'here' },
-      domain: { mark, knows: (other) => other === mark, requires: () => true },
       onLost: () => void this.lost.push(who),
     });
   }
@@ -124,7 +124,7 @@ test('whether another process of the name is alive can be asked at any time', as
 test('a cluster of the same name with another secret is found out at the start, whatever the names of its processes', async () => {
   const bench = new Bench();
   await bench.outcome(bench.claim(bench.connect('a')));
-  const { code, error } = await bench.outcome(bench.claim(bench.connect('b'), { address: 'router.r9', mark: 2 }));
+  const { code, error } = await bench.outcome(bench.claim(bench.connect('b'), { address: 'router.r9', secret: 2 }));
   expect(code).toBe('wrong-cluster');
   expect(error?.message).toContain('another secret');
   expect(bench.errors()).toHaveLength(1);
@@ -134,7 +134,7 @@ test('two such clusters that meet later both say so once a minute at the latest,
   const bench = new Bench();
   bench.broker.network.partition(['a'], ['b']);
   await bench.outcome(bench.claim(bench.connect('a')));
-  const { presence } = await bench.outcome(bench.claim(bench.connect('b'), { address: 'node.n9', mark: 2 }));
+  const { presence } = await bench.outcome(bench.claim(bench.connect('b'), { address: 'node.n9', secret: 2 }));
   expect(presence).toBeDefined();
   bench.broker.network.healAll();
   await bench.clock.advance(300_000);

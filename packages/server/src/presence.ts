@@ -10,18 +10,11 @@
  * Only what has to do with names is decided here (`name-claim.ts`); what becomes of a process that must go is its owner's business.
  */
 import { ArmatureError, type Random } from '@armature/kernel';
-import {
-  NO_RESPONDERS,
-  type Bus,
-  type BusMessage,
-  type BusSubscription,
-  type LinkAddress,
-  type TrustDomain,
-} from '@armature/bus';
+import { NO_RESPONDERS, type Bus, type BusMessage, type BusSubscription, type LinkAddress } from '@armature/bus';
 import { Inbox } from '@armature/coordination';
 import type { Subjects } from '@armature/protocol';
 import { repeat, sleep, type Clock, type Logger, type Timer } from '@armature/runtime';
-import { describeClaim, formatClaim, judge, newSession, parseClaim, type Claim, type Judgement } from './name-claim.js';
+import { describeClaim, formatClaim, judge, newSession, parseClaim, type Claim } from './name-claim.js';
 
 export interface PresenceEnv {
   readonly bus: Bus;
@@ -31,7 +24,8 @@ export interface PresenceEnv {
   readonly subjects: Subjects;
   /** Role and name, e.g. `node.n1`. */
   readonly address: LinkAddress;
-  readonly domain: TrustDomain;
+  /** The first signs what this process says, all verify what others say (`presenceKeys`). */
+  readonly keys: readonly Uint8Array[];
   readonly host: string;
   readonly pid: number;
   /** Another process has the name, and this one must go: it is to end. Called once. */
@@ -89,7 +83,7 @@ export class Presence {
   async another(): Promise<string | undefined> {
     const { subjects, address } = this.#env;
     const claim = await this.#ask(subjects.presenceOf(address), LOOK_MS);
-    return claim !== undefined && claim !== 'nobody' && this.#env.domain.knows(claim.mark) ? describeClaim(claim) : undefined;
+    return claim !== undefined && claim !== 'nobody' && claim.isOurs ? describeClaim(claim) : undefined;
   }
 
   /** That another process has the name, and has had it for longer: this one must change nothing any more. */
@@ -123,36 +117,33 @@ export class Presence {
   /** Throws when whoever answered is to stay. */
   #check(answer: Claim | 'nobody' | undefined): void {
     if (answer === undefined || answer === 'nobody') return;
-    const judgement = this.#judge(this.#own(), answer);
+    const judgement = judge(this.#own(), answer);
     if (judgement === 'stays') throw nameInUse(answer);
     if (judgement === 'stranger') throw otherSecret(answer);
   }
 
-  #judge(own: Claim, other: Claim): Judgement {
-    return judge(own, other, (mark) => this.#env.domain.knows(mark));
-  }
-
   #own(): Claim {
-    const { clock, address, domain, host, pid } = this.#env;
+    const { clock, address, host, pid } = this.#env;
     const ageMs = Math.floor(clock.monotonicMs() - this.#startedMs);
-    return { address, session: this.#session, mark: domain.mark, ageMs, isUp: this.#isUp, host, pid, startedAt: this.#startedAt };
+    return { address, session: this.#session, isOurs: true, ageMs, isUp: this.#isUp, host, pid, startedAt: this.#startedAt };
   }
 
   #beat(): void {
-    const { bus, subjects, address } = this.#env;
+    const { bus, subjects, address, keys } = this.#env;
     const subject = ++this.#beats % BEATS_TO_ALL === 0 ? subjects.presence : subjects.presenceOf(address);
-    bus.publish(subject, formatClaim(this.#own()));
+    bus.publish(subject, formatClaim(this.#own(), keys));
   }
 
   /** A question, or the beat of somebody who has our name or is of another cluster. */
   #hear(message: BusMessage): void {
-    const claim = parseClaim(message.payload);
+    const { keys } = this.#env;
+    const claim = parseClaim(message.payload, keys);
     if (claim === undefined || this.#isStopped) return;
     const own = this.#own();
-    const judgement = this.#judge(own, claim);
+    const judgement = judge(own, claim);
     const concerns = judgement === 'stranger' || claim.address === own.address;
     if (judgement === 'self' || !concerns) return;
-    message.respond(formatClaim(own));
+    message.respond(formatClaim(own, keys));
     if (judgement === 'stays') this.#lose(claim);
     else this.#log(claim, judgement);
   }
@@ -181,20 +172,20 @@ export class Presence {
 
   /** Resolves with the first answer that is not our own; `nobody` when the bus says that nobody listens; undefined after so many ms of a connected bus. */
   async #ask(subject: string, limitMs: number): Promise<Claim | 'nobody' | undefined> {
-    const { bus, clock } = this.#env;
+    const { bus, clock, keys } = this.#env;
     let answer: Claim | 'nobody' | undefined;
     let answered: () => void = () => undefined;
     const arrival = new Promise<void>((resolve) => (answered = resolve));
     const question = this.#inbox.ask((message) => {
-      const claim = message.status === NO_RESPONDERS ? 'nobody' : parseClaim(message.payload);
+      const claim = message.status === NO_RESPONDERS ? 'nobody' : parseClaim(message.payload, keys);
       if (answer !== undefined || claim === undefined) return;
-      if (claim !== 'nobody' && this.#judge(this.#own(), claim) === 'self') return;
+      if (claim !== 'nobody' && judge(this.#own(), claim) === 'self') return;
       answer = claim;
       answered();
     });
     for (let waitedMs = 0; waitedMs < limitMs && answer === undefined && !this.#isStopped;) {
       const wasConnected = bus.connected;
-      if (wasConnected) bus.publish(subject, formatClaim(this.#own()), { reply: question.reply });
+      if (wasConnected) bus.publish(subject, formatClaim(this.#own(), keys), { reply: question.reply });
       const waitMs = Math.min(AGAIN_MS, limitMs - waitedMs);
       await Promise.race([arrival, sleep(clock, waitMs)]);
       if (wasConnected && bus.connected) waitedMs += waitMs;

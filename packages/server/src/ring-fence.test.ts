@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { utf8Encode, type ClusterName } from '@armature/kernel';
 import { LinkEndpoint, type LinkAddress } from '@armature/bus';
-import { clusterDomain } from '@armature/coordination';
+import { linkKeys } from '@armature/coordination';
 import { protocolCodec } from '@armature/protocol';
 import { addressOf } from '@armature/ring';
 import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
@@ -11,13 +11,13 @@ import { startLocalCluster } from './local-cluster.js';
 test('what a node brings that is no member is not taken, though it has the ring; what routers and clients bring is', async () => {
   const secret = 'a secret of thirty-two bytes or more';
   const cluster = await startLocalCluster({ secret });
-  const domain = clusterDomain([utf8Encode(secret)], 'local' as ClusterName);
+  const keys = linkKeys([utf8Encode(secret)], 'local' as ClusterName);
   const { ringVersion } = cluster.nodes[0]!.participant.membership.view;
   const address = addressOf('default' as never, utf8Encode('key'));
   const set = encodeVersionSet(emptyVersionSet);
   const give = async (from: string, kind: 'merge' | 'absorb'): Promise<unknown> => {
     const link = LinkEndpoint.open(cluster.broker.connect(), protocolCodec, {
-      ...{ prefix: 'armature', cluster: 'local', address: from as LinkAddress, domain },
+      ...{ prefix: 'armature', cluster: 'local', address: from as LinkAddress, keys },
       ...{ clock: systemClock, random: systemRandom(), log: silentLog, telemetry: noTelemetry },
     });
     const request =

@@ -1,6 +1,6 @@
 /** How processes present themselves to NATS service discovery (`nats micro ls` lists them, `nats micro info` asks each for its status), and how they leave. */
 import { linkAddress, type BusService, type RunningService } from '@armature/bus';
-import { clusterDomain, type Participant } from '@armature/coordination';
+import { presenceKeys, type Participant } from '@armature/coordination';
 import { subjectsOf, type NodeStatus } from '@armature/protocol';
 import { waitAtMost, type Clock } from '@armature/runtime';
 import { Presence } from './presence.js';
@@ -49,7 +49,7 @@ export function claimName(
     ...{ bus, clock, random, log },
     address: linkAddress(role, name),
     subjects: subjectsOf(prefix, cluster),
-    domain: clusterDomain(secrets, cluster),
+    keys: presenceKeys(secrets, cluster),
     host: origin?.host ?? 'unknown host',
     pid: origin?.pid ?? 0,
     onLost: (error) => onNameLost?.(error),

@@ -29,7 +29,7 @@ test('a message that is too large to be sent is a violation, and so is one that 
   expect(sizes.violations.join()).toMatch(/^too large: n\d and client\.\w+ could not/);
 
   const { bus, clock, random, log, telemetry } = cluster.stranger('s1');
-  const ports = { bus, clock, random, log, telemetry, ...cluster.names };
+  const ports = { bus, clock, random, log, telemetry, ...cluster.membership };
   const limits = { messageBytes: 1_000 };
   const link = LinkEndpoint.open(bus, protocolCodec, { ...ports, address: linkAddress('client', 's1'), limits });
   const question = { kind: 'gossip', fingerprint: 'x'.repeat(100_000), records: [] } as const;

@@ -47,7 +47,7 @@ export async function checkTrees(cluster: SimulatedCluster): Promise<string[]> {
   const ports = cluster.stranger('auditor');
   const link = LinkEndpoint.open<Request, Reply>(ports.bus, protocolCodec, {
     ...ports,
-    ...cluster.names,
+    ...cluster.membership,
     address: linkAddress('client', 'auditor'),
   });
   const ask = async <Q extends Request>(node: NodeId, request: Q): Promise<ReplyTo<Q>> => {

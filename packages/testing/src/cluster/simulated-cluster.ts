@@ -15,10 +15,11 @@ import {
   type Random,
   type ZoneName,
 } from '@armature/kernel';
-import { InProcessBroker, type InProcessNetwork, type Passage } from '@armature/bus';
+import { InProcessBroker, type InProcessNetwork, type LinkOptions, type Passage } from '@armature/bus';
 import { connectOver, type Client, type RoutingKind } from '@armature/client';
 import type { Change, ChangeRecord, ClusterStrategy } from '@armature/protocol';
 import type { Transition } from '@armature/membership';
+import { linkKeys } from '@armature/coordination';
 import { noTelemetry, type Clock } from '@armature/runtime';
 import {
   AntiEntropyWorker,
@@ -145,7 +146,13 @@ export class SimulatedCluster {
 
   /** Under which all subjects and link addresses of this cluster are. */
   get names(): Pick<ServerOptions, 'prefix' | 'cluster'> {
-    return this.#server;
+    const { prefix, cluster } = this.#server;
+    return { prefix, cluster };
+  }
+
+  /** What a link endpoint inside of the trust domain is opened with. */
+  get membership(): Pick<LinkOptions, 'prefix' | 'cluster' | 'keys'> {
+    return { ...this.names, keys: linkKeys(this.#server.secrets, this.#server.cluster) };
   }
 
   get network(): InProcessNetwork {

@@ -58,7 +58,7 @@ export async function localRunner(options?: LocalClusterOptions): Promise<{ clus
   return { cluster, run: runnerOver((asked) => connectTo(cluster, asked)) };
 }
 
-function connectTo(cluster: LocalCluster, { routing }: ConnectOptions): Promise<Client> {
+function connectTo(cluster: LocalCluster, { routing, author }: ConnectOptions): Promise<Client> {
   const ports = {
     bus: cluster.broker.connect(),
     clock: systemClock,
@@ -66,7 +66,7 @@ function connectTo(cluster: LocalCluster, { routing }: ConnectOptions): Promise<
     log: silentLog,
     telemetry: noTelemetry,
   };
-  return connectOver(ports, { ...cluster.options, secret: cluster.options.secrets, routing: routing ?? 'router' });
+  return connectOver(ports, { ...cluster.options, secret: cluster.options.secrets, author, routing: routing ?? 'router' });
 }
 
 function capture(isTTY: boolean, tell?: (text: string) => void): { stream: Writable & { isTTY: boolean }; chunks: Buffer[] } {

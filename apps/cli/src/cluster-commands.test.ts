@@ -1,3 +1,4 @@
+import { userAtHost } from '@armature/process';
 import { parseClusterName, parseNodeId, unwrap } from '@armature/kernel';
 import { InProcessBroker } from '@armature/bus';
 import { connectOver } from '@armature/client';
@@ -157,6 +158,7 @@ describe('a running cluster', () => {
     ]) {
       expect(out).toContain(words);
     }
+    expect(out).toContain(userAtHost());
     expect([out, err]).toEqual([
       expect.not.stringContaining('ready n4'),
       expect.stringMatching(/and \d+ announcements? of nodes/) as unknown,

@@ -38,6 +38,7 @@ import {
   type WorkerCommand,
   type WorkerStatus,
 } from '@armature/protocol';
+import type { Access, TokenDemand } from '@armature/rights';
 import { sleep, type Clock } from '@armature/runtime';
 import { commitPlan, makePlan, type Committed, type CostedPlan, type PlannedAgainst, type PlanningEnv } from './change-plan.js';
 
@@ -48,6 +49,8 @@ export interface AdminEnv {
   readonly inbox: Inbox;
   readonly clock: Clock;
   readonly random: Random;
+  /** Who gives the commands, for the history. */
+  readonly author: string;
 }
 
 export interface CreateClusterOptions {
@@ -141,13 +144,32 @@ export class Admin {
     return this.propose({ kind: 'bucket', bucket, properties: merged });
   }
 
+  /** What the cluster demands of those who come to its doors. */
+  async access(): Promise<Access> {
+    return (await this.view()).access;
+  }
+
+  /** From now on requests without a token are refused, or let in again. Errors: those of the rules for changes, `unreachable`. */
+  async demandTokens(tokens: TokenDemand): Promise<ChangeRecord> {
+    const { revision, generation } = await this.access();
+    return this.propose({ kind: 'access', tokens, revision: revision + 1, generation });
+  }
+
+  /** Raises the generation: all tokens that have been made are void from then on. Errors: those of the rules for changes, `unreachable`. */
+  async revokeTokens(): Promise<ChangeRecord> {
+    const access = await this.access();
+    return this.propose({ kind: 'access', ...access, generation: access.generation + 1 });
+  }
+
   async buckets(): Promise<ReadonlyMap<BucketName, BucketProperties>> {
     return (await this.view()).buckets;
   }
 
   /** Makes a change part of the history, at `at` or at any node. Errors: those of the rules for changes, `unreachable`. */
   async propose(change: Change, at?: LinkAddress): Promise<ChangeRecord> {
-    return (await this.#ask(at ?? (await this.#anyNode()), { kind: 'propose', change }, COMMAND_TIMEOUT_MS)).record;
+    return (
+      await this.#ask(at ?? (await this.#anyNode()), { kind: 'propose', change, author: this.#env.author }, COMMAND_TIMEOUT_MS)
+    ).record;
   }
 
   /** What these changes would do, made together in this order; nothing is changed. Errors: those of the rules for changes, `unreachable`. */

@@ -17,7 +17,13 @@ let down: Set<string>;
 
 function record(change: Change): ChangeRecord {
   const number = records.length + 1;
-  return { id: number.toString(16).padStart(16, 'a'), at: hlcFromMs(1_600_000_000_000 + number), by: node('n1'), change };
+  return {
+    id: number.toString(16).padStart(16, 'a'),
+    at: hlcFromMs(1_600_000_000_000 + number),
+    by: node('n1'),
+    author: 'test',
+    change,
+  };
 }
 
 /** Nodes that share one history, all holding ten records of 100 bytes of each partition. */

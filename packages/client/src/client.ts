@@ -13,7 +13,7 @@ import {
 } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
 import { CLIENT_BYTES, CLIENT_TURNS, Inbox, Pace, Participant, createSealer, requireToHear } from '@armature/coordination';
-import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, protocolCodec, subjectsOf } from '@armature/protocol';
+import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, parseAuthor, protocolCodec, subjectsOf } from '@armature/protocol';
 import { scopedTelemetry, type Clock, type Logger, type ScopedTelemetry, type Telemetry } from '@armature/runtime';
 import { Admin } from './admin.js';
 import { Bucket, type BucketOptions } from './bucket.js';
@@ -38,6 +38,8 @@ export interface ClientOptions {
    * other applications from hearing them. None unless given.
    */
   readonly group?: string | undefined;
+  /** Who gives the commands of administration, for the history: 1 to 128 printable characters. `an application` unless given. */
+  readonly author?: string | undefined;
   /**
    * Operations under way at a time, 512 by default; what is started beyond that waits its turn, within its own time. More than the default is of use only over long
    * distances.
@@ -101,6 +103,7 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
   const subjects = subjectsOf(prefix, cluster);
   const { bus, clock, random } = ports;
   const pace = new Pace(clock, { ...CLIENT_TURNS, atOnce: checkedAtOnce(options.operationsAtOnce) }, CLIENT_BYTES);
+  const author = unwrap(parseAuthor(options.author ?? 'an application'));
   const paced = (routing: Routing): Routing => new PacedRouting(routing, pace);
   if ((options.routing ?? 'router') === 'router') {
     const address = linkAddress('client', ...name.split('.'));
@@ -115,7 +118,7 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
       throw thrown;
     });
     const routing = new RouterRouting({ bus, link, subjects, inbox, clock });
-    const admin = new Admin({ ...ports, link, subjects, inbox });
+    const admin = new Admin({ ...ports, link, subjects, inbox, author });
     const close = async (): Promise<void> => {
       await link.drain();
       inbox.close();
@@ -145,7 +148,7 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
       remedy: 'Check the cluster name and prefix, and that its nodes run and the cluster was created: armature cluster status',
     });
   }
-  const admin = new Admin({ ...ports, link: participant.link, subjects, inbox: participant.inbox });
+  const admin = new Admin({ ...ports, link: participant.link, subjects, inbox: participant.inbox, author });
   const close = async (): Promise<void> => {
     await participant.stop();
     await bus.drain();

@@ -23,6 +23,7 @@ import {
   type MemberSettings,
   type RingVersion,
 } from '@armature/protocol';
+import { joinAccess, OPEN_ACCESS, type Access } from '@armature/rights';
 import { formRing, ringJoin, ringLeave, ringReplace, ringReweigh, ringRezone, type Ring } from '@armature/ring';
 import { isRingRecord } from './history.js';
 import { Ownership, type NodeList } from './ownership.js';
@@ -75,6 +76,8 @@ export class Fold {
   ring: Ring | undefined;
   readonly members: Map<NodeId, Member>;
   readonly buckets: Map<BucketName, BucketProperties>;
+  /** What has been said about access, joined. */
+  access: Access;
   /** By N, the smallest W that a bucket with this N has ever had: what was acknowledged then is as good as what is now. */
   readonly leastW: Map<number, number>;
   /** By N, for every N of a bucket. */
@@ -93,6 +96,7 @@ export class Fold {
     this.ring = from?.ring;
     this.members = new Map(from?.members);
     this.buckets = new Map(from?.buckets ?? [[DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES]]);
+    this.access = from?.access ?? OPEN_ACCESS;
     this.leastW = new Map(from?.leastW ?? [[DEFAULT_BUCKET_PROPERTIES.n, DEFAULT_BUCKET_PROPERTIES.w]]);
     this.ownerships = new Map([...(from?.ownerships ?? [])].map(([n, ownership]) => [n, ownership.clone()]));
     this.changes = [...(from?.changes ?? [])];
@@ -156,6 +160,9 @@ export class Fold {
         break;
       case 'bucket':
         this.#setBucket(change);
+        break;
+      case 'access':
+        this.access = joinAccess(this.access, change);
         break;
       case 'actor':
         if (isOwnFact) this.#noteActor(change.node, { id: change.actor, at: record.at });

@@ -134,9 +134,10 @@ export class History {
   }
 }
 
-/** Whether a record bears on who owns what. The others configure buckets, or say under which actor a node mints. */
+/** Whether a record bears on who owns what. The others configure buckets or access, or say under which actor a node mints. */
 export function isRingRecord(record: ChangeRecord): boolean {
-  return record.change.kind !== 'bucket' && record.change.kind !== 'actor';
+  const { kind } = record.change;
+  return kind !== 'bucket' && kind !== 'actor' && kind !== 'access';
 }
 
 export function ringRecords(history: History): readonly ChangeRecord[] {

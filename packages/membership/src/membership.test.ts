@@ -250,6 +250,37 @@ test('one bucket made at several nodes at the same moment, differently: one succ
   }
 });
 
+test('two words about tokens at the same moment: the stricter one holds everywhere, and the other is told', async () => {
+  const net = new Net();
+  const [a, b] = [await open(net, n1), await open(net, n2)];
+  await a.propose(change.create([n1, n2]));
+  await a.propose(change.access('required', 1));
+  await b.refresh();
+  net.deaf = true;
+  const [kept, dropped, revoked] = await Promise.allSettled([
+    a.propose(change.access('required', 2)),
+    b.propose(change.access('optional', 2)),
+    b.propose(change.access('optional', 2, 1)),
+  ]);
+  expect(kept.status).toBe('fulfilled');
+  expect(dropped).toMatchObject({
+    status: 'rejected',
+    reason: { message: expect.stringContaining('tokens are required') as string },
+  });
+  expect(revoked).toMatchObject({ status: 'rejected', reason: { code: 'invalid-argument' } });
+  for (const one of [a, b]) {
+    await one.refresh();
+    expect(one.view.access).toEqual({ tokens: 'required', revision: 2, generation: 1 });
+  }
+});
+
+test('a record says who gave the command: the node itself unless somebody else did', async () => {
+  const membership = await open(new Net(), n1);
+  expect((await membership.propose(change.create([n1, n2]), 'alice@desk')).author).toBe('alice@desk');
+  expect((await membership.propose(change.remove(n2))).author).toBe(n1);
+  expect((await membership.declareActor('ab'.repeat(8)))?.author).toBe(n1);
+});
+
 describe('membership: ready', () => {
   test('declares what is pending, leaves out what is not, and says nothing twice', async () => {
     const net = new Net();

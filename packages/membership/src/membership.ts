@@ -187,15 +187,15 @@ export class Membership {
 
   /**
    * An administrator's command, given at this node: checked, recorded, persisted, announced. Errors: `invalid-argument` (also when a
-   * command given elsewhere at the same moment has prevailed), `no-cluster`, `wrong-cluster`, `closed`, the store's own.
+   * command given elsewhere at the same moment has prevailed), `no-cluster`, `wrong-cluster`, `closed`, the store's own. `author`: who gave it; this node itself unless said.
    */
-  async propose(change: Change): Promise<ChangeRecord> {
+  async propose(change: Change, author?: string): Promise<ChangeRecord> {
     // A second `create` for a cluster that exists elsewhere cannot be taken back, so first have a look around.
     if (change.kind === 'create') await this.refresh().catch(() => undefined);
     const { self, clusterName, transport } = this.#env;
     const by = self.node;
     if (by === undefined) throw notANode();
-    const record = await this.#queue.run(() => this.#record(by, unwrap(checkProposal(this.#view, clusterName, change))));
+    const record = await this.#queue.run(() => this.#record(by, unwrap(checkProposal(this.#view, clusterName, change)), author));
     transport.announce(this.#history.fingerprint);
     await this.#talk.handOut(record);
     const holds = checkStillHolds(this.#view, record.change);
@@ -279,11 +279,11 @@ export class Membership {
   }
 
   /** Makes a record of a change. Only ever runs in the queue. */
-  async #record(by: NodeId, change: Change): Promise<ChangeRecord> {
+  async #record(by: NodeId, change: Change, author: string = by): Promise<ChangeRecord> {
     const { clock, random, isClockRight = () => true } = this.#env;
     const { lastAt } = this.#history;
     const at = isClockRight() ? hlcTick(lastAt, clock.nowMs()) : hlcAfter(lastAt);
-    const made: ChangeRecord = { id: toHex(random.bytes(8)), at, by, change };
+    const made: ChangeRecord = { id: toHex(random.bytes(8)), at, by, author, change };
     await this.#commit([made]);
     assert(this.#history.has(made.id), 'a record of our own is never stamped too late');
     return made;

@@ -131,7 +131,7 @@ function asRecord(history: History, change: MembershipChange): ChangeRecord {
   let number = history.records.length;
   const idOf = (value: number): string => value.toString(16).padStart(16, '0');
   while (history.has(idOf(number))) number++;
-  return { id: idOf(number), at: hlcTick(history.lastAt, 0), by: change.node, change };
+  return { id: idOf(number), at: hlcTick(history.lastAt, 0), by: change.node, author: 'plan', change };
 }
 
 /** Copies that are to be made in `after` and were not to be made in `before`, in the order of receivers and partitions. */

@@ -21,6 +21,9 @@ describe('proposals that make sense', () => {
     ['a new bucket', four(), change.bucket('b', { n: 2 })],
     ['other properties for a bucket', four().add(change.bucket('b')), change.bucket('b', { w: 3 })],
     ['other properties for the default bucket', four(), change.bucket('default', { r: 1 })],
+    ['tokens required', four(), change.access('required', 1)],
+    ['tokens required, then the next generation', four().add(change.access('required', 1)), change.access('required', 1, 1)],
+    ['tokens optional again', four().add(change.access('required', 1, 4)), change.access('optional', 2, 4)],
   ])('%s: accepted', (_what, tale, proposed) => {
     expect(checkProposal(tale.view, CLUSTER, proposed)).toEqual({ ok: true, value: proposed });
   });
@@ -57,6 +60,25 @@ describe('proposals that do not', () => {
       /power of two/,
     ],
     ['join of a member', four(), change.join(n1), 'invalid-argument', /n1 is a member/],
+    ['access that says nothing new', four(), change.access('optional', 0, 0), 'invalid-argument', /another state of access/],
+    [
+      'tokens without a word that they are the news',
+      four(),
+      change.access('required', 0, 1),
+      'invalid-argument',
+      /another state/,
+    ],
+    ['a generation beyond the next one', four(), change.access('optional', 0, 2), 'invalid-argument', /generation 0/],
+    ['a revision beyond the next one', four(), change.access('required', 2), 'invalid-argument', /another state of access/],
+    [
+      'a generation that goes back',
+      four()
+        .add(change.access('optional', 0, 1))
+        .add(change.access('optional', 0, 2)),
+      change.access('required', 1, 1),
+      'invalid-argument',
+      /generation 2/,
+    ],
     [
       'join beyond one node per partition',
       new Tale(change.create([n1, n2], { partitionCount: 2 })),

@@ -35,6 +35,8 @@ export function checkProposal(view: View, clusterName: ClusterName, proposed: Ch
       return checkSetting(view, change);
     case 'bucket':
       return checkBucket(view, change);
+    case 'access':
+      return checkAccess(view, change);
     case 'left':
       return refuse(
         'invalid-argument',
@@ -208,11 +210,26 @@ function checkBucket(view: View, change: Extract<Change, { kind: 'bucket' }>): V
   return ok(change);
 }
 
+/** Counters go up by one each time: one that was raised far, by mistake or on purpose, could be raised by nobody after that. */
+function checkAccess({ access }: View, change: Extract<Change, { kind: 'access' }>): Verdict {
+  const { tokens, revision, generation } = change;
+  const isNext = (value: number, known: number): boolean => value === known || value === known + 1;
+  const isNews = revision > access.revision || generation > access.generation;
+  const saysTheSame = revision > access.revision || tokens === access.tokens;
+  if (isNext(revision, access.revision) && isNext(generation, access.generation) && isNews && saysTheSame) return ok(change);
+  return refuse(
+    'invalid-argument',
+    `the command was made for another state of access than the present one (tokens ${access.tokens}, generation ${access.generation})`,
+    'Somebody else has changed it meanwhile: look at it (armature cluster access), and give the command again.',
+  );
+}
+
 /**
  * Whether what was recorded is what holds, once the members have been heard that answer. Two commands for one bucket may be given at the same
  * moment at two nodes, which both accept them; the order of the history decides, and only one of the two may be told that it has succeeded.
  */
 export function checkStillHolds(view: View, change: Change): Verdict {
+  if (change.kind === 'access') return checkAccessHolds(view, change);
   if (change.kind !== 'bucket') return ok(change);
   const held = view.buckets.get(change.bucket);
   const other = BUCKET_PROPERTY_NAMES.filter((name) => held?.[name] !== change.properties[name]);
@@ -221,6 +238,16 @@ export function checkStillHolds(view: View, change: Change): Verdict {
     'invalid-argument',
     `another command for bucket ${change.bucket} was given at the same time, and holds: ${other.map((name) => `${name}=${held[name]}`).join(', ')}`,
     'Look at what holds (armature bucket show), and change it if that is wanted (armature bucket update).',
+  );
+}
+
+/** Of two commands about tokens that know nothing of each other, the stricter one holds. */
+function checkAccessHolds({ access }: View, change: Extract<Change, { kind: 'access' }>): Verdict {
+  if (access.revision > change.revision || access.tokens === change.tokens) return ok(change);
+  return refuse(
+    'invalid-argument',
+    `another command about tokens was given at the same time, and holds: tokens are ${access.tokens}`,
+    'Look at what holds (armature cluster access), and give the command again if it is still wanted.',
   );
 }
 

@@ -7,6 +7,7 @@ import {
   type ChangeRecord,
   type ClusterStrategy,
 } from '@armature/protocol';
+import type { TokenDemand } from '@armature/rights';
 import { foldHistory, History, type View } from './index.js';
 
 export const CLUSTER = 'test' as ClusterName;
@@ -51,6 +52,7 @@ export const change = {
     bucket: name as BucketName,
     properties: { ...DEFAULT_BUCKET_PROPERTIES, ...properties },
   }),
+  access: (tokens: TokenDemand, revision: number, generation = 0): Change => ({ kind: 'access', tokens, revision, generation }),
   actor: (who: NodeId, actor: string): Change => ({ kind: 'actor', node: who, actor }),
   lost: (who: NodeId, actor: string): Change => ({ kind: 'lost', node: who, actor }),
   ready: (who: NodeId, ringChange: string, partitions: readonly number[]): Change => ({
@@ -70,7 +72,7 @@ export function record(
   made: Change,
   by: NodeId = OWN_FACTS.has(made.kind) && 'node' in made ? made.node : node('n1'),
 ): ChangeRecord {
-  return { id: sequence.toString(16).padStart(16, '0'), at: hlcFromMs(START_MS + sequence), by, change: made };
+  return { id: sequence.toString(16).padStart(16, '0'), at: hlcFromMs(START_MS + sequence), by, author: by, change: made };
 }
 
 export function historyOf(records: readonly ChangeRecord[], base = History.empty): History {

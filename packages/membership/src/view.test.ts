@@ -372,6 +372,36 @@ describe('view: buckets', () => {
   });
 });
 
+describe('view: access', () => {
+  test('whatever order the records are in, the greatest generation holds, and of concurrent words about tokens the stricter one', () => {
+    const said = [
+      change.access('required', 1, 0),
+      change.access('optional', 1, 1),
+      change.access('optional', 0, 2),
+      change.access('optional', 0, 1),
+    ];
+    fc.assert(
+      fc.property(fc.shuffledSubarray(said, { minLength: said.length }), fc.nat({ max: 3 }), (order, again) => {
+        const { view } = new Tale(change.create([n1, n2, n3]), ...order, order[again] as Change);
+        expect(view.access).toEqual({ tokens: 'required', revision: 1, generation: 2 });
+      }),
+    );
+  });
+
+  test('tokens are made optional again by who knows that they are required', () => {
+    const tale = new Tale(change.create([n1, n2, n3]), change.access('required', 1, 0), change.access('optional', 2, 0));
+    expect(tale.view.access.tokens).toBe('optional');
+  });
+
+  test('nobody is fenced for it', () => {
+    const tale = new Tale(change.create([n1, n2, n3]));
+    const { ringVersion, fingerprint } = tale.view;
+    tale.add(change.access('required', 1));
+    expect(tale.view.ringVersion).toBe(ringVersion);
+    expect(tale.view.fingerprint).not.toBe(fingerprint);
+  });
+});
+
 describe('view: placement', () => {
   test('repeats are the same object', () => {
     const { view } = new Tale(change.create([n1, n2, n3, n4]), change.join(n5));

@@ -11,6 +11,7 @@
  */
 import { ArmatureError, assert, type BucketName, type NodeId, type PartitionId } from '@armature/kernel';
 import { MAX_N, RING_UNKNOWN, type BucketProperties, type RingVersion } from '@armature/protocol';
+import type { Access } from '@armature/rights';
 import type { Address, PreferenceList, Ring } from '@armature/ring';
 import { isMilestone, thinned } from './checkpoints.js';
 import { Fold, type Cluster, type Member } from './fold.js';
@@ -58,6 +59,8 @@ export interface View {
   readonly members: ReadonlyMap<NodeId, Member>;
   /** Always has `default`. */
   readonly buckets: ReadonlyMap<BucketName, BucketProperties>;
+  /** What the cluster demands of those who come to its doors. */
+  readonly access: Access;
   /** The distinct Ns of the buckets, ascending. */
   readonly ns: readonly number[];
   /** By N, the smallest W that a bucket with this N has, or has ever had. */
@@ -145,6 +148,10 @@ class FoldedView implements View {
 
   get buckets(): ReadonlyMap<BucketName, BucketProperties> {
     return this.#fold.buckets;
+  }
+
+  get access(): Access {
+    return this.#fold.access;
   }
 
   get leastW(): ReadonlyMap<number, number> {

@@ -11,7 +11,9 @@ import {
   type NodeId,
   type PartitionId,
   type ZoneName,
+  isPlainName,
 } from '@armature/kernel';
+import { MAX_GENERATION } from '@armature/rights';
 import type { Address } from '@armature/ring';
 import * as fc from 'fast-check';
 import {
@@ -108,6 +110,12 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
   fc.record({ kind: fc.constantFrom('leave', 'left', 'remove'), node: nodeId }),
   fc.record({ kind: fc.constant('replace'), node: nodeId, by: member, dead: fc.boolean() }),
   fc.record({ kind: fc.constantFrom('actor', 'lost'), node: nodeId, actor: hexOf(16) }),
+  fc.record({
+    kind: fc.constant('access'),
+    tokens: fc.constantFrom('optional', 'required'),
+    revision: fc.nat({ max: MAX_GENERATION }),
+    generation: fc.nat({ max: MAX_GENERATION }),
+  }),
   fc.record({ kind: fc.constant('weight'), node: nodeId, weight }),
   fc.record({ kind: fc.constant('zone'), node: nodeId, zone }),
   fc.record({ kind: fc.constant('bucket'), bucket: bucketName, properties: bucketProperties }),
@@ -119,10 +127,13 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
   }),
 );
 
+const author = fc.string({ minLength: 1, maxLength: 128 }).filter((text) => isPlainName(text, 128));
+
 export const changeRecord: fc.Arbitrary<ChangeRecord> = fc.record({
   id: hexOf(16),
   at: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }) as fc.Arbitrary<Hlc>,
   by: nodeId,
+  author,
   change,
 });
 
@@ -238,7 +249,7 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
   ),
   scan: fc.record({ kind: fc.constant('scan'), bucket: bucketName, cursor: binary, limit: count, withValues: fc.boolean() }),
   gossip: fc.record(gossip),
-  propose: fc.record({ kind: fc.constant('propose'), change }),
+  propose: fc.record({ kind: fc.constant('propose'), change, author }),
   status: fc.constant({ kind: 'status' }),
   holdings: fc.constant({ kind: 'holdings' }),
   ping: fc.constant({ kind: 'ping' }),

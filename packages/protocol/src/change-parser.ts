@@ -2,11 +2,20 @@
  * Change records from untrusted JSON. Total: anything that is not exactly a record is refused with the path of the
  * offending field, because a malformed record would be spread by gossip and kept for ever.
  */
-import { parseBucketName, parseClusterName, parseZoneName, type ArmatureError, type Hlc, type Result } from '@armature/kernel';
+import {
+  isPlainName,
+  parseBucketName,
+  parseClusterName,
+  parseZoneName,
+  type ArmatureError,
+  type Hlc,
+  type Result,
+} from '@armature/kernel';
+import { MAX_GENERATION, type TokenDemand } from '@armature/rights';
 import { parseBucketProperties } from './bucket.js';
 import type { Change, ChangeRecord, MemberSettings } from './change.js';
 import { boolean, guarded, hex, integer, list, named, node, object, Refused, type Json } from './json-shape.js';
-import { MAX_MEMBERS, MAX_PARTITIONS, MAX_WEIGHT, MIN_WEIGHT } from './limits.js';
+import { MAX_AUTHOR_CHARS, MAX_MEMBERS, MAX_PARTITIONS, MAX_WEIGHT, MIN_WEIGHT } from './limits.js';
 import { MAX_N } from './quorum-word.js';
 
 const WHAT = 'not a membership change';
@@ -22,9 +31,20 @@ export function parseChangeRecord(input: unknown): Result<ChangeRecord, Armature
       id: hex(record['id'], 'record.id', 16),
       at: integer(record['at'], 'record.at', 0, Number.MAX_SAFE_INTEGER) as Hlc,
       by: node(record['by'], 'record.by'),
+      author: author(record['author']),
       change: change(object(record['change'], 'record.change')),
     };
   });
+}
+
+/** Who gave a command. It ends up in tables and logs, so that no terminal may be told anything by it. */
+export function parseAuthor(input: unknown): Result<string, ArmatureError> {
+  return guarded('not the author of a command', () => author(input));
+}
+
+function author(value: unknown): string {
+  if (typeof value === 'string' && isPlainName(value, MAX_AUTHOR_CHARS)) return value;
+  throw new Refused(`author must be 1 to ${MAX_AUTHOR_CHARS} printable characters`);
 }
 
 function change(input: Json): Change {
@@ -69,6 +89,13 @@ function change(input: Json): Change {
       if (!properties.ok) throw new Refused(properties.error.message);
       return { kind, bucket: named(parseBucketName, input['bucket'], 'bucket'), properties: properties.value };
     }
+    case 'access':
+      return {
+        kind,
+        tokens: tokenDemand(input['tokens']),
+        revision: integer(input['revision'], 'revision', 0, MAX_GENERATION),
+        generation: integer(input['generation'], 'generation', 0, MAX_GENERATION),
+      };
     case 'actor':
     case 'lost':
       return { kind, node: node(input['node'], 'node'), actor: hex(input['actor'], 'actor', 16) };
@@ -94,6 +121,11 @@ function member(input: Json): MemberSettings {
     weight: weight(input['weight'] ?? 1),
     zone: named(parseZoneName, input['zone'] ?? 'default', 'zone'),
   };
+}
+
+function tokenDemand(value: unknown): TokenDemand {
+  if (value === 'optional' || value === 'required') return value;
+  throw new Refused('tokens must be optional or required');
 }
 
 function weight(value: unknown): number {

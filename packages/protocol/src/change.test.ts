@@ -9,6 +9,7 @@ const RECORD = {
   id: '00112233445566ff',
   at: 5,
   by: 'n1',
+  author: 'alice@host',
   change: {
     kind: 'create',
     clusterId: 'a'.repeat(32),
@@ -81,8 +82,11 @@ describe('change parser', () => {
     ['time before the epoch', recordWith('at', -1)],
     ['time with a fraction', recordWith('at', 1.5)],
     ['time past the end of the clock', recordWith('at', 2 ** 53)],
-    ['no author', recordWith('by', undefined)],
-    ['author that is no name', recordWith('by', 'a.b')],
+    ['no node', recordWith('by', undefined)],
+    ['a node that is no name', recordWith('by', 'a.b')],
+    ['an author with a line break', recordWith('author', 'a\nb')],
+    ['an author of 129 characters', recordWith('author', 'a'.repeat(129))],
+    ['nobody who gave it', recordWith('author', undefined)],
     ['no change', recordWith('change', undefined)],
   ])('record: %s: refused', (_what, input) => {
     expect(parseChangeRecord(input).ok).toBe(false);
@@ -101,6 +105,8 @@ describe('change parser', () => {
     ['weight NaN', { kind: 'weight', node: 'n1', weight: Number.NaN }, 'weight'],
     ['weight so small that shares lose their meaning', { kind: 'join', node: 'n1', weight: 5e-324 }, 'weight'],
     ['a zone that is no name', { kind: 'zone', node: 'n1', zone: '' }, 'zone'],
+    ['tokens neither optional nor required', { kind: 'access', tokens: 'maybe', revision: 1, generation: 0 }, 'tokens'],
+    ['a generation that is none', { kind: 'access', tokens: 'required', revision: 1, generation: -1 }, 'generation'],
     ['bad bucket properties', { kind: 'bucket', bucket: 'b', properties: { n: 0 } }, 'n must be'],
     ['a bucket that is no name', { kind: 'bucket', bucket: 'a/b', properties: {} }, 'bucket'],
     [

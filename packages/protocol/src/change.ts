@@ -4,6 +4,7 @@
  *
  * A record is JSON: there are hundreds in the life of a cluster, people read them, and they never touch the data path.
  */
+import type { TokenDemand } from '@armature/rights';
 import type { BucketName, ClusterName, Hlc, NodeId, ZoneName } from '@armature/kernel';
 import type { BucketProperties } from './bucket.js';
 
@@ -46,6 +47,8 @@ export type Change =
   | { readonly kind: 'weight'; readonly node: NodeId; readonly weight: number }
   | { readonly kind: 'zone'; readonly node: NodeId; readonly zone: ZoneName }
   | { readonly kind: 'bucket'; readonly bucket: BucketName; readonly properties: BucketProperties }
+  /** What the cluster demands of those who come to its doors. Such records are joined (`joinAccess`), so their order does not matter. */
+  | { readonly kind: 'access'; readonly tokens: TokenDemand; readonly revision: number; readonly generation: number }
   /** A fact only `node` may state: its store mints under this actor (16 hex characters) now. The latest of a membership counts. */
   | { readonly kind: 'actor'; readonly node: NodeId; readonly actor: string }
   /**
@@ -62,6 +65,11 @@ export interface ChangeRecord {
   readonly at: Hlc;
   /** The node at which the command was given. */
   readonly by: NodeId;
+  /**
+   * Who gave the command, in words: 1 to `MAX_AUTHOR_CHARS` printable characters. Of a fact that a node states itself, its name. It is what the one who gave the command says of
+   * himself, or what his token says; nothing follows from it.
+   */
+  readonly author: string;
   readonly change: Change;
 }
 

@@ -8,7 +8,7 @@
  */
 import { DecodeError, parseNodeId, type BinaryString, type ByteReader, type ByteWriter } from '@armature/kernel';
 import type { Durability } from './bucket.js';
-import { parseChange, parseChangeRecord } from './change-parser.js';
+import { parseAuthor, parseChange, parseChangeRecord } from './change-parser.js';
 import type { ChangeRecord } from './change.js';
 import { parseHoldings } from './holdings.js';
 import {
@@ -100,7 +100,7 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
       w.text(JSON.stringify({ fingerprint: m.fingerprint, records: m.records }));
       break;
     case 'propose':
-      w.text(JSON.stringify(m.change));
+      w.text(JSON.stringify({ change: m.change, author: m.author }));
       break;
     case 'status':
     case 'holdings':
@@ -181,8 +181,10 @@ export function decodeRequest(r: ByteReader): Request {
       const document = readJson(r);
       return { kind, fingerprint: readText(document, 'fingerprint'), records: readRecords(document) };
     }
-    case 'propose':
-      return { kind, change: must(parseChange(readJson(r))) };
+    case 'propose': {
+      const document = readJson(r);
+      return { kind, change: must(parseChange(document['change'])), author: must(parseAuthor(document['author'])) };
+    }
     case 'status':
     case 'holdings':
     case 'ping':

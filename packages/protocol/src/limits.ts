@@ -14,6 +14,9 @@ export const MAX_MEMBERS = 1_024;
 export const MIN_WEIGHT = 0.01;
 export const MAX_WEIGHT = 100;
 
+/** Of who gave a command: the subject of a token, or a user and a host. */
+export const MAX_AUTHOR_CHARS = 128;
+
 /** The latest time a record may take from a clock: the year 2200. Those that follow are stamped beyond it, one tick each (see `History`). */
 export const MAX_RECORD_AT = hlcFromMs(LATEST_WALL_MS);
 

@@ -195,6 +195,8 @@ export interface GossipReply {
 export interface ProposeRequest {
   readonly kind: 'propose';
   readonly change: Change;
+  /** Who gives it; see `ChangeRecord`. */
+  readonly author: string;
 }
 
 export interface ProposeReply {

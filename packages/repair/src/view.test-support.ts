@@ -32,6 +32,7 @@ export function viewAfter(changes: readonly Change[]): View {
     id: index.toString(16).padStart(16, '0'),
     at: hlcFromMs(1_600_000_000_000 + index),
     by: change.kind === 'ready' || change.kind === 'left' ? change.node : node('n1'),
+    author: 'test',
     change,
   }));
   return foldHistory(unwrap(History.empty.merge(records)).history);

@@ -22,6 +22,7 @@ export function viewAfter(...changes: readonly Change[]): View {
     id: (i + 1).toString(16).padStart(16, '0'),
     at: hlcFromMs(1_600_000_000_000 + i),
     by: change.kind === 'ready' ? change.node : node('n1'),
+    author: 'test',
     change,
   }));
   const merged = History.empty.merge(records);

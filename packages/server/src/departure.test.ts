@@ -31,7 +31,7 @@ class World {
 
   happen(change: Change, by = n1): this {
     const sequence = this.records.length + 1;
-    this.records.push({ id: sequence.toString(16).padStart(16, '0'), at: hlcFromMs(sequence), by, change });
+    this.records.push({ id: sequence.toString(16).padStart(16, '0'), at: hlcFromMs(sequence), by, author: by, change });
     const merged = History.empty.merge(this.records);
     if (!merged.ok) throw merged.error;
     this.view = foldHistory(merged.value.history);

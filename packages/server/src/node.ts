@@ -160,7 +160,7 @@ export class ArmatureNode {
       case 'scan':
         return coordinator.scan(request, sender.remainingMs);
       case 'propose':
-        return participant.membership.propose(request.change).then((record) => ({ kind: 'propose', record }));
+        return participant.membership.propose(request.change, request.author).then((record) => ({ kind: 'propose', record }));
       case 'status':
         return this.status().then((status) => ({ kind: 'status', status }));
       case 'holdings':

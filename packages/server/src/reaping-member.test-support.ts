@@ -37,7 +37,9 @@ const viewOfAll = (): View => {
       members,
     },
   };
-  const merged = History.empty.merge([{ id: '0'.repeat(16), at: hlcFromMs(1_600_000_000_000), by: NODES[0]!, change: create }]);
+  const merged = History.empty.merge([
+    { id: '0'.repeat(16), at: hlcFromMs(1_600_000_000_000), by: NODES[0]!, author: 'test', change: create },
+  ]);
   if (!merged.ok) throw merged.error;
   return foldHistory(merged.value.history);
 };

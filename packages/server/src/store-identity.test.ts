@@ -57,7 +57,13 @@ class World {
   /** A change that n1 has not heard of yet. */
   happen(change: Change, by: NodeId = 'n2' as NodeId): ChangeRecord {
     const id = (this.records.length + 1).toString(16).padStart(16, '0');
-    const record = { id, at: hlcFromMs(this.clock.nowMs() + this.stampedAheadMs + this.records.length / 1000), by, change };
+    const record = {
+      id,
+      at: hlcFromMs(this.clock.nowMs() + this.stampedAheadMs + this.records.length / 1000),
+      by,
+      author: by,
+      change,
+    };
     this.records.push(record);
     return record;
   }

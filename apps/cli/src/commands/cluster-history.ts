@@ -12,7 +12,7 @@ const ANNOUNCEMENTS: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['rea
 export function defineClusterHistory(commands: Commands, cluster: Command): void {
   define<{ all?: boolean }>(commands, cluster, {
     usage: 'history',
-    summary: 'list the changes of membership and buckets',
+    summary: 'list the changes of membership, buckets and access, and who gave them',
     details: 'Oldest first. What nodes announce of themselves (that they hold what they became owners of) is shown with --all.',
     options: [option('--all', 'with the announcements of nodes')],
     examples: ['cluster history', 'cluster history --all --json'],
@@ -28,14 +28,14 @@ async function history(session: Session, all: boolean): Promise<Outcome> {
     return undefined;
   }
   const shown = all ? records : records.filter(({ change }) => !ANNOUNCEMENTS.has(change.kind));
-  await session.print(tableText(session, ['time', 'at', 'change', 'id'], shown.map(rowOf)));
+  await session.print(tableText(session, ['time', 'at', 'given by', 'change', 'id'], shown.map(rowOf)));
   const hidden = records.length - shown.length;
   if (hidden > 0) await session.note(`and ${plural(hidden, 'announcement')} of nodes (--all)`);
   return undefined;
 }
 
-function rowOf({ at, by, change, id }: ChangeRecord): string[] {
-  return [new Date(hlcToMs(at)).toISOString(), by, changeText(change), id];
+function rowOf({ at, by, author, change, id }: ChangeRecord): string[] {
+  return [new Date(hlcToMs(at)).toISOString(), by, author, changeText(change), id];
 }
 
 export function changeText(change: Change): string {
@@ -58,6 +58,8 @@ export function changeText(change: Change): string {
       const { n, r, w, resolver, durability } = change.properties;
       return `bucket ${change.bucket}: n=${n} r=${r} w=${w} ${resolver} ${durability}`;
     }
+    case 'access':
+      return `access: tokens ${change.tokens}, generation ${change.generation}`;
     case 'actor':
       return `actor ${change.node}: ${change.actor}`;
     case 'lost':

@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unwrap } from '@armature/kernel';
 import { headersOf, headerValue, type Bus, type BusMessage } from '@armature/bus';
+import { parseGrant, deriveTokenKeys, sealToken, tokenToText } from '@armature/rights';
 import { startLocalCluster, type LocalCluster } from './index.js';
 
 let cluster: LocalCluster;
@@ -249,4 +251,63 @@ test('a delete that cannot read says that nothing was deleted, and that with a c
   } finally {
     for (const connection of others) connection.reconnect();
   }
+});
+
+describe('tokens', () => {
+  const tokenFor = (grants: readonly string[], generation = 0): Record<string, string> => {
+    const keys = deriveTokenKeys(cluster.options.secrets, cluster.options.cluster);
+    const granted = grants.map((grant) => unwrap(parseGrant(grant)));
+    const token = { subject: 'alice', grants: granted, role: undefined, expiresAtMs: Number.MAX_SAFE_INTEGER, generation };
+    return { 'Armature-Token': tokenToText(unwrap(sealToken(token, keys))) };
+  };
+  const codeOf = async (subject: string, headers: Record<string, string> = {}): Promise<string> => {
+    const answer = await request(subject, 'x', headers);
+    return `${header(answer, 'Nats-Service-Error-Code') ?? 'ok'} ${header(answer, 'Armature-Error') ?? ''}`.trim();
+  };
+  const heard = async (isSo: () => boolean): Promise<void> => {
+    await expect.poll(isSo).toBe(true);
+  };
+
+  test('where they are required, each gets what it grants and nothing else; raised, the generation voids them', async () => {
+    const { admin } = cluster.client;
+    const access = () => cluster.router.participant.membership.view.access;
+    await admin.setBucket('payments', {});
+    await admin.demandTokens('required');
+    await heard(() => access().tokens === 'required');
+    const reader = tokenFor(['payments:read']);
+    const writer = tokenFor(['payments:write', 'default/mine-:read,write']);
+
+    expect(await codeOf('put.payments.k')).toBe('401 unauthenticated');
+    expect(await codeOf('put.payments.k', reader)).toBe('403 forbidden');
+    expect(await codeOf('put.payments.k', writer)).toBe('ok');
+    expect(await codeOf('get.payments.k', reader)).toBe('ok');
+    expect(await codeOf('get.payments.k', writer)).toBe('403 forbidden');
+    expect(await codeOf('get', { ...reader, 'Armature-Bucket': 'default', 'Armature-Key': 'k' })).toBe('403 forbidden');
+    expect(await codeOf('get.no-such-bucket.k', reader)).toBe('403 forbidden');
+    expect(await codeOf('put.default.mine-1', writer)).toBe('ok');
+    expect(await codeOf('put.default.min', writer)).toBe('403 forbidden');
+    expect(await codeOf('delete.payments.k', reader)).toBe('403 forbidden');
+    expect(await codeOf('delete.payments.k', writer)).toBe('ok');
+    expect(await codeOf('get.payments.k', { 'Armature-Token': 'armt1.AAAA' })).toBe('401 unauthenticated');
+
+    await admin.revokeTokens();
+    await heard(() => access().generation === 1);
+    expect(await codeOf('get.payments.k', reader)).toBe('401 unauthenticated');
+    expect(await codeOf('get.payments.k', tokenFor(['payments:read'], 1))).toBe('404 not-found');
+
+    await admin.demandTokens('optional');
+    await heard(() => access().tokens === 'optional');
+    expect(await codeOf('put.payments.k')).toBe('ok');
+    expect(await codeOf('get.payments.k', reader)).toBe('401 unauthenticated');
+  });
+
+  test('a refusal does not repeat the token', async () => {
+    const { 'Armature-Token': token = '' } = tokenFor(['payments:read']);
+    for (const shown of [token, `${token.slice(0, -1)}_`, token.slice(0, -4), `x${token}`]) {
+      const answer = await request('put.default.k', 'x', { 'Armature-Token': shown });
+      expect(header(answer, 'Armature-Error')).toMatch(/^(unauthenticated|forbidden)$/);
+      for (const value of [...(answer.headers ?? new Map<string, string[]>()).values()].flat())
+        expect(value).not.toContain(token.slice(6, 30));
+    }
+  });
 });

@@ -5,7 +5,7 @@
  *   nats request armature.local.api.put.default.greeting 'hello'
  *   nats request armature.local.api.get.default.greeting ''
  *
- * Bucket and key stand in the subject, or in headers when they are not subject tokens. Contexts and quorums are headers, values are payloads. Routers
+ * Bucket and key stand in the subject, or in headers when they are not subject tokens. Contexts, quorums and tokens are headers, values are payloads. Routers
  * share the requests as one queue group. What a request says is read in plain-request.ts, and what is answered is made in plain-answer.ts.
  */
 import { ArmatureError, EMPTY_BYTES, toArmatureError, toHex, type Random } from '@armature/kernel';
@@ -13,6 +13,7 @@ import type { Bus, BusEndpoint, BusMessage, RunningService } from '@armature/bus
 import type { Coordinator } from '@armature/coordination';
 import { isTooLargeToSend, RING_UNKNOWN, subjectsOf, type FetchReply, type WriteReply } from '@armature/protocol';
 import type { Clock, Logger } from '@armature/runtime';
+import type { Gate } from './gate.js';
 import { answerError, answerFetched, answerNotFound, answerOutline, answerWritten, liveOf } from './plain-answer.js';
 import type { Verb } from './plain-headers.js';
 import { metaOfHeaders } from './plain-meta.js';
@@ -25,6 +26,7 @@ export interface PlainApiParts {
   readonly random: Random;
   readonly log: Logger;
   readonly coordinator: Coordinator;
+  readonly gate: Gate;
   readonly options: ServerOptions;
 }
 
@@ -49,7 +51,11 @@ export function servePlainApi(parts: PlainApiParts): Promise<RunningService> {
 /** Never rejects: an answer that cannot be sent is logged, and its requester hears nothing. */
 async function answer(parts: PlainApiParts, verb: Verb, root: string, message: BusMessage): Promise<void> {
   try {
-    await carryOut(parts, readRequest(verb, root, message), message);
+    const request = readRequest(verb, root, message);
+    const { bucket, key, token } = request;
+    const refusal = parts.gate.authorize(bucket, verb === 'get' ? 'read' : 'write', key, token);
+    if (refusal === undefined) await carryOut(parts, request, message);
+    else answerError(message, refusal);
   } catch (thrown) {
     try {
       answerError(message, toArmatureError(thrown));

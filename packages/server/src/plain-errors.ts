@@ -3,6 +3,8 @@ import { ArmatureError, type ErrorCode } from '@armature/kernel';
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   'invalid-argument': 400,
+  unauthenticated: 401,
+  forbidden: 403,
   'too-large': 413,
   'invalid-context': 412,
   'unknown-bucket': 404,

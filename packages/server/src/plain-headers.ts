@@ -19,6 +19,7 @@ const TAKEN_BY = {
   'Armature-Key-Base64': EVERY,
   'Armature-Context': EVERY,
   'Armature-Timeout-Ms': EVERY,
+  'Armature-Token': EVERY,
   'Armature-Sibling': ['get'],
   'Armature-R': ['get', 'delete'],
   'Armature-PR': ['get', 'delete'],

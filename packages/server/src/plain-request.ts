@@ -1,15 +1,29 @@
 /** What a plain request says, out of its subject and its headers: all that comes from outside is checked here. */
-import { ArmatureError, bytesEqual, EMPTY_BYTES, exactUtf8Encode, fromBase64, REPLACEMENT, unwrap } from '@armature/kernel';
+import {
+  ArmatureError,
+  bytesEqual,
+  EMPTY_BYTES,
+  exactUtf8Encode,
+  fromBase64,
+  REPLACEMENT,
+  unwrap,
+  type BucketName,
+} from '@armature/kernel';
 import type { BusMessage } from '@armature/bus';
 import { checkedAddress } from '@armature/coordination';
 import { parseQuorumWord, type QuorumWord } from '@armature/protocol';
-import type { Address } from '@armature/ring';
+import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
+import { tokenFromText } from '@armature/rights';
 import { readHeaders, type RequestHeader, type RequestHeaders, type Verb } from './plain-headers.js';
 import { invalid } from './plain-errors.js';
 
 export interface PlainRequest {
   readonly verb: Verb;
+  readonly bucket: BucketName;
+  readonly key: Uint8Array;
   readonly address: Address;
+  /** As it was sent, not yet verified; undefined where there is none. */
+  readonly token: Uint8Array | undefined;
   readonly headers: RequestHeaders;
   readonly payload: Uint8Array;
   readonly timeoutMs: number;
@@ -26,9 +40,13 @@ const MAX_TIMEOUT_MS = 60_000;
 /** `root` is the verb's subject without bucket and key. */
 export function readRequest(verb: Verb, root: string, message: BusMessage): PlainRequest {
   const headers = readHeaders(verb, message);
+  const address = addressOf(root, message.subject, headers);
   const request = {
     verb,
-    address: addressOf(root, message.subject, headers),
+    bucket: bucketOfAddress(address),
+    key: keyOfAddress(address),
+    address,
+    token: tokenOf(headers),
     headers,
     payload: message.payload,
     timeoutMs: timeoutOf(headers),
@@ -109,6 +127,11 @@ function fromHeader(text: string, name: RequestHeader, error: (message: string) 
   const bytes = fromBase64(text);
   if (bytes === undefined) throw error(`${name} is not base64`);
   return bytes;
+}
+
+function tokenOf(headers: RequestHeaders): Uint8Array | undefined {
+  const text = headers.get('Armature-Token');
+  return text === undefined ? undefined : unwrap(tokenFromText(text));
 }
 
 function siblingOf(headers: RequestHeaders): number | undefined {

@@ -17,6 +17,7 @@ import {
 } from '@armature/protocol';
 import type { LinkAddress } from '@armature/bus';
 import { busNotes } from './bus-notes.js';
+import { Gate } from './gate.js';
 import { servePlainApi } from './plain-api.js';
 import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
 import type { Presence } from './presence.js';
@@ -27,6 +28,7 @@ export class ArmatureRouter {
   readonly participant: Participant;
   readonly #ports: ServerPorts;
   readonly #coordinator: Coordinator;
+  readonly #gate: Gate;
   readonly #startedAtMs: number;
   readonly #presence: Presence;
   readonly #services: RunningService[] = [];
@@ -36,6 +38,13 @@ export class ArmatureRouter {
     this.#presence = presence;
     this.#ports = ports;
     this.participant = participant;
+    this.#gate = new Gate({
+      cluster: options.cluster,
+      secrets: options.secrets,
+      access: () => participant.membership.view.access,
+      clock: ports.clock,
+      telemetry: ports.telemetry,
+    });
     this.#startedAtMs = ports.clock.nowMs();
     this.#coordinator = new Coordinator({
       env: participant.coordination,
@@ -63,6 +72,7 @@ export class ArmatureRouter {
         random: ports.random,
         log: ports.log,
         coordinator: router.#coordinator,
+        gate: router.#gate,
         options,
       }),
     );

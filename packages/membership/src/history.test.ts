@@ -55,7 +55,13 @@ describe('history', () => {
 
   test('the fingerprint does not depend on the order in which fields were written', () => {
     const { id, at, by, author, change: made } = create;
-    const reversed = { change: Object.fromEntries(Object.entries(made).reverse()), author, by, at, id } as unknown as ChangeRecord;
+    const reversed = {
+      change: Object.fromEntries(Object.entries(made).reverse()),
+      author,
+      by,
+      at,
+      id,
+    } as unknown as ChangeRecord;
     expect(historyOf([reversed]).fingerprint).toBe(historyOf([create]).fingerprint);
     expect(historyOf([reversed], historyOf([create])).records).toHaveLength(1);
   });

@@ -244,12 +244,13 @@ export class AntiEntropyWorker {
   }
 
   async #exchange({ initiator, peer, partition, n }: Pair): Promise<ExchangeReply> {
-    const { membership } = this.#participant;
+    const { membership, monitor } = this.#participant;
     const request = { kind: 'exchange', ring: membership.view.ringVersion, partition, n, peer, bucket: undefined } as const;
     try {
       return await this.#participant.delegate(initiator, request, EXCHANGE_TIMEOUT_MS);
     } catch (thrown) {
       const error = toArmatureError(thrown);
+      if (error.code === 'unavailable') monitor.doubt(peer); // to the initiator it seems to be down; the rest of the sweep need not try
       if (error.code === 'stale-ring') await membership.refresh(nodeAddress(initiator)).catch(() => undefined); // gossip goes on
       throw error;
     }

@@ -3,13 +3,12 @@
  * them, and runs exchanges when it is told to. Who is to exchange with whom, and when, is not decided here but by whoever asks: an anti-entropy
  * worker, or an administrator. Reaping, which such a worker asks for too, is `reaping.ts`.
  */
-import { ArmatureError, toArmatureError, unreachable, type NodeId } from '@armature/kernel';
-import type { LinkAddress, LinkSender } from '@armature/bus';
+import { ArmatureError, unreachable, type NodeId } from '@armature/kernel';
+import type { LinkSender } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
 import {
   type DigestsReply,
   type DigestsRequest,
-  nodeAddress,
   type ExchangeReply,
   type ExchangeRequest,
   type HoldingsReply,
@@ -46,8 +45,8 @@ export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' |
 /** Exchanges that a node runs at a time; more are refused with `overloaded`. Both replicas read, hash and merge for each. */
 const MAX_EXCHANGES = 2;
 
-/** What says that the peer is down. How long it takes over background questions says nothing about its speed, so that is not reported. */
-const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
+/** How long a peer that was silent lately has to answer, before anything is compared with it. */
+const PRESENCE_TIMEOUT_MS = 1_000;
 
 export class Synchronisation {
   readonly #env: SynchronisationEnv;
@@ -189,6 +188,7 @@ export class Synchronisation {
   async #exchange(request: ExchangeRequest): Promise<ExchangeReply> {
     const { node, slice, clock, log } = this.#env;
     this.#checkShare(request);
+    await this.#checkPresence(request.peer);
     if (this.#running.length >= MAX_EXCHANGES) {
       this.#count.refused.add();
       throw new ArmatureError('overloaded', `this node runs ${MAX_EXCHANGES} exchanges already`, {
@@ -230,15 +230,20 @@ export class Synchronisation {
     );
   }
 
-  /** Asks a peer; its silence is noted as a sign that it is down. */
-  async ask<Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    const { link, monitor } = this.#env.participant;
-    try {
-      return (await link.request(nodeAddress(peer) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
-    } catch (thrown) {
-      const error = toArmatureError(thrown);
-      if (SILENCE.has(error.code)) monitor.failed(peer, error.code);
-      throw error;
-    }
+  /** One that was silent lately may be back, or would let each question of an exchange run into its deadline. */
+  async #checkPresence(peer: NodeId): Promise<void> {
+    const { participant } = this.#env;
+    if (!participant.monitor.isSuspect(peer)) return;
+    await participant.delegate(peer, { kind: 'ping' }, PRESENCE_TIMEOUT_MS).catch((thrown: unknown) => {
+      throw new ArmatureError('unavailable', `${peer} seems to be down`, {
+        cause: thrown,
+        remedy: 'It is compared when it is back.',
+      });
+    });
+  }
+
+  /** Asks a peer. One that is silent is pinged meanwhile, and given up once it is taken for down. */
+  ask<Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    return this.#env.participant.delegate(peer, request, timeoutMs);
   }
 }

@@ -20,7 +20,7 @@ function receipt(said: Said): Receipt {
 function judged(
   written: Said,
   read: Said,
-  { values = [] as string[], beganMs = 6_000, deleted = false, bucket = BUCKET } = {},
+  { values = [] as string[], beganMs = 6_000, deleted = false, areLost = false, bucket = BUCKET } = {},
 ): string[] {
   const log = new OperationLog();
   const operation = { key: 'k', client: 'c', seen: [], beganMs: 0 };
@@ -31,7 +31,7 @@ function judged(
   });
   if (deleted) Object.assign(log.begin({ ...operation, id: 'd', kind: 'delete', seen: ['a'] }), { outcome: 'unknown' });
   log.reads.push({ key: 'k', client: 'c', values, receipt: receipt(read), beganMs, endedMs: beganMs + 1 });
-  return checkQuorumReads(log, bucket).map((found) => found.split(' ', 2).join(' '));
+  return checkQuorumReads(log, bucket, () => areLost).map((found) => found.split(' ', 2).join(' '));
 }
 
 const TWO: Said = { n1: 'primary', n2: 'primary' };
@@ -42,6 +42,7 @@ test('where R + W > N a read returns what owners acknowledged, whoever they are 
   expect(judged(TWO, { ...OTHERS, n5: 'failed' })).toEqual(['missed: a']);
   expect(judged(TWO, OTHERS, { values: ['a'] })).toEqual([]);
   expect(judged(TWO, OTHERS, { deleted: true })).toEqual([]);
+  expect(judged(TWO, OTHERS, { areLost: true }), 'with the disks of all that had it').toEqual([]);
 });
 
 test('a put in a partition that moves counts for those who become owners', () => {

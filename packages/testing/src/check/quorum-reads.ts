@@ -36,16 +36,20 @@ export function leavesWhole({ kind, lastMs }: Pick<Fault, 'kind' | 'lastMs'>): b
   return WHOLE.has(kind) || (CUTS.has(kind) && lastMs <= BRIEF_MS);
 }
 
-/** Of buckets whose acknowledgements survive a crash. */
-export function checkQuorumReads(log: OperationLog, { properties: { n, w, durability } }: LoadedBucket): string[] {
+/** Of buckets whose acknowledgements survive a crash. `mayBeLost`: the disks of all that had the put have been lost by then, virtual ms. */
+export function checkQuorumReads(
+  log: OperationLog,
+  { properties: { n, w, durability } }: LoadedBucket,
+  mayBeLost: (put: Operation, untilMs: number) => boolean,
+): string[] {
   if (durability !== 'fsync') return [];
-  const puts = new Map<string, { id: string; endedMs: number; lacking: number }[]>();
+  const puts = new Map<string, { put: Operation; endedMs: number; lacking: number }[]>();
   const deletes = new Map<string, Operation[]>();
   for (const operation of log.operations) {
-    const { id, key, kind, endedMs, receipt } = operation;
+    const { key, kind, endedMs, receipt } = operation;
     if (kind === 'delete') deletes.set(key, [...(deletes.get(key) ?? []), operation]);
     if (receipt === undefined || endedMs === undefined || !isOfOwners(receipt)) continue;
-    puts.set(key, [...(puts.get(key) ?? []), { id, endedMs, lacking: n - ownersWith(receipt, n, w) }]);
+    puts.set(key, [...(puts.get(key) ?? []), { put: operation, endedMs, lacking: n - ownersWith(receipt, n, w) }]);
   }
   return log.reads.flatMap((read) => {
     const { key, beganMs, receipt } = read;
@@ -58,8 +62,8 @@ export function checkQuorumReads(log: OperationLog, { properties: { n, w, durabi
     const visible = accountedBy(log, read, deletes.get(key) ?? []);
     const whom = answered.map(({ node }) => node).join(' ');
     return due
-      .filter(({ id }) => !visible.has(id))
-      .map(({ id }) => `missed: ${id} in ${key}, by a read at ${(beganMs / 1000).toFixed(3)} s, answered by ${whom}`);
+      .filter(({ put }) => !visible.has(put.id) && !mayBeLost(put, read.endedMs))
+      .map(({ put: { id } }) => `missed: ${id} in ${key}, by a read at ${(beganMs / 1000).toFixed(3)} s, answered by ${whom}`);
   });
 }
 

@@ -92,7 +92,8 @@ export class LoggedWorkload implements Workload {
     const perhapsRepeated = this.#perhapsRepeated();
     const repeated = new Set([...dots.repeated, ...perhapsRepeated]);
     const { durability, resolver } = bucket.properties;
-    const mayBeLost = (operation: Operation): boolean => custody.mayBeLost(operation, bucket);
+    const isLostBy = (operation: Operation, untilMs?: number): boolean => custody.mayBeLost(operation, bucket, untilMs);
+    const mayBeLost = (operation: Operation): boolean => isLostBy(operation);
     const outcomes = [
       ...checkForgeries(log, witness),
       ...checkOutcomes(log, witness, durability),
@@ -107,7 +108,7 @@ export class LoggedWorkload implements Workload {
       for (const { value, repeated: isMarked } of shown) if (isMarked) repetitions.add(this.#codec.decode(value));
     }
     const receipts = checkReceipts(log, bucket.properties, witness);
-    const reads = [...(isSteady ? checkSteadyReads(log) : []), ...(isWhole ? checkQuorumReads(log, bucket) : [])];
+    const reads = [...(isSteady ? checkSteadyReads(log) : []), ...(isWhole ? checkQuorumReads(log, bucket, isLostBy) : [])];
     const sessions = checkSessions(log, bucket, custody, repeated);
     this.sessionPairs = sessions.pairs;
     return [...outcomes, ...receipts, ...checkFinalState(log, present, mayBeLost, repetitions), ...sessions.violations, ...reads];

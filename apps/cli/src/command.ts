@@ -2,7 +2,7 @@
  * From commander to our actions. Every command is registered through `define`: its words, options and examples, and an action
  * that gets a session and says how the process is to end. Settings may stand before or after the command's name.
  */
-import { readConfigFile, EXIT, KNOWN_SETTINGS, resolveSettings, type ExitCode } from '@armature/process';
+import { EXIT, EXPOSED, KNOWN_SETTINGS, exposedFiles, readConfigFile, resolveSettings, type ExitCode } from '@armature/process';
 import { Option, type Command } from 'commander';
 import type { CliIo } from './io.js';
 import { Session, type Voice } from './session.js';
@@ -41,6 +41,8 @@ export function define<O extends object>(commands: Commands, parent: Command, de
   command.action(async () => {
     const session = openSession(commands.io, command);
     try {
+      for (const { file, mode, remedy } of exposedFiles(cliShape, session.resolved))
+        await session.note(`${EXPOSED}: ${file} has the mode ${mode}. ${remedy}`);
       const args = command.processedArgs.flat() as (string | undefined)[]; // of the last, there may be several
       commands.exitCode = (await definition.run(session, args, command.opts<O>())) ?? EXIT.ok;
     } finally {

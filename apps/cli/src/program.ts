@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import type { Commands } from './command.js';
 import { defineConfig, defineExitCodes, defineVersion } from './commands/about.js';
 import { defineBuckets } from './commands/bucket.js';
+import { defineClusterAccess } from './commands/cluster-access.js';
 import { defineClusterChanges } from './commands/cluster-change.js';
 import { defineClusterCommit } from './commands/cluster-commit.js';
 import { defineClusterCreate } from './commands/cluster-create.js';
@@ -25,6 +26,7 @@ import { defineReap } from './commands/reap.js';
 import { defineRepair } from './commands/repair.js';
 import { defineRing } from './commands/ring.js';
 import { defineRingSimulate } from './commands/ring-simulate.js';
+import { defineTokens } from './commands/token.js';
 import { cliShape } from './settings.js';
 
 /** What commander prints goes to `writeOut` and `writeErr`; it throws `CommanderError` instead of ending the process. */
@@ -61,7 +63,9 @@ Help on a command: armature <command> --help. Exit codes: armature exit-codes.
   defineExport(commands, program);
 
   program.commandsGroup('Administration:');
-  const cluster = program.command('cluster').description('the members of the cluster: status, plan, commit, join, leave, remove');
+  const cluster = program
+    .command('cluster')
+    .description('the members of the cluster: status, plan, commit, join, leave, remove, access');
   defineClusterCreate(commands, cluster);
   defineClusterStatus(commands, cluster);
   defineClusterPlan(commands, cluster);
@@ -69,7 +73,9 @@ Help on a command: armature <command> --help. Exit codes: armature exit-codes.
   defineClusterTransfers(commands, cluster);
   defineClusterChanges(commands, cluster);
   defineClusterHistory(commands, cluster);
+  defineClusterAccess(commands, cluster);
   defineBuckets(commands, program.command('bucket').description('buckets and their properties'));
+  defineTokens(commands, program.command('token').description('tokens: who may read, write, list and administer what'));
   const ring = program.command('ring').description('who owns what, where a key lives, and how strategies compare');
   defineRing(commands, ring);
   defineRingSimulate(commands, ring);

@@ -1,12 +1,13 @@
 /** One run of the command line, from arguments to exit code. Everything that goes wrong ends here and is told in one form. */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
-import { EXIT, exitCodeOf, type ExitCode } from '@armature/process';
+import { EXIT, exitCodeOf, refuseSecretArguments, withoutValues, type ExitCode } from '@armature/process';
 import { CommanderError } from 'commander';
 import { voiceOf, type Commands } from './command.js';
 import { writeOut, type CliIo } from './io.js';
 import { makeProgram } from './program.js';
 import { checkArguments } from './raw-arguments.js';
 import { tellError, type Voice } from './session.js';
+import { cliShape } from './settings.js';
 
 /** `args` without the program's own name. Does not reject. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
@@ -20,6 +21,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCo
   // Once the options are read, so that a refusal is told in the form that was asked for, and before anything is done.
   program.hook('preAction', () => checkArguments(args, io.rawArguments));
   try {
+    refuseSecretArguments(cliShape, args);
     await program.parseAsync(args, { from: 'user' });
     return commands.exitCode;
   } catch (thrown) {
@@ -29,7 +31,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCo
       if (thrown.exitCode === 0) return EXIT.ok;
       // Asked for no command, commander answers with help: on standard error, and it is no mistake to explain.
       if (thrown.code === 'commander.help') await writeOut(io.stderr, complaint);
-      else await tellError(io, voice, usageError(thrown, complaint));
+      else await tellError(io, voice, usageError(thrown, withoutValues(complaint, args)));
       return EXIT.usage;
     }
     const error = toArmatureError(thrown);

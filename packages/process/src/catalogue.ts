@@ -35,10 +35,15 @@ export const connectionSettings = {
     envAliases: ['NATS_CONTEXT'],
     help: 'a context of the nats command line, by name or file',
   }),
-  creds: optional(text, { flag: '--creds <file>', envAliases: ['NATS_CREDS'], help: 'NATS credentials file' }),
-  nkey: optional(text, { flag: '--nkey <file>', envAliases: ['NATS_NKEY'], help: 'NATS nkey seed file' }),
+  creds: optional(text, { flag: '--creds <file>', envAliases: ['NATS_CREDS'], help: 'NATS credentials file', privateFile: true }),
+  nkey: optional(text, { flag: '--nkey <file>', envAliases: ['NATS_NKEY'], help: 'NATS nkey seed file', privateFile: true }),
   tlscert: optional(text, { flag: '--tlscert <file>', envAliases: ['NATS_CERT'], help: 'TLS client certificate' }),
-  tlskey: optional(text, { flag: '--tlskey <file>', envAliases: ['NATS_KEY'], help: 'key of the TLS client certificate' }),
+  tlskey: optional(text, {
+    flag: '--tlskey <file>',
+    envAliases: ['NATS_KEY'],
+    help: 'key of the TLS client certificate',
+    privateFile: true,
+  }),
   tlsca: optional(text, { flag: '--tlsca <file>', envAliases: ['NATS_CA'], help: 'TLS certificate authorities' }),
   natsUser: optional(text, { envAliases: ['NATS_USER'], help: 'NATS user' }),
   natsPassword: optional(text, { envAliases: ['NATS_PASSWORD'], help: 'NATS password', secret: true }),
@@ -46,7 +51,11 @@ export const connectionSettings = {
 };
 
 export const secretSettings = {
-  secretFile: optional(text, { flag: '--secret-file <file>', help: "file with the cluster's secret" }),
+  secretFile: optional(text, {
+    flag: '--secret-file <file>',
+    help: "file with the cluster's secret; two lines while it is being changed, the one to seal with first",
+    privateFile: true,
+  }),
   secret: optional(text, { help: "the cluster's secret itself", secret: true }),
 };
 
@@ -54,6 +63,11 @@ export const secretSettings = {
 export const serviceSettings = {
   httpHost: setting(text, '127.0.0.1', { flag: '--http-host <address>', help: 'where health and metrics are served' }),
   httpPort: setting(integer(0, 65_535), 7600, { flag: '--http-port <port>', help: 'port for them; 0 takes any free one' }),
+  httpTokenFile: optional(text, {
+    flag: '--http-token-file <file>',
+    help: 'file with a token that /metrics asks for, as "Authorization: Bearer <token>" (default: none is asked for)',
+    privateFile: true,
+  }),
   logLevel: setting(oneOf('debug', 'info', 'warn', 'error', 'silent'), 'info', {
     flag: '--log-level <level>',
     help: 'debug, info, warn, error or silent',

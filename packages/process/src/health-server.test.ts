@@ -8,10 +8,10 @@ afterEach(async () => {
   for (const server of open.splice(0)) await server.close();
 });
 
-async function start(readiness: () => Readiness, port = 0): Promise<HealthServer> {
+async function start(readiness: () => Readiness, port = 0, tokens?: readonly string[]): Promise<HealthServer> {
   const metrics = serviceMetrics({ cluster: 'c', role: 'node', name: 'n1' });
   metrics.telemetry.counter('armature_test_total', 'Counts.').add(3);
-  const server = await startHealthServer({ host: '127.0.0.1', port, readiness, metrics });
+  const server = await startHealthServer({ host: '127.0.0.1', port, readiness, metrics, tokens });
   open.push(server);
   return server;
 }
@@ -36,6 +36,33 @@ test('metrics: ours and those of Node, labelled with who this is', async () => {
   const page = await response.text();
   expect(page).toMatch(/^armature_test_total\{cluster="c",role="node",name="n1"\} 3$/m);
   expect(page).toContain('nodejs_eventloop_lag_seconds');
+});
+
+test('with a token: metrics and reasons for those who bear it, readiness for everybody', async () => {
+  const [former, present] = ['the-former-token-16', 'the-present-token-16'];
+  const { url } = await start(() => ({ ready: false, notes: ['n2 is down'] }), 0, [present, former]);
+  const get = (path: string, authorization?: string): Promise<Response> =>
+    fetch(`${url}${path}`, authorization === undefined ? {} : { headers: { authorization } });
+  for (const wrong of [
+    undefined,
+    '',
+    'Bearer',
+    `Bearer ${present}x`,
+    `Bearer ${present.slice(0, -1)}`,
+    `Basic ${present}`,
+    present,
+  ]) {
+    const metrics = await get('/metrics', wrong);
+    expect([wrong, metrics.status, metrics.headers.get('www-authenticate')]).toEqual([wrong, 401, 'Bearer']);
+    expect(await metrics.text()).not.toMatch(/armature|token-16/);
+    const ready = await get('/readyz', wrong);
+    expect([ready.status, await ready.json()]).toEqual([503, { ready: false }]);
+  }
+  for (const right of [`Bearer ${present}`, `bearer ${former}`]) {
+    expect((await get('/metrics', right)).status).toBe(200);
+    expect(await (await get('/readyz', right)).json()).toEqual({ ready: false, notes: ['n2 is down'] });
+  }
+  expect((await get('/livez')).status).toBe(200);
 });
 
 test('a port in use: refused, naming port and flag', async () => {

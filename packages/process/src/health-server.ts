@@ -5,10 +5,12 @@
  *   GET /readyz    200 when it can serve; 503, with the reasons, while it cannot: send it no work
  *   GET /metrics   Prometheus
  *
- * It carries no data, so it listens on the loopback interface unless told otherwise.
+ * It carries no data, so it listens on the loopback interface unless told otherwise. What it tells of the cluster can be kept for those who bear a token: then /metrics asks
+ * for it, and /readyz gives its reasons to nobody else. Whether a process lives and is ready needs none, since probes have none.
  */
 import { ArmatureError } from '@armature/kernel';
-import { fastify } from 'fastify';
+import { fastify, type FastifyRequest } from 'fastify';
+import { bearsToken } from './http-tokens.js';
 import type { ServiceMetrics } from './service-metrics.js';
 
 export interface Readiness {
@@ -23,6 +25,8 @@ export interface HealthServerOptions {
   readonly port: number;
   readonly readiness: () => Readiness;
   readonly metrics: Pick<ServiceMetrics, 'render' | 'contentType'>;
+  /** Any of them opens /metrics; undefined: it is open. */
+  readonly tokens?: readonly string[] | undefined;
 }
 
 export interface HealthServer {
@@ -41,11 +45,19 @@ const MAX_BODY_BYTES = 1_024;
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
   const server = fastify({ forceCloseConnections: true, requestTimeout: REQUEST_TIMEOUT_MS, bodyLimit: MAX_BODY_BYTES });
   server.get('/livez', () => ({ alive: true }));
-  server.get('/readyz', (_request, reply) => {
+  const mayKnow = ({ headers }: FastifyRequest): boolean =>
+    options.tokens === undefined || bearsToken(headers.authorization, options.tokens);
+  server.get('/readyz', (request, reply) => {
     const { ready, notes } = options.readiness();
-    return reply.code(ready ? 200 : 503).send({ ready, notes });
+    return reply.code(ready ? 200 : 503).send(mayKnow(request) ? { ready, notes } : { ready });
   });
-  server.get('/metrics', async (_request, reply) => reply.type(options.metrics.contentType).send(await options.metrics.render()));
+  server.get('/metrics', async (request, reply) => {
+    if (mayKnow(request)) return reply.type(options.metrics.contentType).send(await options.metrics.render());
+    return reply
+      .code(401)
+      .header('www-authenticate', 'Bearer')
+      .send({ error: 'a token is needed: Authorization: Bearer <token>' });
+  });
   server.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ error: 'not found', paths: ['/livez', '/readyz', '/metrics'] }),
   );

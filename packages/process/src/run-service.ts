@@ -12,9 +12,11 @@ import { repeat, systemClock, systemRandom, waitAtMost, type Clock, type Logger,
 import { KNOWN_SETTINGS, type connectionSettings, type serviceSettings } from './catalogue.js';
 import { EXIT, exitCodeOf } from './exit-codes.js';
 import { startHealthServer, type Readiness } from './health-server.js';
+import { readHttpTokens } from './http-tokens.js';
 import { Lifecycle } from './lifecycle.js';
 import { LogOutput } from './log-output.js';
 import { natsServerOptions } from './nats-connection.js';
+import { EXPOSED } from './private-files.js';
 import { renderError } from './render-error.js';
 import { variableOf } from './resolve-settings.js';
 import { readServiceCommand, unknownVariables, type ServiceCommand } from './service-command.js';
@@ -63,7 +65,7 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
     process.exitCode = outcome.code;
     return;
   }
-  const { values, readAgain } = outcome;
+  const { values, exposed, readAgain } = outcome;
   const common: ValuesOf<ServiceShape> = values;
   const name = spec.nameOf(values);
   const clock = systemClock;
@@ -83,6 +85,7 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
   for (const variable of unknownVariables(process.env, KNOWN_VARIABLES)) {
     log.warn({ variable }, 'an environment variable looks like a setting and is none');
   }
+  for (const { file, mode, remedy } of exposed) log.warn({ file, mode, remedy }, EXPOSED);
 
   const lifecycle = new Lifecycle({
     process,
@@ -105,7 +108,8 @@ export async function runService<S extends ServiceShape>(spec: ServiceSpec<S>): 
     const start = spec.wire(values);
     const servers = natsServerOptions(common, readAgain);
 
-    const http = await startHealthServer({ host: common.httpHost, port: common.httpPort, readiness, metrics });
+    const tokens = common.httpTokenFile === undefined ? undefined : readHttpTokens(common.httpTokenFile);
+    const http = await startHealthServer({ host: common.httpHost, port: common.httpPort, readiness, metrics, tokens });
     lifecycle.add('http', () => http.close());
     log.info({ http: http.url, version: spec.version }, 'health and metrics are served');
 

@@ -7,8 +7,10 @@ import { Command, CommanderError } from 'commander';
 import { KNOWN_SETTINGS } from './catalogue.js';
 import { readConfigFile } from './config-file.js';
 import { EXIT, EXIT_CODE_TEXTS, exitCodeOf } from './exit-codes.js';
+import { exposedFiles, type ExposedFile } from './private-files.js';
 import { renderError } from './render-error.js';
 import { resolveSettings, type Environment, type Resolved } from './resolve-settings.js';
+import { refuseSecretArguments, withoutValues } from './secret-arguments.js';
 import type { Shape, ValuesOf } from './setting.js';
 import { addSettingOptions, environmentOnlyHelp } from './setting-options.js';
 import { renderSettings, shownSettings } from './show-settings.js';
@@ -27,6 +29,8 @@ export type CommandOutcome<S extends Shape> =
   | {
       readonly kind: 'run';
       readonly values: ValuesOf<S>;
+      /** Files with secrets in them that others of this machine may read. */
+      readonly exposed: readonly ExposedFile[];
       /** The values as they are now, if the configuration file has changed. Throws `invalid-config`. */
       readonly readAgain: () => ValuesOf<S>;
     }
@@ -51,16 +55,28 @@ export function readServiceCommand<S extends Shape>(
     .showHelpAfterError(`(${spec.command} --help lists the flags)`)
     .exitOverride();
   try {
+    refuseSecretArguments(spec.shape, args);
     command.parse(args, { from: 'user' });
     const flags: Readonly<Record<string, unknown>> = command.opts();
     const resolve = (): Resolved<S> =>
       resolveSettings(spec.shape, { flags, env, file: readConfigFile(flags['config'], env, KNOWN_SETTINGS) });
     const resolved = resolve();
-    if (flags['showConfig'] !== true) return { kind: 'run', values: resolved.values, readAgain: () => resolve().values };
+    if (flags['showConfig'] !== true)
+      return {
+        kind: 'run',
+        values: resolved.values,
+        exposed: exposedFiles(spec.shape, resolved),
+        readAgain: () => resolve().values,
+      };
     return { kind: 'exit', code: EXIT.ok, stdout: renderSettings(shownSettings(spec.shape, resolved)), stderr };
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
-      return { kind: 'exit', code: thrown.exitCode === 0 ? EXIT.ok : EXIT.usage, stdout, stderr: redactUrlsIn(stderr) };
+      return {
+        kind: 'exit',
+        code: thrown.exitCode === 0 ? EXIT.ok : EXIT.usage,
+        stdout,
+        stderr: redactUrlsIn(withoutValues(stderr, args)),
+      };
     }
     const error = toArmatureError(thrown);
     return { kind: 'exit', code: exitCodeOf(error.code), stdout, stderr: renderError(error, { color, debug: false }) };

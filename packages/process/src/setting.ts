@@ -25,6 +25,8 @@ export interface Setting<T> {
   readonly secret: boolean;
   /** Holds URLs, whose credentials are shown as stars. */
   readonly url: boolean;
+  /** Names a file with a secret in it, which others of the machine must not read. */
+  readonly privateFile: boolean;
   readonly fallback: T | undefined;
   readonly required: boolean;
 }
@@ -47,6 +49,7 @@ interface Spec {
   readonly help: string;
   readonly secret?: boolean;
   readonly url?: boolean;
+  readonly privateFile?: boolean;
 }
 
 function described<T>(kind: Kind<T>, spec: Spec, more: { fallback: T | undefined; required: boolean }): Setting<T> {
@@ -58,6 +61,7 @@ function described<T>(kind: Kind<T>, spec: Spec, more: { fallback: T | undefined
     help: spec.help,
     secret: spec.secret ?? false,
     url: spec.url ?? false,
+    privateFile: spec.privateFile ?? false,
     ...more,
   };
 }

@@ -4,8 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { connect as connectNats, headers as natsHeaders, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { toArmatureError } from '@armature/kernel';
+import { parseClusterName, toArmatureError, unwrap, utf8Encode } from '@armature/kernel';
+import { deriveTokenKeys, parseGrant, sealToken, tokenToText } from '@armature/rights';
 import type { Client } from '@armature/client';
 import { ProcessCluster } from '@armature/tools/process-cluster';
 
@@ -13,13 +15,16 @@ const MEMBERS = ['n1', 'n2', 'n3', 'r1', 'r2', 'a1'];
 
 let cluster: ProcessCluster;
 let client: Client;
+let nats: NatsConnection;
 
 beforeAll(async () => {
   cluster = await ProcessCluster.start({ routers: ['r1', 'r2'], workers: ['a1'] });
   client = await cluster.connect({ routing: 'router' });
+  nats = await connectNats({ servers: cluster.natsUrl });
 });
 afterAll(async () => {
   await client.close();
+  await nats.close();
   await cluster.stop();
 });
 
@@ -48,6 +53,24 @@ function writeAlways(key: string): () => Promise<{ readonly written: number; rea
   };
 }
 
+function tokenSealedWith(secret: string): string {
+  const grants = [unwrap(parseGrant('default:read,write'))];
+  const token = { subject: 'shop', grants, role: undefined, expiresAtMs: Date.now() + 3_600_000, generation: 0 };
+  return tokenToText(unwrap(sealToken(token, deriveTokenKeys([utf8Encode(secret)], unwrap(parseClusterName(cluster.cluster))))));
+}
+
+/** What each router says to a request with this token: many are sent, and one goes to one of them. */
+async function answersTo(token: string): Promise<ReadonlySet<string>> {
+  const ask = async (): Promise<string> => {
+    const headers = natsHeaders();
+    headers.set('Armature-Token', token);
+    const answer = await nats.request(`armature.${cluster.cluster}.api.put.default.token`, 'v', { timeout: 5_000, headers });
+    const error = answer.headers?.get('Armature-Error') ?? '';
+    return error === '' ? 'ok' : error;
+  };
+  return new Set(await Promise.all(Array.from({ length: 20 }, ask)));
+}
+
 async function restartAllWith(...secrets: string[]): Promise<void> {
   writeFileSync(cluster.secretFile, `${secrets.join('\n')}\n`, { mode: 0o600 });
   for (const name of MEMBERS) {
@@ -57,7 +80,7 @@ async function restartAllWith(...secrets: string[]): Promise<void> {
 }
 
 test(
-  'every process at a time, in three steps: no context, no frame and no process is refused',
+  'every process at a time, in three steps: no context, no token, no frame and no process is refused',
   { timeout: 240_000 },
   async () => {
     const after = randomBytes(32).toString('hex');
@@ -68,11 +91,14 @@ test(
       const key = `step-${i}`;
       await bucket.put(key, 'of the step before');
       const before = await bucket.read(key);
+      const token = tokenSealedWith(steps[i - 1]?.[0] ?? cluster.secret);
       await restartAllWith(...secrets);
-      // The context of a step is of use all through the next one, but for the last, which drops the secret that has not sealed since.
+      // What was sealed in a step is of use all through the next one.
+      expect(await answersTo(token)).toEqual(new Set(['ok']));
       await bucket.put(key, 'of this step', { context: before.context });
       expect((await bucket.get(key))?.values).toEqual(['of this step']);
     }
+    expect(await answersTo(tokenSealedWith(cluster.secret))).toEqual(new Set(['unauthenticated']));
     const { written, failed } = await stop();
     expect(failed.filter((one) => /^(invalid-context|wrong-cluster|unauthenticated)/.test(one))).toEqual([]);
     expect(written).toBeGreaterThan(100);

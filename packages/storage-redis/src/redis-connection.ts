@@ -12,7 +12,7 @@ import type { Logger } from '@armature/runtime';
 import { closedError } from '@armature/storage';
 import { Command, Redis } from 'ioredis';
 import { redisError } from './redis-errors.js';
-import { describeRedisUrl } from './redis-url.js';
+import { parseRedisUrl } from './redis-url.js';
 import type { Script } from './scripts.js';
 
 /** What of the server's configuration matters to us. */
@@ -63,8 +63,9 @@ export class RedisConnection {
   constructor(options: RedisConnectionOptions, prefix: string) {
     this.#log = options.log;
     this.#onLost = options.onLost;
-    this.where = `${describeRedisUrl(options.url)} prefix ${prefix}`;
-    this.#redis = new Redis(options.url, {
+    const { url, shown } = parseRedisUrl(options.url);
+    this.where = `${shown} prefix ${prefix}`;
+    this.#redis = new Redis(url, {
       lazyConnect: true,
       connectTimeout: options.timeoutMs,
       commandTimeout: options.timeoutMs,

@@ -1,15 +1,23 @@
 /**
- * The URL of a Redis server, checked before ioredis reads it: ioredis takes a URL that it cannot parse for another one, and
- * throws on a "%" that encodes nothing. What is wrong is told without the part of the URL that may hold a password.
+ * The URL of a Redis server, checked before ioredis reads it: ioredis takes a URL that it cannot parse for another one, throws
+ * on a "%" that encodes nothing, and connects without TLS where `rediss` is written in other letters. What is wrong is told without the part of the URL that may hold a password.
  */
 import { ArmatureError, redactUrl } from '@armature/kernel';
 
 const SCHEMES: ReadonlySet<string> = new Set(['redis:', 'rediss:']);
 
-/** The server's address for logs and errors, without credentials. Throws `invalid-config`. */
-export function describeRedisUrl(text: string): string {
-  if (text.startsWith('/')) return text; // a socket in the file system
-  const url = urlOf(text.includes('://') ? text : `redis://${text}`);
+export interface RedisUrl {
+  /** For the client library. */
+  readonly url: string;
+  /** The server's address for logs and errors, without credentials. */
+  readonly shown: string;
+}
+
+/** Throws `invalid-config`. */
+export function parseRedisUrl(text: string): RedisUrl {
+  if (text.startsWith('/')) return { url: text, shown: text }; // a socket in the file system
+  const whole = text.includes('://') ? text.trim() : `redis://${text.trim()}`;
+  const url = urlOf(whole);
   // A password with an unencoded "/" leaves its end in the path.
   if (url === undefined || !SCHEMES.has(url.protocol) || !/^\/?\d*$/.test(url.pathname) || url.hash !== '') throw badUrl(text);
   try {
@@ -18,7 +26,8 @@ export function describeRedisUrl(text: string): string {
   } catch {
     throw badUrl(text);
   }
-  return `${url.protocol}//${url.host}${url.pathname}`;
+  // ioredis takes TLS only where the text begins with `rediss://`, in these very letters.
+  return { url: url.protocol + whole.slice(url.protocol.length), shown: `${url.protocol}//${url.host}${url.pathname}` };
 }
 
 function urlOf(text: string): URL | undefined {

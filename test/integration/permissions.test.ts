@@ -42,7 +42,8 @@ interface Ended {
 }
 
 function cli(user: string, ...args: string[]): Promise<Ended> {
-  const connection = ['--nats', urlOf(user), '--cluster', cluster.cluster];
+  const secret = user === 'admin' ? ['--secret-file', cluster.secretFile] : [];
+  const connection = ['--nats', urlOf(user), '--cluster', cluster.cluster, ...secret];
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
@@ -112,13 +113,15 @@ test('every role works with the permissions that are documented for it, and nobo
 
 test('a client without its group may hear nothing: the error names the subscriptions', async () => {
   const ended = await cli('shop', 'get', 'default', 'direct');
-  expect(ended.output).toMatch(/does not permit .* to subscribe to armature\..*\.link\.client\..*\.inbox\.client\./s);
+  expect(ended.output).toMatch(/does not permit .* to subscribe to armature\..*\.link\.guest\..*\.inbox\.guest\./s);
   expect(ended.output).toContain('docs/protocol.md');
   expect(ended.code).toBe(2);
 });
 
-test('a client that may not look for a router: the error names the subject', async () => {
-  const ended = await cli('shop', '--group', 'shop', 'cluster', 'status');
-  expect(ended.output).toMatch(/not permit .* to publish to armature\..*\.discover\.node/);
-  expect(ended.code).toBe(3);
+test('an application that may use one bucket has no other, and administers nothing', async () => {
+  await cli('admin', 'bucket', 'create', 'orders');
+  const ended = await cli('shop', '--group', 'shop', 'put', 'orders', 'k', 'v');
+  expect(ended.output).toMatch(/not permit .* to publish to armature\..*\.link\.front\.orders\.(read|write)\.router\.r/);
+  expect(ended.code).not.toBe(0);
+  expect(await cli('shop', '--group', 'shop', 'cluster', 'status')).toMatchObject({ code: 2 });
 });

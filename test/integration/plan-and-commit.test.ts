@@ -45,6 +45,8 @@ async function armature(...args: string[]): Promise<{ code: number; out: string;
       cluster.natsUrl,
       '--cluster',
       cluster.cluster,
+      '--secret-file',
+      cluster.secretFile,
       ...args,
     ]);
     return { code: 0, out: stdout, err: stderr };
@@ -96,7 +98,16 @@ test('a plan made before another change is refused, and nothing is done', async 
 });
 
 test('several changes out of a pipe: a node leaves while another is weighed, and transfers --watch ends when all is settled', async () => {
-  const words = [process.execPath, ...programArgs('cli'), '--nats', cluster.natsUrl, '--cluster', cluster.cluster];
+  const words = [
+    process.execPath,
+    ...programArgs('cli'),
+    '--nats',
+    cluster.natsUrl,
+    '--cluster',
+    cluster.cluster,
+    '--secret-file',
+    cluster.secretFile,
+  ];
   const cli = words.map((word) => `"${word}"`).join(' ');
   await run('sh', ['-c', `${cli} cluster plan leave:n4 weight n2 1.5 --json | ${cli} cluster commit -`]);
   const watched = await armature('cluster', 'transfers', '--watch');

@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Bus } from '@armature/bus';
 import { connectNatsBus } from '@armature/bus-nats';
 import { connect, type Client, type ConnectOptions } from '@armature/client';
+import type { Secrets } from '@armature/kernel';
 import { noTelemetry, silentLog, systemClock } from '@armature/runtime';
 import { freePort } from '../lib/free-port.mjs';
 import { lastLogLines, startMember, type MemberProcess } from '../lib/member-process.mjs';
@@ -140,6 +141,11 @@ export class ProcessCluster {
 
   get secretFile(): string {
     return join(this.directory, 'cluster.key');
+  }
+
+  /** For auditors: the secret as processes read it. */
+  get secrets(): Secrets {
+    return [Buffer.from(this.secret, 'utf8')];
   }
 
   logFile(name: string): string {

@@ -3,7 +3,15 @@
  * when the command first needs it and closed when it is done.
  */
 import type { Client } from '@armature/client';
-import { errorDocument, natsServerOptions, renderError, requireSecrets, userAtHost, type Resolved } from '@armature/process';
+import {
+  errorDocument,
+  loadSecrets,
+  natsServerOptions,
+  renderError,
+  requireSecrets,
+  userAtHost,
+  type Resolved,
+} from '@armature/process';
 import type { ArmatureError } from '@armature/kernel';
 import { pinoLog, waitAtMost } from '@armature/runtime';
 import pc from 'picocolors';
@@ -83,7 +91,7 @@ export class Session {
       group: this.settings.group,
       author: userAtHost(),
       routing: this.settings.direct ? 'direct' : 'router',
-      secret: this.settings.direct ? requireSecrets(this.settings) : undefined,
+      secret: this.settings.direct ? requireSecrets(this.settings) : loadSecrets(this.settings),
       ...(this.voice.debug ? { log: pinoLog({ level: 'debug', base: {}, destination: this.io.stderr }) } : {}),
     });
   }

@@ -28,8 +28,6 @@ export interface AdmittedFrame<Reply> {
   readonly records: ByteReader;
 }
 
-/** Clients outside of the trust domain. They may speak without a MAC. */
-const GUEST = 'client.';
 /** Two clusters of one name on one bus, or a process with the wrong secret. */
 const OTHER_SECRET = 'another cluster of this name, with another secret, is on this bus: nothing that it says is taken in';
 /** Frames refused for the same reason from the same address are logged once, up to this many pairs. */
@@ -67,7 +65,6 @@ export class FrameGate<Reply> {
       meter.add('decodeErrors');
       return undefined;
     }
-    peer.isMember = this.#env.isSealed && header.isSealed;
     return { peer, header, records: header.isSealed ? new ByteReader(payload.subarray(reader.offset, end)) : reader };
   }
 
@@ -76,10 +73,7 @@ export class FrameGate<Reply> {
     if (cluster !== this.#env.cluster) return 'wrong-cluster';
     if (version !== PROTOCOL_VERSION) return 'protocol-mismatch';
     if (!this.#env.isSealed) return undefined;
-    const isAdmitted = isSealed
-      ? peers.isProved(address, payload)
-      : address.startsWith(GUEST) && peers.known(address)?.isMember !== true;
-    return isAdmitted ? undefined : 'wrong-secret';
+    return isSealed && peers.isProved(address, payload) ? undefined : 'wrong-secret';
   }
 
   /** Somebody with another secret listens at this address, or speaks from it. Logged once for each. */

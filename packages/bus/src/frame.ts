@@ -13,6 +13,7 @@
  *                error     id u32, error (see remote-error.ts)    one-way body
  *                fragment  message u32, index u32, count u32, bytes
  *                received  message u32, index u32: of a fragment that has come
+ *                token     bytes: what its sender shows to be let in; before all others
  *                again     id u32: this request was not carried out, because nobody can tell that it is not too old; send it again
  *     mac      16 bytes, if the frame is sealed
  *
@@ -26,7 +27,7 @@ import type { FrameNumbers } from './pairing.js';
 export const FRAME_MAGIC = 0xa7;
 export const PROTOCOL_VERSION = 6;
 
-export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5, received: 6, again: 7 } as const;
+export const RECORD = { request: 1, reply: 2, error: 3, oneWay: 4, fragment: 5, received: 6, again: 7, token: 8 } as const;
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 
 /** Bytes of a record before its content: kind and length. */
@@ -116,6 +117,7 @@ export interface RecordVisitor<C> {
   fragment(context: C, message: number, index: number, count: number, bytes: Uint8Array): void;
   received(context: C, message: number, index: number): void;
   again(context: C, id: number): void;
+  token(context: C, bytes: Uint8Array): void;
   malformed(context: C, reason: string): void;
 }
 
@@ -163,6 +165,9 @@ export function readRecord<C>(kind: number, content: ByteReader, visitor: Record
         break;
       case RECORD.again:
         visitor.again(context, content.u32());
+        break;
+      case RECORD.token:
+        visitor.token(context, content.rest());
         break;
       default:
         visitor.malformed(context, `unknown record kind ${kind}`);

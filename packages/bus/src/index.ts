@@ -7,11 +7,12 @@ export { linkAddress, parseLinkAddress, type LinkAddress } from './link-address.
 export type { LinkCodec, LinkHandler, LinkSender, RequestTraits } from './link-codec.js';
 export { DEFAULT_LINK_LIMITS, type LinkLimits } from './link-limits.js';
 export type { LinkStats } from './link-meter.js';
-export type { LinkOptions } from './link-options.js';
+export { MAX_TOKEN_BYTES, type LinkOptions } from './link-options.js';
 export type { PeerClock } from './link-peers.js';
 export * from './link.js';
 export * from './payload-limit.js';
 export * from './service-endpoint.js';
 export * from './subject.js';
 export { TOO_LARGE_TO_SEND } from './link-errors.js';
-export { TOO_LARGE_TO_TAKE } from './reassembly.js';
+export { ReassemblyBudget, TOO_LARGE_TO_TAKE } from './reassembly.js';
+export { refusalPayload } from './refusal.js';

@@ -17,8 +17,8 @@ export interface LinkSender {
   readonly address: LinkAddress;
   /** What the requester still waits, in ms, not counting the way here; Infinity for a one-way message. */
   readonly remainingMs: number;
-  /** Whether it holds the secret that we hold. Never so where we hold none. */
-  readonly isMember: boolean;
+  /** What it shows to be let in, if anything. The same object as long as it shows the same. */
+  readonly token: Uint8Array | undefined;
 }
 
 /**

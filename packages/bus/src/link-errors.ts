@@ -75,13 +75,21 @@ export function undecodable(what: string, cause: Error, executed: Executed): Arm
   });
 }
 
+const REFUSED_FRAMES = {
+  'wrong-cluster': [
+    'belongs to another cluster',
+    'Check the cluster names of both processes and the subject mappings between them.',
+  ],
+  'protocol-mismatch': ['does not speak this protocol version', 'Run releases that are at most one minor version apart.'],
+  'unknown-bucket': ['knows no bucket of that name', 'Create it first, or check its name.'],
+  'no-cluster': ['knows of no cluster yet', 'Create the cluster first: armature cluster create'],
+  overloaded: ['has no room for another door', 'Try again after a pause, or ask another router.'],
+} as const;
+
 /** What a peer answers to a frame that it must not or cannot read. */
 export function frameRefused(code: Exclude<RefusalCode, 'wrong-secret'>, peer: LinkAddress): ArmatureError {
-  const [message, remedy] =
-    code === 'wrong-cluster'
-      ? [`${peer} belongs to another cluster`, 'Check the cluster names of both processes and the subject mappings between them.']
-      : [`${peer} does not speak this protocol version`, 'Run releases that are at most one minor version apart.'];
-  return new ArmatureError(code, message, { remedy, details: { peer, executed: 'no' } });
+  const [message, remedy] = REFUSED_FRAMES[code];
+  return new ArmatureError(code, `${peer} ${message}`, { remedy, details: { peer, executed: 'no' } });
 }
 
 /** The peer's answer to a frame whose MAC is not one of its secret. Somebody else may listen at the same address, so it may have run there. */

@@ -9,7 +9,7 @@ import type { LinkLimits } from './link-limits.js';
 import { Pairing } from './pairing.js';
 import { Outbox, type OutboxEnvironment } from './outbox.js';
 import { PendingRequests } from './pending-requests.js';
-import { Reassembly, ReassemblyBudget } from './reassembly.js';
+import { Reassembly, type ReassemblyBudget } from './reassembly.js';
 
 export interface Peer<Reply> {
   readonly address: LinkAddress;
@@ -27,8 +27,8 @@ export interface Peer<Reply> {
   executing: number;
   /** The longest that the frame at hand may have been under way, ms. */
   frameAgeMs: number;
-  /** Whether it holds our secret. */
-  isMember: boolean;
+  /** What it shows to be let in. The same object as long as it shows the same. */
+  token: Uint8Array | undefined;
   /** What its wall clock showed in the latest prompt frame, ms since the Unix epoch; see `heardAtMs`. */
   wallMs: number;
   /** By our monotonic clock: when that frame came. `NaN` before the first. */
@@ -52,16 +52,15 @@ export interface PeerTableOptions {
   readonly own: LinkAddress;
   /** Derived from the secrets that this endpoint holds; undefined where it holds none. */
   readonly keys: readonly Uint8Array[] | undefined;
+  readonly reassembly: ReassemblyBudget;
 }
 
 export class PeerTable<Reply> {
   readonly #options: PeerTableOptions;
-  readonly #budget: ReassemblyBudget;
   readonly #peers = new Map<string, Peer<Reply>>();
 
   constructor(options: PeerTableOptions) {
     this.#options = options;
-    this.#budget = new ReassemblyBudget(options.limits.reassemblyBytes);
   }
 
   get size(): number {
@@ -102,7 +101,7 @@ export class PeerTable<Reply> {
   }
 
   #meet(address: LinkAddress): Peer<Reply> | undefined {
-    const { subjects, outboxes, limits, random } = this.#options;
+    const { subjects, outboxes, limits, random, reassembly } = this.#options;
     if (this.#peers.size >= limits.peers) this.#forgetIdle();
     if (this.#peers.size >= limits.peers) return undefined;
     const mac = this.#macFor(address);
@@ -113,14 +112,14 @@ export class PeerTable<Reply> {
       address,
       outbox: new Outbox(outboxes, { subject: subjects.framesOf(address), refusalPrefix, pairing, mac }),
       pending: new PendingRequests<Reply>(random.u32()),
-      reassembly: new Reassembly(this.#budget, limits.messageBytes),
+      reassembly: new Reassembly(reassembly, limits.messageBytes),
       pairing,
       mac,
       refusalPassword,
       isThere: false,
       executing: 0,
       frameAgeMs: Infinity,
-      isMember: false,
+      token: undefined,
       wallMs: 0,
       heardAtMs: NaN,
     };

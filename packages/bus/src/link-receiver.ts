@@ -15,6 +15,7 @@ import type { LinkCodec, LinkHandler, RequestTraits } from './link-codec.js';
 import * as errors from './link-errors.js';
 import type { LinkLimits } from './link-limits.js';
 import type { LinkMeter } from './link-meter.js';
+import { MAX_TOKEN_BYTES } from './link-options.js';
 import type { Peer, PeerTable } from './link-peers.js';
 import type { PendingRequest } from './pending-requests.js';
 import { readError, writeError } from './remote-error.js';
@@ -123,6 +124,7 @@ export class LinkReceiver<Request, Reply> {
 
   /** The peer has begun a new life: what its former one had half sent leads nowhere. */
   #renew(peer: Peer<Reply>): void {
+    peer.token = undefined;
     peer.reassembly.renew();
     peer.outbox.renew();
   }
@@ -142,6 +144,10 @@ export class LinkReceiver<Request, Reply> {
     fragment: (peer, message, index, count, bytes) => this.#onFragment(peer, message, index, count, bytes),
     received: (peer, message, index) => peer.outbox.received(message, index),
     again: (peer, id) => this.#onAgain(peer, id),
+    token: (peer, bytes) => {
+      if (bytes.length > MAX_TOKEN_BYTES) throw new DecodeError('a token of more than 4 KiB');
+      if (peer.token === undefined || Buffer.compare(peer.token, bytes) !== 0) peer.token = Uint8Array.from(bytes);
+    },
     malformed: (peer, reason) => {
       this.#env.meter.add('decodeErrors');
       this.#env.log.debug({ peer: peer.address, reason }, 'a malformed record');
@@ -222,7 +228,7 @@ export class LinkReceiver<Request, Reply> {
       answer = (this.#handler as LinkHandler<Request, Reply>)(message, {
         address: peer.address,
         remainingMs: timeoutMs,
-        isMember: peer.isMember,
+        token: peer.token,
       });
     } catch (error) {
       this.#sendError(peer, id, error);
@@ -307,7 +313,7 @@ export class LinkReceiver<Request, Reply> {
       const answer = handler(this.#env.codec.decodeRequest(body), {
         address: peer.address,
         remainingMs: Infinity,
-        isMember: peer.isMember,
+        token: peer.token,
       });
       if (!(answer instanceof Promise)) return;
       this.#executing++;

@@ -11,7 +11,7 @@
  * took. Messages between two endpoints arrive in order, except that those larger than a frame may be overtaken.
  */
 import { assert, ByteWriter, toArmatureError, type ArmatureError } from '@armature/kernel';
-import { sleep, type Clock, type Logger, type Timer } from '@armature/runtime';
+import { sleep, type Clock, type Logger, type ObservedGauge } from '@armature/runtime';
 import { NO_RESPONDERS, type Bus, type BusDenial, type BusEvent, type BusMessage } from './bus.js';
 import { RECORD, writeHeaderPrefix } from './frame.js';
 import { FrameClock } from './frame-clock.js';
@@ -26,12 +26,10 @@ import { PeerTable, type Peer, type PeerClock } from './link-peers.js';
 import { LinkReceiver } from './link-receiver.js';
 import { WriterPool, type Outbox, type OutboxEnvironment } from './outbox.js';
 import type { PendingRequest } from './pending-requests.js';
+import { ReassemblyBudget } from './reassembly.js';
 import { parseRefusal } from './refusal.js';
+import { SweepTimer, TICK_MS } from './sweep-timer.js';
 
-/** Deadlines are looked at no more often than this. A request may wait that much longer than it asked. */
-const TICK_MS = 10;
-/** A look at the deadlines that comes so late tells that this process stood still: what has come meanwhile waits behind it. */
-const STOOD_STILL_MS = 50;
 /** Longest timeout that a request can carry: 24 days, a little less than what a timer takes. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1000;
 /** A request whose age the peer cannot tell goes out again, so often. Once is enough, unless the peer's clocks jump meanwhile. */
@@ -50,12 +48,9 @@ export class LinkEndpoint<Request, Reply> {
   readonly #peers: PeerTable<Reply>;
   readonly #gate: FrameGate<Reply>;
   readonly #receiver: LinkReceiver<Request, Reply>;
+  readonly #sweeps: SweepTimer;
   readonly #closers: readonly (() => void)[];
   #toFlush: Outbox[] = [];
-  #timer: Timer | undefined;
-  #timerDueMs = Infinity;
-  /** Whether a late look at the deadlines was put off, for what has come meanwhile to be read. */
-  #isPutOff = false;
   #frames = 0;
   #pending = 0;
   #state: 'open' | 'draining' | 'closed' = 'open';
@@ -74,17 +69,19 @@ export class LinkEndpoint<Request, Reply> {
     this.#codec = codec;
     this.#clock = clock;
     this.#frameClock = new FrameClock(clock);
+    this.#sweeps = new SweepTimer(clock, (nowMs) => this.#sweep(nowMs));
     this.#log = options.log.child({ link: address });
     this.#limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
     this.#subjects = new LinkSubjects(options.prefix, cluster, address);
     this.#meter = new LinkMeter(options.telemetry, role);
     this.#peers = new PeerTable({
       subjects: this.#subjects,
-      outboxes: this.#outboxEnvironment(cluster, keys !== undefined),
+      outboxes: this.#outboxEnvironment(options),
       limits: this.#limits,
       random,
       own: address,
       keys,
+      reassembly: options.reassembly ?? new ReassemblyBudget(this.#limits.reassemblyBytes),
     });
     this.#gate = new FrameGate({ cluster, log: this.#log, meter: this.#meter, peers: this.#peers, isSealed: keys !== undefined });
     this.#receiver = new LinkReceiver({
@@ -102,19 +99,34 @@ export class LinkEndpoint<Request, Reply> {
         this.#pending--;
       },
       sendAgain: (peer, request) => this.#sendAgain(peer, request),
-      wakeAt: (dueMs) => this.#wakeAt(dueMs),
+      wakeAt: (dueMs) => this.#sweeps.wakeAt(dueMs),
     });
     const labels = { role, link: address };
-    options.telemetry.observedGauge('armature_link_pending', 'Requests without an answer yet.', () => this.#pending, labels);
-    options.telemetry.observedGauge(
-      'armature_link_executing',
-      'Requests being answered.',
-      () => this.#receiver.executing,
-      labels,
-    );
-    const frames = bus.subscribe(this.#subjects.frames, (message) => this.#receiver.receive(message));
-    const refusals = bus.subscribe(this.#subjects.refusals, (message) => this.#onRefusal(message));
-    this.#closers = [() => frames.unsubscribe(), () => refusals.unsubscribe(), bus.onEvent((event) => this.#onBusEvent(event))];
+    const gauge = (name: string, help: string, read: () => number): ObservedGauge =>
+      options.telemetry.observedGauge(`armature_link_${name}`, help, read, labels);
+    const pending = gauge('pending', 'Requests without an answer yet.', () => this.#pending);
+    const executing = gauge('executing', 'Requests being answered.', () => this.#receiver.executing);
+    this.#closers = [
+      bus.onEvent((event) => this.#onBusEvent(event)),
+      ...(options.isHanded === true ? [() => pending.remove(), () => executing.remove()] : this.#listen()),
+    ];
+  }
+
+  #listen(): readonly (() => void)[] {
+    const frames = this.#bus.subscribe(this.#subjects.frames, (message) => this.receive(message));
+    const refusals = this.#bus.subscribe(this.#subjects.refusals, (message) => this.#onRefusal(message));
+    return [() => frames.unsubscribe(), () => refusals.unsubscribe()];
+  }
+
+  /** Takes a frame for this endpoint, where it does not listen itself. */
+  receive(message: BusMessage): void {
+    if (this.#state !== 'closed') this.#receiver.receive(message);
+  }
+
+  /** Whether nobody waits for anything here. */
+  get isIdle(): boolean {
+    const isQuiet = (peer: Peer<Reply>): boolean => peer.outbox.idle && !peer.reassembly.active;
+    return this.#pending === 0 && this.#receiver.executing === 0 && [...this.#peers.all()].every(isQuiet);
   }
 
   get stats(): LinkStats {
@@ -167,7 +179,7 @@ export class LinkEndpoint<Request, Reply> {
     }
     peer.pending.measure(pending, sealed);
     this.#pending++;
-    this.#wakeAt(deadlineMs);
+    this.#sweeps.wakeAt(deadlineMs);
   }
 
   /** The peer did not carry it out, for it could not tell how long it was under way. By what we have just heard from it, it can. */
@@ -220,7 +232,7 @@ export class LinkEndpoint<Request, Reply> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     for (const closer of this.#closers) closer();
-    this.#timer?.cancel();
+    this.#sweeps.cancel();
     for (const peer of this.#peers.all()) {
       peer.outbox.discard();
       this.#fail(peer, () => true, errors.linkClosed('unknown'));
@@ -247,11 +259,13 @@ export class LinkEndpoint<Request, Reply> {
     return errors.overloaded(why);
   }
 
-  #outboxEnvironment(cluster: string, isSealed: boolean): OutboxEnvironment {
-    const header = new ByteWriter();
-    writeHeaderPrefix(header, cluster, this.address, isSealed);
+  #outboxEnvironment({ cluster, keys, token }: LinkOptions): OutboxEnvironment {
+    const [header, tokenRecord] = [new ByteWriter(), new ByteWriter()];
+    writeHeaderPrefix(header, cluster, this.address, keys !== undefined);
+    if (token !== undefined) tokenRecord.u8(RECORD.token).u32(token.length).raw(token);
     return {
       headerPrefix: header.copyOut(),
+      tokenRecord: tokenRecord.copyOut(),
       limits: this.#limits,
       writers: new WriterPool(),
       backlog: { sizeBytes: 0 },
@@ -351,28 +365,8 @@ export class LinkEndpoint<Request, Reply> {
 
   // ---- deadlines
 
-  /** Makes sure that `#sweep` runs about then. One timer serves all requests. */
-  #wakeAt(dueMs: number): void {
-    if (dueMs >= this.#timerDueMs) return;
-    const nowMs = this.#clock.monotonicMs();
-    const wakeMs = Math.max(dueMs, nowMs + TICK_MS);
-    if (wakeMs >= this.#timerDueMs) return; // or a stream of short deadlines would push the timer ahead of itself
-    this.#timer?.cancel();
-    this.#timerDueMs = wakeMs;
-    this.#timer = this.#clock.after(Math.ceil(wakeMs - nowMs), () => this.#sweep());
-  }
-
-  /** After a pause every deadline is past, and the answers have yet to be read: timers come first. So they get one more tick, once. */
-  #sweep(): void {
-    const nowMs = this.#clock.monotonicMs();
-    const lateMs = nowMs - this.#timerDueMs;
-    this.#timer = undefined;
-    this.#timerDueMs = Infinity;
-    this.#isPutOff = !this.#isPutOff && lateMs > STOOD_STILL_MS;
-    if (this.#isPutOff) {
-      this.#wakeAt(nowMs);
-      return;
-    }
+  /** Fails what is past its deadline. Returns when to look again. */
+  #sweep(nowMs: number): number {
     let nextMs = Infinity;
     for (const peer of this.#peers.all()) {
       const expired = peer.pending.takeExpired(nowMs);
@@ -384,6 +378,6 @@ export class LinkEndpoint<Request, Reply> {
       }
       nextMs = Math.min(nextMs, peer.pending.earliestDeadlineMs, this.#receiver.sweep(peer, nowMs));
     }
-    if (nextMs !== Infinity) this.#wakeAt(nextMs);
+    return nextMs;
   }
 }

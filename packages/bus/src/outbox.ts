@@ -17,6 +17,8 @@ import type { Carried } from './pending-requests.js';
 /** What all outboxes of an endpoint share. */
 export interface OutboxEnvironment {
   readonly headerPrefix: Uint8Array;
+  /** The record with the token, which every frame begins with; empty where there is none. */
+  readonly tokenRecord: Uint8Array;
   readonly limits: LinkLimits;
   maxPayloadBytes(): number;
   publish(subject: string, frame: Uint8Array, records: number, reply: string | undefined): void;
@@ -350,7 +352,9 @@ export class Outbox {
   #writeHeader(writer: ByteWriter, named = this.#peer.pairing.peerNonce, echo = this.#echo()): void {
     const { session, nonce } = this.#peer.pairing;
     const sequence = this.#peer.pairing.nextSequence();
-    writeHeaderRest(writer.raw(this.#env.headerPrefix), { session, nonce, named, sequence }, this.#env.clock.sendTime(), echo);
+    const { headerPrefix, tokenRecord, clock } = this.#env;
+    writeHeaderRest(writer.raw(headerPrefix), { session, nonce, named, sequence }, clock.sendTime(), echo);
+    if (tokenRecord.length > 0) writer.raw(tokenRecord);
   }
 
   #echo(): Echo {
@@ -358,6 +362,8 @@ export class Outbox {
   }
 
   #fragmentOverheadBytes(): number {
-    return headerBytes(this.#env.headerPrefix) + RECORD_HEAD_BYTES + FRAGMENT_HEAD_BYTES + MAC_BYTES;
+    return (
+      headerBytes(this.#env.headerPrefix) + this.#env.tokenRecord.length + RECORD_HEAD_BYTES + FRAGMENT_HEAD_BYTES + MAC_BYTES
+    );
   }
 }

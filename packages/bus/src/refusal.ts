@@ -4,10 +4,10 @@
  */
 import { utf8Decode, utf8Encode } from '@armature/kernel';
 
-/** `wrong-secret`: the same name, and another secret. */
-export type RefusalCode = 'wrong-cluster' | 'wrong-secret' | 'protocol-mismatch';
+/** `wrong-secret`: the same name, and another secret. `unknown-bucket`, `no-cluster`, `overloaded`: there is no such door, or no room for it. */
+export type RefusalCode = (typeof CODES)[number];
 
-const CODES: readonly RefusalCode[] = ['wrong-cluster', 'wrong-secret', 'protocol-mismatch'];
+const CODES = ['wrong-cluster', 'wrong-secret', 'protocol-mismatch', 'unknown-bucket', 'no-cluster', 'overloaded'] as const;
 const PREFIX = 'refused ';
 
 export function refusalPayload(code: RefusalCode): Uint8Array {

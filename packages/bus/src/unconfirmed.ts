@@ -22,6 +22,7 @@ const VISITOR: RecordVisitor<number[]> = {
   oneWay: ignore,
   received: ignore,
   again: ignore,
+  token: ignore,
   malformed: ignore,
 };
 

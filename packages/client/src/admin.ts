@@ -1,6 +1,6 @@
 /**
- * Administration: explicit commands, given at any node (paper, section 4.8.1), and what the processes say of themselves. Over the same link as
- * data; who may is the business of NATS permissions.
+ * Administration: explicit commands, given at any node (paper, section 4.8.1), and what the processes say of themselves. Over the link of those who
+ * hold the cluster's secret: nobody else is answered.
  */
 import {
   type ArmatureError,
@@ -44,7 +44,9 @@ import { commitPlan, makePlan, type Committed, type CostedPlan, type PlannedAgai
 
 export interface AdminEnv {
   readonly bus: Bus;
-  readonly link: LinkEndpoint<Request, Reply>;
+  /** The link of a holder of the cluster's secret. Throws `invalid-config` where there is none. */
+  readonly link: () => LinkEndpoint<Request, Reply>;
+  readonly holdsSecret: boolean;
   readonly subjects: Subjects;
   readonly inbox: Inbox;
   readonly clock: Clock;
@@ -83,6 +85,11 @@ export class Admin {
 
   constructor(env: AdminEnv) {
     this.#env = env;
+  }
+
+  /** Whether this client can administer; what it cannot fails with `invalid-config`. */
+  get holdsSecret(): boolean {
+    return this.#env.holdsSecret;
   }
 
   /** Makes one cluster of nodes that run and belong to none. Given once, at one of them. */
@@ -263,7 +270,7 @@ export class Admin {
   }
 
   async #ask<Q extends Request>(peer: LinkAddress, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    return (await this.#env.link.request(peer, request, timeoutMs)) as ReplyTo<Q>;
+    return (await this.#env.link().request(peer, request, timeoutMs)) as ReplyTo<Q>;
   }
 }
 

@@ -8,12 +8,22 @@ import {
   toHex,
   unwrap,
   utf8Encode,
+  type ClusterName,
   type Random,
   type Secrets,
 } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
-import { CLIENT_BYTES, CLIENT_TURNS, Inbox, Pace, Participant, createSealer, requireToHear } from '@armature/coordination';
-import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, parseAuthor, protocolCodec, subjectsOf } from '@armature/protocol';
+import {
+  CLIENT_BYTES,
+  CLIENT_TURNS,
+  Inbox,
+  Pace,
+  Participant,
+  createSealer,
+  linkKeys,
+  requireToHear,
+} from '@armature/coordination';
+import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, parseAuthor, protocolCodec, subjectsOf, type Subjects } from '@armature/protocol';
 import { scopedTelemetry, type Clock, type Logger, type ScopedTelemetry, type Telemetry } from '@armature/runtime';
 import { Admin } from './admin.js';
 import { Bucket, type BucketOptions } from './bucket.js';
@@ -30,11 +40,11 @@ export interface ClientOptions {
   readonly cluster: string;
   /** `router` by default. `direct` needs `secret`. */
   readonly routing?: RoutingKind;
-  /** The cluster's secret, for direct clients: they seal contexts themselves. Both while it is being changed, the one to seal with first. */
+  /** The cluster's secret, for direct clients, which seal contexts themselves, and for administration. Both while it is being changed, the one to seal with first. */
   readonly secret?: Secret | readonly Secret[] | undefined;
   readonly prefix?: string;
   /**
-   * A name that stands in the subjects at which this client hears answers (`link.client.<group>.<random>`), so that NATS permissions can keep
+   * A name that stands in the subjects at which this client hears answers (`link.guest.<group>.<random>`, `link.client.<group>.<random>`), so that NATS permissions can keep
    * other applications from hearing them. None unless given.
    */
   readonly group?: string | undefined;
@@ -101,32 +111,12 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
   const prefix = options.prefix ?? DEFAULT_PREFIX;
   const name = clientName(options.group, ports.random);
   const subjects = subjectsOf(prefix, cluster);
-  const { bus, clock, random } = ports;
+  const { bus, clock } = ports;
   const pace = new Pace(clock, { ...CLIENT_TURNS, atOnce: checkedAtOnce(options.operationsAtOnce) }, CLIENT_BYTES);
   const author = unwrap(parseAuthor(options.author ?? 'an application'));
   const paced = (routing: Routing): Routing => new PacedRouting(routing, pace);
-  if ((options.routing ?? 'router') === 'router') {
-    const address = linkAddress('client', ...name.split('.'));
-    const link = LinkEndpoint.open(bus, protocolCodec, {
-      ...{ ...ports, prefix, cluster, address },
-      limits: { messageBytes: MAX_MESSAGE_BYTES },
-    });
-    const inbox = new Inbox(bus, subjects, address, random);
-    await requireToHear(bus).catch((thrown: unknown) => {
-      link.close();
-      inbox.close();
-      throw thrown;
-    });
-    const routing = new RouterRouting({ bus, link, subjects, inbox, clock });
-    const admin = new Admin({ ...ports, link, subjects, inbox, author });
-    const close = async (): Promise<void> => {
-      await link.drain();
-      inbox.close();
-      await bus.drain();
-      ports.telemetry.close();
-    };
-    return new Client({ routing: paced(routing), admin, ports, close });
-  }
+  if ((options.routing ?? 'router') === 'router')
+    return openGuest(ports, options, { cluster, prefix, name, subjects, author, paced });
   const secrets = secretsOf(options.secret);
   const sealer = createSealer(secrets, cluster);
   const participant = await Participant.open(
@@ -148,13 +138,64 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
       remedy: 'Check the cluster name and prefix, and that its nodes run and the cluster was created: armature cluster status',
     });
   }
-  const admin = new Admin({ ...ports, link: participant.link, subjects, inbox: participant.inbox, author });
+  const link = (): typeof participant.link => participant.link;
+  const admin = new Admin({ ...ports, link, subjects, inbox: participant.inbox, author, holdsSecret: true });
   const close = async (): Promise<void> => {
     await participant.stop();
     await bus.drain();
     ports.telemetry.close();
   };
   return new Client({ routing: paced(new DirectRouting(participant, sealer)), admin, ports, close });
+}
+
+interface Names {
+  readonly cluster: ClusterName;
+  readonly prefix: string;
+  readonly name: string;
+  readonly subjects: Subjects;
+  readonly author: string;
+  readonly paced: (routing: Routing) => Routing;
+}
+
+/** A client at the front door of routers. It needs no secret; with one it can administer, over a link of its own that is opened when it is first needed. */
+async function openGuest(
+  ports: ClientPorts & { readonly telemetry: ScopedTelemetry },
+  options: ClientOptions,
+  { cluster, prefix, name, subjects, author, paced }: Names,
+): Promise<Client> {
+  const { bus, clock, random } = ports;
+  const secrets = options.secret === undefined ? undefined : secretsOf(options.secret);
+  const common = { ...{ ...ports, prefix, cluster }, limits: { messageBytes: MAX_MESSAGE_BYTES } };
+  const link = LinkEndpoint.open(bus, protocolCodec, { ...common, address: linkAddress('guest', ...name.split('.')) });
+  const inbox = new Inbox(bus, subjects, link.address, random);
+  await requireToHear(bus).catch((thrown: unknown) => {
+    link.close();
+    inbox.close();
+    throw thrown;
+  });
+  let inner: typeof link | undefined;
+  const innerLink = (): typeof link => {
+    if (secrets === undefined) throw administrationNeedsSecret();
+    const address = linkAddress('client', ...name.split('.'));
+    inner ??= LinkEndpoint.open(bus, protocolCodec, { ...common, address, keys: linkKeys(secrets, cluster) });
+    return inner;
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all([link.drain(), inner?.drain()]);
+    inbox.close();
+    await bus.drain();
+    ports.telemetry.close();
+  };
+  const routing = new RouterRouting({ bus, link, subjects, inbox, clock });
+  const admin = new Admin({ ...ports, link: innerLink, subjects, inbox, author, holdsSecret: secrets !== undefined });
+  return new Client({ routing: paced(routing), admin, ports, close });
+}
+
+function administrationNeedsSecret(): ArmatureError {
+  return new ArmatureError('invalid-config', 'administration needs the secret of the cluster', {
+    remedy: 'Give --secret-file or ARMATURE_SECRET; of the library, connect({ secret }).',
+    details: { field: 'secretFile' },
+  });
 }
 
 function clientName(group: string | undefined, random: Random): string {

@@ -8,7 +8,11 @@ import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
 import { discover, mayHaveRun, nobodyAnswers, unknownOutcome, type Inbox } from '@armature/coordination';
 import {
   RING_UNKNOWN,
+  frontAddress,
+  unknownBucket,
+  wishOf,
   type FetchOptions,
+  type FrontRequest,
   type Reply,
   type ReplyTo,
   type Request,
@@ -60,13 +64,17 @@ export class RouterRouting implements Routing {
     return this.#ask({ kind: 'scan', ...scan }, timeoutMs);
   }
 
-  async #ask<Q extends Request>(request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+  /** At the door of the request's bucket and right. */
+  async #ask<Q extends FrontRequest>(request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
     const found = (this.#coordinator ??= this.#find());
+    const { bucket, right } = wishOf(request);
     try {
-      return (await this.#env.link.request(await found, request, timeoutMs)) as ReplyTo<Q>;
+      const door = frontAddress(bucket, right, await found) as LinkAddress;
+      return (await this.#env.link.request(door, request, timeoutMs)) as ReplyTo<Q>;
     } catch (thrown) {
-      if (LEAVE.has(toArmatureError(thrown).code) && this.#coordinator === found) this.#coordinator = undefined;
-      throw thrown;
+      const { code } = toArmatureError(thrown);
+      if (LEAVE.has(code) && this.#coordinator === found) this.#coordinator = undefined;
+      throw code === 'unknown-bucket' ? unknownBucket(bucket) : thrown;
     }
   }
 

@@ -24,8 +24,6 @@ import {
   protocolCodec,
   subjectsOf,
   type DiscoverableRole,
-  type GossipReply,
-  type GossipRequest,
   type LinkRole,
   type NodeStatus,
   type Reply,
@@ -35,7 +33,7 @@ import {
 } from '@armature/protocol';
 import { AlarmWheel, waitAtMost, type Clock, type Logger, type Telemetry } from '@armature/runtime';
 import { ClockWatch, type HeardClock } from './clock-watch.js';
-import { linkKeys, recordsOfGuest } from './cluster-domain.js';
+import { linkKeys } from './cluster-domain.js';
 import { CoordinationMetrics } from './coordination-metrics.js';
 import { discover } from './discovery.js';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
@@ -56,8 +54,8 @@ export interface ParticipantOptions {
   readonly gossipIntervalMs: number;
   /** Largest message of the link; `MAX_MESSAGE_BYTES` by default. */
   readonly messageBytes?: number;
-  /** The cluster's secret, or two while it is being changed. Without it, a client can look, and its membership records are taken by nobody. */
-  readonly secrets?: Secrets | undefined;
+  /** The cluster's secret, or two while it is being changed. */
+  readonly secrets: Secrets;
 }
 
 export interface ParticipantPorts {
@@ -157,7 +155,7 @@ export class Participant {
       log,
       telemetry,
       limits: { messageBytes: options.messageBytes ?? MAX_MESSAGE_BYTES },
-      keys: options.secrets === undefined ? undefined : linkKeys(options.secrets, options.cluster),
+      keys: linkKeys(options.secrets, options.cluster),
     });
     const subjects = subjectsOf(options.prefix, options.cluster);
     const inbox = new Inbox(bus, subjects, address, random);
@@ -202,7 +200,7 @@ export class Participant {
     this.#ownReplica = handler;
     this.link.serve(
       (request, sender) => {
-        if (request.kind === 'gossip') return this.#gossip(request, sender);
+        if (request.kind === 'gossip') return this.membership.answerGossip(request);
         if (request.kind === 'ping') return { kind: 'ping' };
         return handler(request, sender);
       },
@@ -242,11 +240,6 @@ export class Participant {
   #paused(pausedMs: number, sleptMs: number): void {
     this.monitor.paused(pausedMs);
     for (const listener of this.#sleepers) listener(sleptMs);
-  }
-
-  #gossip(request: GossipRequest, { isMember }: LinkSender): Promise<GossipReply> {
-    if (request.records.length > 0 && !isMember && this.options.secrets !== undefined) return Promise.reject(recordsOfGuest());
-    return this.membership.answerGossip(request);
   }
 
   /** Whoever looks for some node or router wants one that knows the cluster; until it does, a node is found as a newcomer only. */
@@ -334,7 +327,7 @@ export class Participant {
   }
 
   async #askSelf<Q extends ReplicaRequest>(handler: RequestHandler, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    return (await handler(request, { address: this.link.address, remainingMs: timeoutMs, isMember: true })) as ReplyTo<Q>;
+    return (await handler(request, { address: this.link.address, remainingMs: timeoutMs, token: undefined })) as ReplyTo<Q>;
   }
 }
 

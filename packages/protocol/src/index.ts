@@ -6,6 +6,7 @@ export * from './bucket.js';
 export * from './change.js';
 export * from './change-parser.js';
 export * from './codec.js';
+export * from './front.js';
 export * from './holdings.js';
 export * from './large-answers.js';
 export * from './limits.js';

@@ -4,7 +4,9 @@
  *
  *   <prefix>.<cluster>.link.node.<name>       frames for a node             (see bus/link)
  *   <prefix>.<cluster>.link.router.<name>     frames for a router
- *   <prefix>.<cluster>.link.client.<random>   frames for a client; `client.<group>.<random>` where clients have groups
+ *   <prefix>.<cluster>.link.client.<random>   frames for a client that holds the secret; `client.<group>.<random>` where clients have groups
+ *   <prefix>.<cluster>.link.front.<bucket>.<right>.<role>.<name>   frames of applications for a router or a node (see front.ts)
+ *   <prefix>.<cluster>.link.guest.<random>    frames for an application; `guest.<group>.<random>` where there are groups
  *   <prefix>.<cluster>.announce               "my history now has fingerprint F": nodes, routers, direct clients
  *   <prefix>.<cluster>.discover.node|router|newcomer   queue groups that answer with the address of one of them; newcomers
  *                                             are nodes that know of no cluster yet
@@ -26,6 +28,8 @@ export interface Subjects {
   readonly announce: string;
   discover(role: DiscoverableRole): string;
   readonly workers: string;
+  /** Where the frames of all front doors of the process at that link address come. */
+  fronts(address: string): string;
   /** What reply subjects of the process at that link address begin with. */
   inbox(address: string): string;
   readonly presence: string;
@@ -40,6 +44,7 @@ export function subjectsOf(prefix: string, cluster: ClusterName): Subjects {
   return {
     announce: `${root}.announce`,
     workers: `${root}.workers`,
+    fronts: (address) => `${root}.link.front.*.*.${address}`,
     inbox: (address) => `${root}.inbox.${address}`,
     presence: `${root}.presence`,
     presenceOf: (address) => `${root}.presence.${address}`,

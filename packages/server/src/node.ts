@@ -11,6 +11,8 @@ import type { Participant } from '@armature/coordination';
 import type { NodeStatus, PullReply, PullRequest, Reply, Request } from '@armature/protocol';
 import { pullPage } from '@armature/replica';
 import type { Timer } from '@armature/runtime';
+import { FrontDoor } from './front-door.js';
+import { Gate } from './gate.js';
 import { nodeNotes } from './node-notes.js';
 import { followView, openNodeParts, probeStore, wakeUp, type NodeParts } from './node-parts.js';
 import { fenceByRing } from './ring-fence.js';
@@ -23,6 +25,7 @@ export class ArmatureNode {
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   #service: RunningService | undefined;
+  #front: FrontDoor | undefined;
   #probing: Timer | undefined;
 
   private constructor(options: NodeOptions, ports: NodePorts, parts: NodeParts) {
@@ -45,6 +48,7 @@ export class ArmatureNode {
     const { participant, identity, hintDelivery } = parts;
     const node = new ArmatureNode(options, ports, parts);
     participant.start((request, sender) => node.#answer(request, sender));
+    node.#front = node.#openFront();
     const follow = (): void => {
       void participant.clocks.compare();
       identity.follow();
@@ -61,6 +65,17 @@ export class ArmatureNode {
     node.#probing = probeStore(parts, ports.clock);
     node.#service = await ports.bus.serve(describeService('node', options, options.node, () => node.status()));
     return node;
+  }
+
+  #openFront(): FrontDoor {
+    const { options } = this;
+    const { membership, link } = this.participant;
+    const gate = new Gate({ ...this.#ports, ...options, access: () => membership.view.access });
+    return new FrontDoor({
+      ...{ ...this.#ports, ...options, server: link.address, membership },
+      authorize: (bucket, right, key, token) => gate.authorize(bucket, right, key, token),
+      answer: (request, sender) => this.#answer(request, sender),
+    });
   }
 
   get participant(): Participant {
@@ -108,7 +123,8 @@ export class ArmatureNode {
       this.#parts;
     for (const part of [presence, identity, transfers, departure, hintDelivery, slices, synchronisation]) part.stop();
     this.#probing?.cancel();
-    await leaveBus(participant, this.#service === undefined ? [] : [this.#service], this.#ports.clock, this.options);
+    const services = [this.#service, this.#front].filter((one) => one !== undefined);
+    await leaveBus(participant, services, this.#ports.clock, this.options);
     epoch.end();
     try {
       await store.sync();

@@ -2,13 +2,14 @@
  * A router: the dedicated coordinator tier (paper, section 5: "a generic load balancer" in front of partition-aware coordination). It holds no data and no
  * history; it reads from replicas itself and has a replica mint its writes. Any number of them run side by side.
  *
- * It serves two doors: links, for `@armature/client`, and the plain API, for any NATS client (plain-api.ts).
+ * It serves applications at two doors, which take no secret: links, for `@armature/client` (front-door.ts), and the plain API, for any NATS client (plain-api.ts).
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
 import { Coordinator, Participant, createSealer, serverPace } from '@armature/coordination';
 import {
   nodeAddress,
+  type FrontRequest,
   type NodeStatus,
   type ProposeReply,
   type ProposeRequest,
@@ -17,6 +18,7 @@ import {
 } from '@armature/protocol';
 import type { LinkAddress } from '@armature/bus';
 import { busNotes } from './bus-notes.js';
+import { FrontDoor } from './front-door.js';
 import { Gate } from './gate.js';
 import { servePlainApi } from './plain-api.js';
 import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
@@ -31,6 +33,7 @@ export class ArmatureRouter {
   readonly #gate: Gate;
   readonly #startedAtMs: number;
   readonly #presence: Presence;
+  readonly #front: FrontDoor;
   readonly #services: RunningService[] = [];
 
   private constructor(options: RouterOptions, ports: ServerPorts, participant: Participant, presence: Presence) {
@@ -50,6 +53,11 @@ export class ArmatureRouter {
       env: participant.coordination,
       sealer: createSealer(options.secrets, options.cluster),
       pace: serverPace(ports.clock, ports.telemetry),
+    });
+    this.#front = new FrontDoor({
+      ...{ ...ports, ...options, server: participant.link.address, membership: participant.membership },
+      authorize: (bucket, right, key, token) => this.#gate.authorize(bucket, right, key, token),
+      answer: (request, sender) => this.#coordinate(request, sender.remainingMs),
     });
   }
 
@@ -104,7 +112,7 @@ export class ArmatureRouter {
 
   async stop(): Promise<void> {
     this.#presence.stop();
-    await leaveBus(this.participant, this.#services, this.#ports.clock, this.options);
+    await leaveBus(this.participant, [...this.#services, this.#front], this.#ports.clock, this.options);
   }
 
   /** Why it is not ready, in words for an operator. */
@@ -119,17 +127,26 @@ export class ArmatureRouter {
   #answer(request: Request, sender: LinkSender): Reply | Promise<Reply> {
     switch (request.kind) {
       case 'fetch':
-        return this.#coordinator.fetch(request, sender.remainingMs);
       case 'write':
-        return this.#coordinator.write(request, sender.remainingMs);
       case 'scan':
-        return this.#coordinator.scan(request, sender.remainingMs);
+        return this.#coordinate(request, sender.remainingMs);
       case 'status':
         return { kind: 'status', status: this.status() };
       case 'propose':
         return this.#passOn(request, sender);
       default:
         throw new ArmatureError('invalid-argument', `a router holds no replica: ${request.kind} goes to a node`);
+    }
+  }
+
+  #coordinate(request: FrontRequest, timeoutMs: number): Promise<Reply> {
+    switch (request.kind) {
+      case 'fetch':
+        return this.#coordinator.fetch(request, timeoutMs);
+      case 'write':
+        return this.#coordinator.write(request, timeoutMs);
+      case 'scan':
+        return this.#coordinator.scan(request, timeoutMs);
     }
   }
 

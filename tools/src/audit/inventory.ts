@@ -5,7 +5,7 @@
  *
  * Nodes are read one after another while the cluster may go on working: an inventory is a snapshot only of a cluster at rest.
  */
-import { ArmatureError, parseClusterName, toArmatureError, toHex, unwrap, type NodeId } from '@armature/kernel';
+import { ArmatureError, parseClusterName, toArmatureError, toHex, unwrap, type NodeId, type Secrets } from '@armature/kernel';
 import type { Bus, LinkAddress } from '@armature/bus';
 import { Participant } from '@armature/coordination';
 import type { View } from '@armature/membership';
@@ -16,6 +16,7 @@ import { noTelemetry, silentLog, sleep, systemClock, systemRandom } from '@armat
 /** A cluster that can be looked into: `ProcessCluster` is one, and `auditableLocal` makes one of a local cluster. */
 export interface Auditable {
   readonly cluster: string;
+  readonly secrets: Secrets;
   /** A connection of the auditor's own; it drains it. */
   connectBus(): Promise<Bus>;
   /** Bytes of hints that wait on all nodes together for owners that were away. Rejects when a node that runs does not tell. */
@@ -61,6 +62,7 @@ export class Auditor {
         cluster,
         role: 'client',
         name: toHex(random.bytes(8)),
+        secrets: target.secrets,
         seeds: [],
         gossipIntervalMs: GOSSIP_INTERVAL_MS,
       },

@@ -5,6 +5,7 @@ import type { Auditable } from './inventory.js';
 export function auditableLocal(local: LocalCluster): Auditable {
   return {
     cluster: local.options.cluster,
+    secrets: local.options.secrets,
     connectBus: () => Promise.resolve(local.broker.connect()),
     hintBytes: () => Promise.resolve(local.nodes.reduce((sum, node) => sum + node.hintBytes, 0)),
   };

@@ -26,7 +26,7 @@ export const availability: readonly Mutation[] = [
   {
     name: 'deadlines-before-answers',
     trap: 'a node that stood still gives up what has been answered meanwhile, and keeps hints for owners that have it',
-    file: 'packages/bus/src/link.ts',
+    file: 'packages/bus/src/sweep-timer.ts',
     find: 'lateMs > STOOD_STILL_MS;',
     replace: 'lateMs > Infinity;',
     run: BUSY_PAUSES,
@@ -37,7 +37,7 @@ export const availability: readonly Mutation[] = [
     file: 'packages/coordination/src/pause-watch.ts',
     find: 'if (pausedMs < PAUSE_MS) return;\n    this.#timer.cancel();',
     replace: 'if (pausedMs < Infinity) return;\n    this.#timer.cancel();',
-    also: { file: 'packages/bus/src/link.ts', find: 'lateMs > STOOD_STILL_MS;', replace: 'lateMs > Infinity;' },
+    also: { file: 'packages/bus/src/sweep-timer.ts', find: 'lateMs > STOOD_STILL_MS;', replace: 'lateMs > Infinity;' },
     run: BUSY_PAUSES,
   },
 ];

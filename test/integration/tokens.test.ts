@@ -22,8 +22,19 @@ afterAll(async () => {
   await cluster.stop();
 });
 
-function armature(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const common = ['--nats', cluster.natsUrl, '--cluster', cluster.cluster, '--secret-file', cluster.secretFile];
+/** The command line with the secret of the cluster. */
+function armature(...args: string[]): Promise<Ran> {
+  return run(...args, '--secret-file', cluster.secretFile);
+}
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function run(...args: string[]): Promise<Ran> {
+  const common = ['--nats', cluster.natsUrl, '--cluster', cluster.cluster];
   return new Promise((resolve) => {
     execFile(process.execPath, [...programArgs('cli'), ...args, ...common], (error: ExecFileException | null, out, err) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, out, err });
@@ -88,6 +99,27 @@ test('required: without a token nothing is read or written; a token for a bucket
   });
   expect(await ask('put.payments.k', reader)).toBe('forbidden');
   expect(await ask('get.payments.k', `${shop.slice(0, -1)}${shop.endsWith('A') ? 'B' : 'A'}`)).toBe('unauthenticated');
+});
+
+test('the command line and the library show a token, and need no secret; who holds the secret goes another way', async () => {
+  const file = join(cluster.directory, 'shop.token');
+  writeFileSync(file, await token('--grant', 'payments:read,write'), { mode: 0o600 });
+  const withToken = ['--token-file', file];
+  const outcomes = [
+    await run('put', 'payments', 'cli', 'v'),
+    await run('put', 'payments', 'cli', 'v', ...withToken),
+    await run('get', 'payments', 'cli', ...withToken),
+    await run('get', 'default', 'k', ...withToken),
+    await run('keys', 'payments', ...withToken),
+    await armature('get', 'payments', 'cli', '--direct'),
+  ];
+  expect(outcomes.map(({ code }) => code)).toEqual([7, 0, 0, 7, 7, 0]);
+  expect(outcomes[0]?.err).toContain('--token-file');
+  for (const { out, err } of outcomes) expect(out + err).not.toContain('armt1.');
+  const shop = await cluster.connect({ secret: undefined, token: readFileSync(file, 'utf8') });
+  expect((await shop.bucket('payments').get('cli'))?.value).toBe('v');
+  await expect(shop.bucket('default').get('k')).rejects.toMatchObject({ code: 'forbidden' });
+  await shop.close();
 });
 
 test('revoked: every router refuses what it took before; a token that is made then counts', async () => {

@@ -6,6 +6,7 @@ import type { Client } from '@armature/client';
 import {
   errorDocument,
   loadSecrets,
+  loadToken,
   natsServerOptions,
   renderError,
   requireSecrets,
@@ -89,6 +90,7 @@ export class Session {
       cluster: this.settings.cluster,
       prefix: this.settings.prefix,
       group: this.settings.group,
+      token: this.settings.direct ? undefined : loadToken(this.settings),
       author: userAtHost(),
       routing: this.settings.direct ? 'direct' : 'router',
       secret: this.settings.direct ? requireSecrets(this.settings) : loadSecrets(this.settings),

@@ -1,4 +1,4 @@
 /** What the command line can be configured with, for all commands alike. */
-import { commandSettings, connectionSettings, secretSettings } from '@armature/process';
+import { commandSettings, connectionSettings, secretSettings, tokenSettings } from '@armature/process';
 
-export const cliShape = { ...connectionSettings, ...secretSettings, ...commandSettings };
+export const cliShape = { ...connectionSettings, ...secretSettings, ...tokenSettings, ...commandSettings };

@@ -24,6 +24,7 @@ import {
   requireToHear,
 } from '@armature/coordination';
 import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, parseAuthor, protocolCodec, subjectsOf, type Subjects } from '@armature/protocol';
+import { tokenFromText } from '@armature/rights';
 import { scopedTelemetry, type Clock, type Logger, type ScopedTelemetry, type Telemetry } from '@armature/runtime';
 import { Admin } from './admin.js';
 import { Bucket, type BucketOptions } from './bucket.js';
@@ -48,6 +49,8 @@ export interface ClientOptions {
    * other applications from hearing them. None unless given.
    */
   readonly group?: string | undefined;
+  /** What is shown at the front door, as text or bytes, where the cluster requires it: see `armature token create`. For the routing `router`; a direct client holds the secret, and needs none. */
+  readonly token?: Uint8Array | string | undefined;
   /** Who gives the commands of administration, for the history: 1 to 128 printable characters. `an application` unless given. */
   readonly author?: string | undefined;
   /**
@@ -117,6 +120,7 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
   const paced = (routing: Routing): Routing => new PacedRouting(routing, pace);
   if ((options.routing ?? 'router') === 'router')
     return openGuest(ports, options, { cluster, prefix, name, subjects, author, paced });
+  if (options.token !== undefined) throw tokenOfDirectClient();
   const secrets = secretsOf(options.secret);
   const sealer = createSealer(secrets, cluster);
   const participant = await Participant.open(
@@ -166,7 +170,8 @@ async function openGuest(
   const { bus, clock, random } = ports;
   const secrets = options.secret === undefined ? undefined : secretsOf(options.secret);
   const common = { ...{ ...ports, prefix, cluster }, limits: { messageBytes: MAX_MESSAGE_BYTES } };
-  const link = LinkEndpoint.open(bus, protocolCodec, { ...common, address: linkAddress('guest', ...name.split('.')) });
+  const token = tokenOf(options.token);
+  const link = LinkEndpoint.open(bus, protocolCodec, { ...common, address: linkAddress('guest', ...name.split('.')), token });
   const inbox = new Inbox(bus, subjects, link.address, random);
   await requireToHear(bus).catch((thrown: unknown) => {
     link.close();
@@ -189,6 +194,17 @@ async function openGuest(
   const routing = new RouterRouting({ bus, link, subjects, inbox, clock });
   const admin = new Admin({ ...ports, link: innerLink, subjects, inbox, author, holdsSecret: secrets !== undefined });
   return new Client({ routing: paced(routing), admin, ports, close });
+}
+
+function tokenOf(token: ClientOptions['token']): Uint8Array | undefined {
+  return typeof token === 'string' ? unwrap(tokenFromText(token.trim())) : token;
+}
+
+function tokenOfDirectClient(): ArmatureError {
+  return new ArmatureError('invalid-config', 'a direct client holds the secret of the cluster, and shows no token', {
+    remedy: "Leave out { token }, or use routing: 'router' without the secret.",
+    details: { field: 'token' },
+  });
 }
 
 function administrationNeedsSecret(): ArmatureError {

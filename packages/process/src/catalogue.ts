@@ -59,6 +59,16 @@ export const secretSettings = {
   secret: optional(text, { help: "the cluster's secret itself", secret: true }),
 };
 
+/** Of what comes to a door of the cluster without its secret. */
+export const tokenSettings = {
+  tokenFile: optional(text, {
+    flag: '--token-file <file>',
+    help: 'file with a token, which says what may be done',
+    privateFile: true,
+  }),
+  token: optional(text, { help: 'the token itself', secret: true }),
+};
+
 /** Of every process that runs until it is told to stop. */
 export const serviceSettings = {
   httpHost: setting(text, '127.0.0.1', { flag: '--http-host <address>', help: 'where health and metrics are served' }),
@@ -184,8 +194,15 @@ export function leaveMsOf({ drainMs }: { readonly drainMs: number }): number {
 /** Every key that a configuration file may have. */
 export const KNOWN_SETTINGS: readonly string[] = [
   ...new Set(
-    [connectionSettings, secretSettings, serviceSettings, nodeSettings, routerSettings, workerSettings, commandSettings].flatMap(
-      (part) => Object.keys(part),
-    ),
+    [
+      connectionSettings,
+      secretSettings,
+      tokenSettings,
+      serviceSettings,
+      nodeSettings,
+      routerSettings,
+      workerSettings,
+      commandSettings,
+    ].flatMap((part) => Object.keys(part)),
   ),
 ];

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { connectionSettings } from './catalogue.js';
 import { loadSecrets, requireSecrets } from './cluster-secret.js';
 import { EXIT, EXIT_CODE_TEXTS, exitCodeOf } from './exit-codes.js';
+import { loadToken } from './own-token.js';
 import { natsServerOptions } from './nats-connection.js';
 import { errorDocument, renderError } from './render-error.js';
 import { resolveSettings } from './resolve-settings.js';
@@ -110,6 +111,33 @@ describe("the cluster's secret", () => {
     for (const source of sources) {
       expect(() => requireSecrets(source)).toThrow(
         expect.objectContaining({ code: 'invalid-config', remedy: expect.stringContaining('openssl') as unknown }) as unknown,
+      );
+    }
+  });
+});
+
+describe('the token of this process', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'armature-own-token-'));
+  const TOKEN = 'armt1.AQVsb2NhbAFh';
+
+  test('is the text of the file, or of the variable, without white space around it', () => {
+    const file = join(directory, 'token');
+    writeFileSync(file, ` ${TOKEN}\n`);
+    const bytes = Buffer.from('AQVsb2NhbAFh', 'base64url');
+    expect(loadToken({ tokenFile: file, token: undefined })).toEqual(bytes);
+    expect(loadToken({ tokenFile: undefined, token: TOKEN })).toEqual(bytes);
+    expect(loadToken({ tokenFile: undefined, token: undefined })).toBeUndefined();
+  });
+
+  test('what is no token, a file that is not there, and a token for the name of its file are refused, and not told', () => {
+    for (const source of [
+      { tokenFile: TOKEN, token: undefined },
+      { tokenFile: join(directory, 'none'), token: undefined },
+      { tokenFile: undefined, token: `${TOKEN}=` },
+      { tokenFile: undefined, token: 'x' },
+    ]) {
+      expect(() => loadToken(source)).toThrow(
+        expect.objectContaining({ code: 'invalid-config', message: expect.not.stringContaining('AQVs') as unknown }) as unknown,
       );
     }
   });

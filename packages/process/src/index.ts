@@ -12,6 +12,7 @@ export * from './lifecycle.js';
 export * from './log-output.js';
 export * from './nats-connection.js';
 export * from './own-name.js';
+export * from './own-token.js';
 export * from './private-files.js';
 export * from './render-error.js';
 export * from './resolve-settings.js';

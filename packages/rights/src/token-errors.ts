@@ -16,7 +16,8 @@ export function missingToken(): ArmatureError {
   return unauthenticated(
     'missing',
     'this cluster requires a token, and none was given',
-    'Give one: --token-file or ARMATURE_TOKEN, { token } in the library, the header Armature-Token in a plain request.',
+    'Give one: --token-file or ARMATURE_TOKEN, { token } in the library, the header Armature-Token in a plain request. ' +
+      'Who holds the secret of the cluster needs none: --direct.',
   );
 }
 

@@ -1,4 +1,4 @@
-import { ArmatureError, utf8Encode, type BucketName } from '@armature/kernel';
+import { ArmatureError, unwrap, utf8Encode, type BucketName } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type InProcessConnection, type LinkAddress } from '@armature/bus';
 import { connectOver, type Client } from '@armature/client';
 import { linkKeys } from '@armature/coordination';
@@ -12,6 +12,7 @@ import {
   type Reply,
   type Request,
 } from '@armature/protocol';
+import { deriveTokenKeys, parseGrant, sealToken, tokenToText, type Access } from '@armature/rights';
 import { addressOf } from '@armature/ring';
 import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -199,3 +200,49 @@ test('what an application shows is asked about with each request, and the answer
   expect(asked).toEqual(['read sessions alice nothing', 'read sessions alice good', 'list sessions * good']);
   await front.stop();
 });
+
+test('where tokens are required, the library gets what its token grants, until the generation is raised', async () => {
+  const { admin } = cluster.client;
+  const keys = deriveTokenKeys(cluster.options.secrets, cluster.options.cluster);
+  const grants = ['payments:read,list', 'sessions/mine-:read,write'].map((grant) => unwrap(parseGrant(grant)));
+  const bytes = unwrap(
+    sealToken({ subject: 'shop', grants, role: undefined, expiresAtMs: Date.now() + 60_000, generation: 0 }, keys),
+  );
+  const shop = await connectOver(ports(cluster.broker.connect()), { cluster: 'local', token: tokenToText(bytes) });
+  links.push({ drain: () => shop.close() });
+  const doors = [cluster.router, ...cluster.nodes];
+  const heard = (isSo: (access: Access) => boolean): Promise<void> =>
+    expect.poll(() => doors.every(({ participant }) => isSo(participant.membership.view.access))).toBe(true);
+  await admin.demandTokens('required');
+  await heard(({ tokens }) => tokens === 'required');
+
+  await expect(guest.bucket(PAYMENTS).get('alice')).rejects.toMatchObject({ code: 'unauthenticated' });
+  expect((await shop.bucket(PAYMENTS).get('alice'))?.value).toBe('secret balance');
+  await expect(shop.bucket(PAYMENTS).put('alice', 'x')).rejects.toMatchObject({ code: 'forbidden' });
+  await shop.bucket(SESSIONS).put('mine-1', 'x');
+  await expect(shop.bucket(SESSIONS).put('min', 'x')).rejects.toMatchObject({ code: 'forbidden' });
+  await expect(listed(shop, SESSIONS)).rejects.toMatchObject({ code: 'forbidden' });
+  expect(await listed(shop, PAYMENTS)).toContain('alice');
+
+  await admin.revokeTokens();
+  await heard(({ generation }) => generation === 1);
+  await expect(shop.bucket(PAYMENTS).get('alice')).rejects.toMatchObject({
+    code: 'unauthenticated',
+    details: { fault: 'revoked' },
+  });
+  await admin.demandTokens('optional');
+  await heard(({ tokens }) => tokens === 'optional');
+});
+
+test('a token that is none, and one for a direct client, are refused before anything is asked', async () => {
+  const [bus, secret] = [cluster.broker.connect(), cluster.options.secrets];
+  await expect(connectOver(ports(bus), { cluster: 'local', token: 'x' })).rejects.toMatchObject({ code: 'unauthenticated' });
+  const direct = { cluster: 'local', routing: 'direct', secret, token: 'armt1.AAAA' } as const;
+  await expect(connectOver(ports(bus), direct)).rejects.toMatchObject({ code: 'invalid-config' });
+});
+
+async function listed(client: Client, bucket: BucketName): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const key of client.bucket(bucket).keys()) keys.push(Buffer.from(key).toString('utf8'));
+  return keys;
+}

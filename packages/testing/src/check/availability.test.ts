@@ -25,7 +25,10 @@ test('a request that cannot be granted was answered; every other error is a fail
   await expect(attempts.during('write', 'c', failing('too-large'))).rejects.toThrow('no');
   await expect(attempts.during('write', 'c', failing('timeout'))).rejects.toThrow('no');
   await attempts.during('read', 'c', Promise.resolve());
-  expect(attempts.all.map(({ failure }) => failure)).toEqual([undefined, 'timeout', undefined]);
+  const cause = new ArmatureError('too-large', 'no');
+  const unknown = Promise.reject(new ArmatureError('unknown-outcome', 'perhaps', { cause }));
+  await expect(attempts.during('write', 'c', unknown)).rejects.toThrow('perhaps');
+  expect(attempts.all.map(({ failure }) => failure)).toEqual([undefined, 'timeout', undefined, undefined]);
 });
 
 test('a write that failed although enough nodes were there is a violation at any time; who they are is asked of failed writes only', async () => {

@@ -5,7 +5,7 @@
  * Always writable: while W nodes that are well can be reached, and have been for so long that everybody could find out who is not, a put or a delete that failed is
  * a violation, whoever the W are (the sloppy quorum; paper, section 4.6). Which nodes these are is asked when an attempt has failed (`faults/conditions.ts`).
  */
-import { toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
+import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
 import type { World } from '../world/world.js';
 
 export interface Attempt {
@@ -52,11 +52,16 @@ export class Attempts {
       end(undefined);
       return result;
     } catch (thrown) {
-      const { code } = toArmatureError(thrown);
-      end(ANSWERS.has(code) ? undefined : code);
+      const error = toArmatureError(thrown);
+      end(isAnswer(error) ? undefined : error.code);
       throw thrown;
     }
   }
+}
+
+/** A node may have answered so after another one may have taken the write: then the outcome is unknown, and the cluster was there all the same. */
+function isAnswer({ code, cause }: ArmatureError): boolean {
+  return ANSWERS.has(code) || (code === 'unknown-outcome' && cause instanceof ArmatureError && ANSWERS.has(cause.code));
 }
 
 /** Attempts that failed although nothing had been wrong any more for long enough, or enough nodes were there. */

@@ -1,3 +1,6 @@
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { ArmatureError } from '@armature/kernel';
 import { EXIT_CODE_TEXTS } from '@armature/process';
@@ -142,6 +145,29 @@ describe('settings', () => {
         ]),
       );
       expect(ran.out).not.toMatch(/hush|secret@/);
+    }
+  });
+
+  test('a file with a secret that others may read is named beside the answer, and not within JSON', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'armature-usage-')), 'cluster.key');
+    writeFileSync(file, 'sixteen bytes, or more', { mode: 0o644 });
+    chmodSync(file, 0o644);
+    const args = ['config', 'show', '--secret-file', file];
+    expect((await offline(args)).err).toContain(`Run: chmod 600 ${file}`);
+    expect((await offline([...args, '--json'])).err).toBe('');
+    chmodSync(file, 0o600);
+    expect((await offline(args)).err).toBe('');
+  });
+
+  test('a secret as an argument is refused, and not repeated', async () => {
+    for (const args of [
+      ['--secret=hush-hush', 'ping'],
+      ['ping', '--secret', 'hush-hush'],
+      ['ping', '--token=hush-hush'],
+      ['ping', '--secretfile=hush-hush'],
+    ]) {
+      const { code, err } = await offline(args);
+      expect([code, err]).toEqual([2, expect.not.stringContaining('hush') as unknown]);
     }
   });
 

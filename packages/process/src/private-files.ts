@@ -42,7 +42,8 @@ function privateFilesOf<S extends Shape>(shape: S, resolved: Resolved<S>): strin
 
 function modeOf(file: string): number | undefined {
   try {
-    return statSync(file.startsWith('~/') ? join(homedir(), file.slice(2)) : file).mode & 0o777;
+    const stat = statSync(file.startsWith('~/') ? join(homedir(), file.slice(2)) : file);
+    return stat.isFile() ? stat.mode & 0o777 : undefined; // a pipe or a terminal is nobody else's
   } catch {
     return undefined;
   }

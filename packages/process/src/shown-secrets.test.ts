@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { toArmatureError } from '@armature/kernel';
 import { readNatsOptions } from '@armature/bus-nats';
-import { connectionSettings, KNOWN_SETTINGS, nodeSettings, secretSettings, serviceSettings } from './catalogue.js';
+import { connectionSettings, KNOWN_SETTINGS, nodeSettings, secretSettings, serviceSettings, tokenSettings } from './catalogue.js';
 import { loadSecrets } from './cluster-secret.js';
 import { parseConfig } from './config-file.js';
 import { readHttpTokens } from './http-tokens.js';
@@ -16,7 +16,7 @@ import { readServiceCommand } from './service-command.js';
 import { serviceLog } from './service-log.js';
 import { renderSettings, shownSettings } from './show-settings.js';
 
-const shape = { ...nodeSettings, ...connectionSettings, ...secretSettings, ...serviceSettings };
+const shape = { ...nodeSettings, ...connectionSettings, ...secretSettings, ...tokenSettings, ...serviceSettings };
 const directory = mkdtempSync(join(tmpdir(), 'armature-shown-'));
 const [HEAD, TAIL] = ['Zq9w', 'w9qZ'];
 
@@ -61,6 +61,7 @@ test('the settings that are in force', () => {
     fc.property(secret, (word) => {
       const env = {
         ARMATURE_SECRET: word,
+        ARMATURE_TOKEN: word,
         NATS_PASSWORD: word,
         NATS_TOKEN: word,
         NATS_URL: `nats://u:${word}@h:1`,
@@ -116,7 +117,7 @@ test('secrets that somebody gives as arguments are refused, with what to do inst
   fc.assert(
     fc.property(
       secret,
-      fc.constantFrom('--secret', '--nats-password', '--nats-token', '--secretfile', '--Secret'),
+      fc.constantFrom('--secret', '--nats-password', '--nats-token', '--token', '--secretfile', '--Secret'),
       (word, flag) => {
         for (const args of [[`${flag}=${word}`], [flag, word], ['--name', 'n1', `${flag}=${word}`, '--show-config']]) {
           const ended = readServiceCommand(spec, args, {}, false);

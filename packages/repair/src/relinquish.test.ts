@@ -79,7 +79,10 @@ class World {
       local: this.own.share,
       trees: { sizeOf: (partition, n) => this.#sizeOf(partition, n) },
       replica: {
-        page: ({ start, end, limit }) => this.own.page({ start, end, limit, limitBytes: 1 }),
+        page: async ({ start, end, limit }) => ({
+          ...(await this.own.page({ start, end, limit, limitBytes: 1 })),
+          damaged: [],
+        }),
         drop: async (address, set) => {
           const partition = this.view.ring!.partitionOf(address);
           if (dutyOf(this.view, SELF, partition, nOf(address)) !== 'relinquish') this.broken.push(`${address}: is to be kept`);

@@ -35,6 +35,7 @@ import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Tim
 import type { TakeSlice } from './admission-controller.js';
 import { HintWalk, type Fate } from './hint-walk.js';
 import type { HintStore } from './hint-store.js';
+import type { StoredPage } from './replica-env.js';
 import { SliceBudget } from './slice-budget.js';
 
 export interface HintDeliveryEnv {
@@ -174,6 +175,7 @@ export class HintDelivery {
     ages.beginSurvey(owner);
     try {
       for await (const page of hints.pages(owner)) {
+        await this.#dropDamaged(owner, page.damaged);
         for (let i = 0; i < page.entries.length && this.#isGoing && !this.#isVain(walk); i += CONCURRENT) {
           await this.#budget.ready();
           const batch = page.entries.slice(i, i + CONCURRENT);
@@ -197,6 +199,14 @@ export class HintDelivery {
       this.#report(walk);
     }
     return walk.taken;
+  }
+
+  /** No owner can be given them, and they would hold up a node that leaves, and the reaping of their keys, for ever. */
+  async #dropDamaged(owner: NodeId, damaged: StoredPage['damaged']): Promise<void> {
+    const dropped = await this.#env.hints.dropDamaged(owner, damaged);
+    if (dropped === 0) return;
+    const remedy = 'Check the disk. Replica synchronisation gives the owner what other replicas have of these keys.';
+    this.#env.log.error({ owner, dropped, remedy }, 'damaged hints were dropped');
   }
 
   /** Whether the owner, which is the home of most of its hints, takes none now. A node that leaves finds others for them. */

@@ -200,6 +200,26 @@ describe('hints', () => {
     await world.merge(A, await world.made('two'));
     expect(await world.values([A])).toEqual(['two']);
   });
+
+  test('a damaged one is told apart in its page, and dropped when asked for, unless it has been written anew', async () => {
+    const world = await new World().open();
+    const damage = (): void => {
+      const stored = (spaceKey('hints', `${A}/`) + addressFor('k')) as never;
+      const flipped = Buffer.from(world.disk.get(stored)!);
+      flipped[flipped.length - 1]! ^= 1;
+      world.disk.apply([{ kind: 'put', key: stored, value: flipped }], true);
+    };
+    const dropped = (): Promise<number> => finish(world.clock, world.hints.dropDamaged(A, [addressFor('k')]));
+    await world.merge(A, await world.made('one'));
+    damage();
+    const first = await finish(world.clock, world.hints.pages(A).next());
+    expect(first.value).toMatchObject({ entries: [], damaged: [addressFor('k')] });
+    await world.merge(A, await world.made('two'));
+    expect(await dropped()).toBe(0);
+    damage();
+    expect(await dropped()).toBe(1);
+    expect(await finish(world.clock, world.hints.isEmpty())).toBe(true);
+  });
 });
 
 describe('minting for absent owners', () => {

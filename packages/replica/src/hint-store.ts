@@ -14,7 +14,8 @@ import { joinEncoded } from '@armature/versioning';
 import { HintAges } from './hint-age.js';
 import type { RecordStore } from './record-store.js';
 import type { MintRequest, MintResult } from './mint-request.js';
-import { Replica, type ClockCheck, type HeldPage } from './replica.js';
+import { Replica } from './replica.js';
+import type { ClockCheck, StoredPage } from './replica-env.js';
 import type { WriteObserver } from './write-observer.js';
 import { retain, type Retention } from './retention.js';
 import { StandInActor } from './stand-in-actor.js';
@@ -127,7 +128,7 @@ export class HintStore {
     return all;
   }
 
-  /** Those of the addresses under which anything is kept, for whomever. A hint that is damaged is kept too: nobody knows what it says. */
+  /** Those of the addresses under which anything is kept, for whomever. A hint that is damaged counts as kept, until it is dropped: nobody knows what it says. */
   async kept(addresses: readonly Address[]): Promise<ReadonlySet<Address>> {
     const kept = new Set<Address>();
     for (const owner of await this.owners()) {
@@ -150,10 +151,10 @@ export class HintStore {
   }
 
   /** All hints for an owner, a page at a time, in ring order. */
-  async *pages(owner: NodeId): AsyncGenerator<HeldPage> {
+  async *pages(owner: NodeId): AsyncGenerator<StoredPage> {
     let start: BinaryString | undefined = '' as BinaryString;
     while (start !== undefined) {
-      const page: HeldPage = await this.#shelf(owner).replica.page({ start, ...COUNT_PAGE });
+      const page: StoredPage = await this.#shelf(owner).replica.page({ start, ...COUNT_PAGE });
       yield page;
       start = page.next;
     }
@@ -163,6 +164,14 @@ export class HintStore {
   async drop(owner: NodeId, address: Address, set: Uint8Array): Promise<boolean> {
     const { replica } = this.#shelf(owner);
     return replica.drop(address, set);
+  }
+
+  /** Drops hints that are damaged: what they said nobody knows any more. How many were dropped. */
+  async dropDamaged(owner: NodeId, addresses: readonly Address[]): Promise<number> {
+    const { replica } = this.#shelf(owner);
+    let dropped = 0;
+    for (const address of addresses) if (await replica.dropDamaged(address)) dropped++;
+    return dropped;
   }
 
   /** Drops of a hint what was not minted in this life, for this owner or by one of the actors that are trusted besides. */

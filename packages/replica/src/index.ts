@@ -14,6 +14,7 @@ export * from './record.js';
 export type { MintRequest, MintResult, StillValid } from './mint-request.js';
 export * from './pull-page.js';
 export * from './replica.js';
+export type * from './replica-env.js';
 export * from './retention.js';
 export * from './slice-budget.js';
 export * from './stand-in-actor.js';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { utf8Encode, type BinaryString, type BucketName } from '@armature/kernel';
 import { DEFAULT_BUCKET, type PullReply, type PullRequest, type RingVersion } from '@armature/protocol';
 import { addressOf, RING_START } from '@armature/ring';
-import { pullPage, type HeldPage, type Replica } from './index.js';
+import { pullPage, type Replica, type StoredPage } from './index.js';
 
 type Entry = PullReply['entries'][number];
 
@@ -13,12 +13,12 @@ const OTHER = 'other' as BucketName;
 function holding(entries: readonly Entry[]): Pick<Replica, 'page'> {
   const sorted = entries.toSorted((a, b) => (a.address < b.address ? -1 : 1));
   return {
-    page({ start, limit, limitBytes = Infinity }): Promise<HeldPage> {
+    page({ start, limit, limitBytes = Infinity }): Promise<StoredPage> {
       const inside = sorted.filter(({ address }) => address >= start);
       let leftBytes = limitBytes;
       const fits = inside.findIndex(({ address, set }) => (leftBytes -= address.length + set.length) <= 0);
       const page = inside.slice(0, Math.min(limit, fits < 0 ? inside.length : fits + 1));
-      return Promise.resolve({ entries: page, next: inside[page.length]?.address });
+      return Promise.resolve({ entries: page, damaged: [], next: inside[page.length]?.address });
     },
   };
 }

@@ -13,7 +13,7 @@ import type { Address } from '@armature/ring';
 import type { RangeQuery } from '@armature/storage';
 import { decodeVersionSet, emptyVersionSet, isReapable, type VersionSet } from '@armature/versioning';
 import { decodeHeld, readHeld, type Held, type RecordStore } from './record-store.js';
-import type { HeldPage } from './replica.js';
+import type { HeldPage } from './replica-env.js';
 
 export interface ReapableRecordsEnv {
   readonly store: RecordStore;

@@ -10,10 +10,9 @@
  * commit then fail, peers may know a dot that this store has forgotten. That is what actor epochs are for: a failed commit retires the actor, and
  * the forgotten dot stays the only one of its name.
  */
-import { ArmatureError, HLC_ZERO, bytesEqual, toArmatureError, type BinaryString, type Hlc, type NodeId } from '@armature/kernel';
+import { ArmatureError, HLC_ZERO, bytesEqual, toArmatureError, type Hlc } from '@armature/kernel';
 import { maxSetBytes, type BucketProperties, type Durability } from '@armature/protocol';
 import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
-import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import type { RangeQuery } from '@armature/storage';
 import {
   checkGrowth,
@@ -34,42 +33,15 @@ import {
   type VersionSet,
   type VersionVector,
 } from '@armature/versioning';
-import type { Epoch } from './actor-epoch.js';
 import { KeyLocks } from './key-locks.js';
 import { LargeRecords } from './large-records.js';
 import { checkStillValid, refused, tooLate, type MintRequest, type MintResult, type StillValid } from './mint-request.js';
 import { damagedRecord, malformedSet } from './record-errors.js';
-import { DAMAGED, decodeHeld, isAccepted, isDropped, readHeld, type Held, type RecordStore } from './record-store.js';
+import type { ReplicaEnv, StoredPage } from './replica-env.js';
+import { replicaCounters, type ReplicaCounters } from './replica-counters.js';
+import { DAMAGED, decodeHeld, isAccepted, isDropped, readHeld, type Held } from './record-store.js';
 import { ReapableRecords } from './reapable-records.js';
 import { openRecord, sealRecord } from './record.js';
-import type { WriteObserver } from './write-observer.js';
-
-/** Whether the wall clock may stamp a version. */
-export interface ClockCheck {
-  /** Given what both clocks show. Throws `unavailable` where the wall clock is wrong, so that another replica takes the write. */
-  check(nowMs: number, monotonicMs: number): void;
-}
-
-export interface ReplicaEnv {
-  readonly node: NodeId;
-  readonly store: RecordStore;
-  readonly epoch: Epoch;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly telemetry: Telemetry;
-  readonly observer?: WriteObserver;
-  /** Largest message of a link; `MAX_MESSAGE_BYTES` by default. It bounds what puts may make of a key (see `maxSetBytes`). */
-  readonly messageBytes?: number;
-  /** Default: the clock is always right. */
-  readonly clocks?: ClockCheck;
-  /** Clocks with more entries may be pruned; see `isReapable`. */
-  readonly pruneAbove?: number | undefined;
-}
-
-export interface HeldPage {
-  readonly entries: readonly { readonly address: Address; readonly set: Uint8Array }[];
-  readonly next: BinaryString | undefined;
-}
 
 /** A mint that finds its actor retired under it starts again; a second retirement in its own short life is an accident, a third is trouble. */
 const MAX_MINT_ATTEMPTS = 3;
@@ -80,23 +52,14 @@ export class Replica {
   readonly #env: ReplicaEnv;
   readonly #locks = new KeyLocks();
   readonly #large = new LargeRecords();
-  readonly #merges: Counter;
-  readonly #unchangedMerges: Counter;
-  readonly #mints: Counter;
-  readonly #damaged: Counter;
+  readonly #count: ReplicaCounters;
   #clock: Hlc = HLC_ZERO;
 
   constructor(env: ReplicaEnv) {
     this.#env = env;
     const { store, pruneAbove, telemetry } = env;
     this.reapable = new ReapableRecords({ store, pruneAbove, change: (address, work) => this.#change(address, work) });
-    this.#merges = telemetry.counter('armature_replica_merges_total', 'Version sets merged.', { changed: 'yes' });
-    this.#unchangedMerges = telemetry.counter('armature_replica_merges_total', 'Version sets merged.', { changed: 'no' });
-    this.#mints = telemetry.counter('armature_replica_mints_total', 'Versions minted.');
-    this.#damaged = telemetry.counter(
-      'armature_replica_damaged_records_total',
-      'Records that failed their checksum or could not be read.',
-    );
+    this.#count = replicaCounters(telemetry);
   }
 
   /** The encoded version set held, or undefined. Error `storage-corrupt` where the record is damaged. */
@@ -187,40 +150,50 @@ export class Replica {
       const { set: after, dropped } = pruneClock(local);
       if (after === local) return undefined;
       this.#env.epoch.dropping(dropped);
-      const encoded = encodeVersionSet(after);
-      const record = sealRecord(encoded);
-      const committed = this.#write(address, record, 'os', this.reapable.listing(local, after));
-      if (isAccepted(this.#env.store, address, record)) this.#tell(address, { set: held, damaged: false }, encoded, committed);
-      return committed;
+      return this.#replace(address, held, local, after);
     });
   }
 
   /** Puts `after` in the place of `set`, if the key still holds exactly that. Whether it did; rejects with storage errors. */
   reduce(address: Address, set: Uint8Array, after: VersionSet): Promise<boolean> {
-    return this.#whileHolding(address, set, (held, local) => {
-      const encoded = encodeVersionSet(after);
-      const record = sealRecord(encoded);
-      const committed = this.#write(address, record, 'os', this.reapable.listing(local, after));
-      if (isAccepted(this.#env.store, address, record)) this.#tell(address, { set: held, damaged: false }, encoded, committed);
-      return committed;
+    return this.#whileHolding(address, set, (held, local) => this.#replace(address, held, local, after));
+  }
+
+  /** Drops a record that is damaged, if it still is. Whether it was dropped; rejects with storage errors. */
+  async dropDamaged(address: Address): Promise<boolean> {
+    const dropped = await this.#change(address, (held) => {
+      if (!held.damaged) return undefined;
+      this.#retireForDamage(address);
+      const committed = this.#env.store.write(
+        [{ kind: 'delete', key: address, reapable: this.reapable.listing(undefined, emptyVersionSet) }],
+        'os',
+      );
+      this.#env.observer?.doubted(address);
+      return { committed };
     });
+    await dropped?.committed;
+    return dropped !== undefined;
   }
 
   /**
    * A page of what is held in an arc of the ring. Damaged records are left out (and counted): a peer has them whole. One that memory still has whole is no
    * damage to anybody who reads, and is written anew.
    */
-  async page(query: RangeQuery): Promise<HeldPage> {
+  async page(query: RangeQuery): Promise<StoredPage> {
     const page = await this.#env.store.range(query);
     const entries = [];
+    const damaged: Address[] = [];
     for (const { key, value } of page.entries) {
       const address = key as string as Address;
       // A flipped bit in a key makes a key that nobody ever wrote, with a record that is whole: an address says for itself whether it is one.
       const set = verifyAddress(address).ok ? (openRecord(value) ?? this.#savedFromMemory(address)) : undefined;
-      if (set === undefined) this.#noteDamage(address);
-      else entries.push({ address, set });
+      if (set !== undefined) entries.push({ address, set });
+      else {
+        this.#noteDamage(address);
+        damaged.push(address);
+      }
     }
-    return { entries, next: page.next };
+    return { entries, damaged, next: page.next };
   }
 
   /** Runs `work` on what is held, with the key to itself: no promise is made where none is needed. */
@@ -261,7 +234,7 @@ export class Replica {
     if (bucket.resolver === 'last-write-wins') this.#clock = receiveTimestamps(this.#clock, set, this.#env.clock.nowMs());
     if (held.damaged) this.#retireForDamage(address);
     this.#checkMemory(set, local.clock);
-    (changed ? this.#merges : this.#unchangedMerges).add();
+    (changed ? this.#count.merges : this.#count.unchangedMerges).add();
     const repeated = changed ? undefined : this.#large.commitOf(held.set, durability);
     if (repeated !== undefined) return { committed: repeated };
     // Another unchanged set is written again all the same: what is held may still be on its way to the disk, and the sender is promised a durability.
@@ -310,7 +283,7 @@ export class Replica {
     if (!isAccepted(this.#env.store, request.address, record)) return refused(committed);
     this.#tell(request.address, held, encoded, committed);
     this.#clock = last;
-    this.#mints.add();
+    this.#count.mints.add();
     return { set, dot: minted.dot, encoded, committed };
   }
 
@@ -336,6 +309,14 @@ export class Replica {
     return undefined;
   }
 
+  #replace(address: Address, held: Uint8Array, local: VersionSet | undefined, after: VersionSet): Promise<void> {
+    const encoded = encodeVersionSet(after);
+    const record = sealRecord(encoded);
+    const committed = this.#write(address, record, 'os', this.reapable.listing(local, after));
+    if (isAccepted(this.#env.store, address, record)) this.#tell(address, { set: held, damaged: false }, encoded, committed);
+    return committed;
+  }
+
   #write(address: Address, record: Uint8Array, durability: Durability, reapable: boolean | undefined): Promise<void> {
     return this.#env.store.write([{ kind: 'put', key: address, value: record, reapable }], durability);
   }
@@ -356,7 +337,7 @@ export class Replica {
 
   /** For whoever reads: the next merge or mint of the key deals with it. */
   #noteDamage(address: Address): void {
-    this.#damaged.add();
+    this.#count.damaged.add();
     this.#env.log.error({ bucket: bucketOfAddress(address) }, 'a stored record is damaged; its replicas elsewhere are needed');
   }
 

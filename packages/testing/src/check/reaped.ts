@@ -5,9 +5,10 @@
  * The claim: when all members are up, and nobody has read or written for some quarantines, no member holds a tombstone, nor a clock with an entry too many. It shows that the condition of
  * reaping comes to hold in the end; that nothing goes before it does is for all other checks.
  *
- * Not claimed of a key of which a disk has a damaged record or hint: a damaged hint may be anything, and holds its key back for as long as it lies there.
+ * Not claimed of a key of which a disk has a damaged record: it may be anything, and is whole again once somebody writes or repairs the key.
  */
 import type { NodeId } from '@armature/kernel';
+import { parseSpaceKey } from '@armature/storage';
 import { isReapable } from '@armature/versioning';
 import { PRUNE_ABOVE, type SimulatedCluster } from '../cluster/simulated-cluster.js';
 import { contentsOf, heldUnder, nameOf, nameUnder, type Held } from './replica-contents.js';
@@ -42,7 +43,9 @@ function unreapedIn(cluster: SimulatedCluster): string[] {
 /** Of keys. */
 function damagedNames({ members }: SimulatedCluster): ReadonlySet<string | undefined> {
   const damaged = [...members.values()].flatMap(({ disk }) =>
-    [...disk.image()].flatMap(([stored, value]) => (heldUnder(stored, value) === undefined ? [nameUnder(stored)] : [])),
+    [...disk.image()].flatMap(([stored, value]) =>
+      parseSpaceKey(stored)?.space === 'data' && heldUnder(stored, value) === undefined ? [nameUnder(stored)] : [],
+    ),
   );
   return new Set(damaged);
 }

@@ -15,7 +15,7 @@ import {
   type LinkAddress,
   type LinkSender,
 } from '@armature/bus';
-import { FailureMonitor, Membership, type HistoryStore } from '@armature/membership';
+import { FailureMonitor, Membership, type ClearingExchange, type HistoryStore } from '@armature/membership';
 import {
   MAX_MESSAGE_BYTES,
   mayHaveLargeAnswer,
@@ -66,6 +66,8 @@ export interface ParticipantPorts {
   readonly telemetry: Telemetry;
   /** Undefined for those who keep no history of their own: routers and clients. */
   readonly historyStore: HistoryStore | undefined;
+  /** See `MembershipEnv`. */
+  readonly clearings?: ClearingExchange;
 }
 
 /** Answers the requests that are not answered here. */
@@ -166,6 +168,7 @@ export class Participant {
       self: { address, node },
       clusterName: options.cluster,
       historyStore: ports.historyStore,
+      clearings: ports.clearings,
       transport: {
         gossip: (peer, request, timeoutMs) => ask(peer, request, timeoutMs),
         announce: (fingerprint) => announce(bus, subjects, address, fingerprint),

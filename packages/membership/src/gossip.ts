@@ -12,7 +12,7 @@
  * halves of a cluster that have forgotten one another (section 4.8.2's "logical partition") meet there.
  */
 import { ArmatureError, pick, type NodeId, type Random } from '@armature/kernel';
-import { nodeAddress, type ChangeRecord, type GossipReply, type GossipRequest } from '@armature/protocol';
+import { nodeAddress, type ChangeRecord, type ClearingCount, type GossipReply, type GossipRequest } from '@armature/protocol';
 import type { History } from './history.js';
 import type { View } from './view.js';
 
@@ -28,20 +28,37 @@ export interface GossipTransport {
   discover(): Promise<string | undefined>;
 }
 
+/** What a node keeps, besides the history, of how often members have cleared something for reaping. It travels with gossip. */
+export interface ClearingExchange {
+  /** By tenure, each once. */
+  readonly known: readonly ClearingCount[];
+  /** What a peer lacks that knows these. */
+  beyond(told: readonly ClearingCount[]): readonly ClearingCount[];
+  /** A peer knows these. */
+  heard(counts: readonly ClearingCount[]): void;
+}
+
 /** What an exchange needs of the one who runs it. */
 export interface Party {
   history(): History;
   view(): View;
   /** Takes records into the history. Rejects when they do not belong there or cannot be kept. */
   absorb(records: readonly ChangeRecord[]): Promise<void>;
+  /** Undefined for those who keep no such counts: routers, workers, clients. */
+  readonly clearings: ClearingExchange | undefined;
 }
 
 /** Reconciles with the process at `address`. Resolves with whether the two histories differed. */
 export async function exchange(party: Party, transport: GossipTransport, address: string): Promise<boolean> {
   const ours = party.history().fingerprint;
-  const reply = await transport.gossip(address, { kind: 'gossip', fingerprint: ours, records: [] }, GOSSIP_TIMEOUT_MS);
-  if (reply.fingerprint === ours) return false;
-  await party.absorb(reply.records);
+  const { clearings } = party;
+  const counts = clearings === undefined ? {} : { clearings: clearings.known };
+  const reply = await transport.gossip(address, { kind: 'gossip', fingerprint: ours, records: [], ...counts }, GOSSIP_TIMEOUT_MS);
+  const differs = reply.fingerprint !== ours;
+  if (differs) await party.absorb(reply.records);
+  // After the records, by which it is known whose counts they are.
+  if (reply.clearings !== undefined) clearings?.heard(reply.clearings);
+  if (!differs) return false;
   const theirs = new Set(reply.records.map((record) => record.id));
   const history = party.history();
   const missing = history.records.filter((record) => !theirs.has(record.id));
@@ -64,7 +81,11 @@ export async function answer(party: Party, request: GossipRequest): Promise<Goss
   if (given.length > 0 && !given.some((record) => record.change.kind === 'create')) throw anonymous();
   await party.absorb(request.records);
   const { fingerprint, records } = party.history();
-  return { kind: 'gossip', fingerprint, records: fingerprint === request.fingerprint ? [] : records };
+  const reply = { kind: 'gossip', fingerprint, records: fingerprint === request.fingerprint ? [] : records } as const;
+  const { clearings } = party;
+  if (request.clearings === undefined || clearings === undefined) return reply;
+  clearings.heard(request.clearings);
+  return { ...reply, clearings: clearings.beyond(request.clearings) };
 }
 
 /** Addresses to gossip with: every member and seed but ourselves. */

@@ -6,7 +6,7 @@ export type { DetectorSettings } from './failure-detector.js';
 export { FailureMonitor, type FailureMonitorEnv, type Transition } from './failure-monitor.js';
 export type { Cluster, Member } from './fold.js';
 export type { Sounding } from './conversations.js';
-export { type GossipTransport } from './gossip.js';
+export { type ClearingExchange, type GossipTransport } from './gossip.js';
 export { memoryHistoryStore, type HistoryStore } from './history-store.js';
 export { History, MANY_RECORDS, ringRecords, type Merge } from './history.js';
 export { Membership, type MembershipEnv, type ViewListener } from './membership.js';

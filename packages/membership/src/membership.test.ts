@@ -1,8 +1,22 @@
 import { ArmatureError, hlcFromMs, seededRandom, type BucketName, type ClusterName, type NodeId } from '@armature/kernel';
-import { MAX_RECORD_AT, nodeAddress, type ChangeRecord, type GossipReply, type GossipRequest } from '@armature/protocol';
+import {
+  MAX_RECORD_AT,
+  nodeAddress,
+  type ChangeRecord,
+  type ClearingCount,
+  type GossipReply,
+  type GossipRequest,
+} from '@armature/protocol';
 import { ManualClock, memoryTelemetry, recordingLog, silentLog, type Clock } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
-import { MANY_RECORDS, memoryHistoryStore, Membership, type HistoryStore, type MembershipEnv } from './index.js';
+import {
+  MANY_RECORDS,
+  memoryHistoryStore,
+  Membership,
+  type ClearingExchange,
+  type HistoryStore,
+  type MembershipEnv,
+} from './index.js';
 import { change, CLUSTER, names, node, record, START_MS } from './records.test-support.js';
 
 const [n1, n2, n3, n4] = names('n', 4) as [NodeId, NodeId, NodeId, NodeId];
@@ -423,6 +437,36 @@ describe('membership: gossip', () => {
     await b.refresh();
     expect(net.calls).toHaveLength(1);
     expect(net.calls[0]?.request.records).toEqual([]);
+  });
+
+  test('counts of clearings: one call, after which both know what either knew; a router is told none', async () => {
+    const keeper = (known: ClearingCount[]): ClearingExchange & { readonly told: (readonly ClearingCount[])[] } => {
+      const told: (readonly ClearingCount[])[] = [];
+      const beyond = (given: readonly ClearingCount[]): ClearingCount[] =>
+        known.filter((one) => !given.some(({ tenure, count }) => tenure === one.tenure && count >= one.count));
+      const heard = (counts: readonly ClearingCount[]): void => void told.push(counts);
+      return { known, beyond, heard, told };
+    };
+    const net = new Net();
+    net.deaf = true;
+    const [of1, of2, of3] = ['n1', 'n2', 'n3'].map((tenure) => ({ tenure, count: 1 })) as [
+      ClearingCount,
+      ClearingCount,
+      ClearingCount,
+    ];
+    const [one, two] = [keeper([of1, of3]), keeper([of2, { ...of3, count: 2 }])];
+    const a = await open(net, n1, { clearings: one });
+    await a.propose(change.create([n1, n2]));
+    const b = await open(net, n2, { clearings: two, seeds: [nodeAddress(n1)] });
+    await b.refresh(); // to have the same history
+    one.told.length = two.told.length = net.calls.length = 0;
+    await b.refresh();
+    expect(net.calls).toHaveLength(1);
+    expect(one.told).toEqual([[of2, { ...of3, count: 2 }]]);
+    expect(two.told).toEqual([[of1]]);
+    await (await net.open('router.r1', { node: undefined })).refresh();
+    expect(one.told).toHaveLength(1);
+    expect(two.told).toHaveLength(1);
   });
 
   test('different histories: after one exchange both have the union', async () => {

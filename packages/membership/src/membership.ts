@@ -29,7 +29,7 @@ import {
 import type { Change, ChangeRecord, GossipReply, GossipRequest } from '@armature/protocol';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import { Conversations, type Sounding } from './conversations.js';
-import { answer, type GossipTransport, type Party } from './gossip.js';
+import { answer, type ClearingExchange, type GossipTransport, type Party } from './gossip.js';
 import type { HistoryStore } from './history-store.js';
 import { History, MANY_RECORDS } from './history.js';
 import { checkProposal, checkStillHolds } from './propose.js';
@@ -44,6 +44,8 @@ export interface MembershipEnv {
   /** Undefined for those who may forget it: routers and clients. */
   readonly historyStore: HistoryStore | undefined;
   readonly transport: GossipTransport;
+  /** Undefined for those who keep no such counts. */
+  readonly clearings?: ClearingExchange | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -114,7 +116,12 @@ export class Membership {
     this.#env = env;
     this.#history = history;
     this.#view = view;
-    this.#party = { history: () => this.#history, view: () => this.#view, absorb: (records) => this.#absorb(records) };
+    this.#party = {
+      history: () => this.#history,
+      view: () => this.#view,
+      absorb: (records) => this.#absorb(records),
+      clearings: env.clearings,
+    };
     this.#talk = new Conversations(env, this.#party);
     this.#pulls = new Pulls(env.clock, (address) => this.#talk.converse(address));
     const { telemetry } = env;

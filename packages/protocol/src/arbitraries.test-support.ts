@@ -190,7 +190,14 @@ const status: fc.Arbitrary<NodeStatus> = fc.record({
   ),
 });
 
-const gossip = { kind: fc.constant('gossip'), fingerprint: text, records: fc.array(changeRecord, { maxLength: 3 }) } as const;
+const clearingCount = fc.record({ tenure: text, count });
+const gossipParts = {
+  kind: fc.constant('gossip' as const),
+  fingerprint: text,
+  records: fc.array(changeRecord, { maxLength: 3 }),
+  clearings: fc.array(clearingCount, { maxLength: 3 }),
+};
+const gossip = fc.record(gossipParts, { requiredKeys: ['kind', 'fingerprint', 'records'] });
 
 const share = { ring, partition, n: fc.integer({ min: 1, max: MAX_N }) };
 const hash = fc.uint8Array({ minLength: HASH_BYTES, maxLength: HASH_BYTES }).map((one) => toBinaryString(one));
@@ -248,7 +255,7 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
     { requiredKeys: ['kind', 'ring', 'address', 'context', 'operation', 'tombstone', 'value', 'meta', 'options'] },
   ),
   scan: fc.record({ kind: fc.constant('scan'), bucket: bucketName, cursor: binary, limit: count, withValues: fc.boolean() }),
-  gossip: fc.record(gossip),
+  gossip,
   propose: fc.record({ kind: fc.constant('propose'), change, author }),
   status: fc.constant({ kind: 'status' }),
   holdings: fc.constant({ kind: 'holdings' }),
@@ -277,6 +284,7 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
   exchange: fc.record({ kind: fc.constant('exchange'), ...share, peer: nodeId, bucket: optionalBucket }),
   reap: fc.record({ kind: fc.constant('reap'), ...share, start: optionalBinary, bucket: optionalBucket }),
   clear: fc.record({ kind: fc.constant('clear'), ring, entries: digested }),
+  note: fc.record({ kind: fc.constant('note'), ring, counts: fc.array(clearingCount, { maxLength: 3 }) }),
   drop: fc.record({ kind: fc.constant('drop'), ring, entries: digested }),
 };
 
@@ -298,7 +306,7 @@ const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { ki
     items: fc.array(fc.record({ address, siblings }), { maxLength: 3 }),
     next: optionalBinary,
   }),
-  gossip: fc.record(gossip),
+  gossip,
   propose: fc.record({ kind: fc.constant('propose'), record: changeRecord }),
   status: fc.record({ kind: fc.constant('status'), status }),
   holdings: fc.record({ kind: fc.constant('holdings'), holdings }),
@@ -338,7 +346,12 @@ const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { ki
     blocked: text,
     next: optionalBinary,
   }),
-  clear: fc.record({ kind: fc.constant('clear'), clearances: fc.array(fc.constantFrom(...CLEARANCES), { maxLength: 5 }) }),
+  clear: fc.record({
+    kind: fc.constant('clear'),
+    clearances: fc.array(fc.constantFrom(...CLEARANCES), { maxLength: 5 }),
+    counted: fc.option(clearingCount, { nil: undefined }),
+  }),
+  note: fc.record({ kind: fc.constant('note') }),
   drop: fc.record({ kind: fc.constant('drop'), dropped: fc.array(fc.boolean(), { maxLength: 5 }) }),
 };
 

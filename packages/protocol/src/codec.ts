@@ -28,7 +28,8 @@ import {
   readRing,
   writeOptional,
 } from './codec-parts.js';
-import type { FetchOptions, ReadReply, ReadRequest, Reply, Request } from './messages.js';
+import type { FetchOptions, GossipReply, GossipRequest, ReadReply, ReadRequest, Reply, Request } from './messages.js';
+import type { ClearingCount } from './reaping.js';
 import { quorumWordFromByte, quorumWordToByte } from './quorum-word.js';
 import { parseNodeStatus } from './status-parser.js';
 import { decodeReapingReply, decodeReapingRequest, encodeReapingReply, encodeReapingRequest } from './reaping-codec.js';
@@ -42,7 +43,7 @@ import {
 const TAGS = {
   ...{ read: 1, merge: 2, pull: 3, fetch: 4, write: 5, scan: 6, gossip: 7, propose: 8, status: 9, ping: 10 },
   ...{ tree: 11, digests: 12, sets: 13, absorb: 14, exchange: 15 },
-  ...{ holdings: 16, reap: 17, clear: 18, drop: 19 },
+  ...{ holdings: 16, reap: 17, clear: 18, drop: 19, note: 20 },
 } as const;
 const KINDS = new Map<number, Request['kind']>(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Request['kind']]));
 
@@ -97,7 +98,7 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
         .u8(m.withValues ? 1 : 0);
       break;
     case 'gossip':
-      w.text(JSON.stringify({ fingerprint: m.fingerprint, records: m.records }));
+      encodeGossip(w, m);
       break;
     case 'propose':
       w.text(JSON.stringify({ change: m.change, author: m.author }));
@@ -115,6 +116,7 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
       break;
     case 'reap':
     case 'clear':
+    case 'note':
     case 'drop':
       encodeReapingRequest(w, m);
       break;
@@ -177,10 +179,8 @@ export function decodeRequest(r: ByteReader): Request {
     }
     case 'scan':
       return { kind, bucket: readBucket(r.text()), cursor: r.binary(), limit: r.varint(), withValues: decodeFlag(r) };
-    case 'gossip': {
-      const document = readJson(r);
-      return { kind, fingerprint: readText(document, 'fingerprint'), records: readRecords(document) };
-    }
+    case 'gossip':
+      return { kind, ...readGossip(readJson(r)) };
     case 'propose': {
       const document = readJson(r);
       return { kind, change: must(parseChange(document['change'])), author: must(parseAuthor(document['author'])) };
@@ -197,6 +197,7 @@ export function decodeRequest(r: ByteReader): Request {
       return decodeSynchronisationRequest(r, kind);
     case 'reap':
     case 'clear':
+    case 'note':
     case 'drop':
       return decodeReapingRequest(r, kind);
   }
@@ -232,7 +233,7 @@ export function encodeReply(w: ByteWriter, m: Reply): void {
       writeOptional(w, m.next);
       break;
     case 'gossip':
-      w.text(JSON.stringify({ fingerprint: m.fingerprint, records: m.records }));
+      encodeGossip(w, m);
       break;
     case 'propose':
       w.text(JSON.stringify(m.record));
@@ -254,6 +255,7 @@ export function encodeReply(w: ByteWriter, m: Reply): void {
       break;
     case 'reap':
     case 'clear':
+    case 'note':
     case 'drop':
       encodeReapingReply(w, m);
       break;
@@ -282,10 +284,8 @@ export function decodeReply(r: ByteReader): Reply {
         items.push({ address: readAddress(r), siblings: decodeSiblings(r) });
       return { kind, items, next: readOptional(r) };
     }
-    case 'gossip': {
-      const document = readJson(r);
-      return { kind, fingerprint: readText(document, 'fingerprint'), records: readRecords(document) };
-    }
+    case 'gossip':
+      return { kind, ...readGossip(readJson(r)) };
     case 'propose':
       return { kind, record: must(parseChangeRecord(readJson(r))) };
     case 'status':
@@ -302,6 +302,7 @@ export function decodeReply(r: ByteReader): Reply {
       return decodeSynchronisationReply(r, kind);
     case 'reap':
     case 'clear':
+    case 'note':
     case 'drop':
       return decodeReapingReply(r, kind);
   }
@@ -363,6 +364,25 @@ function readText(document: Readonly<Record<string, unknown>>, field: string): s
   const value = document[field];
   if (typeof value !== 'string') throw new DecodeError(`${field} must be a string`);
   return value;
+}
+
+function encodeGossip(w: ByteWriter, { fingerprint, records, clearings }: GossipRequest | GossipReply): void {
+  w.text(JSON.stringify({ fingerprint, records, clearings }));
+}
+
+function readGossip(document: Readonly<Record<string, unknown>>): Omit<GossipRequest, 'kind'> {
+  const known = { fingerprint: readText(document, 'fingerprint'), records: readRecords(document) };
+  const { clearings } = document;
+  if (clearings === undefined) return known;
+  if (!Array.isArray(clearings)) throw new DecodeError('clearings must be a list');
+  return { ...known, clearings: clearings.map(readClearingCount) };
+}
+
+function readClearingCount(given: unknown): ClearingCount {
+  const { tenure, count } = (given ?? {}) as Partial<Record<keyof ClearingCount, unknown>>;
+  if (typeof tenure !== 'string' || typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0)
+    throw new DecodeError('a count of clearings must have a tenure and a number');
+  return { tenure, count };
 }
 
 function readRecords(document: Readonly<Record<string, unknown>>): ChangeRecord[] {

@@ -19,7 +19,7 @@ import type { Change, ChangeRecord } from './change.js';
 import type { HoldingsReply, HoldingsRequest } from './holdings.js';
 import type { QuorumWord } from './quorum-word.js';
 import type { Receipt } from './receipt.js';
-import type { ReapingReply, ReapingRequest } from './reaping.js';
+import type { ClearingCount, ReapingReply, ReapingRequest } from './reaping.js';
 import type { SynchronisationReply, SynchronisationRequest } from './synchronisation.js';
 import type { TransferStatus } from './transfers.js';
 
@@ -181,6 +181,8 @@ export interface GossipRequest {
   readonly kind: 'gossip';
   readonly fingerprint: string;
   readonly records: readonly ChangeRecord[];
+  /** How often members have cleared something for reaping, as far as the sender knows. Left out by those who keep no such counts: routers, workers, clients. */
+  readonly clearings?: readonly ClearingCount[];
 }
 
 export interface GossipReply {
@@ -189,6 +191,8 @@ export interface GossipReply {
   readonly fingerprint: string;
   /** The whole history where the fingerprints differ, otherwise empty. */
   readonly records: readonly ChangeRecord[];
+  /** Counts that are greater than those of the request, or missing there. Left out where the request has none. */
+  readonly clearings?: readonly ClearingCount[];
 }
 
 /** An administrator's command: make this change part of the history. */

@@ -16,11 +16,15 @@ import {
   CLEARANCES,
   HOLD_REASONS,
   nothingHeldBack,
+  type ClearingCount,
   type DigestedEntry,
   type ReapingReply,
   type ReapingRequest,
 } from './reaping.js';
 import { HASH_BYTES } from './synchronisation.js';
+
+/** An empty text and a small number. */
+const MIN_COUNT_BYTES = 2;
 
 export function encodeReapingRequest(w: ByteWriter, m: ReapingRequest): void {
   switch (m.kind) {
@@ -33,6 +37,10 @@ export function encodeReapingRequest(w: ByteWriter, m: ReapingRequest): void {
       w.varint(m.ring).varint(m.entries.length);
       for (const { address, digest } of m.entries) w.binary(address).rawBinary(digest);
       break;
+    case 'note':
+      w.varint(m.ring).varint(m.counts.length);
+      for (const count of m.counts) writeCount(w, count);
+      break;
   }
 }
 
@@ -43,6 +51,8 @@ export function decodeReapingRequest(r: ByteReader, kind: ReapingRequest['kind']
     case 'clear':
     case 'drop':
       return { kind, ring: readRing(r), entries: readList(r, MIN_ADDRESS_BYTES + HASH_BYTES, () => readEntry(r)) };
+    case 'note':
+      return { kind, ring: readRing(r), counts: readList(r, MIN_COUNT_BYTES, () => readCount(r)) };
   }
 }
 
@@ -56,6 +66,10 @@ export function encodeReapingReply(w: ByteWriter, m: ReapingReply): void {
     case 'clear':
       w.varint(m.clearances.length);
       for (const clearance of m.clearances) w.u8(CLEARANCES.indexOf(clearance));
+      w.u8(m.counted === undefined ? 0 : 1);
+      if (m.counted !== undefined) writeCount(w, m.counted);
+      break;
+    case 'note':
       break;
     case 'drop':
       w.varint(m.dropped.length);
@@ -74,10 +88,24 @@ export function decodeReapingReply(r: ByteReader, kind: ReapingReply['kind']): R
       return { kind, ...looked, ...taken, heldBack, blocked: r.text(), next: readOptional(r) };
     }
     case 'clear':
-      return { kind, clearances: readList(r, 1, () => readClearance(r)) };
+      return {
+        kind,
+        clearances: readList(r, 1, () => readClearance(r)),
+        counted: decodeFlag(r) ? readCount(r) : undefined,
+      };
+    case 'note':
+      return { kind };
     case 'drop':
       return { kind, dropped: readList(r, 1, () => decodeFlag(r)) };
   }
+}
+
+function writeCount(w: ByteWriter, { tenure, count }: ClearingCount): void {
+  w.text(tenure).varint(count);
+}
+
+function readCount(r: ByteReader): ClearingCount {
+  return { tenure: r.text(), count: r.varint() };
 }
 
 function readEntry(r: ByteReader): DigestedEntry {

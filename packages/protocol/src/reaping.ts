@@ -1,7 +1,8 @@
 /**
  * The messages of reaping: how tombstones, and entries of clocks, that nobody needs any more are found out and dropped. The first owner of a partition is told to run a
  * pass over a share (`reap`). It asks every other member whether anything of a key is left there but the set in question (`clear`), and, later and once more, has the
- * other owners drop what that set does not need (`drop`). Fenced by the ring like the other messages of synchronisation; docs/decisions/0007-reaping.md and
+ * other owners drop what that set does not need (`drop`). Before that every member notes how often each has cleared something (`note`), so that an old copy of a store is found
+ * out. Fenced by the ring like the other messages of synchronisation; docs/decisions/0007-reaping.md and
  * 0012-pruning.md say why this is safe.
  */
 import type { BinaryString, BucketName } from '@armature/kernel';
@@ -62,10 +63,30 @@ export interface ClearRequest {
 export const CLEARANCES = ['clear', 'differs', 'stray', 'hinted', 'in-hand', 'unsettled'] as const;
 export type Clearance = (typeof CLEARANCES)[number];
 
+/** How often a store has cleared something. A store with a smaller count is a copy from before a clearing. */
+export interface ClearingCount {
+  /** Which member's store, and since which record of the history, as text. A store that was lost and filled again is another one. */
+  readonly tenure: string;
+  readonly count: number;
+}
+
 export interface ClearReply {
   readonly kind: 'clear';
   /** In the order of the entries. What led to `clear` is on stable storage. */
   readonly clearances: readonly Clearance[];
+  /** After this clearing, and on stable storage with it. Undefined where nothing was cleared. */
+  readonly counted: ClearingCount | undefined;
+}
+
+/** Keep these on stable storage: what they have licensed is about to be dropped. To every member, and answered with an error by one whose own store has a smaller count. */
+export interface NoteRequest {
+  readonly kind: 'note';
+  readonly ring: RingVersion;
+  readonly counts: readonly ClearingCount[];
+}
+
+export interface NoteReply {
+  readonly kind: 'note';
 }
 
 /** Those of these that are still in this state: drop them where they are tombstones, else prune their clocks. */
@@ -81,8 +102,8 @@ export interface DropReply {
   readonly dropped: readonly boolean[];
 }
 
-export type ReapingRequest = ReapRequest | ClearRequest | DropRequest;
-export type ReapingReply = ReapReply | ClearReply | DropReply;
+export type ReapingRequest = ReapRequest | ClearRequest | NoteRequest | DropRequest;
+export type ReapingReply = ReapReply | ClearReply | NoteReply | DropReply;
 
 /** A tally of nothing held back, to count from. */
 export function nothingHeldBack(): Record<HoldReason, number> {

@@ -7,12 +7,23 @@
  * still, whatever it was in the middle of. The last two are looked at before the stores: an operation that ends in between has left its mark there.
  *
  * A member that clears anything has its store synced first. What it has read may have been written without waiting for the disk, and a crash must not bring
- * back what was there before: a value under the tombstone, a hint that was delivered, a stray record that was handed over.
+ * back what was there before: a value under the tombstone, a hint that was delivered, a stray record that was handed over. With that sync it counts the clearing, and before
+ * anything is dropped it keeps the counts of all members: so an old copy of a store that is put back later is told from the store (docs/decisions/0006-lost-stores.md).
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { entryDigest } from '@armature/merkle';
-import type { Clearance, ClearReply, ClearRequest, DigestedEntry, DropReply, DropRequest } from '@armature/protocol';
+import type {
+  Clearance,
+  ClearingCount,
+  ClearReply,
+  ClearRequest,
+  DigestedEntry,
+  DropReply,
+  DropRequest,
+  NoteReply,
+  NoteRequest,
+} from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { decodeVersionSet, isDeleted } from '@armature/versioning';
 
@@ -23,6 +34,16 @@ export interface ReapedReplica {
   drop(address: Address, set: Uint8Array): Promise<boolean>;
   /** Whether it held exactly this set, and holds it with a pruned clock now. */
   prune(address: Address, set: Uint8Array): Promise<boolean>;
+}
+
+/** How often this member has cleared something, and others have. */
+export interface Counts {
+  /** False where this store may be a copy of another: then nothing is cleared. */
+  readonly mayCount: boolean;
+  /** The count with one clearing more. It is on stable storage after the next sync. */
+  count(): Promise<ClearingCount>;
+  /** Resolves when the counts are on stable storage. Rejects where this store has a smaller one. */
+  note(counts: readonly ClearingCount[]): Promise<void>;
 }
 
 export interface ClearingEnv {
@@ -37,6 +58,7 @@ export interface ClearingEnv {
   readonly steadyForMs: () => number;
   /** After standing still, nothing is cleared for so long: longer than an operation takes that is not in hand by name. */
   readonly settleMs: number;
+  readonly counts: Counts;
   /** Resolves when all that was accepted before is on stable storage. */
   readonly sync: () => Promise<void>;
 }
@@ -54,8 +76,9 @@ export class Clearing {
   /** Errors: storage errors. The ring of the request is that of the present view. */
   async clear({ entries }: Pick<ClearRequest, 'entries'>): Promise<ClearReply> {
     checkCount(entries);
-    const { hinted, isInHand, steadyForMs, settleMs, sync } = this.#env;
-    if (steadyForMs() < settleMs) return { kind: 'clear', clearances: entries.map(() => 'unsettled') };
+    const { hinted, isInHand, steadyForMs, settleMs, counts, sync } = this.#env;
+    if (steadyForMs() < settleMs || !counts.mayCount)
+      return { kind: 'clear', clearances: entries.map(() => 'unsettled'), counted: undefined };
     const inHand = new Set(entries.map(({ address }) => address).filter(isInHand));
     const kept = await hinted(entries.map(({ address }) => address));
     const clearances: Clearance[] = [];
@@ -63,8 +86,16 @@ export class Clearing {
       const { address } = entry;
       clearances.push(inHand.has(address) ? 'in-hand' : kept.has(address) ? 'hinted' : await this.#ofRecord(entry));
     }
-    if (clearances.includes('clear')) await sync();
-    return { kind: 'clear', clearances };
+    if (!clearances.includes('clear')) return { kind: 'clear', clearances, counted: undefined };
+    const counted = await counts.count();
+    await sync();
+    return { kind: 'clear', clearances, counted };
+  }
+
+  /** Errors: those of `Counts.note`. */
+  async note({ counts }: Pick<NoteRequest, 'counts'>): Promise<NoteReply> {
+    await this.#env.counts.note(counts);
+    return { kind: 'note' };
   }
 
   /** Errors: storage errors. */

@@ -9,7 +9,7 @@ import {
 } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { entryDigest } from '@armature/merkle';
-import { DEFAULT_BUCKET, nothingHeldBack, type ClearRequest, type DropRequest, type RingVersion } from '@armature/protocol';
+import { DEFAULT_BUCKET, nothingHeldBack, type ClearingCount, type RingVersion } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
 import { ManualClock } from '@armature/runtime';
 import {
@@ -25,7 +25,7 @@ import {
 } from '@armature/versioning';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Clearing, Quarantine, Reaper, type ClearingEnv } from './index.js';
+import { Clearing, Quarantine, Reaper, type AskedRequest, type ClearingEnv } from './index.js';
 import { node, viewOf } from './view.test-support.js';
 
 const NAMES = ['n1', 'n2', 'n3', 'n4'];
@@ -124,10 +124,13 @@ describe('the quarantine', () => {
 
 describe('a member', () => {
   const dropped: Address[] = [];
+  const one: ClearingCount = { tenure: 'a', count: 1 };
+  const counts: ClearingEnv['counts'] = { mayCount: true, count: async () => one, note: async () => undefined };
   const pruned: Address[] = [];
   const member = (name: NodeId, held: ReadonlyMap<Address, Uint8Array | 'damaged'>, more: Partial<ClearingEnv> = {}): Clearing =>
     new Clearing({
       ...{ node: name, view: () => VIEW, isInHand: () => false, steadyForMs: () => 1_000, settleMs: 1_000, sync: async () => {} },
+      counts,
       hinted: async () => new Set(),
       replica: {
         read(address) {
@@ -162,14 +165,22 @@ describe('a member', () => {
     expect(await says(member(FIRST, held, { steadyForMs: () => 999 }))).toBe('unsettled');
   });
 
-  test('has looked, and then synced its store, before it clears; and syncs for nothing else', async () => {
+  test('has looked, counted, and then synced its store, before it clears; and does neither for anything else', async () => {
     const done: string[] = [];
+    const count = async (): Promise<ClearingCount> => ({ ...one, count: done.push('counted') });
     const sync = async (): Promise<void> => void done.push('synced');
     const isInHand = (): boolean => done.push('looked') < 0;
-    await says(member(FIRST, new Map([[KEY, setOf(2)]]), { sync, isInHand }));
-    expect(done).toEqual(['looked', 'synced']);
-    await says(member(FIRST, new Map(), { sync }));
-    expect(done).toHaveLength(2);
+    const env = { sync, isInHand, counts: { ...counts, count } };
+    const { counted } = await member(FIRST, new Map([[KEY, setOf(2)]]), env).clear({ entries: [entry(KEY, setOf(2))] });
+    expect(done).toEqual(['looked', 'counted', 'synced']);
+    expect(counted).toEqual({ tenure: 'a', count: 2 });
+    await says(member(FIRST, new Map(), { ...env, isInHand: () => false }));
+    expect(done).toHaveLength(3);
+  });
+
+  test('whose store may be a copy clears nothing', async () => {
+    const held = new Map([[KEY, setOf(2)]]);
+    expect(await says(member(FIRST, held, { counts: { ...counts, mayCount: false } }))).toBe('unsettled');
   });
 
   test('drops what it owns and holds in that very state', async () => {
@@ -201,29 +212,41 @@ describe('the first owner', () => {
   interface World {
     readonly reaper: Reaper;
     readonly asked: string[];
+    /** What members were told to keep, in order. */
+    readonly noted: readonly { readonly by: NodeId; readonly counts: readonly ClearingCount[] }[];
     readonly clock: ManualClock;
     view: View;
     suspects: readonly NodeId[];
     /** What a member says when asked; by default all clear, all dropped. */
-    answer: (member: NodeId, request: ClearRequest | DropRequest) => unknown;
+    answer: (member: NodeId, request: AskedRequest) => unknown;
   }
 
   function world(held: ReadonlyMap<Address, Uint8Array> = new Map([[KEY, setOf(2)]])): World {
     const clock = new ManualClock();
-    const yes = ({ kind, entries }: ClearRequest | DropRequest): unknown =>
-      kind === 'clear' ? { kind, clearances: entries.map(() => 'clear') } : { kind, dropped: entries.map(() => true) };
+    const yes = (name: NodeId, request: AskedRequest): unknown => {
+      const { kind } = request;
+      if (kind === 'note') return { kind };
+      if (kind === 'drop') return { kind, dropped: request.entries.map(() => true) };
+      return { kind, clearances: request.entries.map(() => 'clear'), counted: { tenure: `of ${name}`, count: 1 } };
+    };
     const asked: string[] = [];
-    const made: Omit<World, 'reaper'> = { asked, clock, view: VIEW, suspects: [], answer: (_, request) => yes(request) };
+    const noted: World['noted'][number][] = [];
+    const made: Omit<World, 'reaper'> = { asked, noted, clock, view: VIEW, suspects: [], answer: yes };
     const env: ConstructorParameters<typeof Reaper>[0] = {
       node: FIRST,
       view: () => made.view,
       clearing: {
-        clear: async (request) => yes({ kind: 'clear', ring: RING, ...request }) as never,
-        drop: async (request) => yes({ kind: 'drop', ring: RING, ...request }) as never,
+        clear: async (request) => yes(FIRST, { kind: 'clear', ring: RING, ...request }) as never,
+        note: async ({ counts }) => {
+          noted.push({ by: FIRST, counts });
+          return { kind: 'note' };
+        },
+        drop: async (request) => yes(FIRST, { kind: 'drop', ring: RING, ...request }) as never,
       },
       reapable: async () => ({ entries: [...held].map(([address, set]) => ({ address, set })), next: undefined }),
       ask: async (member, request) => {
         asked.push(`${request.kind} ${member}`);
+        if (request.kind === 'note') noted.push({ by: member, counts: request.counts });
         return made.answer(member, request) as never;
       },
       isSuspect: (one) => made.suspects.includes(one),
@@ -246,6 +269,39 @@ describe('the first owner', () => {
         .map((owner) => `drop ${owner}`)
         .sort(),
     );
+  });
+
+  test('before anything is dropped all members, owners or not, have noted how often each has cleared something', async () => {
+    const each = world();
+    await each.reaper.run(REQUEST);
+    expect(each.noted).toEqual([]);
+    await each.clock.advance(100);
+    await each.reaper.run(REQUEST);
+    expect(each.noted.map(({ by }) => by).sort()).toEqual([...NAMES]);
+    const all = NAMES.map((name) => ({ tenure: `of ${name}`, count: 1 }));
+    for (const { counts } of each.noted) {
+      expect(counts).toHaveLength(NAMES.length);
+      expect(counts).toEqual(expect.arrayContaining(all));
+    }
+    const kinds = each.asked.map((one) => one.split(' ')[0]);
+    expect(kinds.lastIndexOf('note')).toBeLessThan(kinds.indexOf('drop'));
+  });
+
+  test('one member that has not noted the counts, or refuses to, and nothing is dropped', async () => {
+    const each = world();
+    const { answer } = each;
+    await each.reaper.run(REQUEST);
+    await each.clock.advance(100);
+    each.answer = (member, request) => {
+      if (request.kind === 'note' && member === STRANGER) throw new ArmatureError('unavailable', 'a copy');
+      return answer(member, request);
+    };
+    const reply = await each.reaper.run(REQUEST);
+    expect(reply).toMatchObject({ reaped: 0, heldBack: { ...nothingHeldBack(), unanswered: 1 } });
+    expect(reply.blocked).toContain(STRANGER);
+    expect(each.asked.filter((one) => one.startsWith('drop'))).toEqual([]);
+    each.answer = answer;
+    expect(await each.reaper.run(REQUEST)).toMatchObject({ reaped: 1 });
   });
 
   test('a clock that has become long is pruned on the same conditions as a tombstone is dropped', async () => {

@@ -4,7 +4,9 @@
  * The first owner of a partition runs it. It looks through a list of its own records of a share of which every version is a tombstone, or which have long clocks
  * (versioning/prune.ts), and asks every other member of the cluster about them, and itself:
  *
- *   candidate --all clear--> in quarantine --all clear again, after the time--> dropped by the other owners, then here
+ *   candidate --all clear--> in quarantine --all clear again, after the time--> noted by all --> dropped by the other owners, then here
+ *
+ * What all note is how often each member has cleared something (`clearing.ts`). An old copy of a member's store is found out by that, whoever it can ask.
  *
  * One member that is down, says anything but `clear`, or does not answer, and the set stays as it is. No clock decides: without an answer from everybody nothing
  * is ever dropped, however long it takes. Owners touch only what is still in that very state, so a write in between is kept, and a crash in between leaves the whole
@@ -16,10 +18,12 @@ import type { View } from '@armature/membership';
 import { entryDigest } from '@armature/merkle';
 import {
   nothingHeldBack,
+  type ClearingCount,
   type ClearRequest,
   type DigestedEntry,
   type DropRequest,
   type HoldReason,
+  type NoteRequest,
   type ReapReply,
   type ReapRequest,
   type ReplyTo,
@@ -32,14 +36,17 @@ import { Quarantine, type QuarantineLimits, type ShareName } from './quarantine.
 import type { ScannedPage } from './tree-build.js';
 import type { ScanQuery } from './tree-keeper.js';
 
+/** What the first owner asks of members. */
+export type AskedRequest = ClearRequest | NoteRequest | DropRequest;
+
 export interface ReaperEnv {
   readonly node: NodeId;
   readonly view: () => View;
   /** This node's own part: it is an owner like the others. */
-  readonly clearing: Pick<Clearing, 'clear' | 'drop'>;
+  readonly clearing: Pick<Clearing, 'clear' | 'note' | 'drop'>;
   /** Of what is held here: what may be reaped, from a list of it. */
   readonly reapable: (query: ScanQuery) => Promise<ScannedPage>;
-  readonly ask: <Q extends ClearRequest | DropRequest>(member: NodeId, request: Q, timeoutMs: number) => Promise<ReplyTo<Q>>;
+  readonly ask: <Q extends AskedRequest>(member: NodeId, request: Q, timeoutMs: number) => Promise<ReplyTo<Q>>;
   readonly isSuspect: (node: NodeId) => boolean;
   readonly slice: (kind: 'reap') => Promise<void>;
   readonly clock: Clock;
@@ -69,6 +76,14 @@ interface Share {
 interface Candidate extends DigestedEntry {
   readonly isTombstone: boolean;
 }
+
+interface Cleared {
+  readonly candidates: readonly Candidate[];
+  /** Of all members, after that. */
+  readonly counts: readonly ClearingCount[];
+}
+
+const NOTHING_CLEARED: Cleared = { candidates: [], counts: [] };
 
 export interface ReaperLimits extends QuarantineLimits {
   /** Clocks with more entries are pruned; `DEFAULT_PRUNE_ABOVE` by default. */
@@ -100,7 +115,7 @@ export class Reaper {
 
   /**
    * One run. Its ring is that of the present view. Errors: `invalid-argument` when this node is not the first owner, `overloaded` when it runs as many as
-   * it may, `stale-ring` when the ring changes meanwhile, storage errors. What others do not do is in the reply.
+   * it may, `stale-ring` when the ring changes meanwhile, `unavailable` when this node's store turns out to be an old copy, storage errors. What others do not do is in the reply.
    */
   async run(request: ReapRequest): Promise<ReapReply> {
     const view = this.#env.view();
@@ -149,10 +164,15 @@ export class Reaper {
   async #reap(share: Share, candidates: readonly Candidate[], tally: Tally): Promise<void> {
     const cleared = await this.#cleared(share, candidates, tally);
     this.#checkRing(share);
-    const { due, waiting, full } = this.#quarantine.judge(share.name, share.request.ring, cleared, this.#env.clock.monotonicMs());
+    const nowMs = this.#env.clock.monotonicMs();
+    const { due, waiting, full } = this.#quarantine.judge(share.name, share.request.ring, cleared.candidates, nowMs);
     tally.waiting += waiting;
     tally.heldBack.full += full;
     if (due.length === 0) return;
+    if (!(await this.#isNoted(share, cleared.counts, tally))) {
+      tally.heldBack.unanswered += due.length;
+      return;
+    }
     const gone = await this.#dropped(share, due, tally);
     const tombstones = gone.filter(({ isTombstone }) => isTombstone).length;
     tally.reaped += tombstones;
@@ -160,24 +180,34 @@ export class Reaper {
   }
 
   /** Those that every member has cleared. */
-  async #cleared(share: Share, candidates: readonly Candidate[], tally: Tally): Promise<readonly Candidate[]> {
-    const own = (await this.#env.clearing.clear({ entries: candidates })).clearances;
-    let left = candidates.filter((_, place) => own[place] === 'clear');
-    for (const clearance of own) if (clearance !== 'clear') tally.heldBack[clearance]++;
-    if (left.length === 0) return left;
-    const asked = left;
-    const others = [...share.view.members.keys()].filter((member) => member !== this.#env.node);
+  async #cleared(share: Share, candidates: readonly Candidate[], tally: Tally): Promise<Cleared> {
+    const own = await this.#env.clearing.clear({ entries: candidates });
+    const asked = candidates.filter((_, place) => own.clearances[place] === 'clear');
+    for (const clearance of own.clearances) if (clearance !== 'clear') tally.heldBack[clearance]++;
+    if (asked.length === 0) return NOTHING_CLEARED;
+    const others = this.#othersOf(share);
     const answers = await this.#askAll(share, others, { kind: 'clear', ring: share.request.ring, entries: asked }, tally);
     if (answers === undefined) {
       tally.heldBack.unanswered += asked.length;
-      return [];
+      return NOTHING_CLEARED;
     }
-    left = asked.filter((_, place) => {
+    const left = asked.filter((_, place) => {
       const reason = answers.map(({ clearances }) => clearances[place] ?? 'differs').find((clearance) => clearance !== 'clear');
       if (reason !== undefined) tally.heldBack[reason]++;
       return reason === undefined;
     });
-    return left;
+    return { candidates: left, counts: [own, ...answers].flatMap(({ counted }) => counted ?? []) };
+  }
+
+  /** Whether every member has noted these counts. */
+  async #isNoted(share: Share, counts: readonly ClearingCount[], tally: Tally): Promise<boolean> {
+    await this.#env.clearing.note({ counts });
+    const request = { kind: 'note', ring: share.request.ring, counts } as const;
+    return (await this.#askAll(share, this.#othersOf(share), request, tally)) !== undefined;
+  }
+
+  #othersOf({ view }: Share): readonly NodeId[] {
+    return [...view.members.keys()].filter((member) => member !== this.#env.node);
   }
 
   /** Those that are gone: from the other owners first, then from here. What is only gone from some comes back, and is taken later. */
@@ -198,7 +228,7 @@ export class Reaper {
   }
 
   /** Undefined, and the tally says who, when one of them does not do its part. Error `stale-ring` when it or we have a new ring. */
-  async #askAll<Q extends ClearRequest | DropRequest>(
+  async #askAll<Q extends AskedRequest>(
     share: Share,
     members: readonly NodeId[],
     request: Q,

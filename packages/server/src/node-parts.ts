@@ -17,10 +17,11 @@ import {
 } from '@armature/replica';
 import { repeat, type Clock, type Timer } from '@armature/runtime';
 import { Store } from '@armature/storage';
+import { ClearingCounts } from './clearing-counts.js';
 import { Departure } from './departure.js';
 import { discard } from './discard.js';
 import { KeyRequests } from './key-requests.js';
-import { epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn, tenureStoreOn } from './node-storage.js';
+import { clearingStoreOn, epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn, tenureStoreOn } from './node-storage.js';
 import { observedEngine } from './observed-engine.js';
 import type { Presence } from './presence.js';
 import type { Fence } from './ring-fence.js';
@@ -37,6 +38,7 @@ interface Foundation {
   readonly participant: Participant;
   readonly hints: HintStore;
   readonly identity: StoreIdentity;
+  readonly clearings: ClearingCounts;
   readonly presence: Presence;
 }
 
@@ -67,9 +69,16 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts, pres
     ...(options.bufferFlushMs === undefined ? {} : { bufferFlushMs: options.bufferFlushMs }),
   });
   const epoch = await ActorEpoch.open({ store: epochStoreOn(store), loss: engine.loss, clock, random, log, telemetry });
-  const participant = await Participant.open(
+  const clearings = await ClearingCounts.open({
+    node: options.node,
+    tenures: tenureStoreOn(store),
+    store: clearingStoreOn(store, log),
+    view: () => participant.membership.view,
+    onBehind: () => identity.foundBehind(),
+  });
+  const participant: Participant = await Participant.open(
     { ...options, role: 'node', name: options.node },
-    { bus: ports.bus, clock, random, log, telemetry, historyStore: historyStoreOn(store, log) },
+    { bus: ports.bus, clock, random, log, telemetry, historyStore: historyStoreOn(store, log), clearings },
   );
   const hints = await HintStore.open({
     node: options.node,
@@ -84,11 +93,11 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts, pres
     isTaking: () => parts.identity.isSettled && parts.departure.phase !== 'clearing',
     clocks: participant.clocks,
   });
-  const identity = await StoreIdentity.open({
+  const identity: StoreIdentity = new StoreIdentity({
     ...options,
     membership: participant.membership,
     epoch,
-    tenures: tenureStoreOn(store),
+    clearings,
     presence,
     discard: (all) =>
       discard(
@@ -102,7 +111,16 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts, pres
     clock,
     log,
   });
-  const parts: NodeParts = assemble(options, ports, { store, foreground, epoch, participant, hints, identity, presence });
+  const parts: NodeParts = assemble(options, ports, {
+    store,
+    foreground,
+    epoch,
+    participant,
+    hints,
+    identity,
+    clearings,
+    presence,
+  });
   return parts;
 }
 
@@ -171,6 +189,7 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     replica,
     hints,
     store,
+    clearings: foundation.clearings,
     reapQuarantineMs: options.reapQuarantineMs,
     pruneAbove: options.pruneAbove,
     slice,

@@ -29,10 +29,11 @@ import {
   type StorageOperation,
   type Store,
 } from '@armature/storage';
-import type { Tenure, TenureStore } from './store-identity.js';
+import type { Clearings, ClearingStore, Tenure, TenureStore } from './clearing-counts.js';
 
 const EPOCH_KEY = spaceKey('meta', 'actor-epoch');
 const TENURE_KEY = spaceKey('meta', 'tenure');
+const CLEARINGS_KEY = spaceKey('meta', 'clearings');
 const HISTORY_PREFIX = 'history/';
 const HISTORY_PAGE = 1_000;
 
@@ -105,6 +106,26 @@ export function tenureStoreOn(store: Store): TenureStore {
       return { stint, loss };
     },
     save: (tenure) => store.write([{ kind: 'put', key: TENURE_KEY, value: utf8Encode(JSON.stringify(tenure)) }], 'fsync'),
+  };
+}
+
+/** A document that cannot be read is as good as none: then the others know of more clearings, and the store is taken for a copy from before them. */
+export function clearingStoreOn(store: Store, log: Logger): ClearingStore {
+  const nothing: Clearings = { own: undefined, known: [] };
+  return {
+    async load() {
+      try {
+        const document = await store.read(CLEARINGS_KEY);
+        return document === undefined ? nothing : (JSON.parse(utf8Decode(document)) as Clearings);
+      } catch (thrown) {
+        const error = toArmatureError(thrown);
+        if (error.code !== 'storage-corrupt') throw error;
+        log.error({ err: error }, 'the stored counts of clearings cannot be read');
+        return nothing;
+      }
+    },
+    save: (clearings, durable) =>
+      store.write([{ kind: 'put', key: CLEARINGS_KEY, value: utf8Encode(JSON.stringify(clearings)) }], durable ? 'fsync' : 'os'),
   };
 }
 

@@ -188,6 +188,7 @@ export class ArmatureNode {
       case 'exchange':
       case 'reap':
       case 'clear':
+      case 'note':
       case 'drop':
         return synchronisation.answer(request, sender);
       case 'gossip':

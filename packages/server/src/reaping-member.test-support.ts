@@ -1,8 +1,15 @@
 /** A member in the worlds of `reaping-model.test-support.ts`: real replica, hint store, actor and reaper over a crashable disk, and beside each record the writes that it has seen. */
 import { ArmatureError, hlcFromMs, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import { foldHistory, History, type View } from '@armature/membership';
-import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type Change, type ClearRequest, type DropRequest } from '@armature/protocol';
-import { Clearing, Reaper } from '@armature/repair';
+import {
+  DEFAULT_BUCKET,
+  DEFAULT_BUCKET_PROPERTIES,
+  type Change,
+  type ClearRequest,
+  type DropRequest,
+  type NoteRequest,
+} from '@armature/protocol';
+import { Clearing, Reaper, type AskedRequest } from '@armature/repair';
 import { ActorEpoch, HintStore, Replica, type RecordOperation, type RecordStore } from '@armature/replica';
 import { addressOf, type Address } from '@armature/ring';
 import { type ManualClock, noTelemetry, silentLog } from '@armature/runtime';
@@ -101,7 +108,7 @@ function listedStoreOn(disk: MemoryDisk): RecordStore {
 export interface MemberWorld {
   readonly clock: ManualClock;
   readonly random: Random;
-  carry(to: NodeId, request: ClearRequest | DropRequest): Promise<unknown>;
+  carry(to: NodeId, request: AskedRequest): Promise<unknown>;
   /** Whether that life of the member carries the key in memory. */
   hasInHand(member: Member, life: number, address: Address): boolean;
 }
@@ -146,6 +153,8 @@ export class Member {
       ...{ node: name, view: () => VIEW, replica: this.replica, steadyForMs: () => 1, settleMs: 1 },
       hinted: (addresses) => this.hints.kept(addresses),
       isInHand: (address) => world.hasInHand(this, life, address),
+      // No store goes back to an older state here, so nothing has to be told by a count.
+      counts: { mayCount: true, count: async () => ({ tenure: name, count: 1 }), note: async () => undefined },
       sync: async () => disk.sync(),
     });
     const alive = <T>(work: () => Promise<T>): Promise<T> => {
@@ -156,12 +165,24 @@ export class Member {
       ...{ node: name, view: () => VIEW, clock, isSuspect: () => false, slice: () => Promise.resolve() },
       clearing: {
         clear: (request: Pick<ClearRequest, 'entries'>) => alive(() => this.clearing.clear(request)),
+        note: (request: Pick<NoteRequest, 'counts'>) => alive(() => this.clearing.note(request)),
         drop: (request: Pick<DropRequest, 'entries'>) => alive(() => this.clearing.drop(request)),
       },
       reapable: (query: Parameters<Replica['page']>[0]) => this.replica.reapable.page(query),
-      ask: (member: NodeId, request: ClearRequest | DropRequest) => world.carry(member, request) as Promise<never>,
+      ask: (member: NodeId, request: AskedRequest) => world.carry(member, request) as Promise<never>,
     };
     this.reaper = new Reaper(reaper, { quarantineMs: QUARANTINE_MS, pruneAbove: PRUNE_ABOVE });
+  }
+
+  answer(request: AskedRequest): Promise<unknown> {
+    switch (request.kind) {
+      case 'clear':
+        return this.clearing.clear(request);
+      case 'note':
+        return this.clearing.note(request);
+      case 'drop':
+        return this.clearing.drop(request);
+    }
   }
 
   async merge({ key: address, set, seen }: Load, hintFor?: NodeId): Promise<void> {

@@ -8,7 +8,7 @@
  * worlds, too, and what they have lost must not be missed.
  */
 import { ArmatureError, seededRandom, toHex, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
-import type { ClearRequest, DropRequest } from '@armature/protocol';
+import type { AskedRequest } from '@armature/repair';
 import type { Address } from '@armature/ring';
 import { ManualClock } from '@armature/runtime';
 import {
@@ -110,7 +110,7 @@ export class World implements MemberWorld {
   }
 
   /** A question of a reaper: other things happen before it is answered, and it or its answer may be lost. */
-  async carry(to: NodeId, request: ClearRequest | DropRequest): Promise<unknown> {
+  async carry(to: NodeId, request: AskedRequest): Promise<unknown> {
     const nth = ++this.#asked;
     // Members are asked all at once, but a step is whole: what the model knows of it must be what the replicas do.
     this.#turn = this.#turn.then(async () => {
@@ -122,7 +122,7 @@ export class World implements MemberWorld {
     await this.#turn;
     const member = this.member(to);
     if (!member.up || nth === this.#lost) throw new ArmatureError('timeout', 'no answer');
-    const answer = await (request.kind === 'clear' ? member.clearing.clear(request) : member.clearing.drop(request));
+    const answer = await member.answer(request);
     if (nth + 1 === this.#lost) throw new ArmatureError('timeout', 'the answer is lost');
     return answer;
   }

@@ -15,10 +15,18 @@ import {
   type ReapRequest,
   type ReplyTo,
 } from '@armature/protocol';
-import { Clearing, DEFAULT_REAP_QUARANTINE_MS, Reaper, type ReapedReplica, type ScanQuery } from '@armature/repair';
+import {
+  Clearing,
+  type AskedRequest,
+  DEFAULT_REAP_QUARANTINE_MS,
+  Reaper,
+  type ReapedReplica,
+  type ScanQuery,
+} from '@armature/repair';
 import type { Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
+import type { ClearingCounts } from './clearing-counts.js';
 import { fenceByRing, type Fence } from './ring-fence.js';
 
 export interface ReapingEnv {
@@ -30,6 +38,7 @@ export interface ReapingEnv {
   /** Whether this node is making the key's partition equal with a peer's just now. */
   readonly isExchanging: (address: Address) => boolean;
   readonly store: { sync(): Promise<void> };
+  readonly clearings: Pick<ClearingCounts, 'mayCount' | 'count' | 'note'>;
   /** `DEFAULT_REAP_QUARANTINE_MS` by default. */
   readonly reapQuarantineMs: number | undefined;
   /** See `NodeOptions`. */
@@ -67,6 +76,7 @@ export class Reaping {
       isInHand: (address) => participant.inHand.has(address) || env.isExchanging(address),
       steadyForMs: () => participant.pauses.steadyForMs,
       settleMs: Math.min(MAX_SETTLE_MS, quarantineMs),
+      counts: env.clearings,
       sync: () => env.store.sync(),
     });
     const reaper = {
@@ -74,8 +84,7 @@ export class Reaping {
       view,
       clearing: this.#clearing,
       reapable: (query: ScanQuery) => replica.reapable.page(query),
-      ask: <Q extends Exclude<ReapingRequest, ReapRequest>>(member: NodeId, request: Q, timeoutMs: number) =>
-        this.#ask(member, request, timeoutMs),
+      ask: <Q extends AskedRequest>(member: NodeId, request: Q, timeoutMs: number) => this.#ask(member, request, timeoutMs),
       isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),
       slice,
       clock,
@@ -102,7 +111,7 @@ export class Reaping {
 
   async answer(request: ReapingRequest, sender: LinkSender): Promise<ReapingReply> {
     // Before the fence, which must hold for what is read.
-    if (request.kind !== 'reap') await this.#env.slice('reap');
+    if (request.kind === 'clear' || request.kind === 'drop') await this.#env.slice('reap');
     const fenced = fenceByRing(this.#env.fence, request.ring, sender.address);
     if (fenced !== undefined) await fenced;
     switch (request.kind) {
@@ -110,6 +119,8 @@ export class Reaping {
         return this.#run(request);
       case 'clear':
         return this.#clearing.clear(request);
+      case 'note':
+        return this.#clearing.note(request);
       case 'drop':
         return this.#clearing.drop(request);
       default:
@@ -131,7 +142,7 @@ export class Reaping {
     return reply;
   }
 
-  async #ask<Q extends Exclude<ReapingRequest, ReapRequest>>(member: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+  async #ask<Q extends AskedRequest>(member: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
     const { link, monitor } = this.#env.participant;
     try {
       return (await link.request(nodeAddress(member) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;

@@ -1,20 +1,22 @@
 import { ArmatureError, hlcFromMs, seededRandom, type ClusterName, type NodeId, type ZoneName } from '@armature/kernel';
 import { foldHistory, History, type Sounding, type View } from '@armature/membership';
-import type { Change, ChangeRecord } from '@armature/protocol';
+import type { Change, ChangeRecord, ClearingCount } from '@armature/protocol';
 import { ManualClock, noTelemetry, silentLog } from '@armature/runtime';
 import { ActorEpoch } from '@armature/replica';
 import { describe, expect, test } from 'vitest';
-import { StoreIdentity, type Tenure } from './store-identity.js';
+import { ClearingCounts, tenureId, type Clearings, type Tenure } from './clearing-counts.js';
+import { StoreIdentity } from './store-identity.js';
 
 const names = ['n1', 'n2', 'n3'] as NodeId[];
 const [n1] = names as [NodeId, NodeId, NodeId];
 const zone = 'z' as ZoneName;
 const join: Change = { kind: 'join', node: n1, weight: 1, zone };
 
-/** What a disk keeps of a store: its epoch and its tenure. */
+/** What a disk keeps of a store: its epoch, its tenure, and how often it has cleared something. */
 interface Disk {
   epoch?: Uint8Array | undefined;
   tenure?: Tenure | undefined;
+  clearings?: Clearings | undefined;
 }
 
 /** The history outlives n1's stores and processes, as it does with the others. */
@@ -35,10 +37,13 @@ class World {
   lostName: ArmatureError | undefined;
   /** What everybody stamps records ahead by. */
   stampedAheadMs = 0;
+  /** What the others have noted. */
+  noted: readonly ClearingCount[] = [];
   readonly discards: boolean[] = [];
   settled = 0;
   epoch!: ActorEpoch;
   identity!: StoreIdentity;
+  clearings!: ClearingCounts;
   readonly #actorIntervalMs: number | undefined;
 
   constructor(actorIntervalMs?: number) {
@@ -98,7 +103,26 @@ class World {
       this.hear();
       return Promise.resolve(record);
     };
-    this.identity = await StoreIdentity.open({
+    this.clearings = await ClearingCounts.open({
+      node: n1,
+      tenures: {
+        load: () => Promise.resolve(disk.tenure),
+        save: (tenure) => {
+          disk.tenure = tenure;
+          return Promise.resolve();
+        },
+      },
+      store: {
+        load: () => Promise.resolve(disk.clearings ?? { own: undefined, known: [] }),
+        save: (clearings) => {
+          disk.clearings = clearings;
+          return Promise.resolve();
+        },
+      },
+      view: () => world.view,
+      onBehind: () => this.identity.foundBehind(),
+    });
+    this.identity = new StoreIdentity({
       node: n1,
       membership: {
         get view() {
@@ -106,7 +130,10 @@ class World {
         },
         sound: async () => {
           await this.answered;
-          if (this.sounding === 'answered') this.hear();
+          if (this.sounding === 'answered') {
+            this.hear();
+            this.clearings.heard(this.noted);
+          }
           return this.sounding;
         },
         declareActor: state('actor'),
@@ -119,13 +146,7 @@ class World {
           return world.lostName;
         },
       },
-      tenures: {
-        load: () => Promise.resolve(disk.tenure),
-        save: (tenure) => {
-          disk.tenure = tenure;
-          return Promise.resolve();
-        },
-      },
+      clearings: this.clearings,
       discard: (all) => {
         expect(this.identity.isSettled).toBe(false);
         this.discards.push(all);
@@ -350,6 +371,55 @@ describe('a store that is not the one that was here last', () => {
     expect(world.count('lost')).toBe(1);
     expect(world.discards).toEqual([false]);
     expect(world.identity.isSettled).toBe(true);
+  });
+
+  /** A copy of n1's disk is put back that lacks nothing but a clearing. */
+  async function fromBeforeAClearing(sounding: Sounding): Promise<World> {
+    const world = await World.running();
+    const copy = { ...world.disk };
+    world.noted = [await world.clearings.count()];
+    await world.clearings.note(world.noted);
+    world.disk = copy;
+    world.sounding = sounding;
+    await world.start('all');
+    await world.settle();
+    return world;
+  }
+
+  test('a copy from before a clearing lacks no actor that is on record, and is discarded all the same', async () => {
+    const world = await fromBeforeAClearing('answered');
+    expect(world.count('lost')).toBe(1);
+    expect(world.discards).toEqual([false]);
+    expect(world.identity.isSettled).toBe(true);
+    expect(world.disk.tenure?.loss).toBe(world.member?.loss);
+    // What follows is counted anew, and is not taken for less than what was counted before.
+    expect(await world.clearings.count()).toEqual({ tenure: tenureId(n1, world.disk.tenure!), count: 1 });
+    await world.start('all');
+    await world.settle();
+    expect(world.count('lost')).toBe(1);
+  });
+
+  test('so is one that nobody could tell of it at first: it clears nothing, and is found out when it is told', async () => {
+    const world = await fromBeforeAClearing('silent');
+    await world.clock.advance(12_000);
+    expect(world.identity.isSettled).toBe(true);
+    expect(world.clearings.mayCount).toBe(false);
+    await expect(world.clearings.count()).rejects.toMatchObject({ code: 'unavailable' });
+    world.clearings.heard(world.noted);
+    await world.settle();
+    expect(world.count('lost')).toBe(1);
+    expect(world.discards).toEqual([false]);
+    expect(world.identity.isSettled).toBe(true);
+  });
+
+  test('a store that has all of its clearings is settled after a start, whatever was counted under other tenures', async () => {
+    const world = await World.running();
+    world.noted = [await world.clearings.count(), { tenure: 'another', count: 100 }];
+    await world.start('all');
+    await world.settle();
+    expect(world.identity.isSettled).toBe(true);
+    expect(world.count('lost')).toBe(0);
+    expect(world.clearings.mayCount).toBe(true);
   });
 
   test('while somebody is there who cannot tell, or the bus is away, it does not go on', async () => {

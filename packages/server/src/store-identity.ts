@@ -5,9 +5,10 @@
  * that was removed long ago is started again. Such a node must not answer as its old self: an empty store says "not found" with
  * the authority of an owner, an old one says what was true once, and brings back what has been deleted since.
  *
- * Three facts decide, each a comparison of what the view says of this node with what its store says of itself:
+ * Three facts decide, each a comparison of what the others say of this node with what its store says of itself:
  *
- * - *lost*: among the actors recorded last in this stint is one that the store never had. The store was wiped, or is a copy from before that actor. The node
+ * - *lost*: among the actors recorded last in this stint is one that the store never had: the store was wiped, or is a copy from before that actor. Or the others know of more
+ *   clearings of this store than it does itself: it is a copy from before one of them (`clearing-counts.ts`). The node
  *   states `lost` under a fresh actor: it is taken out of the owners, and pending anew.
  * - *foreign*: the store was last used in another stint (the node was removed or left, and joined again), or before a loss that has been stated since. What it holds
  *   is discarded, hints included, save where the node still is an owner of the present stint, because there is no other.
@@ -31,28 +32,17 @@ import { ArmatureError, hlcToMs, toArmatureError, type Hlc, type NodeId } from '
 import type { Member, Membership, View } from '@armature/membership';
 import type { ActorEpoch } from '@armature/replica';
 import type { Clock, Logger, Timer } from '@armature/runtime';
+import type { ClearingCounts, Tenure } from './clearing-counts.js';
 import type { Presence } from './presence.js';
 import { sounded, UNASKED, type Confirmation } from './store-confirmation.js';
-
-/** Under which membership a store is used: kept with it, on stable storage when `save` resolves. */
-export interface Tenure {
-  /** The member's `stint`. */
-  readonly stint: string;
-  /** The member's `loss`. */
-  readonly loss: string | undefined;
-}
-
-export interface TenureStore {
-  load(): Promise<Tenure | undefined>;
-  save(tenure: Tenure): Promise<void>;
-}
 
 export interface StoreIdentityEnv {
   readonly node: NodeId;
   readonly membership: Pick<Membership, 'view' | 'sound' | 'declareActor' | 'declareLost'>;
   readonly epoch: Pick<ActorEpoch, 'current' | 'has' | 'isOfThisLife' | 'recorded' | 'retire' | 'renewed'>;
   readonly presence: Pick<Presence, 'another' | 'lost'>;
-  readonly tenures: TenureStore;
+  /** Under which membership the store is used, and how often it has cleared something. */
+  readonly clearings: Pick<ClearingCounts, 'tenure' | 'begin' | 'isBehind'>;
   /** Drops what the store holds for this node under none of its present ownerships, hints included, and was not minted in this life. Resolves when it is gone. */
   readonly discard: (all: boolean) => Promise<void>;
   /** Called when it has become settled under a view under which it was not known to be. */
@@ -74,7 +64,6 @@ const ANOTHER_MS = 5_000;
 
 export class StoreIdentity {
   readonly #env: StoreIdentityEnv;
-  #tenure: Tenure | undefined;
   #confirmation: Confirmation = UNASKED;
   /** By the monotonic clock. */
   readonly #beganMs: number;
@@ -96,13 +85,8 @@ export class StoreIdentity {
   #stopped = false;
   #timer: Timer | undefined;
 
-  static async open(env: StoreIdentityEnv): Promise<StoreIdentity> {
-    return new StoreIdentity(env, await env.tenures.load());
-  }
-
-  private constructor(env: StoreIdentityEnv, tenure: Tenure | undefined) {
+  constructor(env: StoreIdentityEnv) {
     this.#env = env;
-    this.#tenure = tenure;
     this.#beganMs = env.clock.monotonicMs();
     this.firstLook = new Promise((resolve) => (this.#looked = resolve));
   }
@@ -125,7 +109,7 @@ export class StoreIdentity {
 
   /** Whether the store was ever used by a member of the cluster. */
   get wasMember(): boolean {
-    return this.#tenure !== undefined;
+    return this.#env.clearings.tenure !== undefined;
   }
 
   /** Error `unavailable` while this node's replica must not be asked. A stranger is asked nothing as an owner, and may say what it has. */
@@ -149,6 +133,12 @@ export class StoreIdentity {
   /** What it knew may be out of date: it asks the others again, as after a start. Meanwhile it answers nothing for its replica. */
   doubt(): void {
     this.#confirmation = UNASKED;
+    this.#settledUnder = undefined;
+    this.follow();
+  }
+
+  /** It has turned out that others know of more clearings of this store than it does. */
+  foundBehind(): void {
     this.#settledUnder = undefined;
     this.follow();
   }
@@ -191,7 +181,9 @@ export class StoreIdentity {
   #compare(member: Member | undefined): StoreStanding {
     if (member === undefined) return 'stranger';
     if (member.actors.some(({ id }) => !this.#env.epoch.has(id))) return 'lost';
-    if (this.#tenure === undefined || !isOfStint(this.#tenure, member) || this.#tenure.loss !== member.loss) return 'foreign';
+    const { tenure, isBehind } = this.#env.clearings;
+    if (tenure === undefined || !isOfStint(tenure, member) || tenure.loss !== member.loss) return 'foreign';
+    if (isBehind) return 'lost';
     return this.#confirmation.state === 'asking' ? 'unconfirmed' : 'settled';
   }
 
@@ -301,20 +293,20 @@ export class StoreIdentity {
   /** Begins a new tenure with what may be kept of the old one. */
   async #begin(member: Member): Promise<void> {
     const { stint, loss } = member;
-    const { epoch, tenures, presence, discard } = this.#env;
-    const isNewStint = this.#tenure !== undefined && !isOfStint(this.#tenure, member);
+    const { epoch, clearings, presence, discard } = this.#env;
+    const { tenure } = clearings;
+    const isNewStint = tenure !== undefined && !isOfStint(tenure, member);
     // What it minted in another stint is none of this one's: a copy of that store may be anywhere.
     if (isNewStint) {
       epoch.retire('this node is a member anew');
       await epoch.renewed();
     }
-    if (this.#tenure !== undefined || loss !== undefined) {
+    if (tenure !== undefined || loss !== undefined) {
       if ((await presence.another()) !== undefined) throw nameTaken();
       await discard(isNewStint);
     }
     if (this.#stopped) return;
-    await tenures.save({ stint, loss });
-    this.#tenure = { stint, loss };
+    await clearings.begin({ stint, loss });
   }
 
   async #stateActor({ actors }: Member): Promise<number> {

@@ -26,7 +26,10 @@ import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logge
 import { Reaping, type ReapingEnv } from './reaping.js';
 import { checkGiver, fenceByRing, type Fence } from './ring-fence.js';
 
-export interface SynchronisationEnv extends Pick<ReapingEnv, 'hints' | 'store' | 'reapQuarantineMs' | 'pruneAbove'> {
+export interface SynchronisationEnv extends Pick<
+  ReapingEnv,
+  'hints' | 'store' | 'clearings' | 'reapQuarantineMs' | 'pruneAbove'
+> {
   readonly node: NodeId;
   readonly participant: Participant;
   readonly fence: Fence;
@@ -127,10 +130,13 @@ export class Synchronisation {
     request: SynchronisationRequest | ReapingRequest,
     sender: LinkSender,
   ): Promise<SynchronisationReply | ReapingReply> {
-    if (request.kind === 'reap' || request.kind === 'clear' || request.kind === 'drop')
-      return this.#reaping.answer(request, sender);
     const fence = (): undefined | Promise<undefined> => fenceByRing(this.#env.fence, request.ring, sender.address);
     switch (request.kind) {
+      case 'reap':
+      case 'clear':
+      case 'note':
+      case 'drop':
+        return this.#reaping.answer(request, sender);
       case 'tree':
         await fence();
         return this.share.answerTree(request);

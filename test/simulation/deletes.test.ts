@@ -73,6 +73,35 @@ scenario(
   },
 );
 
+scenario(
+  '29: an old copy of a disk from before a reap is told by its count of clearings, though its node has run on without a break',
+  { nodes: ['n1', 'n2', 'n3', 'n4', 'n5'], workers: ['a1'], cycleMs: 5_000 },
+  async (stage) => {
+    const [gone, overwritten] = stage.casts(2, ({ owners }) => owners[0] === 'n1');
+    if (gone === undefined || overwritten === undefined) throw new Error('n1 owns less than two of the keys');
+    for (const { key } of [gone, overwritten]) await stage.put(key, 'old', { w: 3 });
+    await stage.pass(5_000);
+    const [a, ...others] = gone.owners;
+    const copy = stage.imageOf(a);
+    await stage.delete(gone.key, { context: await stage.contextOf(gone.key) });
+    await stage.put(overwritten.key, 'new', { context: await stage.contextOf(overwritten.key), w: 3 });
+    await stage.until('the tombstone is gone from all disks', () =>
+      gone.owners.every((owner) => stage.held(owner, gone.key) === undefined),
+    );
+    // Whoever answers knows: when the copy starts, only those are there who own neither the key nor its tombstone.
+    stage.crash(a, ...others);
+    stage.putBack(a, copy);
+    await stage.start(a);
+    await stage.pass(3_000);
+    await stage.start(...others);
+    await stage.untilEqual();
+    expect(await stage.get(gone.key, { r: 3 })).toEqual([]);
+    expect(await stage.get(overwritten.key, { r: 3 })).toEqual(['new']);
+    const { view } = stage.cluster.running[0]!.participant.membership;
+    expect(view.members.get(a)?.loss).toBeDefined();
+  },
+);
+
 scenario('29: with PR + PW > N a reader never goes back, while owners are cut off and killed in turn', async (stage) => {
   const { key, owners } = stage.cast();
   for (let i = 1; i <= 60; i++) {

@@ -8,10 +8,12 @@
  * nodes must know what they hold.
  */
 import { shuffle, type NodeId } from '@armature/kernel';
-import { pauseWorkers, untilConverged } from './check/convergence.js';
+import { agreementIn, pauseWorkers, untilConverged } from './check/convergence.js';
 import { Custody } from './check/custody.js';
 import { DiskObservers } from './check/disk-observers.js';
 import { checkUsable, MessageSizes } from './check/sizes.js';
+import { needlessLosses } from './check/losses.js';
+import { checkOldCopy } from './check/old-copy.js';
 import { checkReaped } from './check/reaped.js';
 import { checkQuietReads } from './check/quiet-reads.js';
 import { leavesWhole } from './check/quorum-reads.js';
@@ -112,16 +114,20 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...names.violations,
     ...suspicion.violations,
     ...stamps.violations,
+    ...lossesIn(cluster),
     ...blocked,
     ...differences.map((difference) => `not converged: ${difference}`),
     ...load.judge(states, { custody, witness, isSteady, isWhole, isDuplicated, dots }, healedMs + RECOVERY_MS),
   );
   if (isConverged) {
-    if (run.rests) violations.push(...(await checkReaped(cluster)));
+    if (run.rests) {
+      violations.push(...(await checkReaped(cluster)));
+      violations.push(...(await checkOldCopy(cluster, () => nemesis.putBackOldest(), states)));
+    }
     await pauseWorkers(cluster);
     violations.push(
       ...(await checkQuietReads(world, () => load.readAll(custody), witness)),
-      ...(await world.until(load.checkListings(states, custody))),
+      ...(await world.until(load.checkListings(agreementIn(cluster).states, custody))),
       ...(await checkTrees(cluster)),
     );
     for (const usable of run.isLarge ? load.usable(custody) : []) violations.push(...(await checkUsable(world, usable)));
@@ -134,6 +140,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     mintedTwice: dots.repeated.size,
     ...{ schedule, virtualMs: world.nowMs, events: world.events, convergedAfterMs, trace: world.trace.lines },
   };
+}
+
+function lossesIn({ running, members }: SimulatedCluster): string[] {
+  const stated = running[0]?.participant.membership.view.members.values() ?? [];
+  return needlessLosses(stated, (node) => members.get(node)?.disk.mishaps ?? []);
 }
 
 /** What all nodes that run hold for the ring. Versions are chained: where owners have changed it is another, even if they are the old ones again. */

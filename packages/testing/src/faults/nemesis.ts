@@ -83,6 +83,11 @@ export class Nemesis {
     }
   }
 
+  /** See `OldCopies`. */
+  putBackOldest(): Promise<NodeId | undefined> {
+    return this.#oldCopies.putBackOldest();
+  }
+
   /** Ends everything and brings every node back, but for the `frozen`: from now on they are cut off from all `others`. To be called when the schedule is over. */
   async heal(frozen: readonly string[] = [], others: readonly string[] = []): Promise<void> {
     const { world, network, members } = this.#cluster;

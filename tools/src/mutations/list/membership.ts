@@ -1,7 +1,7 @@
 /** Membership and transfers: who owns what is one for all, and a new owner counts when it holds what it owns. */
 import type { Mutation } from '../mutation.js';
 import { COMMANDS_BEYOND, OLD_STARTS, TURNS_BEHIND_CUTS, UNHEARD_READINESS } from './directed-runs.js';
-import { RETURNS } from './reaping-runs.js';
+import { OLD_AND_REAPED, RETURNS } from './reaping-runs.js';
 import { ABSENT_OWNERS, CHANGES, FAIL_OVERS, REMOVALS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, STRAYS, WIPES } from './runs.js';
 
 const FILLER = 'packages/repair/src/filler.ts';
@@ -114,6 +114,22 @@ export const membership: readonly Mutation[] = [
     run: OLD_STARTS,
   },
   {
+    name: 'count-not-compared',
+    trap: 'a deleted and reaped key comes back with an old copy of a disk, which lacks no actor on record',
+    file: IDENTITY,
+    find: "if (isBehind) return 'lost';",
+    replace: 'void isBehind;',
+    run: OLD_AND_REAPED,
+  },
+  {
+    name: 'count-not-noted',
+    trap: 'a deleted and reaped key comes back with an old copy of a disk: nobody knows how often its node had cleared something',
+    file: 'packages/repair/src/clearing.ts',
+    find: 'await this.#env.counts.note(counts);',
+    replace: 'void counts;',
+    run: OLD_AND_REAPED,
+  },
+  {
     name: 'storage-loss-ignored',
     trap: 'a server that went back to an older state passes for the one that was here last',
     file: EPOCH,
@@ -125,7 +141,7 @@ export const membership: readonly Mutation[] = [
     name: 'old-stint-data-kept',
     trap: 'a removed node brings its old data back when it joins again',
     file: IDENTITY,
-    find: "if (this.#tenure === undefined || !isOfStint(this.#tenure, member) || this.#tenure.loss !== member.loss) return 'foreign';",
+    find: "if (tenure === undefined || !isOfStint(tenure, member) || tenure.loss !== member.loss) return 'foreign';",
     replace: '',
     run: RETURNS,
   },
@@ -141,8 +157,9 @@ export const membership: readonly Mutation[] = [
     name: 'gossip-drops-removals',
     trap: 'gossip resurrects a removed node: removals do not travel',
     file: 'packages/membership/src/gossip.ts',
-    find: 'records: fingerprint === request.fingerprint ? [] : records };',
-    replace: "records: fingerprint === request.fingerprint ? [] : records.filter(({ change }) => change.kind !== 'remove') };",
+    find: 'records: fingerprint === request.fingerprint ? [] : records } as const;',
+    replace:
+      "records: fingerprint === request.fingerprint ? [] : records.filter(({ change }) => change.kind !== 'remove') } as const;",
     also: {
       file: 'packages/membership/src/history.ts',
       find: '      const digest = digestOf(record);\n',

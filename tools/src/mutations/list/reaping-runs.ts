@@ -91,6 +91,24 @@ export const CRASH_LOOPS: RunOptions = {
   faultsLastMs: 300,
 };
 
+/**
+ * Keys are deleted, or overwritten, and not touched again; what may go goes. Then an old copy of a disk is put back that was taken before. The original has run on without a
+ * break, so the copy lacks no actor that is on record.
+ */
+export const OLD_AND_REAPED: RunOptions = {
+  ...DELETIONS,
+  kinds: [],
+  schedule: [
+    { kind: 'old-copy', atMs: 5_000, lastMs: 0, whom: ['n1'], degree: 0 },
+    { kind: 'old-copy', atMs: 50_000, lastMs: 500, whom: ['n1'], degree: 0 },
+  ],
+  worker: 'throughout',
+  core: false,
+  sweepCycleMs: 5_000,
+  durationMs: 60_000,
+  load: { ...DELETIONS.load, keys: 10, fadeMs: 4_000, thinkMs: 300 },
+};
+
 /** Keys fade, and are deleted and reaped while a node is out of the cluster that still has them, and then joins again. */
 export const RETURNS: RunOptions = {
   kinds: ['remove'],

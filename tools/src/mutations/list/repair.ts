@@ -97,7 +97,7 @@ export const repair: readonly Mutation[] = [
     name: 'reap-asks-owners-only',
     trap: 'a deleted key comes back: nodes that are no owners are not asked',
     file: REAP,
-    find: 'const others = [...share.view.members.keys()].filter((member) => member !== this.#env.node);',
+    find: 'const others = this.#othersOf(share);',
     replace:
       'const others = share.view.placementOf(share.request.partition, share.request.n).owners.filter((member) => member !== this.#env.node);',
     run: STUCK_HINTS,
@@ -132,10 +132,14 @@ export const repair: readonly Mutation[] = [
   },
   {
     name: 'reap-clears-unsynced',
-    trap: 'a deleted key comes back: a crash brings back what lay under the tombstone when it was cleared',
+    trap: 'a crash brings back what lay under a tombstone when it was cleared: its node has forgotten the clearing, and is filled anew',
     file: 'packages/repair/src/clearing.ts',
-    find: "if (clearances.includes('clear')) await sync();",
-    replace: '',
+    find: `    await sync();
+    return { kind: 'clear', clearances, counted };`,
+    replace: `    void sync;
+    return { kind: 'clear', clearances, counted };`,
+    // What all note before anything is dropped is synced, too, and with it what was cleared.
+    also: { file: 'packages/server/src/node-storage.ts', find: "durable ? 'fsync' : 'os'", replace: "durable ? 'os' : 'os'" },
     run: DELETIONS_UNSYNCED,
   },
   {

@@ -65,8 +65,8 @@ export const repair: readonly Mutation[] = [
     name: 'damage-ends-scans',
     trap: 'a corrupt read poisons handoff and exchanges: nobody gets past it',
     file: REPLICA,
-    find: 'if (set === undefined) this.#noteDamage(address);',
-    replace: "if (set === undefined) throw new ArmatureError('storage-corrupt', 'a record is damaged');",
+    find: 'damaged.push(address);',
+    replace: "throw new ArmatureError('storage-corrupt', 'a record is damaged');",
     run: ROT_UNREAD,
   },
   {

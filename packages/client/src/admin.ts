@@ -259,7 +259,9 @@ export class Admin {
     };
   }
 
+  /** Errors: `invalid-config` without the secret, before anybody is looked for; `unreachable`. */
   async #anyNode(): Promise<LinkAddress> {
+    this.#env.link();
     const address = await discover(this.#env, 'node', 'newcomer');
     if (address !== undefined) return address;
     throw nobodyAnswers(

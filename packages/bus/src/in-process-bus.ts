@@ -5,7 +5,7 @@
  */
 import { seededRandom, type Random } from '@armature/kernel';
 import { silentLog, type Clock, type Logger } from '@armature/runtime';
-import { NO_RESPONDERS } from './bus.js';
+import { NO_RESPONDERS, type BusMessage } from './bus.js';
 import { InProcessConnection, InProcessMessage, type BrokerSide, type InProcessSubscription } from './in-process-connection.js';
 import { InProcessNetwork } from './in-process-network.js';
 import { hasWildcard, subjectMatches } from './subject.js';
@@ -17,6 +17,8 @@ export interface InProcessBrokerOptions {
   readonly log?: Logger;
   /** 1 MiB unless given, as in NATS. */
   readonly maxPayloadBytes?: number;
+  /** Told of all that is published, by the name of its connection. Nobody counts it as a listener. */
+  readonly overhear?: (source: string, message: BusMessage) => void;
   /** Undelivered messages that one subscription may have before it counts as slow and loses more. */
   readonly maxQueuedPerSubscription?: number;
 }
@@ -42,6 +44,7 @@ export class InProcessBroker {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #maxQueued: number;
+  readonly #overhear: InProcessBrokerOptions['overhear'];
   readonly #side: BrokerSide;
   readonly #connections = new Set<InProcessConnection>();
   readonly #exact = new Map<string, Set<InProcessSubscription>>();
@@ -56,6 +59,7 @@ export class InProcessBroker {
   constructor(options: InProcessBrokerOptions) {
     this.#clock = options.clock;
     this.#random = options.random ?? seededRandom('in-process-bus');
+    this.#overhear = options.overhear;
     this.#maxQueued = options.maxQueuedPerSubscription ?? DEFAULT_MAX_QUEUED;
     this.#side = {
       clock: options.clock,
@@ -108,6 +112,7 @@ export class InProcessBroker {
   }
 
   #route(source: InProcessConnection, message: InProcessMessage): void {
+    this.#overhear?.(source.id, message);
     let nobody = true;
     let groups: Map<string, InProcessSubscription[]> | undefined;
     for (const subscription of this.#interested(message.subject)) {

@@ -22,6 +22,7 @@ import { checkTrees } from './check/trees.js';
 import type { SimulatedCluster } from './cluster/simulated-cluster.js';
 import { Conditions } from './faults/conditions.js';
 import { drawSchedule, FAULT_KINDS } from './faults/fault.js';
+import { Hostile } from './faults/hostile.js';
 import { Nemesis } from './faults/nemesis.js';
 import { CLIENTS, drawRun, NEWCOMERS, startCluster, WORKER } from './simulated-run.js';
 import type { SimulationOptions, SimulationReport } from './simulation-options.js';
@@ -63,12 +64,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     drawSchedule(world.random('schedule'), { ...drawn, nodes, newcomers: NEWCOMERS, processes: [...cluster.connections] });
   const nemesis = new Nemesis(cluster, schedule, conditions);
 
+  const hostile = run.isHostile ? new Hostile(cluster) : undefined;
+  hostile?.start();
   nemesis.start();
   conditions.start();
   const ring = ringOf(cluster);
   let running = load.run();
   await world.run(world.nowMs + durationMs);
   conditions.stop();
+  hostile?.stop();
 
   const frozen = new Set(isCore ? shuffle(random, nodes).slice(0, nodes.length >= 5 ? 1 + random.int(2) : 1) : []);
   const others = [...cluster.connections, ...NEWCOMERS, WORKER].filter((name) => !frozen.has(name as NodeId));
@@ -104,7 +108,6 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const custody = new Custody({ mishaps: disks.mishaps, ownersChanged: ringOf(cluster) !== ring });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const isWhole = !isCore && schedule.every(leavesWhole);
-  const isDuplicated = schedule.some(({ kind }) => kind === 'disorder');
   violations.push(
     ...world.problems,
     ...dots.violations,
@@ -116,8 +119,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...stamps.violations,
     ...lossesIn(cluster),
     ...blocked,
+    ...(hostile?.judge(states) ?? []),
     ...differences.map((difference) => `not converged: ${difference}`),
-    ...load.judge(states, { custody, witness, isSteady, isWhole, isDuplicated, dots }, healedMs + RECOVERY_MS),
+    ...load.judge(states, { custody, witness, isSteady, isWhole, dots }, healedMs + RECOVERY_MS),
   );
   if (isConverged) {
     if (run.rests) {

@@ -34,6 +34,8 @@ export interface DrawnRun {
   readonly worker: 'throughout' | 'in-peace';
   /** Whether its values are large for the messages that there are. */
   readonly isLarge: boolean;
+  /** Whether a hostile client is there. */
+  readonly isHostile: boolean;
   /** Whether at first only a part of the cluster is healed. */
   readonly isCore: boolean;
   /** Whether it is waited at the end for all that may be reaped to be gone. */
@@ -61,6 +63,7 @@ export function drawRun(random: Random, options: SimulationOptions): DrawnRun {
   const hintMaxAgeMs = options.hintMaxAgeMs ?? (random.fork('age of hints').int(4) === 0 ? SHORT_HINT_AGE_MS : undefined);
   return {
     ...{ nodes, worker, isLarge, isCore, rests, hintLimitBytes, hintMaxAgeMs },
+    isHostile: options.isHostile ?? random.fork('hostile').int(4) === 0,
     roomForHints: (hintLimitBytes ?? Infinity) > SCARCE_HINT_BYTES,
     everyMs: faultsEveryMs ?? pace.everyMs,
     lastMs: (kind) => (typeof faultsLastMs === 'number' ? faultsLastMs : faultsLastMs?.[kind]) ?? pace.lastMs,

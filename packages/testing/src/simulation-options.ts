@@ -43,6 +43,8 @@ export interface SimulationOptions {
   readonly transfers?: Pick<NodeOptions, 'transfersAtOnce' | 'transferBytesPerSecond'>;
   /** Mean time of a message, virtual ms; a fraction of one by default. */
   readonly latencyMs?: number;
+  /** Whether somebody without the secret is on the bus who means harm; in one run of four, drawn from the seed by default. */
+  readonly isHostile?: boolean;
   readonly load?: LoadWishes;
 }
 

@@ -89,16 +89,6 @@ export class OperationLog {
     return entry;
   }
 
-  /**
-   * Refusals of this kind may be followed by the deed: they depend on what the key holds, and a second copy of the request may come when that has changed. NATS delivers
-   * no message twice.
-   */
-  doubtRefusals(code: ErrorCode): void {
-    for (const operation of this.operations) {
-      if (operation.outcome === 'refused' && operation.failure === code) operation.outcome = 'unknown';
-    }
-  }
-
   count(outcome: Outcome): number {
     let count = 0;
     for (const operation of this.operations) if (operation.outcome === outcome) count++;

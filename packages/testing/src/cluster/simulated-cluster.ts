@@ -15,7 +15,7 @@ import {
   type Random,
   type ZoneName,
 } from '@armature/kernel';
-import { InProcessBroker, type InProcessNetwork, type LinkOptions, type Passage } from '@armature/bus';
+import { InProcessBroker, type BusMessage, type InProcessNetwork, type LinkOptions, type Passage } from '@armature/bus';
 import { connectOver, type Client, type RoutingKind } from '@armature/client';
 import type { Change, ChangeRecord, ClusterStrategy } from '@armature/protocol';
 import type { Transition } from '@armature/membership';
@@ -92,6 +92,8 @@ export class SimulatedCluster {
   onTransition: (observer: string, transition: Transition) => void = () => undefined;
   /** Told when a node must end, because another process of its name has been up for longer. */
   onNameLost: (node: NodeId) => void = () => undefined;
+  /** Told of all that is published on the bus, and by which process. */
+  overheard: (source: string, message: BusMessage) => void = () => undefined;
   readonly #options: SimulatedClusterOptions;
   readonly #broker: InProcessBroker;
   readonly #server: ServerOptions;
@@ -111,7 +113,8 @@ export class SimulatedCluster {
     };
     const { messageBytes, payloadBytes } = options;
     const payload = payloadBytes === undefined ? {} : { maxPayloadBytes: payloadBytes };
-    this.#broker = new InProcessBroker({ clock, random: world.random('broker'), ...payload });
+    const overhear: typeof this.overheard = (source, message) => this.overheard(source, message);
+    this.#broker = new InProcessBroker({ clock, random: world.random('broker'), overhear, ...payload });
     this.#server = {
       prefix: 'armature',
       cluster: unwrap(parseClusterName('simulated')),

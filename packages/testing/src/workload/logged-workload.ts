@@ -86,9 +86,8 @@ export class LoggedWorkload implements Workload {
     return new RegisterClient(world, random, registers, { keys: this.keys, thinkMs, deletes, blind, forged });
   }
 
-  judge({ state, custody, witness, isSteady, isWhole, isDuplicated, dots }: Evidence): string[] {
+  judge({ state, custody, witness, isSteady, isWhole, dots }: Evidence): string[] {
     const { log, bucket } = this;
-    if (isDuplicated) log.doubtRefusals('too-large');
     const perhapsRepeated = this.#perhapsRepeated();
     const repeated = new Set([...dots.repeated, ...perhapsRepeated]);
     const { durability, resolver } = bucket.properties;

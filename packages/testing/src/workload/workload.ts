@@ -40,8 +40,6 @@ export interface Evidence {
   readonly isSteady: boolean;
   /** Whoever runs has heard of everything there is to hear, after a moment. */
   readonly isWhole: boolean;
-  /** The network has delivered messages twice, which NATS does not. */
-  readonly isDuplicated: boolean;
   /** Which operations were minted more than once, and when. */
   readonly dots: Pick<DotRegister, 'repeated' | 'mintedMs'>;
 }

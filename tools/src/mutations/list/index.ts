@@ -2,6 +2,7 @@
 import type { Mutation } from '../mutation.js';
 import { availability } from './availability.js';
 import { clocks } from './clocks.js';
+import { doors } from './doors.js';
 import { dots } from './dots.js';
 import { hints } from './hints.js';
 import { listings } from './listings.js';
@@ -14,6 +15,7 @@ import { sizes } from './sizes.js';
 export const MUTATIONS: readonly Mutation[] = [
   ...availability,
   ...clocks,
+  ...doors,
   ...dots,
   ...hints,
   ...listings,

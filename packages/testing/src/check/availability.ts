@@ -9,7 +9,8 @@ import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@ar
 import type { World } from '../world/world.js';
 
 export interface Attempt {
-  readonly kind: 'read' | 'write';
+  /** An update is a read, and a write of what comes of it. */
+  readonly kind: 'read' | 'write' | 'update';
   readonly client: string;
   /** Virtual ms. */
   readonly beganMs: number;
@@ -82,7 +83,7 @@ export function unavailableMs(attempts: readonly Attempt[]): number {
   let sumMs = 0;
   const sinceMs = new Map<string, number>();
   for (const { kind, client, beganMs, endedMs, failure } of attempts.toSorted((a, b) => a.endedMs - b.endedMs)) {
-    if (kind !== 'write') continue;
+    if (kind === 'read') continue;
     if (failure !== undefined) {
       if (!sinceMs.has(client)) sinceMs.set(client, beganMs);
       continue;

@@ -135,7 +135,7 @@ class MergingClient<T> extends SteppingClient {
     };
     const operation = toHex(this.#operations.bytes(8));
     const updating = bucket.update(key, change, { operation, timeoutMs: TIMEOUT_MS });
-    const outcome = await this.#env.attempts.during('write', name, updating).then(
+    const outcome = await this.#env.attempts.during('update', name, updating).then(
       () => 'acknowledged' as const,
       (thrown: unknown) => outcomeOf(thrown),
     );

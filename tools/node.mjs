@@ -75,7 +75,7 @@ await runMain(async () => {
 
   const how = await ended;
   if (asked.signal.aborted || how === 'exit code 0') {
-    sayOut(`${name} has left.`);
+    sayOut(`${name} has stopped.`);
     return 0;
   }
   sayErr([`${name} ended (${how}). The end of its log:`, ...lastLogLines(logFile, 8).map((line) => `    ${line}`)].join('\n'));

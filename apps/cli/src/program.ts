@@ -65,7 +65,7 @@ Help on a command: armature <command> --help. Exit codes: armature exit-codes.
   program.commandsGroup('Administration:');
   const cluster = program
     .command('cluster')
-    .description('the members of the cluster: status, plan, commit, join, leave, remove, access');
+    .description('the members of the cluster: create, status, plan, join, leave, replace, remove, history and more');
   defineClusterCreate(commands, cluster);
   defineClusterStatus(commands, cluster);
   defineClusterPlan(commands, cluster);

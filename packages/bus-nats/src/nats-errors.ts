@@ -60,7 +60,7 @@ export function connectError(thrown: unknown, servers: readonly string[]): Armat
   }
   return new ArmatureError('bus-unavailable', `no NATS server answers at ${where}: ${messageOf(thrown)}`, {
     cause: thrown,
-    remedy: `Start a NATS server, or point server (NATS_URL) at one. Tried: ${where}.`,
+    remedy: `Start a NATS server, or name one that runs. Tried: ${where}.`,
     details: { servers },
   });
 }

@@ -28,6 +28,9 @@ export const NAME_RULE = '1 to 64 ASCII letters, digits, "-" or "_", starting wi
 /** Largest user key, in bytes. Riak and DynamoDB draw the line at 64 KiB and 2 KiB; the larger one costs us nothing. */
 export const MAX_KEY_BYTES = 65_536;
 
+/** Entries of a value's metadata. It is for headers, not for documents: what a value holds belongs into the value. */
+export const MAX_META_ENTRIES = 64;
+
 function parseName<B extends string>(kind: string, text: string): Result<Brand<string, B>, ArmatureError> {
   if (NAME.test(text)) return ok(text as Brand<string, B>);
   return err(

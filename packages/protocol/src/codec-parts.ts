@@ -1,6 +1,7 @@
 /** The parts that several messages share: addresses and other optional or checked fields, user metadata, siblings as answered to clients, receipts. */
 import {
   DecodeError,
+  MAX_META_ENTRIES,
   isErrorCode,
   parseBucketName,
   type BinaryString,
@@ -39,6 +40,8 @@ const NO_META: Meta = [];
 
 export function decodeMeta(r: ByteReader): Meta {
   const count = r.count(MIN_META_BYTES);
+  // Before any of it is read: each pair takes many times as much memory as it has bytes.
+  if (count > MAX_META_ENTRIES) throw new DecodeError(`${count} entries of metadata, at most ${MAX_META_ENTRIES} are allowed`);
   if (count === 0) return NO_META;
   const meta: [string, string][] = [];
   for (let i = 0; i < count; i++) meta.push([r.text(), r.text()]);

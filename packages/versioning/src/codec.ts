@@ -17,7 +17,17 @@
  *
  * Decoding is total: bounds are checked before reading, counts before allocating, and the only failure is a `DecodeError`.
  */
-import { ByteReader, ByteWriter, DecodeError, EMPTY_BYTES, err, exactUtf8Decode, ok, type Result } from '@armature/kernel';
+import {
+  ByteReader,
+  ByteWriter,
+  DecodeError,
+  EMPTY_BYTES,
+  MAX_META_ENTRIES,
+  err,
+  exactUtf8Decode,
+  ok,
+  type Result,
+} from '@armature/kernel';
 import type { Dot } from './actor.js';
 import { readCounter, readHlc, readVersionVector, writeHlc, writeId, writeVersionVector } from './clock-codec.js';
 import { NONE_SUPERSEDED, readSuperseded, writeSuperseded, type SupersededOperations } from './superseded.js';
@@ -25,7 +35,6 @@ import type { VersionVector } from './version-vector.js';
 import { estimateSizeBytes, type Sibling, type VersionSet } from './version-set.js';
 import {
   MAX_META_BYTES,
-  MAX_META_ENTRIES,
   NO_META,
   OPERATION_BYTES,
   metaSizeBytes,

@@ -1,8 +1,7 @@
-import { hlcFromMs, seededRandom, utf8Encode } from '@armature/kernel';
+import { MAX_META_ENTRIES, hlcFromMs, seededRandom, utf8Encode } from '@armature/kernel';
 import { describe, expect, it } from 'vitest';
 import {
   MAX_META_BYTES,
-  MAX_META_ENTRIES,
   checkMeta,
   compareVersions,
   metaSizeBytes,

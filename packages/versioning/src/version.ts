@@ -8,7 +8,18 @@
  * The operation id is chosen by the client, once per logical put, and kept across its retries. It is how a put that
  * was carried out twice, because its first answer got lost, is recognised as one.
  */
-import { ArmatureError, EMPTY_BYTES, err, ok, toHex, type Brand, type Hlc, type Random, type Result } from '@armature/kernel';
+import {
+  ArmatureError,
+  EMPTY_BYTES,
+  MAX_META_ENTRIES,
+  err,
+  ok,
+  toHex,
+  type Brand,
+  type Hlc,
+  type Random,
+  type Result,
+} from '@armature/kernel';
 
 /** Names one logical put across its retries: 16 lower-case hex digits, random. */
 export type OperationId = Brand<string, 'OperationId'>;
@@ -32,8 +43,6 @@ export interface Version {
   readonly meta: VersionMeta;
 }
 
-/** Metadata is for headers, not for documents: what a value holds belongs into the value. */
-export const MAX_META_ENTRIES = 64;
 /** Sum of the UTF-8 bytes of all names and texts. */
 export const MAX_META_BYTES = 8 * 1024;
 

@@ -1,5 +1,5 @@
 /**
- * `armature token`: capability tokens for applications and administrators. They are sealed here, with the secret of the cluster; no process of the cluster takes part, and
+ * `armature token`: capability tokens for applications. They are sealed here, with the secret of the cluster; no process of the cluster takes part, and
  * none has a list of them. What a token says can be looked at by its holder.
  *
  * A token is never an argument: command lines are visible to every user of the machine. It is printed on standard output, or written to a file that only its owner may read.
@@ -9,7 +9,6 @@ import { text } from 'node:stream/consumers';
 import { ArmatureError, toArmatureError, unwrap, type Secrets } from '@armature/kernel';
 import { EXIT, loadSecrets, requireSecrets } from '@armature/process';
 import {
-  ROLES,
   checkedToken,
   deriveTokenKeys,
   grantText,
@@ -20,7 +19,6 @@ import {
   staleness,
   tokenFromText,
   tokenToText,
-  type Role,
   type Token,
 } from '@armature/rights';
 import type { Command } from 'commander';
@@ -31,7 +29,6 @@ import type { Session } from '../session.js';
 interface CreateOptions {
   readonly subject: string;
   readonly grant?: readonly string[];
-  readonly role?: Role;
   readonly expires: number;
   readonly generation?: number;
   readonly out?: string;
@@ -39,6 +36,9 @@ interface CreateOptions {
 
 const DAY_MS = 24 * 3_600_000;
 const MAX_DAYS = 3_650;
+
+/** All that can be told without asking the cluster. */
+const UNREVOKED = 'it is whole, and valid unless its generation has been revoked';
 
 const GRANTS =
   'A grant is <bucket>:<rights>, <bucket>/<prefix of keys>:<rights> or *:<rights>; rights are read, write and list,\n' +
@@ -48,30 +48,27 @@ export function defineTokens(commands: Commands, tokens: Command): void {
   define<CreateOptions>(commands, tokens, {
     usage: 'create',
     summary: 'make a token, with the secret of the cluster',
-    details:
-      `${GRANTS}\nA role is for administration: viewer (looks), operator (also repairs and reaps), administrator (everything).\n` +
-      'The generation is that of the cluster, which is asked for it unless --generation says it.',
+    details: `${GRANTS}\nThe generation is that of the cluster, which is asked for it unless --generation says it.`,
     options: [
       option('--subject <name>', 'who holds it, in words: 1 to 64 printable characters').makeOptionMandatory(),
       repeated('--grant <grant>', 'what it allows; may be given several times'),
-      option('--role <role>', `for administration: ${ROLES.join(', ')}`, role),
       option('--expires <time>', 'for how long it is valid: 12h, 30d', lifetime).default(30 * DAY_MS, '30d'),
       option('--generation <number>', 'without asking the cluster', integerBetween('--generation', 0, 2 ** 31)),
       option('--out <file>', 'write it there, readable by its owner only, instead of printing it'),
     ],
     examples: [
       'token create --subject checkout --grant payments:read,write --grant sessions/cart-:read --secret-file cluster.key',
-      'token create --subject alice --role administrator --expires 8h --out alice.token --secret-file cluster.key',
+      'token create --subject reports --grant *:read,list --expires 8h --out reports.token --secret-file cluster.key',
     ],
     run: (session, _args, options) => create(session, options),
   });
   define(commands, tokens, {
     usage: 'inspect <file>',
-    summary: 'show what a token allows, and whether it counts',
+    summary: 'show what a token allows, and whether this cluster made it',
     details:
-      'The file holds the token; - is standard input. With the secret of the cluster it is verified, too, and the exit code is 7\n' +
-      'where it does not count. Whether it was revoked, only the cluster knows: compare its generation with armature cluster access.',
-    examples: ['token inspect alice.token', 'token inspect alice.token --secret-file cluster.key --json'],
+      'The file holds the token; - is standard input. With the secret of the cluster it is verified, too. The exit code is 7 where\n' +
+      'it is forged or has expired. Whether it was revoked, only the cluster knows: compare its generation with armature cluster access.',
+    examples: ['token inspect reports.token', 'token inspect reports.token --secret-file cluster.key --json'],
     run: (session, [file = '']) => inspect(session, file),
   });
   define<{ all?: boolean }>(commands, tokens, {
@@ -91,7 +88,7 @@ async function create(session: Session, options: CreateOptions): Promise<Outcome
   const wanted = {
     subject: options.subject,
     grants: (options.grant ?? []).map((grant) => unwrap(parseGrant(grant))),
-    role: options.role,
+    role: undefined,
     expiresAtMs: session.io.clock.nowMs() + options.expires,
   };
   unwrap(checkedToken({ ...wanted, generation: 0 })); // what is wrong with it shows before anybody is asked
@@ -117,7 +114,7 @@ async function inspect(session: Session, file: string): Promise<Outcome> {
   const { cluster: theirs, ...token } = unwrap(peekToken(bytes));
   const secrets = loadSecrets(session.settings);
   const fault = faultOf(session, bytes, secrets);
-  const state = fault?.message ?? (secrets === undefined ? 'not verified: the secret of the cluster is not given' : 'it counts');
+  const state = fault?.message ?? (secrets === undefined ? 'not verified: the secret of the cluster is not given' : UNREVOKED);
   if (session.voice.json) {
     const verified = secrets !== undefined;
     await session.printJson({
@@ -131,7 +128,6 @@ async function inspect(session: Session, file: string): Promise<Outcome> {
       ['cluster', theirs],
       ['subject', token.subject],
       ['grants', token.grants.map(grantText).join(' ') || '-'],
-      ['role', token.role ?? '-'],
       ['valid until', new Date(token.expiresAtMs).toISOString()],
       ['generation', String(token.generation)],
       ['state', state],
@@ -196,18 +192,12 @@ function writePrivately(file: string, token: string): void {
 }
 
 function documentOf(token: Token): Readonly<Record<string, unknown>> {
-  const { subject, grants, role, expiresAtMs, generation } = token;
-  return { subject, grants: grants.map(grantText), role, expiresAt: new Date(expiresAtMs).toISOString(), generation };
+  const { subject, grants, expiresAtMs, generation } = token;
+  return { subject, grants: grants.map(grantText), expiresAt: new Date(expiresAtMs).toISOString(), generation };
 }
 
 function wordsOf({ subject, expiresAtMs, generation }: Token): string {
   return `a token for ${subject}, generation ${generation}, valid until ${new Date(expiresAtMs).toISOString()}`;
-}
-
-function role(word: string): Role {
-  const found = ROLES.find((one) => one === word);
-  if (found !== undefined) return found;
-  throw invalid(`there is no role ${JSON.stringify(word.slice(0, 40))}`, `Use one of: ${ROLES.join(', ')}.`);
 }
 
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: DAY_MS } as const;

@@ -7,6 +7,8 @@
  *   misstated  the keys and bytes it says it holds there are those that lie on its disk
  *
  * Nobody sees the first at once, so it must not wait for a difference to show it.
+ *
+ * Not claimed of shares with one replica on a disk that has rotted: no other replica shows the damage, so it is found when the node next compares its tree with its disk.
  */
 import { linkAddress, LinkEndpoint, type LinkAddress } from '@armature/bus';
 import { toArmatureError, type NodeId, type PartitionId } from '@armature/kernel';
@@ -66,7 +68,10 @@ export async function checkTrees(cluster: SimulatedCluster): Promise<string[]> {
     const { node } = options;
     try {
       const told = await world.until(sharesTold(node, view, ask));
-      found.push(...staleTrees(node, told, storedShares(view, contentsOf(cluster.member(node).disk.image()))));
+      const { disk } = cluster.member(node);
+      const isRotten = disk.mishaps.some(({ kind }) => kind === 'rot');
+      const claimed = told.filter(({ n }) => n > 1 || !isRotten);
+      found.push(...staleTrees(node, claimed, storedShares(view, contentsOf(disk.image()))));
     } catch (thrown) {
       found.push(`unavailable: ${node} does not tell what it holds: ${toArmatureError(thrown).message}`);
     }

@@ -454,6 +454,23 @@ describe('frames: strangers', () => {
     expect(seen).toMatchObject({ code: 'wrong-cluster', details: { executed: 'no' } });
   });
 
+  test('a peer that comes back as another release is told by its second refusal in a row', async () => {
+    const bench = new LinkBench();
+    const a = bench.open('a');
+    const b = bench.open('b');
+    b.serve((message) => message);
+    await answered(bench, a.request(at('b'), note('x'), SECOND));
+    b.close();
+    const later = bench.broker.connect('later');
+    later.subscribe('t.c.link.node.b', (message) => void message.respond(new TextEncoder().encode('refused protocol-mismatch')));
+    const first = watch(a.request(at('b'), note('y'), 60 * SECOND));
+    await bench.turns();
+    expect(first).not.toHaveProperty('code');
+    const second = watch(a.request(at('b'), note('z'), 60 * SECOND));
+    await bench.turns();
+    expect(second).toMatchObject({ code: 'protocol-mismatch', details: { executed: 'no' } });
+  });
+
   test('what cannot be decoded: of a request the requester knows that it did not run, of a reply that it may have', async () => {
     const bench = new LinkBench();
     const [a, b] = [bench.open('a'), bench.open('b')];

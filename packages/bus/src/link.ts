@@ -315,7 +315,11 @@ export class LinkEndpoint<Request, Reply> {
     }
     if (code === 'wrong-secret') this.#gate.noteStranger(peer.address);
     // Of somebody who has been heard, only the bus can say that it is gone: it answers for itself, and whoever else listens there is no concern of ours.
-    if (code !== 'unreachable' && peer.isThere) return;
+    // It may have come back as another release, though. Unless it is heard again before the next refusal, that one is believed.
+    if (code !== 'unreachable' && peer.isThere) {
+      peer.isThere = code !== 'protocol-mismatch';
+      return;
+    }
     if (code === 'wrong-secret') {
       this.#fail(peer, () => true, errors.otherSecret(peer.address));
       return;

@@ -3,10 +3,11 @@
  * them, and runs exchanges when it is told to. Who is to exchange with whom, and when, is not decided here but by whoever asks: an anti-entropy
  * worker, or an administrator. Reaping, which such a worker asks for too, is `reaping.ts`.
  */
-import { ArmatureError, unreachable, type NodeId } from '@armature/kernel';
-import type { LinkSender } from '@armature/bus';
+import { ArmatureError, toArmatureError, unreachable, type NodeId } from '@armature/kernel';
+import type { LinkAddress, LinkSender } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
 import {
+  nodeAddress,
   type DigestsReply,
   type DigestsRequest,
   type ExchangeReply,
@@ -47,6 +48,9 @@ export interface SynchronisationEnv extends Pick<
 
 /** Exchanges that a node runs at a time; more are refused with `overloaded`. Both replicas read, hash and merge for each. */
 const MAX_EXCHANGES = 2;
+
+/** What says that the peer is down. How long it takes over background questions says nothing about its speed, so that is not reported. */
+const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
 
 /** How long a peer that was silent lately has to answer, before anything is compared with it. */
 const PRESENCE_TIMEOUT_MS = 1_000;
@@ -192,7 +196,7 @@ export class Synchronisation {
   }
 
   async #exchange(request: ExchangeRequest): Promise<ExchangeReply> {
-    const { node, slice, clock, log } = this.#env;
+    const { node, participant, slice, clock, log } = this.#env;
     this.#checkShare(request);
     await this.#checkPresence(request.peer);
     if (this.#running.length >= MAX_EXCHANGES) {
@@ -203,8 +207,9 @@ export class Synchronisation {
     }
     this.#running.push(request);
     try {
+      // A sweep waits for each exchange: a peer that is silent is pinged meanwhile, and given up once it is taken for down.
       const reply = await runExchange(
-        { local: this.share, ask: (peer, question, timeoutMs) => this.ask(peer, question, timeoutMs), slice, clock },
+        { local: this.share, ask: (peer, question, timeoutMs) => participant.delegate(peer, question, timeoutMs), slice, clock },
         request,
       );
       this.#count[reply.outcome].add();
@@ -248,8 +253,15 @@ export class Synchronisation {
     });
   }
 
-  /** Asks a peer. One that is silent is pinged meanwhile, and given up once it is taken for down. */
-  ask<Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    return this.#env.participant.delegate(peer, request, timeoutMs);
+  /** Asks a peer; its silence is noted as a sign that it is down. A copy waits for a peer behind a slow link, as nobody waits for the copy. */
+  async ask<Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    const { link, monitor } = this.#env.participant;
+    try {
+      return (await link.request(nodeAddress(peer) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
+    } catch (thrown) {
+      const error = toArmatureError(thrown);
+      if (SILENCE.has(error.code)) monitor.failed(peer, error.code);
+      throw error;
+    }
   }
 }

@@ -27,6 +27,12 @@ export const repair: readonly Mutation[] = [
     file: 'packages/coordination/src/participant.ts',
     find: 'return whileUp(this.coordination, node, asking).catch(',
     replace: 'void whileUp;\nreturn asking.catch(',
+    // Whoever exchanges also asks first whether a peer that was silent is there.
+    also: {
+      file: 'packages/server/src/synchronisation.ts',
+      find: 'await this.#checkPresence(request.peer);',
+      replace: 'if (this.#running.length > MAX_EXCHANGES) await this.#checkPresence(request.peer);',
+    },
     run: WITHOUT_SOME,
   },
   {

@@ -89,7 +89,7 @@ async function write(from: number, to: number): Promise<void> {
 
 /** `armature repair --json`, as an operator runs it. */
 async function repair(...args: string[]): Promise<{ code: number; report: Record<string, number> }> {
-  const shared = ['--nats', cluster.natsUrl, '--cluster', cluster.cluster, '--secret-file', cluster.secretFile, '--json'];
+  const shared = [...cluster.accessArgs, '--json'];
   try {
     const { stdout } = await run(process.execPath, [...programArgs('cli'), ...shared, 'repair', ...args]);
     return { code: 0, report: JSON.parse(stdout) as Record<string, number> };

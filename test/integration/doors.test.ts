@@ -39,16 +39,7 @@ interface Ran {
 
 /** A command line as a shell runs it: `armature` is the program, and `printf` makes bytes that are no UTF-8. */
 function shell(script: string): Promise<Ran> {
-  const program = [
-    process.execPath,
-    ...programArgs('cli'),
-    '--nats',
-    cluster.natsUrl,
-    '--cluster',
-    cluster.cluster,
-    '--secret-file',
-    cluster.secretFile,
-  ];
+  const program = [process.execPath, ...programArgs('cli'), ...cluster.accessArgs];
   const armature = `armature() { ${program.map((word) => `'${word}'`).join(' ')} "$@"; }`;
   return new Promise((resolve) => {
     execFile('sh', ['-c', `${armature}\n${script}`], { maxBuffer: 1 << 30 }, (error: ExecFileException | null, out, err) => {

@@ -27,7 +27,7 @@ interface Started {
 
 async function startNode(stdio: SpawnOptions['stdio'], ...args: string[]): Promise<Started> {
   const port = await freePort();
-  const common = ['--cluster', cluster.cluster, '--secret-file', cluster.secretFile, '--nats', cluster.natsUrl];
+  const common = cluster.accessArgs;
   const child = spawn(
     process.execPath,
     [...programArgs('node'), '--name', 'x1', '--storage', 'memory', ...common, '--http-port', String(port), ...args],

@@ -39,16 +39,7 @@ afterAll(async () => {
 
 async function armature(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   try {
-    const { stdout, stderr } = await run(process.execPath, [
-      ...programArgs('cli'),
-      '--nats',
-      cluster.natsUrl,
-      '--cluster',
-      cluster.cluster,
-      '--secret-file',
-      cluster.secretFile,
-      ...args,
-    ]);
+    const { stdout, stderr } = await run(process.execPath, [...programArgs('cli'), ...cluster.accessArgs, ...args]);
     return { code: 0, out: stdout, err: stderr };
   } catch (thrown) {
     const failed = thrown as { code: number; stdout: string; stderr: string };
@@ -98,16 +89,7 @@ test('a plan made before another change is refused, and nothing is done', async 
 });
 
 test('several changes out of a pipe: a node leaves while another is weighed, and transfers --watch ends when all is settled', async () => {
-  const words = [
-    process.execPath,
-    ...programArgs('cli'),
-    '--nats',
-    cluster.natsUrl,
-    '--cluster',
-    cluster.cluster,
-    '--secret-file',
-    cluster.secretFile,
-  ];
+  const words = [process.execPath, ...programArgs('cli'), ...cluster.accessArgs];
   const cli = words.map((word) => `"${word}"`).join(' ');
   await run('sh', ['-c', `${cli} cluster plan leave:n4 weight n2 1.5 --json | ${cli} cluster commit -`]);
   const watched = await armature('cluster', 'transfers', '--watch');

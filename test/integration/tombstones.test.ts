@@ -42,7 +42,7 @@ interface Report {
 
 /** `armature <command> --json`, as an operator runs it. */
 async function armature(...command: string[]): Promise<Report> {
-  const shared = ['--nats', cluster.natsUrl, '--cluster', cluster.cluster, '--secret-file', cluster.secretFile, '--json'];
+  const shared = [...cluster.accessArgs, '--json'];
   try {
     const { stdout } = await run(process.execPath, [...programArgs('cli'), ...shared, ...command]);
     return { code: 0, report: JSON.parse(stdout) as Report['report'] };

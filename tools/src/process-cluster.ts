@@ -143,6 +143,11 @@ export class ProcessCluster {
     return join(this.directory, 'cluster.key');
   }
 
+  /** What a command line needs to reach this cluster, as a holder of its secret. */
+  get accessArgs(): readonly string[] {
+    return ['--nats', this.natsUrl, '--cluster', this.cluster, '--secret-file', this.secretFile];
+  }
+
   /** For auditors: the secret as processes read it. */
   get secrets(): Secrets {
     return [Buffer.from(this.secret, 'utf8')];

@@ -16,7 +16,6 @@
 import { ArmatureError, bytesEqual, toArmatureError, type BinaryString, type NodeId } from '@armature/kernel';
 import { beginComparison, nextQuestion, rangesOfPrefixes, takeAnswer, type KeyRange, type MerkleTree } from '@armature/merkle';
 import {
-  isTooLargeToSend,
   transferTimeMs,
   type DigestsReply,
   type ExchangeReply,
@@ -28,7 +27,7 @@ import {
 import type { Address } from '@armature/ring';
 import type { Clock } from '@armature/runtime';
 import { answerTimeMs, MAX_DIGESTS, type LocalShare } from './local-share.js';
-import { problemText } from './peer-questions.js';
+import { problemText, tooLargeToCarry } from './peer-questions.js';
 
 export interface ExchangeEnv {
   readonly local: Pick<LocalShare, 'tree' | 'digests' | 'sets' | 'absorb'>;
@@ -202,14 +201,10 @@ class Exchange {
 
   /** Undefined where the first of them cannot be sent. */
   async #setsOf(asked: Promise<SetsReply>): Promise<SetsReply['sets'] | undefined> {
-    try {
-      return (await asked).sets;
-    } catch (thrown) {
-      const error = toArmatureError(thrown);
-      if (!isTooLargeToSend(error)) throw error;
-      this.stuck = error;
-      return undefined;
-    }
+    const sets = await asked.then((reply) => reply.sets, tooLargeToCarry);
+    if (!(sets instanceof ArmatureError)) return sets;
+    this.stuck = sets;
+    return undefined;
   }
 
   #isOverBudget(): boolean {

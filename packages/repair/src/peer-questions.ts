@@ -21,6 +21,13 @@ export function problemText(error: ArmatureError): string {
   return `${code}: ${message}${isTooLargeToSend(error) && remedy !== undefined ? `. ${remedy}` : ''}`;
 }
 
+/** That a set is too large for a message, as a value; every other error goes on. */
+export function tooLargeToCarry(thrown: unknown): ArmatureError {
+  const error = toArmatureError(thrown);
+  if (isTooLargeToSend(error)) return error;
+  throw error;
+}
+
 /** Longer than a peer keeps anybody waiting for a slice of its time before it says that it has no room. */
 const ASK_TIMEOUT_MS = 10_000;
 const FIRST_PAUSE_MS = 50;

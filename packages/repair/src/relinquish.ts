@@ -15,18 +15,12 @@
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { entryDigest } from '@armature/merkle';
-import {
-  isTooLargeToSend,
-  transferTimeMs,
-  type DigestsReply,
-  type ReplyTo,
-  type SynchronisationRequest,
-} from '@armature/protocol';
+import { transferTimeMs, type DigestsReply, type ReplyTo, type SynchronisationRequest } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { SliceBudget, type Replica, type TakeSlice } from '@armature/replica';
 import type { Clock, Logger } from '@armature/runtime';
 import { MAX_DIGESTS, type LocalShare } from './local-share.js';
-import { askPatiently, PeerFailure, problemText, type AskPeer } from './peer-questions.js';
+import { askPatiently, PeerFailure, problemText, tooLargeToCarry, type AskPeer } from './peer-questions.js';
 import { Rounds } from './rounds.js';
 import { dutyOf, findStrays, isStray, type StraySearchEnv } from './stray-shares.js';
 import type { TransferPace } from './token-bucket.js';
@@ -223,7 +217,7 @@ export class Relinquisher {
     let stuck: ArmatureError | undefined;
     for (let done = 0; done < entries.length && !this.#rounds.isStopped;) {
       const listed = entries.slice(done, done + HANDED_AT_ONCE);
-      const sets = await local.sets(listed.map(({ address }) => address)).then((reply) => reply.sets, tooLarge);
+      const sets = await local.sets(listed.map(({ address }) => address)).then((reply) => reply.sets, tooLargeToCarry);
       if (sets instanceof ArmatureError) {
         stuck = sets;
         done++; // the first of those listed
@@ -283,10 +277,4 @@ export class Relinquisher {
       moreMs,
     );
   }
-}
-
-function tooLarge(thrown: unknown): ArmatureError {
-  const error = toArmatureError(thrown);
-  if (isTooLargeToSend(error)) return error;
-  throw error;
 }

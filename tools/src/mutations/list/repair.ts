@@ -20,6 +20,20 @@ const PRUNE = 'packages/versioning/src/prune.ts';
 const REPLICA = 'packages/replica/src/replica.ts';
 const EXCHANGE = 'packages/repair/src/exchange.ts';
 
+/** Reaping does not stop at what is known to be down: it asks, and goes on without an answer. */
+const SUSPECTS_ARE_ASKED: Mutation['also'] = [
+  {
+    file: 'packages/server/src/reaping.ts',
+    find: 'isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),',
+    replace: 'isSuspect: () => false,',
+  },
+  {
+    file: 'packages/server/src/reap-cycle.ts',
+    find: 'this.#env.isPaused() || [...membership.view.members.keys()].some((node) => monitor.isSuspect(node));',
+    replace: 'this.#env.isPaused();',
+  },
+];
+
 export const repair: readonly Mutation[] = [
   {
     name: 'silence-holds-up-sweeps',
@@ -122,18 +136,7 @@ export const repair: readonly Mutation[] = [
     file: REAP,
     find: 'return replies.length === members.length ? replies : undefined;',
     replace: "tally.blocked = '';\n    return replies;",
-    also: [
-      {
-        file: 'packages/server/src/reaping.ts',
-        find: 'isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),',
-        replace: 'isSuspect: () => false,',
-      },
-      {
-        file: 'packages/server/src/reap-cycle.ts',
-        find: 'this.#env.isPaused() || [...membership.view.members.keys()].some((node) => monitor.isSuspect(node));',
-        replace: 'this.#env.isPaused();',
-      },
-    ],
+    also: SUSPECTS_ARE_ASKED,
     run: MISSED_DELETIONS,
   },
   {
@@ -187,18 +190,7 @@ export const repair: readonly Mutation[] = [
     find: 'return replies.length === members.length ? replies : undefined;',
     replace:
       "if (replies.length < members.length && (request.entries as readonly Candidate[]).some(({ isTombstone }) => isTombstone)) return undefined;\n    tally.blocked = '';\n    return replies;",
-    also: [
-      {
-        file: 'packages/server/src/reaping.ts',
-        find: 'isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),',
-        replace: 'isSuspect: () => false,',
-      },
-      {
-        file: 'packages/server/src/reap-cycle.ts',
-        find: 'this.#env.isPaused() || [...membership.view.members.keys()].some((node) => monitor.isSuspect(node));',
-        replace: 'this.#env.isPaused();',
-      },
-    ],
+    also: SUSPECTS_ARE_ASKED,
     run: MISSED_OVERWRITES,
   },
   {

@@ -100,6 +100,7 @@ export class DiskObservers {
   /** What others see of the node may be on the other disk. */
   #noteNamesake(node: NodeId): void {
     this.names.namesakeWrote(node);
+    this.witness.namesakeWrote(node, this.#cluster.world.nowMs);
     this.handovers.replaced(node);
   }
 

@@ -9,7 +9,9 @@ function judge(told: Partial<Operation>, seenBy: readonly NodeId[] = [], forged 
   const log = new OperationLog();
   const operation = { id: 'a', key: 'k', kind: 'put', client: 'c', seen: [], beganMs: 0 } as const;
   Object.assign(log.begin(forged ? { ...operation, forged: 'raised' } : operation), told);
-  return checkForgeries(log, { of: () => (seenBy.length === 0 ? undefined : { nodes: new Set(seenBy), at: 1 as Hlc }) });
+  return checkForgeries(log, {
+    of: () => (seenBy.length === 0 ? undefined : { nodes: new Set(seenBy), at: 1 as Hlc, lastAt: 1 as Hlc }),
+  });
 }
 
 test('a write with a forged context is refused as that, or fails where nobody is reached', () => {

@@ -51,6 +51,26 @@ test('nothing is left only after a delete that is later than all that was acknow
   expect(judge({ w1: 'acknowledged', d2: 'acknowledged' }, setOf('w1'))).toEqual(['older']);
 });
 
+test('a delete that was minted twice counts by its second stamp', () => {
+  const log = new OperationLog();
+  const witness = new DiskWitness();
+  const mint = (id: string, at: number): void => {
+    const [sibling] = setOf(`${id}1`).siblings;
+    const version = { ...sibling!.version, operation: id as OperationId, at: at as Hlc };
+    witness.see('n1' as NodeId, { set: { ...emptyVersionSet, siblings: [{ ...sibling!, version }] } });
+  };
+  for (const [id, kind] of [
+    ['d', 'delete'],
+    ['w', 'put'],
+  ] as const)
+    log.begin({ id, key: 'k', kind, client: 'c', seen: [], beganMs: 0 }).outcome = 'acknowledged';
+  mint('d', 1);
+  mint('w', 2);
+  expect(checkLastWrites(log, new Map(), witness)).toHaveLength(1);
+  mint('d', 3);
+  expect(checkLastWrites(log, new Map(), witness)).toEqual([]);
+});
+
 test('a write is stamped later than what its writer had read', () => {
   const log = new OperationLog();
   const witness = new DiskWitness();

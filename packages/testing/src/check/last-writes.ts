@@ -29,9 +29,10 @@ export function checkLastWrites(
       if (version.at > (left.get(key) ?? 0)) left.set(key, version.at);
     }
   }
-  // A tombstone may have been reaped: where nothing is left, the latest delete that a disk has seen is what was last.
+  // A tombstone may have been reaped. Where nothing is left, the latest delete that a disk has seen is what was last: a delete that was repeated after another
+  // write, and minted again, is later than that write.
   for (const { kind, key, id } of log.operations) {
-    const at = kind === 'delete' && !state.has(key) ? witness.of(id)?.at : undefined;
+    const at = kind === 'delete' && !state.has(key) ? witness.of(id)?.lastAt : undefined;
     if (at !== undefined && at > (left.get(key) ?? 0)) left.set(key, at);
   }
   for (const operation of log.operations) {

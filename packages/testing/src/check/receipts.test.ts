@@ -13,7 +13,7 @@ function judged(replicas: readonly ReplicaReceipt[], { pw = 0, disks = 'n1 n2', 
   Object.assign(operation, { outcome: 'acknowledged', endedMs: 5, receipt: { coordinator: node('n1'), replicas } });
   if (later) log.begin({ id: 'b', key: 'k', kind: 'put', client: 'c', seen: ['a'], beganMs: 6 });
   const nodes = new Set(disks.split(' ').map(node));
-  const witness = { of: () => ({ nodes, at: 0 as never }), syncedMs: (): number => syncedMs };
+  const witness = { of: () => ({ nodes, at: 0 as never, lastAt: 0 as never }), syncedMs: (): number => syncedMs };
   return checkReceipts(log, { ...BUCKET, pw }, witness).map((found) => found.split(':', 1)[0] ?? '');
 }
 const has = (name: string, role: ReplicaReceipt['role'] = 'primary', outcome: ReplicaReceipt['outcome'] = 'durable') =>

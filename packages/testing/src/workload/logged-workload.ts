@@ -10,7 +10,7 @@ import { checkForgeries } from '../check/forgeries.js';
 import { checkLastWrites } from '../check/last-writes.js';
 import { checkLateMints } from '../check/late-mints.js';
 import { OperationLog, type Operation } from '../check/operation-log.js';
-import { checkOutcomes } from '../check/outcomes.js';
+import { checkOutcomes, doubtRefusals } from '../check/outcomes.js';
 import { checkQuorumReads } from '../check/quorum-reads.js';
 import { checkReceipts } from '../check/receipts.js';
 import { checkSessions } from '../check/sessions.js';
@@ -93,6 +93,7 @@ export class LoggedWorkload implements Workload {
     const { durability, resolver } = bucket.properties;
     const isLostBy = (operation: Operation, untilMs?: number): boolean => custody.mayBeLost(operation, bucket, untilMs);
     const mayBeLost = (operation: Operation): boolean => isLostBy(operation);
+    doubtRefusals(log, witness);
     const outcomes = [
       ...checkForgeries(log, witness),
       ...checkOutcomes(log, witness, durability),

@@ -288,12 +288,17 @@ export class Participant {
    * fast it is. Errors: those of the node; `timeout`, at the latest then or as soon as it has turned out to be silent; `unreachable`.
    */
   async delegate<Q extends Request>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    const asking = this.link.request(nodeAddress(node) as LinkAddress, request, timeoutMs) as Promise<ReplyTo<Q>>;
-    return whileUp(this.coordination, node, asking).catch((thrown: unknown) => {
-      const error = toArmatureError(thrown);
-      if (SILENCE.has(error.code)) this.monitor.failed(node, error.code);
-      throw error;
-    });
+    return whileUp(this.coordination, node, this.request(node, request, timeoutMs));
+  }
+
+  /** Asks a node; its silence is noted as a sign that it is down, and its time says nothing about how fast it is. Errors: those of the node and of the link. */
+  async request<Q extends Request>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    const askedMs = this.#ports.clock.monotonicMs();
+    try {
+      return (await this.link.request(nodeAddress(node) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
+    } catch (thrown) {
+      throw this.#noteSilence(node, toArmatureError(thrown), askedMs);
+    }
   }
 
   #otherMembers(): readonly NodeId[] {
@@ -319,14 +324,16 @@ export class Participant {
         return reply as ReplyTo<Q>;
       },
       (thrown: unknown) => {
-        const error = toArmatureError(thrown);
-        if (SILENCE.has(error.code)) {
-          this.pauses.check(); // all deadlines are past when we wake, whoever answered meanwhile
-          this.monitor.failed(node, error.code);
-        }
-        throw error;
+        throw this.#noteSilence(node, toArmatureError(thrown), startedMs);
       },
     );
+  }
+
+  #noteSilence(node: NodeId, error: ArmatureError, askedMs: number): ArmatureError {
+    if (!SILENCE.has(error.code)) return error;
+    this.pauses.check(); // all deadlines are past when we wake, whoever answered meanwhile
+    this.monitor.failed(node, error.code, askedMs);
+    return error;
   }
 
   async #askSelf<Q extends ReplicaRequest>(handler: RequestHandler, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {

@@ -107,6 +107,20 @@ describe('failure monitor', () => {
     expect(t.monitor.order([c, a, b])).toEqual([b, a, c]);
   });
 
+  test('a timeout does not count if the peer has answered something since the request was sent', async () => {
+    const t = monitor();
+    const askedMs = t.clock.monotonicMs();
+    await t.clock.advance(10);
+    t.monitor.succeeded(a, 1);
+    await t.clock.advance(10);
+    for (let i = 0; i < 3; i++) t.monitor.failed(a, 'timeout', askedMs);
+    expect(t.monitor.isSuspect(a)).toBe(false);
+    const laterMs = t.clock.monotonicMs();
+    await t.clock.advance(10);
+    for (let i = 0; i < 3; i++) t.monitor.failed(a, 'timeout', laterMs);
+    expect(t.monitor.isSuspect(a)).toBe(true);
+  });
+
   test('order: a permutation, independent of the order asked in', () => {
     const node = fc.constantFrom(...'abcdefgh'.split('')) as fc.Arbitrary<NodeId>;
     const event = fc.tuple(

@@ -68,6 +68,8 @@ interface Peer {
   probe: Timer | undefined;
   /** Whether it is being pinged because it kept somebody waiting. */
   doubted: boolean;
+  /** When it answered last, monotonic ms. */
+  heardMs: number;
 }
 
 export class FailureMonitor {
@@ -99,15 +101,18 @@ export class FailureMonitor {
     if (peer === undefined) return;
     const nowMs = this.#env.clock.monotonicMs();
     peer.latency.sample(latencyMs, nowMs);
-    this.#become(peer, observe(peer.health, ANSWERED, nowMs, this.#settings));
+    this.#answered(peer, nowMs);
   }
 
-  /** A request to the peer failed. Any code may be reported; most of them show that the peer lives. */
-  failed(node: NodeId, code: ErrorCode): void {
+  /**
+   * A request to the peer failed, which was sent at `askedMs`, monotonic. Any code may be reported; most of them show that the peer lives. A timeout does not count if the peer has answered something
+   * else since: it waits for others then, as the coordinator of a put does whose quorum needs a node that is down.
+   */
+  failed(node: NodeId, code: ErrorCode, askedMs = Infinity): void {
     const peer = this.#peer(node);
     if (peer === undefined) return;
     const nowMs = this.#env.clock.monotonicMs();
-    if (code === 'timeout' && nowMs <= this.#forgivenUntilMs) return;
+    if (code === 'timeout' && (nowMs <= this.#forgivenUntilMs || peer.heardMs > askedMs)) return;
     this.#become(peer, observe(peer.health, { kind: 'failed', code }, nowMs, this.#settings));
   }
 
@@ -202,9 +207,15 @@ export class FailureMonitor {
       health: HEALTHY,
       probe: undefined,
       doubted: false,
+      heardMs: -Infinity,
     };
     this.#peers.set(node, peer);
     return peer;
+  }
+
+  #answered(peer: Peer, nowMs: number): void {
+    peer.heardMs = nowMs;
+    this.#become(peer, observe(peer.health, ANSWERED, nowMs, this.#settings));
   }
 
   #become(peer: Peer, health: Health): void {
@@ -247,8 +258,7 @@ export class FailureMonitor {
     for (let pings = 0; pings < this.#settings.timeoutsToSuspect; pings++) {
       try {
         await this.#env.ping(peer.node, DOUBT_TIMEOUT_MS);
-        if (this.#isKnown(peer))
-          this.#become(peer, observe(peer.health, ANSWERED, this.#env.clock.monotonicMs(), this.#settings));
+        if (this.#isKnown(peer)) this.#answered(peer, this.#env.clock.monotonicMs());
         return;
       } catch (thrown) {
         const { code } = toArmatureError(thrown);

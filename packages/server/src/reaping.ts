@@ -2,18 +2,16 @@
  * Reaping as a node takes part in it: it clears and drops what it is asked about, and runs the passes over the shares whose first owner it is. When a pass is
  * run is not decided here but by whoever asks: an anti-entropy worker, or an administrator.
  */
-import { toArmatureError, unreachable, type NodeId } from '@armature/kernel';
-import type { LinkAddress, LinkSender } from '@armature/bus';
+import { unreachable, type NodeId } from '@armature/kernel';
+import type { LinkSender } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
 import {
   HOLD_REASONS,
-  nodeAddress,
   type HoldReason,
   type ReapingReply,
   type ReapingRequest,
   type ReapReply,
   type ReapRequest,
-  type ReplyTo,
 } from '@armature/protocol';
 import {
   Clearing,
@@ -51,7 +49,6 @@ export interface ReapingEnv {
 
 /** What is not in hand by name ends within seconds: a page of a copy, a merge that waits for the membership. */
 const MAX_SETTLE_MS = 60_000;
-const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
 
 export class Reaping {
   readonly #env: ReapingEnv;
@@ -84,7 +81,8 @@ export class Reaping {
       view,
       clearing: this.#clearing,
       reapable: (query: ScanQuery) => replica.reapable.page(query),
-      ask: <Q extends AskedRequest>(member: NodeId, request: Q, timeoutMs: number) => this.#ask(member, request, timeoutMs),
+      ask: <Q extends AskedRequest>(member: NodeId, request: Q, timeoutMs: number) =>
+        participant.request(member, request, timeoutMs),
       isSuspect: (member: NodeId) => participant.monitor.isSuspect(member),
       slice,
       clock,
@@ -140,16 +138,5 @@ export class Reaping {
     const what = { node, partition: request.partition, n: request.n, ...facts };
     log[reply.reaped + reply.pruned > 0 ? 'info' : 'debug'](what, 'looked for tombstones and clock entries that can go');
     return reply;
-  }
-
-  async #ask<Q extends AskedRequest>(member: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    const { link, monitor } = this.#env.participant;
-    try {
-      return (await link.request(nodeAddress(member) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
-    } catch (thrown) {
-      const error = toArmatureError(thrown);
-      if (SILENCE.has(error.code)) monitor.failed(member, error.code);
-      throw error;
-    }
   }
 }

@@ -3,11 +3,10 @@
  * them, and runs exchanges when it is told to. Who is to exchange with whom, and when, is not decided here but by whoever asks: an anti-entropy
  * worker, or an administrator. Reaping, which such a worker asks for too, is `reaping.ts`.
  */
-import { ArmatureError, toArmatureError, unreachable, type NodeId } from '@armature/kernel';
-import type { LinkAddress, LinkSender } from '@armature/bus';
+import { ArmatureError, unreachable, type NodeId } from '@armature/kernel';
+import type { LinkSender } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
 import {
-  nodeAddress,
   type DigestsReply,
   type DigestsRequest,
   type ExchangeReply,
@@ -48,9 +47,6 @@ export interface SynchronisationEnv extends Pick<
 
 /** Exchanges that a node runs at a time; more are refused with `overloaded`. Both replicas read, hash and merge for each. */
 const MAX_EXCHANGES = 2;
-
-/** What says that the peer is down. How long it takes over background questions says nothing about its speed, so that is not reported. */
-const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
 
 /** How long a peer that was silent lately has to answer, before anything is compared with it. */
 const PRESENCE_TIMEOUT_MS = 1_000;
@@ -253,15 +249,8 @@ export class Synchronisation {
     });
   }
 
-  /** Asks a peer; its silence is noted as a sign that it is down. A copy waits for a peer behind a slow link, as nobody waits for the copy. */
-  async ask<Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    const { link, monitor } = this.#env.participant;
-    try {
-      return (await link.request(nodeAddress(peer) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
-    } catch (thrown) {
-      const error = toArmatureError(thrown);
-      if (SILENCE.has(error.code)) monitor.failed(peer, error.code);
-      throw error;
-    }
+  /** Asks a peer. A copy waits for a peer behind a slow link, as nobody waits for the copy. */
+  ask<Q extends SynchronisationRequest>(peer: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    return this.#env.participant.request(peer, request, timeoutMs);
   }
 }

@@ -39,8 +39,8 @@ export const repair: readonly Mutation[] = [
     name: 'silence-holds-up-sweeps',
     trap: 'a dead node and anti-entropy: every comparison with it is waited for',
     file: 'packages/coordination/src/participant.ts',
-    find: 'return whileUp(this.coordination, node, asking).catch(',
-    replace: 'void whileUp;\nreturn asking.catch(',
+    find: 'return whileUp(this.coordination, node, this.request(node, request, timeoutMs));',
+    replace: 'void whileUp;\nreturn this.request(node, request, timeoutMs);',
     // Whoever exchanges also asks first whether a peer that was silent is there.
     also: {
       file: 'packages/server/src/synchronisation.ts',

@@ -14,6 +14,7 @@ import { DiskObservers } from './check/disk-observers.js';
 import { checkUsable, MessageSizes } from './check/sizes.js';
 import { needlessLosses } from './check/losses.js';
 import { checkOldCopy } from './check/old-copy.js';
+import { damagedNames } from './check/replica-contents.js';
 import { checkReaped } from './check/reaped.js';
 import { checkQuietReads } from './check/quiet-reads.js';
 import { leavesWhole } from './check/quorum-reads.js';
@@ -129,8 +130,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       violations.push(...(await checkOldCopy(cluster, () => nemesis.putBackOldest(), states)));
     }
     await pauseWorkers(cluster);
+    const isDamaged = damagedNames([...cluster.members.values()].map(({ disk }) => disk.image())).size > 0;
     violations.push(
-      ...(await checkQuietReads(world, () => load.readAll(custody), witness)),
+      ...(await checkQuietReads(world, () => load.readAll(custody), witness, isDamaged)),
       ...(await world.until(load.checkListings(agreementIn(cluster).states, custody))),
       ...(await checkTrees(cluster)),
     );

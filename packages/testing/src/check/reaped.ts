@@ -8,10 +8,9 @@
  * Not claimed of a key of which a disk has a damaged record: it may be anything, and is whole again once somebody writes or repairs the key.
  */
 import type { NodeId } from '@armature/kernel';
-import { parseSpaceKey } from '@armature/storage';
 import { isReapable } from '@armature/versioning';
 import { PRUNE_ABOVE, type SimulatedCluster } from '../cluster/simulated-cluster.js';
-import { contentsOf, heldUnder, nameOf, nameUnder, type Held } from './replica-contents.js';
+import { contentsOf, damagedNames, nameOf, type Held } from './replica-contents.js';
 
 /** Several times what two clearings take, with a quarantine and a pass of the worker in between. */
 const LIMIT_MS = 120_000;
@@ -29,7 +28,7 @@ export async function checkReaped(cluster: SimulatedCluster): Promise<string[]> 
 }
 
 function unreapedIn(cluster: SimulatedCluster): string[] {
-  const doubtful = damagedNames(cluster);
+  const doubtful = damagedNames([...cluster.members.values()].map(({ disk }) => disk.image()));
   return cluster.running.flatMap(({ options: { node }, participant }) => {
     if (!participant.membership.view.members.has(node)) return [];
     const contents = contentsOf(cluster.member(node).disk.image());
@@ -38,16 +37,6 @@ function unreapedIn(cluster: SimulatedCluster): string[] {
       contents.filter(({ address }) => !doubtful.has(nameOf(address))),
     );
   });
-}
-
-/** Of keys. */
-function damagedNames({ members }: SimulatedCluster): ReadonlySet<string | undefined> {
-  const damaged = [...members.values()].flatMap(({ disk }) =>
-    [...disk.image()].flatMap(([stored, value]) =>
-      parseSpaceKey(stored)?.space === 'data' && heldUnder(stored, value) === undefined ? [nameUnder(stored)] : [],
-    ),
-  );
-  return new Set(damaged);
 }
 
 export function unreaped(node: NodeId, contents: readonly Held[], pruneAbove: number = PRUNE_ABOVE): string[] {

@@ -28,6 +28,16 @@ export function contentsOf(image: DiskImage): Held[] {
   return held;
 }
 
+/** The keys of which a disk has a damaged record, as "bucket/key". */
+export function damagedNames(images: readonly DiskImage[]): ReadonlySet<string | undefined> {
+  const damaged = images.flatMap((image) =>
+    [...image].flatMap(([stored, value]) =>
+      parseSpaceKey(stored)?.space === 'data' && heldUnder(stored, value) === undefined ? [nameUnder(stored)] : [],
+    ),
+  );
+  return new Set(damaged);
+}
+
 /** What was read of a value before: nobody changes stored bytes in place, and most are looked at several times. */
 const READ = new WeakMap<Uint8Array, { readonly stored: BinaryString; readonly held: Held | undefined }>();
 

@@ -118,15 +118,15 @@ export class Namesakes {
     /** Processes that have lost their names, and are to end. One may be starting still. */
     const ended = new Map<NodeId, SimulatedProcess | undefined>();
     this.#cluster.onNameLost = (name) => {
-      const { process } = this.#cluster.member(name);
-      ended.set(name, process);
-      this.#claim(process !== this.#first, `${name} gave way to a second one, which was younger`);
+      const life = this.#cluster.member(name).process;
+      ended.set(name, life);
+      this.#claim(life !== this.#first, `${name} gave way to a second one, which was younger`);
     };
     const look = (): void => {
-      for (const { name, node, process, disk, namesake } of members.values()) {
+      for (const { name, node, process: life, disk, namesake } of members.values()) {
         const isContested = namesake === undefined && node?.notes.some((note) => note.includes(CONTESTED)) === true;
         if (isContested && this.#supervisor.takeDown(name, 'stop', 0)) disk.suffered('replaced'); // it is going to discard what it holds
-        if (ended.has(name) && (ended.get(name) !== process || this.#supervisor.takeDown(name, 'kill', 0))) ended.delete(name);
+        if (ended.has(name) && (ended.get(name) !== life || this.#supervisor.takeDown(name, 'kill', 0))) ended.delete(name);
       }
       world.at(world.nowMs + LOOK_MS, look);
     };

@@ -47,6 +47,7 @@ export class Nemesis {
   readonly #namesakes: Namesakes;
   readonly #oldCopies: OldCopies;
   readonly #random: Random;
+  #isHealed = false;
   #loss = 0;
   #disorder = 0;
   #lastEndMs = 0;
@@ -92,6 +93,7 @@ export class Nemesis {
   async heal(frozen: readonly string[] = [], others: readonly string[] = []): Promise<void> {
     const { world, network, members } = this.#cluster;
     world.trace.note('nemesis', frozen.length === 0 ? 'heals all' : `heals all, and freezes ${frozen.join(' ')}`);
+    this.#isHealed = true;
     await this.#namesakes.end();
     this.#cuts.heal();
     network.partition(frozen, others);
@@ -187,9 +189,10 @@ export class Nemesis {
         this.#oldCopies.befall(fault);
         return;
       case 'fail-over': {
-        // The standby has what there was a while ago. The process finds out, and ends; the next one opens what is there.
+        // The standby has what there was a while ago. The process finds out, and ends; the next one opens what is there. One that is not due before all is healed does not take place.
         const image = disk.image();
         later(() => {
+          if (this.#isHealed) return;
           this.#supervisor.takeDown(name, 'kill', 0, () => {
             disk.failOver(image);
             return undefined;

@@ -112,13 +112,24 @@ describe('failure monitor', () => {
     const askedMs = t.clock.monotonicMs();
     await t.clock.advance(10);
     t.monitor.succeeded(a, 1);
-    await t.clock.advance(10);
+    await t.clock.advance(1_000);
     for (let i = 0; i < 3; i++) t.monitor.failed(a, 'timeout', askedMs);
     expect(t.monitor.isSuspect(a)).toBe(false);
     const laterMs = t.clock.monotonicMs();
-    await t.clock.advance(10);
+    await t.clock.advance(1_000);
     for (let i = 0; i < 3; i++) t.monitor.failed(a, 'timeout', laterMs);
     expect(t.monitor.isSuspect(a)).toBe(true);
+  });
+
+  test('a request that had less time than a ping proves nothing by its timeout: the peer is pinged', async () => {
+    for (const answers of [true, false]) {
+      const t = monitor({ answer: () => (answers ? undefined : 'timeout') });
+      for (let i = 0; i < 5; i++) t.monitor.failed(a, 'timeout', t.clock.monotonicMs() - 20);
+      expect(t.monitor.isSuspect(a)).toBe(false);
+      await t.clock.advance(100);
+      expect(t.pings.length).toBeGreaterThan(0);
+      expect(t.monitor.isSuspect(a)).toBe(!answers);
+    }
   });
 
   test('order: a permutation, independent of the order asked in', () => {

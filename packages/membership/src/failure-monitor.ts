@@ -105,14 +105,19 @@ export class FailureMonitor {
   }
 
   /**
-   * A request to the peer failed, which was sent at `askedMs`, monotonic. Any code may be reported; most of them show that the peer lives. A timeout does not count if the peer has answered something
-   * else since: it waits for others then, as the coordinator of a put does whose quorum needs a node that is down.
+   * A request to the peer failed, which was sent at `askedMs`, monotonic; undefined for a ping. Any code may be reported; most of them show that the peer lives. A timeout does not count if the
+   * peer has answered something else since: it waits for others then, as the coordinator of a put does whose quorum needs a node that is down. A request that had less time
+   * than a ping says too little, so the peer is pinged.
    */
-  failed(node: NodeId, code: ErrorCode, askedMs = Infinity): void {
+  failed(node: NodeId, code: ErrorCode, askedMs?: number): void {
     const peer = this.#peer(node);
     if (peer === undefined) return;
     const nowMs = this.#env.clock.monotonicMs();
-    if (code === 'timeout' && (nowMs <= this.#forgivenUntilMs || peer.heardMs > askedMs)) return;
+    if (code === 'timeout' && (nowMs <= this.#forgivenUntilMs || peer.heardMs > (askedMs ?? Infinity))) return;
+    if (code === 'timeout' && askedMs !== undefined && nowMs - askedMs < DOUBT_TIMEOUT_MS) {
+      this.doubt(node);
+      return;
+    }
     this.#become(peer, observe(peer.health, { kind: 'failed', code }, nowMs, this.#settings));
   }
 

@@ -123,10 +123,12 @@ export class Namesakes {
       this.#claim(life !== this.#first, `${name} gave way to a second one, which was younger`);
     };
     const look = (): void => {
-      for (const { name, node, process: life, disk, namesake } of members.values()) {
+      for (const member of members.values()) {
+        const { name, node, disk, namesake } = member;
         const isContested = namesake === undefined && node?.notes.some((note) => note.includes(CONTESTED)) === true;
         if (isContested && this.#supervisor.takeDown(name, 'stop', 0)) disk.suffered('replaced'); // it is going to discard what it holds
-        if (ended.has(name) && (ended.get(name) !== life || this.#supervisor.takeDown(name, 'kill', 0))) ended.delete(name);
+        if (ended.has(name) && (ended.get(name) !== member.process || this.#supervisor.takeDown(name, 'kill', 0)))
+          ended.delete(name);
       }
       world.at(world.nowMs + LOOK_MS, look);
     };

@@ -9,7 +9,7 @@ import { PROTOCOL_VERSION, readHeader, type FrameHeader } from './frame.js';
 import { MAC_BYTES } from './frame-mac.js';
 import * as errors from './link-errors.js';
 import type { LinkMeter } from './link-meter.js';
-import type { Peer, PeerTable } from './link-peers.js';
+import type { PeerTable } from './link-peers.js';
 import { refusalPayload, type RefusalCode } from './refusal.js';
 
 /** What the gate needs of its endpoint. */
@@ -22,8 +22,7 @@ export interface GateEnvironment<Reply> {
   readonly isSealed: boolean;
 }
 
-export interface AdmittedFrame<Reply> {
-  readonly peer: Peer<Reply>;
+export interface AdmittedFrame {
   readonly header: FrameHeader;
   readonly records: ByteReader;
 }
@@ -42,8 +41,8 @@ export class FrameGate<Reply> {
   }
 
   /** Undefined for a frame that is not to be read; whatever there is to say about it has been said. */
-  admit(message: BusMessage): AdmittedFrame<Reply> | undefined {
-    const { meter, peers } = this.#env;
+  admit(message: BusMessage): AdmittedFrame | undefined {
+    const { meter } = this.#env;
     const { payload } = message;
     const reader = new ByteReader(payload);
     let header: FrameHeader;
@@ -59,13 +58,12 @@ export class FrameGate<Reply> {
       this.#refuse(message, header, code);
       return undefined;
     }
-    const peer = peers.at(header.address);
     const end = header.isSealed ? payload.length - MAC_BYTES : payload.length;
-    if (peer === undefined || end < reader.offset) {
+    if (end < reader.offset) {
       meter.add('decodeErrors');
       return undefined;
     }
-    return { peer, header, records: header.isSealed ? new ByteReader(payload.subarray(reader.offset, end)) : reader };
+    return { header, records: header.isSealed ? new ByteReader(payload.subarray(reader.offset, end)) : reader };
   }
 
   #refusalOf({ cluster, version, address, isSealed }: FrameHeader, payload: Uint8Array): RefusalCode | undefined {

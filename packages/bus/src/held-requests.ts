@@ -54,6 +54,7 @@ export class HeldRequests<Request, Reply> {
     meter.add('held');
     this.#size++;
     peer.executing++;
+    peer.group.executing++;
     const one = { id, message, deadlineMs: clock.monotonicMs() + timeoutMs, session: peer.pairing.peerSession };
     const others = this.#byPeer.get(peer);
     if (others !== undefined) {
@@ -79,6 +80,7 @@ export class HeldRequests<Request, Reply> {
       done++;
       this.#size--;
       peer.executing--;
+      peer.group.executing--;
       if (one.session === peer.pairing.peerSession && one.deadlineMs > nowMs)
         this.#carryOut(peer, one.id, one.deadlineMs - nowMs, one.message);
       else this.#env.meter.add('expired');

@@ -15,4 +15,5 @@ export * from './service-endpoint.js';
 export * from './subject.js';
 export { TOO_LARGE_TO_SEND } from './link-errors.js';
 export { ReassemblyBudget, TOO_LARGE_TO_TAKE } from './reassembly.js';
+export { PeerQuota, type QuotaLimits } from './peer-quota.js';
 export { refusalPayload } from './refusal.js';

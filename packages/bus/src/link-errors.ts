@@ -81,8 +81,6 @@ const REFUSED_FRAMES = {
     'Check the cluster names of both processes and the subject mappings between them.',
   ],
   'protocol-mismatch': ['does not speak this protocol version', 'Run releases that are at most one minor version apart.'],
-  'unknown-bucket': ['knows no bucket of that name', 'Create it first, or check its name.'],
-  'no-cluster': ['knows of no cluster yet', 'Create the cluster first: armature cluster create'],
   overloaded: ['has no room for another door', 'Try again after a pause, or ask another router.'],
 } as const;
 

@@ -35,11 +35,13 @@ export interface LinkLimits {
   readonly pendingBytesPerPeer: number;
   /** Requests from peers that the handler has not answered yet. */
   readonly executing: number;
-  /** Incomplete messages being reassembled, all peers together, in bytes. */
+  /** The same of one group of peers (`peer-quota.ts`), at all endpoints that share a quota. */
+  readonly executingPerGroup: number;
+  /** Incomplete messages being reassembled, all peers together, in bytes; where no budget is shared. */
   readonly reassemblyBytes: number;
   /** An incomplete message that has got no further for this long is dropped. */
   readonly reassemblyAgeMs: number;
-  /** Peers remembered. Idle ones are forgotten first. */
+  /** Peers remembered, where no quota is shared. Idle ones are forgotten first. */
   readonly peers: number;
   /** What `drain` waits for requests in hand, at most. */
   readonly drainMs: number;
@@ -62,6 +64,7 @@ export const DEFAULT_LINK_LIMITS: LinkLimits = {
   pendingTotal: 65_536,
   pendingBytesPerPeer: 64 * MIB,
   executing: 65_536,
+  executingPerGroup: 65_536,
   reassemblyBytes: 256 * MIB,
   reassemblyAgeMs: 30_000,
   peers: 4096,

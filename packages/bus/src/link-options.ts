@@ -5,6 +5,7 @@ import type { Random } from '@armature/kernel';
 import type { Clock, Logger, Telemetry } from '@armature/runtime';
 import type { LinkAddress } from './link-address.js';
 import type { LinkLimits } from './link-limits.js';
+import type { PeerQuota } from './peer-quota.js';
 import type { ReassemblyBudget } from './reassembly.js';
 
 /** Of what a peer shows to be let in. */
@@ -29,4 +30,6 @@ export interface LinkOptions {
   readonly isHanded?: boolean;
   /** What endpoints of one process share, so that many of them hold no more than one. */
   readonly reassembly?: ReassemblyBudget;
+  /** The same, of peers. */
+  readonly quota?: PeerQuota;
 }

@@ -1,18 +1,23 @@
 /**
- * What an endpoint remembers of its peers. Of a peer with nothing under way it is only the numbers of its session, which cost a round trip to agree upon
- * again, so idle ones are forgotten when there are too many.
+ * What an endpoint remembers of its peers: those that it has asked something, and those that have shown that they can hear at their address (`greeter.ts`). Of a peer with nothing under way it is only the
+ * numbers of its session, which cost a round trip to agree upon again, so idle ones are forgotten when there are too many (`peer-quota.ts`).
  */
 import { toHex, type Random } from '@armature/kernel';
+import type { Clock } from '@armature/runtime';
+import type { FrameHeader } from './frame.js';
 import { FrameMac } from './frame-mac.js';
+import type { Stranger } from './greeter.js';
 import { isLinkAddress, type LinkAddress, type LinkSubjects } from './link-address.js';
 import type { LinkLimits } from './link-limits.js';
 import { Pairing } from './pairing.js';
 import { Outbox, type OutboxEnvironment } from './outbox.js';
+import type { PeerGroup, PeerQuota, QuotaMember } from './peer-quota.js';
 import { PendingRequests } from './pending-requests.js';
 import { Reassembly, type ReassemblyBudget } from './reassembly.js';
 
 export interface Peer<Reply> {
   readonly address: LinkAddress;
+  readonly group: PeerGroup;
   readonly outbox: Outbox;
   readonly pending: PendingRequests<Reply>;
   readonly reassembly: Reassembly;
@@ -48,16 +53,19 @@ export interface PeerTableOptions {
   readonly subjects: LinkSubjects;
   readonly outboxes: OutboxEnvironment;
   readonly limits: LinkLimits;
+  readonly clock: Clock;
   readonly random: Random;
   readonly own: LinkAddress;
   /** Derived from the secrets that this endpoint holds; undefined where it holds none. */
   readonly keys: readonly Uint8Array[] | undefined;
   readonly reassembly: ReassemblyBudget;
+  readonly quota: PeerQuota;
 }
 
 export class PeerTable<Reply> {
   readonly #options: PeerTableOptions;
   readonly #peers = new Map<string, Peer<Reply>>();
+  readonly #members = new Map<string, QuotaMember>();
 
   constructor(options: PeerTableOptions) {
     this.#options = options;
@@ -80,9 +88,19 @@ export class PeerTable<Reply> {
     return this.#peers.get(address);
   }
 
-  /** The peer at an address that may come from the wire; undefined if that is none, or there is no room for one more. */
-  at(address: string): Peer<Reply> | undefined {
-    return this.#peers.get(address) ?? (isLinkAddress(address) ? this.#meet(address) : undefined);
+  /** The peer that something is to be sent to; undefined if there is no room for one more. */
+  at(address: LinkAddress): Peer<Reply> | undefined {
+    return this.#peers.get(address) ?? this.#meet(address, -Infinity);
+  }
+
+  /** Takes up somebody that has named the nonce which it was told; undefined if there is no room for one more. */
+  meet(address: LinkAddress, nonce: number): Peer<Reply> | undefined {
+    return this.#meet(address, this.#options.clock.monotonicMs(), nonce);
+  }
+
+  /** Where an answer goes to a frame whose sender is not remembered. */
+  stranger(header: FrameHeader, address: LinkAddress): Stranger {
+    return { subject: this.#options.subjects.framesOf(address), header, mac: this.#macFor(address) };
   }
 
   /** Whether a frame that says it is of this address ends with the right MAC. Remembers nobody. */
@@ -92,7 +110,7 @@ export class PeerTable<Reply> {
   }
 
   clear(): void {
-    this.#peers.clear();
+    for (const address of [...this.#peers.keys()]) this.#forget(address);
   }
 
   #macFor(address: LinkAddress): FrameMac | undefined {
@@ -100,19 +118,20 @@ export class PeerTable<Reply> {
     return keys === undefined ? undefined : new FrameMac(keys, own, address);
   }
 
-  #meet(address: LinkAddress): Peer<Reply> | undefined {
-    const { subjects, outboxes, limits, random, reassembly } = this.#options;
-    if (this.#peers.size >= limits.peers) this.#forgetIdle();
-    if (this.#peers.size >= limits.peers) return undefined;
+  #meet(address: LinkAddress, metMs: number, nonce?: number): Peer<Reply> | undefined {
+    const { subjects, outboxes, limits, clock, random, reassembly, quota } = this.#options;
+    const group = quota.groupOf(address);
+    if (!quota.hasRoom(group, clock.monotonicMs())) return undefined;
     const mac = this.#macFor(address);
-    const pairing = new Pairing(() => random.u32());
+    const pairing = new Pairing(() => random.u32(), nonce);
     const refusalPassword = toHex(random.bytes(8));
     const refusalPrefix = subjects.refusalsBy(address, refusalPassword);
     const peer: Peer<Reply> = {
       address,
+      group,
       outbox: new Outbox(outboxes, { subject: subjects.framesOf(address), refusalPrefix, pairing, mac }),
       pending: new PendingRequests<Reply>(random.u32()),
-      reassembly: new Reassembly(reassembly, limits.messageBytes),
+      reassembly: new Reassembly(reassembly, limits.messageBytes, group.name),
       pairing,
       mac,
       refusalPassword,
@@ -124,13 +143,32 @@ export class PeerTable<Reply> {
       heardAtMs: NaN,
     };
     this.#peers.set(address, peer);
+    const member = memberOf(peer, metMs, () => this.#forget(address));
+    this.#members.set(address, member);
+    quota.add(member);
     return peer;
   }
 
-  #forgetIdle(): void {
-    for (const [address, peer] of this.#peers) {
-      const idle = peer.pending.size === 0 && peer.executing === 0 && peer.outbox.idle && !peer.reassembly.active;
-      if (idle) this.#peers.delete(address);
-    }
+  #forget(address: string): void {
+    const member = this.#members.get(address);
+    if (member !== undefined) this.#options.quota.remove(member);
+    this.#members.delete(address);
+    this.#peers.get(address)?.reassembly.reset();
+    this.#peers.delete(address);
   }
+}
+
+function memberOf<Reply>(peer: Peer<Reply>, metMs: number, forget: () => void): QuotaMember {
+  return {
+    group: peer.group,
+    metMs,
+    get heardMs() {
+      return peer.outbox.heardMs;
+    },
+    get standing() {
+      if (peer.pending.size > 0 || peer.executing > 0 || !peer.outbox.idle) return 'busy';
+      return peer.reassembly.active ? 'incomplete' : 'idle';
+    },
+    forget,
+  };
 }

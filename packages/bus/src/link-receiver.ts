@@ -9,8 +9,9 @@ import { readRecord, readRecords, RECORD, type FrameHeader, type RecordVisitor }
 import { clockWord, isInTime, longestAgeMs } from './frame-age.js';
 import type { FrameClock } from './frame-clock.js';
 import type { FrameGate } from './frame-gate.js';
-import type { LinkAddress } from './link-address.js';
+import type { Greeter } from './greeter.js';
 import { HeldRequests } from './held-requests.js';
+import { isLinkAddress, type LinkAddress } from './link-address.js';
 import type { LinkCodec, LinkHandler, RequestTraits } from './link-codec.js';
 import * as errors from './link-errors.js';
 import type { LinkLimits } from './link-limits.js';
@@ -31,6 +32,7 @@ export interface ReceiverEnvironment<Request, Reply> {
   readonly meter: LinkMeter;
   readonly peers: PeerTable<Reply>;
   readonly gate: FrameGate<Reply>;
+  readonly greeter: Greeter;
   readonly frameClock: FrameClock;
   state(): 'open' | 'draining' | 'closed';
   /** One of our own requests has been taken out of its table. */
@@ -74,7 +76,9 @@ export class LinkReceiver<Request, Reply> {
     const { gate, meter } = this.#env;
     const frame = gate.admit(message);
     if (frame === undefined) return;
-    const { peer, header, records } = frame;
+    const { header, records } = frame;
+    const peer = this.#env.peers.known(header.address) ?? this.#meet(header, records);
+    if (peer === undefined) return;
     const hearing = peer.pairing.hear(header);
     if (hearing === 'replayed') {
       meter.add('replayedFrames');
@@ -102,6 +106,26 @@ export class LinkReceiver<Request, Reply> {
       peer.wallMs = sent.wall;
       peer.heardAtMs = monotonicMs;
     }
+  }
+
+  /** A frame of somebody who is not remembered. That is done when it names the nonce which it was told; else it is told one. */
+  #meet(header: FrameHeader, records: ByteReader): Peer<Reply> | undefined {
+    const { greeter, peers, meter, address: own } = this.#env;
+    const { address, named } = header;
+    if (!isLinkAddress(address)) {
+      meter.add('decodeErrors');
+      return undefined;
+    }
+    if (!greeter.hasTold(address, named)) {
+      meter.add('unconfirmedFrames');
+      if (this.#env.state() !== 'closed') greeter.sendBack(peers.stranger(header, address), requestsIn(records));
+      return undefined;
+    }
+    const peer = peers.meet(address, named);
+    if (peer !== undefined) return peer;
+    meter.add('overloaded');
+    greeter.refuse(peers.stranger(header, address), requestsIn(records), errors.overloaded(`${own} has too many peers`));
+    return undefined;
   }
 
   /** Nobody can tell that this frame is of the peer's present life, and meant for ours: the requests in it are asked for again. */
@@ -205,7 +229,7 @@ export class LinkReceiver<Request, Reply> {
       this.#sendBack(peer, id); // whoever asked may have given up, and done otherwise since
       return;
     }
-    const obstacle = this.#obstacle();
+    const obstacle = this.#obstacle(peer);
     if (obstacle !== undefined) {
       this.#sendError(peer, id, obstacle);
       return;
@@ -247,22 +271,25 @@ export class LinkReceiver<Request, Reply> {
   }
 
   /** Why no request is taken at the moment, if none is. */
-  #obstacle(): ArmatureError | undefined {
+  #obstacle({ group }: Peer<Reply>): ArmatureError | undefined {
     const { address, limits, meter } = this.#env;
     if (this.#env.state() === 'draining') return errors.draining(address);
     if (this.#handler === undefined) return errors.unreachable(address, 'no');
-    if (this.executing < limits.executing) return undefined;
+    const isGroupFull = group.executing >= limits.executingPerGroup;
+    if (this.executing < limits.executing && !isGroupFull) return undefined;
     meter.add('overloaded');
-    return errors.overloaded(`${address} has too many requests in hand`);
+    return errors.overloaded(`${address} has too many requests in hand${isGroupFull ? ` of ${group.name}` : ''}`);
   }
 
   #answerLater(peer: Peer<Reply>, id: number, answer: Promise<Reply>): void {
     const session = peer.pairing.peerSession;
     this.#executing++;
     peer.executing++;
+    peer.group.executing++;
     const askerIsAlive = (): boolean => {
       this.#executing--;
       peer.executing--;
+      peer.group.executing--;
       return peer.pairing.peerSession === session; // else its successor may use the same id
     };
     answer.then(
@@ -301,7 +328,7 @@ export class LinkReceiver<Request, Reply> {
   #onOneWay(peer: Peer<Reply>, body: ByteReader): void {
     const { meter, log } = this.#env;
     const handler = this.#handler;
-    if (handler === undefined || this.#obstacle() !== undefined) {
+    if (handler === undefined || this.#obstacle(peer) !== undefined) {
       meter.add('droppedMessages');
       return;
     }

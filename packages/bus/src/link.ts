@@ -16,6 +16,7 @@ import { NO_RESPONDERS, type Bus, type BusDenial, type BusEvent, type BusMessage
 import { RECORD, writeHeaderPrefix } from './frame.js';
 import { FrameClock } from './frame-clock.js';
 import { FrameGate } from './frame-gate.js';
+import { Greeter } from './greeter.js';
 import { LinkSubjects, type LinkAddress } from './link-address.js';
 import type { LinkCodec, LinkHandler, RequestTraits } from './link-codec.js';
 import * as errors from './link-errors.js';
@@ -25,6 +26,7 @@ import type { LinkOptions } from './link-options.js';
 import { PeerTable, type Peer, type PeerClock } from './link-peers.js';
 import { LinkReceiver } from './link-receiver.js';
 import { WriterPool, type Outbox, type OutboxEnvironment } from './outbox.js';
+import { PeerQuota } from './peer-quota.js';
 import type { PendingRequest } from './pending-requests.js';
 import { ReassemblyBudget } from './reassembly.js';
 import { parseRefusal } from './refusal.js';
@@ -74,14 +76,18 @@ export class LinkEndpoint<Request, Reply> {
     this.#limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
     this.#subjects = new LinkSubjects(options.prefix, cluster, address);
     this.#meter = new LinkMeter(options.telemetry, role);
+    const outboxes = this.#outboxEnvironment(options);
+    const { peers, reassemblyBytes } = this.#limits;
     this.#peers = new PeerTable({
       subjects: this.#subjects,
-      outboxes: this.#outboxEnvironment(options),
+      outboxes,
       limits: this.#limits,
+      clock,
       random,
       own: address,
       keys,
-      reassembly: options.reassembly ?? new ReassemblyBudget(this.#limits.reassemblyBytes),
+      reassembly: options.reassembly ?? new ReassemblyBudget(reassemblyBytes),
+      quota: options.quota ?? new PeerQuota({ peers, peersPerGroup: peers }),
     });
     this.#gate = new FrameGate({ cluster, log: this.#log, meter: this.#meter, peers: this.#peers, isSealed: keys !== undefined });
     this.#receiver = new LinkReceiver({
@@ -93,6 +99,7 @@ export class LinkEndpoint<Request, Reply> {
       meter: this.#meter,
       peers: this.#peers,
       gate: this.#gate,
+      greeter: new Greeter(outboxes, clock, random),
       frameClock: this.#frameClock,
       state: () => this.#state,
       settled: () => {

@@ -113,6 +113,11 @@ export class Outbox {
     return this.#writer === undefined && this.#large.length === 0;
   }
 
+  /** When a frame of the peer's was last taken, by our monotonic clock, ms; 0 before the first. */
+  get heardMs(): number {
+    return this.#heardMs;
+  }
+
   /** Of large messages that have not been sent whole. */
   get backlogBytes(): number {
     return this.#largeBytes;

@@ -43,11 +43,11 @@ export class Pairing {
   #peerNonce = 0;
   #sequence = 0;
 
-  /** `draw` gives 32 random bits. */
-  constructor(draw: () => number) {
+  /** `draw` gives 32 random bits. `nonce`: what the peer has been told already, if it has (`greeter.ts`). */
+  constructor(draw: () => number, nonce?: number) {
     this.#draw = () => draw() || 1;
     this.session = this.#draw();
-    this.#nonce = this.#draw();
+    this.#nonce = nonce ?? this.#draw();
   }
 
   /** What our frames show, and the peer's are to name. */

@@ -3,31 +3,59 @@
  * its order, so there is at most one incomplete message per peer, its fragments come as 0, 1, 2, ..., and anything
  * else means that some were lost: then the rest is dropped and the requester runs into its deadline.
  *
- * Nothing is allocated on the word of a header: memory grows with bytes that really arrived, within a budget shared by all peers.
+ * Nothing is allocated on the word of a header: memory grows with bytes that really arrived, within a budget shared by all peers. A group of peers (`peer-quota.ts`) gets no more
+ * than its share of it. Where there is no room, messages of which nothing has come for seconds are dropped first; those that get on are not, else none would ever become whole.
  */
 import { concatBytes } from '@armature/kernel';
+
+/** An incomplete message of which nothing has come for so long makes room for others, ms. */
+export const STALLED_MS = 2_000;
 
 /** Bytes held in incomplete messages, of all peers of an endpoint. */
 export class ReassemblyBudget {
   readonly limitBytes: number;
+  readonly #groupBytes: number;
+  /** The one that has got on least lately is first. */
+  readonly #incomplete = new Set<Reassembly>();
+  readonly #byGroup = new Map<string, number>();
   #usedBytes = 0;
 
-  constructor(limitBytes: number) {
+  /** `groupBytes`: what one group may take of it. */
+  constructor(limitBytes: number, groupBytes = limitBytes) {
     this.limitBytes = limitBytes;
+    this.#groupBytes = groupBytes;
   }
 
   get usedBytes(): number {
     return this.#usedBytes;
   }
 
-  take(bytes: number): boolean {
-    if (this.#usedBytes + bytes > this.limitBytes) return false;
-    this.#usedBytes += bytes;
+  /** For one more fragment of this message, at this time. */
+  take(taker: Reassembly, bytes: number, nowMs: number): boolean {
+    const { group } = taker;
+    const isFull = (): boolean => this.#usedBytes + bytes > this.limitBytes;
+    const isShareFull = (): boolean => (this.#byGroup.get(group) ?? 0) + bytes > this.#groupBytes;
+    for (const one of isFull() || isShareFull() ? this.#incomplete : []) {
+      if (one.progressMs + STALLED_MS > nowMs || !(isFull() || isShareFull())) break;
+      if (one !== taker && (isFull() || one.group === group)) one.reset();
+    }
+    if (isFull() || isShareFull()) return false;
+    this.#add(group, bytes);
+    this.#incomplete.delete(taker); // to the end
+    this.#incomplete.add(taker);
     return true;
   }
 
-  give(bytes: number): void {
-    this.#usedBytes -= bytes;
+  giveBack(giver: Reassembly, bytes: number): void {
+    if (!this.#incomplete.delete(giver)) return;
+    this.#add(giver.group, -bytes);
+  }
+
+  #add(group: string, bytes: number): void {
+    this.#usedBytes += bytes;
+    const sum = (this.#byGroup.get(group) ?? 0) + bytes;
+    if (sum === 0) this.#byGroup.delete(group);
+    else this.#byGroup.set(group, sum);
   }
 }
 
@@ -45,6 +73,8 @@ export const TOO_LARGE_TO_TAKE = 'the message is too large';
 const IGNORED: ReassemblyStep = { state: 'ignored' };
 
 export class Reassembly {
+  /** Of the peer whose messages these are. */
+  readonly group: string;
   readonly #budget: ReassemblyBudget;
   readonly #maxMessageBytes: number;
   #chunks: Uint8Array[] = [];
@@ -54,9 +84,10 @@ export class Reassembly {
   #progressMs = 0;
   #dropped = -1;
 
-  constructor(budget: ReassemblyBudget, maxMessageBytes: number) {
+  constructor(budget: ReassemblyBudget, maxMessageBytes: number, group: string) {
     this.#budget = budget;
     this.#maxMessageBytes = maxMessageBytes;
+    this.group = group;
   }
 
   /** Whether part of a message is held. */
@@ -80,7 +111,7 @@ export class Reassembly {
       return this.#drop(message, 'a fragment was lost');
     }
     if (this.#sizeBytes + bytes.length > this.#maxMessageBytes) return this.#drop(message, TOO_LARGE_TO_TAKE);
-    if (!this.#budget.take(bytes.length)) return this.#drop(message, 'too many incomplete messages');
+    if (!this.#budget.take(this, bytes.length, nowMs)) return this.#drop(message, 'too many incomplete messages');
     this.#chunks.push(bytes);
     this.#sizeBytes += bytes.length;
     this.#progressMs = nowMs;
@@ -98,7 +129,7 @@ export class Reassembly {
 
   /** Forgets what is incomplete. */
   reset(): void {
-    this.#budget.give(this.#sizeBytes);
+    this.#budget.giveBack(this, this.#sizeBytes);
     this.#chunks = [];
     this.#sizeBytes = 0;
     this.#message = -1;

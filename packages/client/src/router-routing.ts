@@ -9,7 +9,6 @@ import { discover, mayHaveRun, nobodyAnswers, unknownOutcome, type Inbox } from 
 import {
   RING_UNKNOWN,
   frontAddress,
-  unknownBucket,
   wishOf,
   type FetchOptions,
   type FrontRequest,
@@ -74,7 +73,7 @@ export class RouterRouting implements Routing {
     } catch (thrown) {
       const { code } = toArmatureError(thrown);
       if (LEAVE.has(code) && this.#coordinator === found) this.#coordinator = undefined;
-      throw code === 'unknown-bucket' ? unknownBucket(bucket) : thrown;
+      throw thrown;
     }
   }
 

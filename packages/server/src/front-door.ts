@@ -2,7 +2,8 @@
  * The front door of a router or a node: reads, writes and listings of applications that do not hold the cluster's secret.
  *
  * Each bucket and right has a link address of its own (`protocol/front.ts`). One subscription takes the frames for all of them, and hands each to the endpoint of its subject, which is opened
- * when the first frame comes for a bucket that exists. There are only so many; the one that was asked least lately makes room, if nobody waits for anything there.
+ * when the first frame comes. There are only so many; the one that was asked least lately makes room, if nobody waits for anything there. Buckets that do not exist have endpoints too, so that whoever may not know
+ * which there are finds all doors alike; those are few, and take the place of no other.
  *
  * An endpoint takes requests of its right and its bucket only, whatever else their sender may do: that is what NATS permits or forbids by the subject. Then it asks `authorize`, which knows about
  * tokens. Nothing but `fetch`, `write`, `scan` and `ping` is answered, and nothing that a request says about the ring is believed.
@@ -10,6 +11,7 @@
 import type { ArmatureError, BucketName, ClusterName, Random } from '@armature/kernel';
 import {
   LinkEndpoint,
+  PeerQuota,
   ReassemblyBudget,
   parseLinkAddress,
   refusalPayload,
@@ -18,6 +20,7 @@ import {
   type BusSubscription,
   type LinkAddress,
   type LinkSender,
+  type QuotaLimits,
 } from '@armature/bus';
 import type { Membership } from '@armature/membership';
 import {
@@ -56,29 +59,36 @@ export interface FrontDoorEnv {
   /** Of the router or node whose door it is, e.g. `router.r1`. */
   readonly server: LinkAddress;
   readonly messageBytes?: number | undefined;
-  readonly membership: Pick<Membership, 'view' | 'refresh'>;
+  readonly membership: Pick<Membership, 'view'>;
   readonly authorize: Authorize;
+  /** Where the bucket does not exist, too: then with an error. */
   answer(request: FrontRequest, sender: LinkSender): Reply | Promise<Reply>;
 }
 
 type Endpoint = LinkEndpoint<Request, Reply>;
 
+interface Door {
+  readonly bucket: BucketName;
+  readonly right: FrontRight;
+}
+
 /** Eighty buckets with all rights. One that nobody uses holds a few KiB. */
 const MAX_ENDPOINTS = 256;
-/** Frames that wait to hear whether their bucket was made a moment ago elsewhere. */
-const MAX_WAITING = 64;
-/** Incomplete messages, at all doors together. */
+/** Of buckets that do not exist, as far as is known here. */
+const MAX_UNKNOWN = 64;
+/** What all doors together remember of those who ask there, and hold of incomplete messages; one group of applications gets half. */
+const PEERS: QuotaLimits = { peers: 8_192, peersPerGroup: 4_096 };
 const REASSEMBLY_BYTES = 256 * 1024 * 1024;
+const EXECUTING_PER_GROUP = 16_384;
 
 export class FrontDoor {
   readonly #env: FrontDoorEnv;
   readonly #subscription: BusSubscription;
   readonly #framesPrefix: string;
-  readonly #reassembly = new ReassemblyBudget(REASSEMBLY_BYTES);
-  /** The one that was asked least lately is first. */
-  readonly #endpoints = new Map<string, Endpoint>();
-  #waiting = 0;
-  #isStopped = false;
+  readonly #reassembly = new ReassemblyBudget(REASSEMBLY_BYTES, REASSEMBLY_BYTES / 2);
+  readonly #quota = new PeerQuota(PEERS);
+  readonly #endpoints = new Endpoints(MAX_ENDPOINTS);
+  readonly #unknown = new Endpoints(MAX_UNKNOWN);
 
   constructor(env: FrontDoorEnv) {
     this.#env = env;
@@ -89,86 +99,48 @@ export class FrontDoor {
 
   /** Takes no new requests, and finishes those in hand. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
     this.#subscription.unsubscribe();
-    await Promise.all([...this.#endpoints.values()].map((endpoint) => endpoint.drain()));
+    await Promise.all([this.#endpoints.drain(), this.#unknown.drain()]);
   }
 
   #receive(message: BusMessage): void {
     const address = message.subject.slice(this.#framesPrefix.length);
-    const endpoint = this.#endpoints.get(address);
-    if (endpoint === undefined) {
-      this.#knock(message, address);
-      return;
-    }
-    this.#endpoints.delete(address); // to the end
-    this.#endpoints.set(address, endpoint);
-    endpoint.receive(message);
+    const endpoint = this.#endpoints.use(address);
+    if (endpoint === undefined) this.#knock(message, address);
+    else endpoint.receive(message);
   }
 
-  /** A frame for an endpoint that is not open. A bucket that was made a moment ago elsewhere may not be known here yet, so membership is asked once. */
-  #knock(message: BusMessage, address: string): void {
-    const { membership } = this.#env;
-    const door = parseFrontAddress(address);
-    if (door === undefined) return;
-    if (membership.view.buckets.has(door.bucket)) {
-      this.#openFor(message, address);
-      return;
+  /** A frame for an endpoint that is not open, or one of a bucket that did not exist a moment ago. */
+  #knock(message: BusMessage, text: string): void {
+    const door = parseFrontAddress(text);
+    const address = parseLinkAddress(text);
+    if (door === undefined || !address.ok) return;
+    const exists = this.#env.membership.view.buckets.has(door.bucket);
+    let endpoint = this.#unknown.use(text);
+    const doors = exists ? this.#endpoints : this.#unknown;
+    if ((exists || endpoint === undefined) && doors.makeRoom()) {
+      this.#unknown.remove(text);
+      endpoint ??= this.#open(address.value, door);
+      doors.add(text, endpoint);
     }
-    if (this.#waiting >= MAX_WAITING) {
-      message.respond(refusalPayload('overloaded'));
-      return;
-    }
-    this.#waiting++;
-    const done = (): void => {
-      this.#waiting--;
-      if (this.#isStopped) return;
-      const { cluster, buckets } = membership.view;
-      if (buckets.has(door.bucket)) this.#openFor(message, address);
-      else message.respond(refusalPayload(cluster === undefined ? 'no-cluster' : 'unknown-bucket'));
-    };
-    membership.refresh().then(done, done);
-  }
-
-  #openFor(message: BusMessage, address: string): void {
-    const endpoint = this.#endpoints.get(address) ?? this.#open(address);
     if (endpoint === undefined) message.respond(refusalPayload('overloaded'));
     else endpoint.receive(message);
   }
 
-  #open(text: string): Endpoint | undefined {
+  #open(address: LinkAddress, door: Door): Endpoint {
     const { bus, clock, random, log, telemetry, prefix, cluster, messageBytes = MAX_MESSAGE_BYTES } = this.#env;
-    const address = parseLinkAddress(text);
-    const door = parseFrontAddress(text);
-    if (!address.ok || door === undefined || !this.#makeRoom()) return undefined;
     const endpoint = LinkEndpoint.open(bus, protocolCodec, {
-      ...{ prefix, cluster, clock, random, log, telemetry },
-      address: address.value,
-      limits: { messageBytes },
+      ...{ prefix, cluster, clock, random, log, telemetry, address },
+      limits: { messageBytes, executingPerGroup: EXECUTING_PER_GROUP },
       isHanded: true,
       reassembly: this.#reassembly,
+      quota: this.#quota,
     });
     endpoint.serve((request, sender) => this.#answer(door, request, sender), { mayHaveLargeAnswer });
-    this.#endpoints.set(text, endpoint);
     return endpoint;
   }
 
-  #makeRoom(): boolean {
-    if (this.#endpoints.size < MAX_ENDPOINTS) return true;
-    for (const [address, endpoint] of this.#endpoints) {
-      if (!endpoint.isIdle) continue;
-      endpoint.close();
-      this.#endpoints.delete(address);
-      return true;
-    }
-    return false;
-  }
-
-  #answer(
-    door: { readonly bucket: BucketName; readonly right: FrontRight },
-    request: Request,
-    sender: LinkSender,
-  ): Reply | Promise<Reply> {
+  #answer(door: Door, request: Request, sender: LinkSender): Reply | Promise<Reply> {
     if (request.kind === 'ping') return { kind: 'ping' };
     if (!isFrontRequest(request)) throw notAtThisDoor(request.kind, door);
     const { bucket, right, key } = wishOf(request);
@@ -182,4 +154,46 @@ export class FrontDoor {
 /** Which ring there is, and that somebody is to stand in for its owners, is said by those who hold the secret. */
 function asOutsider(request: FrontRequest): FrontRequest {
   return request.kind === 'write' ? { ...request, ring: RING_UNKNOWN, standIn: false } : request;
+}
+
+/** Those that are open, by address. The one that was asked least lately is first. */
+class Endpoints {
+  readonly #limit: number;
+  readonly #open = new Map<string, Endpoint>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  use(address: string): Endpoint | undefined {
+    const endpoint = this.#open.get(address);
+    if (endpoint === undefined) return undefined;
+    this.#open.delete(address); // to the end
+    this.#open.set(address, endpoint);
+    return endpoint;
+  }
+
+  add(address: string, endpoint: Endpoint): void {
+    this.#open.set(address, endpoint);
+  }
+
+  remove(address: string): void {
+    this.#open.delete(address);
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((endpoint) => endpoint.drain()));
+  }
+
+  /** Whether there is room for one more, once one that nobody needs has been closed. */
+  makeRoom(): boolean {
+    if (this.#open.size < this.#limit) return true;
+    for (const [address, endpoint] of this.#open) {
+      if (!endpoint.isIdle) continue;
+      endpoint.close();
+      this.#open.delete(address);
+      return true;
+    }
+    return false;
+  }
 }

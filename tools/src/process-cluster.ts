@@ -56,6 +56,8 @@ export interface ProcessClusterOptions {
   readonly execArgv?: readonly string[];
   /** Whether `setClock` works. False by default. */
   readonly settableClocks?: boolean;
+  /** Programs and client library of another checkout, built, instead of this one's. */
+  readonly build?: { readonly root: string; readonly connect: typeof connect };
   /** Servers that run already, instead of one of the cluster's own: where each process connects (and, without a name, clients). Stopped with the cluster. */
   readonly network?: { urlOf(member?: string): string; stop(): Promise<void> };
 }
@@ -165,6 +167,12 @@ export class ProcessCluster {
     return this.#member(name).process.pid;
   }
 
+  /** Of all that runs, a nats-server of the cluster's own included. */
+  get pids(): readonly number[] {
+    const members = [...this.#members.values()].filter(({ process: member }) => member.isRunning());
+    return [...members.map(({ process: member }) => member.pid), ...(this.#nats === undefined ? [] : [this.#nats.pid])];
+  }
+
   /** Whether a process of that name was started and has not ended; one that is paused runs. */
   isRunning(name: string): boolean {
     return this.#members.get(name)?.process.isRunning() ?? false;
@@ -172,7 +180,8 @@ export class ProcessCluster {
 
   /** A client of this cluster; the caller closes it. */
   connect(options: Partial<ConnectOptions> = {}): Promise<Client> {
-    return connect({ servers: this.natsUrl, cluster: this.cluster, secret: this.secret, ...options });
+    const { build } = this.#options;
+    return (build?.connect ?? connect)({ servers: this.natsUrl, cluster: this.cluster, secret: this.secret, ...options });
   }
 
   /** A bare connection, e.g. for an audit; the caller drains it. */
@@ -318,6 +327,7 @@ export class ProcessCluster {
   }
 
   #argsOf(role: Role, name: string, httpPort: number, dataDirectory: string): string[] {
+    const program = programArgs(role, this.#options.build?.root);
     const { execArgv = [], settableClocks, storage = 'level', nodeFlags = [], flagsOf, workerFlags = [] } = this.#options;
     const clock = settableClocks === true ? ['--import', WALL_CLOCK] : [];
     const shared = ['--name', name, '--cluster', this.cluster, '--nats', this.#urlOf(name), '--http-port', String(httpPort)];
@@ -325,12 +335,12 @@ export class ProcessCluster {
     switch (role) {
       case 'node': {
         const own = ['--storage', storage, '--data', dataDirectory, ...nodeFlags, ...(flagsOf?.(name) ?? [])];
-        return [...execArgv, ...clock, ...programArgs(role), ...common, ...own];
+        return [...execArgv, ...clock, ...program, ...common, ...own];
       }
       case 'anti-entropy':
-        return [...programArgs(role), ...common, '--cycle', WORKER_CYCLE, ...workerFlags];
+        return [...program, ...common, '--cycle', WORKER_CYCLE, ...workerFlags];
       case 'router':
-        return [...programArgs(role), ...common];
+        return [...program, ...common];
     }
   }
 

@@ -14,8 +14,9 @@ const HERE = fileURLToPath(import.meta.url);
 const ROOT = workspaceRoot(dirname(HERE));
 const RUNS_BUILT = !HERE.endsWith('.ts') || process.env['ARMATURE_PROGRAMS'] === 'built';
 
-export function programArgs(program: Program): readonly string[] {
-  const home = join(ROOT, 'apps', program);
-  if (RUNS_BUILT) return [join(home, 'dist', 'main.js')];
+/** `root`: of another checkout, which is built; by default this one. */
+export function programArgs(program: Program, root: string = ROOT): readonly string[] {
+  const home = join(root, 'apps', program);
+  if (RUNS_BUILT || root !== ROOT) return [join(home, 'dist', 'main.js')];
   return ['--conditions=@armature/source', '--import', import.meta.resolve('tsx'), join(home, 'src', 'main.ts')];
 }

@@ -2,15 +2,15 @@
  * `npm run bench`: puts, gets and a mix of both against node processes over a real nats-server, at several numbers of operations in flight and
  * value sizes. One client process drives; everything shares the machine, so figures compare within a run and not across machines.
  *
- * What is to be compared is run in turns: several durabilities in several rounds, forth and back, so that a disturbance of the machine meets all of them; then
+ * What is to be compared is run in turns: several durabilities, or two builds, in several rounds, forth and back, so that a disturbance of the machine meets all of them; then
  * medians over the rounds are reported. That is how the paper compares buffered with direct writes (figure 5).
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { ProcessCluster } from '../process-cluster.js';
-import { DURABILITIES, type Durability } from '@armature/protocol';
-import { bucketNameOf, drive, preload, type Cell, type CellResult, type Load } from './drive.js';
+import { DURABILITIES, type Durability, type ResolverName } from '@armature/protocol';
+import { Contender } from './contender.js';
+import { drive, preload, type Cell, type CellResult, type Load } from './drive.js';
 import { medians } from './medians.js';
 import { tableOf } from './report.js';
 
@@ -20,6 +20,9 @@ interface Options {
   readonly sizes: readonly number[];
   readonly seconds: number;
   readonly keys: number;
+  readonly overwrite: number;
+  readonly resolver: ResolverName;
+  readonly against: readonly string[];
   readonly rounds: number;
   readonly durability: readonly Durability[];
   readonly storage: 'level' | 'memory';
@@ -47,6 +50,8 @@ const durabilities = (text: string): Durability[] =>
     throw new InvalidArgumentError(`must be of ${DURABILITIES.join(', ')}`);
   });
 
+const appended = (text: string, before: readonly string[]): readonly string[] => [...before, text];
+
 const program = new Command('bench')
   .description('Drives a cluster of real processes and reports throughput and latency.')
   .option('--loads <list>', 'of put, get, mixed', loads, ['put', 'get', 'mixed'])
@@ -54,6 +59,9 @@ const program = new Command('bench')
   .option('--sizes <list>', 'value sizes, in bytes', numbers, [100, 1024])
   .option('--seconds <n>', 'measured per cell, after a warm-up of a third of it', positive, 4)
   .option('--keys <n>', 'keys written before the gets', positive, 20_000)
+  .option('--overwrite <keys>', 'puts overwrite so many keys; otherwise each writes one of its own', positive, 0)
+  .addOption(new Option('--resolver <kind>', 'of the buckets').choices(['siblings', 'last-write-wins']).default('siblings'))
+  .option('--against <directory>', 'also run another checkout, built, in turns with this one; may be repeated', appended, [])
   .option('--rounds <n>', 'how often each cell is run; medians are reported', positive, 1)
   .option('--durability <list>', `of the buckets, compared within the run: of ${DURABILITIES.join(', ')}`, durabilities, [
     'fsync',
@@ -71,52 +79,59 @@ Examples:
   npm run bench -- --loads put --in-flight 64          one cell per size
   npm run bench -- --durability os --json bench.json   without fsync, figures also as JSON
   npm run bench -- --durability fsync,buffered --loads put --in-flight 1,64 --rounds 5
-  npm run bench -- --routing router                    through the router tier`,
+  npm run bench -- --routing router                    through the router tier
+  npm run bench -- --loads put --in-flight 64 --overwrite 10000 --resolver last-write-wins
+  npm run bench -- --loads put,get --in-flight 64 --rounds 5 --against ../before   this build and another one`,
   );
 
 async function main(options: Options): Promise<void> {
-  const names = Array.from({ length: options.nodes }, (_, i) => `n${i + 1}`);
-  const cluster = await ProcessCluster.start({
-    nodes: names,
-    routers: options.routing === 'router' ? ['r1'] : [],
-    storage: options.storage,
-    ...(options.profile === undefined ? {} : { execArgv: ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] }),
-  });
+  const contenders: Contender[] = [];
   try {
-    const client = await cluster.connect({ routing: options.routing });
-    for (const durability of options.durability) await client.admin.setBucket(bucketNameOf(durability), { durability });
-    const cells: Cell[] = [];
+    for (const root of [undefined, ...options.against]) contenders.push(await contend(options, root));
+    const cells: { readonly contender: Contender; readonly cell: Cell }[] = [];
     for (const sizeBytes of options.sizes) {
-      for (const durability of options.durability) await preload(client, durability, sizeBytes, options.keys);
-      for (const load of options.loads)
-        for (const inFlight of options.inFlight)
-          for (const durability of options.durability)
-            cells.push({ durability, load, inFlight, sizeBytes, seconds: options.seconds, keys: options.keys });
+      for (const { client } of contenders)
+        for (const durability of options.durability) await preload(client, durability, sizeBytes, options.keys);
+      for (const cell of cellsOf(options, sizeBytes)) for (const contender of contenders) cells.push({ contender, cell });
     }
     const rounds: CellResult[][] = cells.map(() => []);
     for (let round = 0; round < options.rounds; round++) {
       const order = [...cells.entries()];
       if (round % 2 === 1) order.reverse();
-      for (const [done, [at, cell]] of order.entries()) {
-        rounds[at]?.push(await drive(client, cell));
+      for (const [done, [at, { contender, cell }]] of order.entries()) {
+        rounds[at]?.push(await drive(contender, cell));
         process.stderr.write(`\r${round * cells.length + done + 1} of ${options.rounds * cells.length} cells`);
       }
     }
-    const results = rounds.map(medians);
     process.stderr.write('\n');
-    await client.close();
-    const setting = {
-      ...options,
-      profile: undefined,
-      node: process.version,
-      cpu: `${cpus().length} x ${cpus()[0]?.model ?? '?'}`,
-    };
-    if (options.json !== '-') process.stdout.write(`${tableOf(setting, results)}\n`);
-    if (options.json === '-') process.stdout.write(`${JSON.stringify({ setting, results }, null, 2)}\n`);
-    else if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ setting, results }, null, 2)}\n`);
+    report(options, rounds.map(medians));
   } finally {
-    await cluster.stop();
+    await Promise.all(contenders.map((contender) => contender.stop()));
   }
+}
+
+async function contend(options: Options, root: string | undefined): Promise<Contender> {
+  const { nodes, storage, routing, profile, durability, resolver } = options;
+  const contender = await Contender.start({ root, nodes, storage, routing, profile });
+  await contender.prepare(durability, resolver);
+  return contender;
+}
+
+function cellsOf(options: Options, sizeBytes: number): Cell[] {
+  const { seconds, keys, overwrite } = options;
+  return options.loads.flatMap((load) =>
+    options.inFlight.flatMap((inFlight) =>
+      options.durability.map((durability) => ({ durability, load, inFlight, sizeBytes, seconds, keys, overwrite })),
+    ),
+  );
+}
+
+function report(options: Options, results: readonly CellResult[]): void {
+  const cpu = `${cpus().length} x ${cpus()[0]?.model ?? '?'}`;
+  const setting = { ...options, profile: undefined, node: process.version, cpu };
+  const json = `${JSON.stringify({ setting, results }, null, 2)}\n`;
+  process.stdout.write(options.json === '-' ? json : `${tableOf(setting, results)}\n`);
+  if (options.json !== undefined && options.json !== '-') writeFileSync(options.json, json);
 }
 
 await main(program.parse().opts<Options>());

@@ -3,10 +3,11 @@ import type { CellResult } from './drive.js';
 import { medians } from './medians.js';
 
 const run = (figure: number, errors = 0): CellResult => ({
-  ...{ durability: 'fsync', load: 'put', inFlight: 1, sizeBytes: 100, seconds: 1, keys: 1 },
+  ...{ durability: 'fsync', load: 'put', inFlight: 1, sizeBytes: 100, seconds: 1, keys: 1, overwrite: 0, contender: 'this' },
   ...{
     operations: figure,
     perSecond: figure,
+    cpuUs: figure,
     meanMs: figure,
     p50Ms: figure,
     p99Ms: figure,

@@ -11,6 +11,7 @@ export function medians(runs: readonly CellResult[]): CellResult {
     operations: of((run) => run.operations),
     errors: runs.reduce((sum, { errors }) => sum + errors, 0),
     perSecond: Math.round(of((run) => run.perSecond)),
+    cpuUs: first.cpuUs === undefined ? undefined : of((run) => run.cpuUs ?? NaN),
     meanMs: of((run) => run.meanMs),
     p50Ms: of((run) => run.p50Ms),
     p99Ms: of((run) => run.p99Ms),

@@ -109,7 +109,7 @@ export class AntiEntropyWorker {
     });
   }
 
-  /** Begins at once; waits for a cluster where there is none yet. Errors: `name-in-use`, `wrong-cluster`. */
+  /** Begins at once; waits for a cluster where there is none yet. Errors: `name-in-use`. */
   static async start(options: AntiEntropyOptions, ports: ServerPorts): Promise<AntiEntropyWorker> {
     const { prefix, cluster, secrets, seeds, gossipIntervalMs, name } = options;
     const presence = await claimName('anti-entropy', name, options, ports);

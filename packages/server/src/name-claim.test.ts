@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatClaim, judge, parseClaim, type Claim } from './name-claim.js';
+import { formatClaim, isAnswer, judge, parseClaim, type Claim } from './name-claim.js';
 
 const [KEY, OTHER] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)] as const;
 
@@ -8,6 +8,8 @@ const claim: fc.Arbitrary<Claim> = fc.record({
   address: fc.constant('node.n1'),
   session: fc.constantFrom('a', 'b', 'c'),
   isOurs: fc.constantFrom(true, true, true, false),
+  asks: fc.constantFrom('', 'q1'),
+  answers: fc.constantFrom('', 'q0'),
   ageMs: fc.integer({ min: 0, max: 10_000 }),
   isUp: fc.boolean(),
   host: fc.string({ maxLength: 20 }),
@@ -48,6 +50,8 @@ test('an older process goes on, and among equally old ones the verdict is the sa
     address: 'node.n1',
     session: 'a',
     isOurs: true,
+    asks: '',
+    answers: '',
     ageMs: 60_000,
     isUp: true,
     host: 'h',
@@ -90,6 +94,16 @@ test('a claim in which anything was changed is not one of ours, however it was m
       const at = place % bytes.length;
       bytes[at] = (bytes[at] as number) ^ 1;
       expect(parseClaim(bytes, [KEY])?.isOurs ?? false).toBe(false);
+    }),
+  );
+});
+
+test('an answer is what somebody of ours says to this very question', () => {
+  fc.assert(
+    fc.property(claim, (one) => {
+      const said = parseClaim(formatClaim({ ...one, answers: 'q1' }, [KEY]), [KEY]) as Claim;
+      expect([isAnswer(said, 'q1'), isAnswer(said, 'q2')]).toEqual([true, false]);
+      expect(isAnswer(parseClaim(formatClaim({ ...one, answers: 'q1' }, [OTHER]), [KEY]) as Claim, 'q1')).toBe(false);
     }),
   );
 });

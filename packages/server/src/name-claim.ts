@@ -7,6 +7,9 @@
  *
  * Which came later is told by how long each has been up, not by when it started: that needs no clocks that agree. A message that was long on its way makes its sender
  * look younger than it is. So of two, both may take themselves for the older one for a while, but never both for the younger one: nobody goes without need.
+ *
+ * Whoever can read the bus can repeat what was said there, long after. So nobody goes because of what he has merely heard. He asks, with a number that he has just drawn, and only a claim that gives
+ * that number back, under the MAC, was made for him, and now. All else is a reason to ask. A claim with a MAC of another secret proves nothing to anybody, and stops nobody.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { toHex, type Random } from '@armature/kernel';
@@ -19,6 +22,10 @@ export interface Claim {
   readonly session: string;
   /** It was said by somebody who holds our secret. */
   readonly isOurs: boolean;
+  /** Drawn by whoever asks, to be given back by whoever answers; empty where nothing is asked. */
+  readonly asks: string;
+  /** Of the question that this answers; empty where it answers none. */
+  readonly answers: string;
   /** How long it has been up when it says so, by its monotonic clock, ms. */
   readonly ageMs: number;
   /** It has asked, nobody objected, and it has begun to act. */
@@ -55,12 +62,22 @@ export function newSession(random: Random): string {
   return toHex(random.bytes(8));
 }
 
+/** For one question: nobody can have answered it before. */
+export function newQuestion(random: Random): string {
+  return toHex(random.bytes(16));
+}
+
+/** Whether this is what somebody who holds our secret says to this question of ours. */
+export function isAnswer(claim: Claim, question: string): boolean {
+  return claim.isOurs && claim.answers === question;
+}
+
 /** JSON, a line feed, and the MAC of the JSON in hex. */
 export function formatClaim(
-  { address, session, ageMs, isUp, host, pid, startedAt }: Claim,
+  { address, session, asks, answers, ageMs, isUp, host, pid, startedAt }: Claim,
   keys: readonly Uint8Array[],
 ): Uint8Array {
-  const text = JSON.stringify({ address, session, ageMs, isUp, host, pid, startedAt });
+  const text = JSON.stringify({ address, session, asks, answers, ageMs, isUp, host, pid, startedAt });
   return Buffer.from(`${text}\n${macOf(keys[0] as Uint8Array, text).toString('hex')}`, 'utf8');
 }
 
@@ -69,10 +86,15 @@ export function parseClaim(payload: Uint8Array, keys: readonly Uint8Array[]): Cl
   if (payload.length > MAX_BYTES) return undefined;
   const [text = '', hex = ''] = Buffer.from(payload).toString('utf8').split('\n');
   try {
-    const { address, session, ageMs, isUp, host, pid, startedAt } = JSON.parse(text) as Record<keyof Claim, unknown>;
+    const { address, session, asks, answers, ageMs, isUp, host, pid, startedAt } = JSON.parse(text) as Record<
+      keyof Claim,
+      unknown
+    >;
     const isClaim =
       typeof address === 'string' &&
       typeof session === 'string' &&
+      typeof asks === 'string' &&
+      typeof answers === 'string' &&
       typeof ageMs === 'number' &&
       typeof isUp === 'boolean' &&
       typeof host === 'string' &&
@@ -81,7 +103,7 @@ export function parseClaim(payload: Uint8Array, keys: readonly Uint8Array[]): Cl
     if (!isClaim) return undefined;
     const mac = Buffer.from(hex, 'hex');
     const isOurs = mac.length === MAC_BYTES && keys.some((key) => timingSafeEqual(macOf(key, text), mac));
-    return { address, session, isOurs, ageMs, isUp, host, pid, startedAt };
+    return { address, session, isOurs, asks, answers, ageMs, isUp, host, pid, startedAt };
   } catch {
     return undefined;
   }

@@ -36,7 +36,7 @@ export class ArmatureNode {
   }
 
   /**
-   * Takes its name, opens the store, takes up the actor and the history, and answers; whether the store may be asked is found out after that. Errors: `name-in-use`, `wrong-cluster`, storage
+   * Takes its name, opens the store, takes up the actor and the history, and answers; whether the store may be asked is found out after that. Errors: `name-in-use`, storage
    * errors, `invalid-config`. The engine is closed by `stop`.
    */
   static async start(options: NodeOptions, ports: NodePorts): Promise<ArmatureNode> {

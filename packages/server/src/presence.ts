@@ -2,10 +2,13 @@
  * Being the only one of a name: asks on the bus before this process acts, and goes on making itself known while it does.
  *
  * 1. It asks under its own name, before it listens there itself. Where nobody listens the bus says so at once: that is how nearly every start goes. Who answers has the
- *    name, and this process does not start. Who listens and does not answer stands still, or is a connection that the bus has not missed yet; after two seconds it is passed over.
+ *    name, and this process does not start. Who listens and does not answer stands still, is a connection that the bus has not missed yet, or says what proves nothing; after two seconds it is passed over.
  * 2. It listens under its name and asks once more, for two that start at once both pass the first question. It also asks everybody whether the cluster of this name has
  *    another secret here.
  * 3. From then on it says every five seconds that it is there. So two that met nobody, because the network was cut or one stood still, find one another; the younger goes.
+ *
+ * Whoever hears that another one should have its name asks him, and believes the answer only (`name-claim.ts`): what is merely heard may be a recording. That another secret is here can be proved to nobody. It is
+ * logged, and keeps nobody from starting.
  *
  * Only what has to do with names is decided here (`name-claim.ts`); what becomes of a process that must go is its owner's business.
  */
@@ -14,7 +17,7 @@ import { NO_RESPONDERS, type Bus, type BusMessage, type BusSubscription, type Li
 import { Inbox } from '@armature/coordination';
 import type { Subjects } from '@armature/protocol';
 import { repeat, sleep, type Clock, type Logger, type Timer } from '@armature/runtime';
-import { describeClaim, formatClaim, judge, newSession, parseClaim, type Claim } from './name-claim.js';
+import { describeClaim, formatClaim, isAnswer, judge, newQuestion, newSession, parseClaim, type Claim } from './name-claim.js';
 
 export interface PresenceEnv {
   readonly bus: Bus;
@@ -55,11 +58,14 @@ export class Presence {
   readonly #logged = new Set<string>();
   #isUp = false;
   #isStopped = false;
+  /** Whether somebody is being asked who is said to have been there for longer. */
+  #isAsking = false;
+  #hasMetStrangers = false;
   #lost: ArmatureError | undefined;
   #beats = 0;
   #timer: Timer | undefined;
 
-  /** Errors: `name-in-use`; `wrong-cluster` where a cluster of this name with another secret is on the bus. */
+  /** Errors: `name-in-use`. */
   static async claim(env: PresenceEnv): Promise<Presence> {
     const presence = new Presence(env);
     try {
@@ -83,7 +89,12 @@ export class Presence {
   async another(): Promise<string | undefined> {
     const { subjects, address } = this.#env;
     const claim = await this.#ask(subjects.presenceOf(address), LOOK_MS);
-    return claim !== undefined && claim !== 'nobody' && claim.isOurs ? describeClaim(claim) : undefined;
+    return claim === undefined || claim === 'nobody' ? undefined : describeClaim(claim);
+  }
+
+  /** Whether somebody has been heard who says that the cluster of this name has another secret. Anybody may say so. */
+  get hasMetStrangers(): boolean {
+    return this.#hasMetStrangers;
   }
 
   /** That another process has the name, and has had it for longer: this one must change nothing any more. */
@@ -117,15 +128,14 @@ export class Presence {
   /** Throws when whoever answered is to stay. */
   #check(answer: Claim | 'nobody' | undefined): void {
     if (answer === undefined || answer === 'nobody') return;
-    const judgement = judge(this.#own(), answer);
-    if (judgement === 'stays') throw nameInUse(answer);
-    if (judgement === 'stranger') throw otherSecret(answer);
+    if (judge(this.#own(), answer) === 'stays') throw nameInUse(answer);
   }
 
-  #own(): Claim {
+  #own({ asks = '', answers = '' } = {}): Claim {
     const { clock, address, host, pid } = this.#env;
     const ageMs = Math.floor(clock.monotonicMs() - this.#startedMs);
-    return { address, session: this.#session, isOurs: true, ageMs, isUp: this.#isUp, host, pid, startedAt: this.#startedAt };
+    const who = { address, session: this.#session, host, pid, startedAt: this.#startedAt };
+    return { ...who, isOurs: true, asks, answers, ageMs, isUp: this.#isUp };
   }
 
   #beat(): void {
@@ -139,28 +149,40 @@ export class Presence {
     const { keys } = this.#env;
     const claim = parseClaim(message.payload, keys);
     if (claim === undefined || this.#isStopped) return;
-    const own = this.#own();
-    const judgement = judge(own, claim);
-    const concerns = judgement === 'stranger' || claim.address === own.address;
+    const judgement = judge(this.#own(), claim);
+    const concerns = judgement === 'stranger' || claim.address === this.#env.address;
     if (judgement === 'self' || !concerns) return;
-    message.respond(formatClaim(own, keys));
-    if (judgement === 'stays') this.#lose(claim);
-    else this.#log(claim, judgement);
+    message.respond(formatClaim(this.#own({ answers: claim.asks }), keys));
+    if (judgement === 'stranger') this.#log(claim, judgement);
+    else void this.#inquire();
+  }
+
+  /** Somebody has been heard who says that he has our name: so he is asked. */
+  async #inquire(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const { subjects, address } = this.#env;
+    const answer = await this.#ask(subjects.presenceOf(address), LOOK_MS);
+    this.#isAsking = false;
+    if (answer === undefined || answer === 'nobody') return;
+    if (judge(this.#own(), answer) === 'stays') this.#lose(answer);
+    else this.#log(answer, 'goes');
   }
 
   #log(claim: Claim, judgement: 'stranger' | 'goes'): void {
+    if (judgement === 'stranger') this.#hasMetStrangers = true;
     if (this.#logged.has(claim.session) || this.#logged.size >= MAX_LOGGED) return;
     this.#logged.add(claim.session);
-    const error = judgement === 'stranger' ? otherSecret(claim) : nameInUse(claim);
+    const remedy = judgement === 'stranger' ? OTHER_SECRET_REMEDY : nameInUse(claim).remedy;
     const what =
       judgement === 'stranger'
         ? 'another cluster of this name, with another secret, is on this bus: nothing that it says is taken in'
         : 'another process has the name of this one; it came later, and is to end';
-    this.#env.log.error({ other: describeClaim(claim), remedy: error.remedy }, what);
+    this.#env.log.error({ other: describeClaim(claim), remedy }, what);
   }
 
   #lose(claim: Claim): void {
-    if (this.#lost !== undefined) return;
+    if (this.#lost !== undefined || this.#isStopped) return;
     this.#lost = nameInUse(claim);
     if (!this.#isUp) return; // then the start fails
     this.#env.log.error(
@@ -170,22 +192,26 @@ export class Presence {
     this.#env.onLost(this.#lost);
   }
 
-  /** Resolves with the first answer that is not our own; `nobody` when the bus says that nobody listens; undefined after so many ms of a connected bus. */
+  /** Resolves with the first answer to this question by another process of ours; `nobody` when the bus says that nobody listens; undefined after so many ms of a connected bus. */
   async #ask(subject: string, limitMs: number): Promise<Claim | 'nobody' | undefined> {
-    const { bus, clock, keys } = this.#env;
+    const { bus, clock, random, keys } = this.#env;
+    const asks = newQuestion(random);
     let answer: Claim | 'nobody' | undefined;
     let answered: () => void = () => undefined;
     const arrival = new Promise<void>((resolve) => (answered = resolve));
     const question = this.#inbox.ask((message) => {
       const claim = message.status === NO_RESPONDERS ? 'nobody' : parseClaim(message.payload, keys);
       if (answer !== undefined || claim === undefined) return;
-      if (claim !== 'nobody' && judge(this.#own(), claim) === 'self') return;
+      if (claim !== 'nobody' && !claim.isOurs) this.#log(claim, 'stranger');
+      // Others answer to whoever has no secret of ours, and give back what he asks: so the name is looked at, too.
+      const counts = claim === 'nobody' || (isAnswer(claim, asks) && claim.address === this.#env.address);
+      if (!counts || (claim !== 'nobody' && judge(this.#own(), claim) === 'self')) return;
       answer = claim;
       answered();
     });
     for (let waitedMs = 0; waitedMs < limitMs && answer === undefined && !this.#isStopped;) {
       const wasConnected = bus.connected;
-      if (wasConnected) bus.publish(subject, formatClaim(this.#own(), keys), { reply: question.reply });
+      if (wasConnected) bus.publish(subject, formatClaim(this.#own({ asks }), keys), { reply: question.reply });
       const waitMs = Math.min(AGAIN_MS, limitMs - waitedMs);
       await Promise.race([arrival, sleep(clock, waitMs)]);
       if (wasConnected && bus.connected) waitedMs += waitMs;
@@ -206,15 +232,5 @@ function nameInUse(claim: Claim): ArmatureError {
   });
 }
 
-function otherSecret(claim: Claim): ArmatureError {
-  const { address, host, pid, startedAt } = claim;
-  return new ArmatureError(
-    'wrong-cluster',
-    `another cluster of this name, with another secret, is on this bus: ${describeClaim(claim)}`,
-    {
-      remedy:
-        'Give the same secret to every process of a cluster. If these are two clusters, give one of them another name or another NATS account.',
-      details: { address, host, pid, startedAt },
-    },
-  );
-}
+const OTHER_SECRET_REMEDY =
+  'Give the same secret to every process of a cluster. If these are two clusters, give one of them another name or another NATS account.';

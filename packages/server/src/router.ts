@@ -61,7 +61,7 @@ export class ArmatureRouter {
     });
   }
 
-  /** Errors: `name-in-use`, `wrong-cluster`, `invalid-config`. */
+  /** Errors: `name-in-use`, `invalid-config`. */
   static async start(options: RouterOptions, ports: ServerPorts): Promise<ArmatureRouter> {
     const presence = await claimName('router', options.name, options, ports);
     const participant = await Participant.open({ ...options, role: 'router' }, { ...ports, historyStore: undefined });
@@ -73,18 +73,30 @@ export class ArmatureRouter {
     router.#services.push(
       await ports.bus.serve(describeService('router', options, options.name, () => Promise.resolve(router.status()))),
     );
-    router.#services.push(
-      await servePlainApi({
-        bus: ports.bus,
-        clock: ports.clock,
-        random: ports.random,
-        log: ports.log,
-        coordinator: router.#coordinator,
-        gate: router.#gate,
-        options,
-      }),
-    );
+    if (presence.hasMetStrangers && participant.membership.view.cluster === undefined) router.#servePlainLater();
+    else await router.#servePlain();
     return router;
+  }
+
+  async #servePlain(): Promise<void> {
+    const { bus, clock, random, log } = this.#ports;
+    const parts = { bus, clock, random, log, coordinator: this.#coordinator, gate: this.#gate, options: this.options };
+    this.#services.push(await servePlainApi(parts));
+  }
+
+  /**
+   * Routers share plain requests, whatever their secrets are. One that knows of no cluster, where there is another one of its name, may have the wrong secret: it would fail the requests of others. So it waits until
+   * somebody who holds its secret has told it of its cluster.
+   */
+  #servePlainLater(): void {
+    const { membership } = this.participant;
+    const stopWatching = membership.onChange(({ cluster }) => {
+      if (cluster === undefined) return;
+      stopWatching();
+      this.#servePlain().catch((thrown: unknown) => {
+        this.#ports.log.error({ err: toArmatureError(thrown) }, 'the plain API could not be served');
+      });
+    });
   }
 
   get ready(): boolean {

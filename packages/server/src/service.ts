@@ -32,7 +32,7 @@ export function describeService(
   };
 }
 
-/** Takes a name on the bus, before anything is said under it. Errors: `name-in-use`, `wrong-cluster`. */
+/** Takes a name on the bus, before anything is said under it. Errors: `name-in-use`. */
 export function claimName(
   role: 'node' | 'router' | 'anti-entropy',
   name: string,

@@ -31,8 +31,8 @@ export const names: readonly Mutation[] = [
     name: 'namesakes-both-stay',
     trap: 'two processes of one name that hear of each other both go on',
     file: PRESENCE,
-    find: "if (judgement === 'stays') this.#lose(claim);",
-    replace: "if (judgement === 'stays' && !this.#isUp) this.#lose(claim);",
+    find: "if (judge(this.#own(), answer) === 'stays') this.#lose(answer);",
+    replace: "if (judge(this.#own(), answer) === 'stays' && !this.#isUp) this.#lose(answer);",
     run: NAMES_USED_TWICE,
   },
   {

@@ -41,9 +41,12 @@ export interface ProcessClusterOptions {
   readonly zoneOf?: (node: string) => string;
   /** Kept after `stop` when given; otherwise a temporary directory that goes with it. */
   readonly dataDirectory?: string;
-  readonly natsArgs?: readonly string[];
+  /** More arguments of nats-server; a function gets the name of the cluster. */
+  readonly natsArgs?: readonly string[] | ((cluster: string) => readonly string[]);
   /** `user:password` of each process and (without a name) of clients, for a nats-server that asks for them. */
   readonly credentialsOf?: (member?: string) => string;
+  /** Of clients, where NATS permits them a group only. */
+  readonly group?: string;
   /** False: the nodes are started, and belong to no cluster yet. */
   readonly create?: boolean;
   /** More flags for every node. */
@@ -72,7 +75,7 @@ interface Running {
 
 export class ProcessCluster {
   /** Random: processes that an aborted run has left behind may find another cluster's server at the port of theirs, and must not meet it. */
-  readonly cluster = `test-${randomBytes(6).toString('hex')}`;
+  readonly cluster: string;
   readonly secret: string;
   readonly directory: string;
   readonly #options: ProcessClusterOptions;
@@ -83,8 +86,13 @@ export class ProcessCluster {
   /** Undefined when the servers are somebody else's. */
   #nats: PrivateNats | undefined;
 
-  private constructor(options: ProcessClusterOptions, directory: string, binary: string, nats: PrivateNats | undefined) {
+  private constructor(
+    options: ProcessClusterOptions,
+    { cluster, directory, binary }: { readonly cluster: string; readonly directory: string; readonly binary: string },
+    nats: PrivateNats | undefined,
+  ) {
     this.#options = options;
+    this.cluster = cluster;
     this.directory = directory;
     this.#binary = binary;
     this.#nats = nats;
@@ -98,15 +106,13 @@ export class ProcessCluster {
     mkdirSync(directory, { recursive: true });
     const server = await resolveNatsServer({ root: ROOT, acceptUrl: false, say: () => undefined });
     if (server.kind !== 'binary') throw new Error(`no nats-server: ${server.said}`);
+    const place = { cluster: `test-${randomBytes(6).toString('hex')}`, directory, binary: server.path };
+    const args = [...natsArgsOf(options, place.cluster)];
     const nats =
       options.network === undefined
-        ? await spawnNats({
-            binary: server.path,
-            args: [...(options.natsArgs ?? [])],
-            logFile: join(directory, 'nats.log'),
-          })
+        ? await spawnNats({ binary: server.path, args, logFile: join(directory, 'nats.log') })
         : undefined;
-    const cluster = new ProcessCluster(options, directory, server.path, nats);
+    const cluster = new ProcessCluster(options, place, nats);
     try {
       const nodes = options.nodes ?? ['n1', 'n2', 'n3'];
       for (const name of nodes) await cluster.launch('node', name);
@@ -180,8 +186,9 @@ export class ProcessCluster {
 
   /** A client of this cluster; the caller closes it. */
   connect(options: Partial<ConnectOptions> = {}): Promise<Client> {
-    const { build } = this.#options;
-    return (build?.connect ?? connect)({ servers: this.natsUrl, cluster: this.cluster, secret: this.secret, ...options });
+    const { build, group } = this.#options;
+    const access = { servers: this.natsUrl, cluster: this.cluster, secret: this.secret, group };
+    return (build?.connect ?? connect)({ ...access, ...options });
   }
 
   /** A bare connection, e.g. for an audit; the caller drains it. */
@@ -281,7 +288,7 @@ export class ProcessCluster {
     this.#nats = await spawnNats({
       binary: this.#binary,
       port,
-      args: [...(this.#options.natsArgs ?? [])],
+      args: [...natsArgsOf(this.#options, this.cluster)],
       logFile: join(this.directory, 'nats.log'),
     });
   }
@@ -373,6 +380,10 @@ export class ProcessCluster {
     if (member === undefined) throw new Error(`no process named ${name}`);
     return member;
   }
+}
+
+function natsArgsOf({ natsArgs = [] }: ProcessClusterOptions, cluster: string): readonly string[] {
+  return typeof natsArgs === 'function' ? natsArgs(cluster) : natsArgs;
 }
 
 /** The sum of a metric over all its labels, from Prometheus' text; 0 when there is none. `labels` is text that a line must have. */

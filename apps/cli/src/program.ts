@@ -20,6 +20,7 @@ import { defineExport } from './commands/export.js';
 import { defineGet } from './commands/get.js';
 import { defineImport } from './commands/import.js';
 import { defineKeys } from './commands/keys.js';
+import { defineNatsConfig } from './commands/nats-config.js';
 import { definePing } from './commands/ping.js';
 import { definePut } from './commands/put.js';
 import { defineReap } from './commands/reap.js';
@@ -82,6 +83,7 @@ Help on a command: armature <command> --help. Exit codes: armature exit-codes.
   defineRepair(commands, program.command('repair').description('replica synchronisation: now, and what the workers do'));
   defineReap(commands, program);
   definePing(commands, program);
+  defineNatsConfig(commands, program);
 
   program.commandsGroup('About:');
   defineConfig(commands, program.command('config').description('the settings of this command line'));

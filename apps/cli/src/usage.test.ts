@@ -45,12 +45,16 @@ describe('help', () => {
   });
 
   test('every example is a command line that is understood', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'armature-examples-'));
     for (const path of everyCommand()) {
       const { out } = await offline([...path, '--help']);
       const examples = out.slice(out.indexOf('Examples:')).match(/armature [^|>\n]*/g) ?? [];
       expect(examples.length).toBeGreaterThan(0);
       for (const example of examples) {
-        const words = [...example.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '').slice(1);
+        const words = [...example.matchAll(/'([^']*)'|(\S+)/g)]
+          .map((match) => match[1] ?? match[2] ?? '')
+          .map((word) => (['nkeys', 'armature.conf'].includes(word) ? join(directory, word) : word)) // it is written
+          .slice(1);
         const small = words.includes('simulate') ? ['--nodes', '3', '--runs', '1'] : [];
         const { err } = await offline([...words, ...small], { stdin: '' });
         expect([example, err]).toEqual([

@@ -2,3 +2,4 @@
 export * from './nats-connect.js';
 export type { NatsCredentials } from './nats-credentials.js';
 export * from './nats-options.js';
+export { newUserSeed, publicKeyOfSeed } from './nats-user-keys.js';

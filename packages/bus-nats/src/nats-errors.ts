@@ -18,7 +18,7 @@ const NO_TLS: string = ErrorCode.ServerOptionNotAvailable;
 const TLS: string = ErrorCode.Tls;
 
 /** What to do about a denied subject. */
-export const PERMIT = 'Give the NATS user of this process the permissions that docs/protocol.md lists for its role.';
+export const PERMIT = 'Give the NATS user of this process the permissions of its role: armature nats-config writes them.';
 
 /** Why the first connection failed. Wrong credentials are `invalid-config`, since waiting does not mend them. */
 export function connectError(thrown: unknown, servers: readonly string[]): ArmatureError {

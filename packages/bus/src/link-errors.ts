@@ -24,7 +24,7 @@ export function notPermitted(peer: LinkAddress, subject: string): ArmatureError 
     'unreachable',
     `the bus does not permit this process to publish to ${subject}, where ${peer} listens`,
     {
-      remedy: 'Give the NATS user of this process the permissions that docs/protocol.md lists for its role.',
+      remedy: 'Give the NATS user of this process the permissions of its role: armature nats-config writes them.',
       details: { peer, subject, executed: 'unknown' },
     },
   );

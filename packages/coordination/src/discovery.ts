@@ -70,4 +70,4 @@ export async function requireToHear(bus: Bus): Promise<void> {
   });
 }
 
-const PERMIT = 'Give its NATS user the permissions that docs/protocol.md lists for its role.';
+const PERMIT = 'Give its NATS user the permissions of its role: armature nats-config writes them.';

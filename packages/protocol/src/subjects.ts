@@ -2,19 +2,7 @@
  * Subjects: where on the bus the parts of a cluster listen. Everything is under `<prefix>.<cluster>`; user keys and bucket
  * names never become subject tokens, except on the plain API, where the caller chose to put them there.
  *
- *   <prefix>.<cluster>.link.node.<name>       frames for a node             (see bus/link)
- *   <prefix>.<cluster>.link.router.<name>     frames for a router
- *   <prefix>.<cluster>.link.client.<random>   frames for a client that holds the secret; `client.<group>.<random>` where clients have groups
- *   <prefix>.<cluster>.link.front.<bucket>.<right>.<role>.<name>   frames of applications for a router or a node (see front.ts)
- *   <prefix>.<cluster>.link.guest.<random>    frames for an application; `guest.<group>.<random>` where there are groups
- *   <prefix>.<cluster>.announce               "my history now has fingerprint F": nodes, routers, direct clients
- *   <prefix>.<cluster>.discover.node|router|newcomer   queue groups that answer with the address of one of them; newcomers
- *                                             are nodes that know of no cluster yet
- *   <prefix>.<cluster>.inbox.<link address>.<n>  answers to a question that a process has asked of nobody in particular
- *   <prefix>.<cluster>.presence           "who has another secret?": nodes, routers, workers, all of which answer to it
- *   <prefix>.<cluster>.presence.<role>.<name>   "who has this name?", and that somebody has it, every five seconds
- *   <prefix>.<cluster>.workers                what an administrator says to all anti-entropy workers: `status`, `pause`, `resume`
- *   <prefix>.<cluster>.api.*                  the plain request API of the router tier (docs/protocol.md)
+ * What each is for, and who speaks and listens there, stands in subject-table.ts.
  */
 import type { ClusterName, NodeId } from '@armature/kernel';
 
@@ -35,6 +23,8 @@ export interface Subjects {
   readonly presence: string;
   /** Of the process of this role and name, e.g. `node.n1`. */
   presenceOf(address: string): string;
+  /** Where a process of this role and name answers with its status, e.g. `node.n1`. */
+  status(address: string): string;
   /** `suffix` in subject tokens, e.g. `get` or `get.>`. */
   api(suffix: string): string;
 }
@@ -48,6 +38,7 @@ export function subjectsOf(prefix: string, cluster: ClusterName): Subjects {
     inbox: (address) => `${root}.inbox.${address}`,
     presence: `${root}.presence`,
     presenceOf: (address) => `${root}.presence.${address}`,
+    status: (address) => `${root}.status.${address}`,
     discover: (role) => `${root}.discover.${role}`,
     api: (suffix) => `${root}.api.${suffix}`,
   };

@@ -9,7 +9,14 @@
 import { ArmatureError, toArmatureError, toHex, type ClusterName, type NodeId, type Secrets } from '@armature/kernel';
 import type { BusSubscription, LinkAddress, RunningService } from '@armature/bus';
 import { Participant } from '@armature/coordination';
-import { nodeAddress, parseWorkerCommand, type ExchangeReply, type WorkerCommand, type WorkerStatus } from '@armature/protocol';
+import {
+  WORKER_GROUP,
+  nodeAddress,
+  parseWorkerCommand,
+  type ExchangeReply,
+  type WorkerCommand,
+  type WorkerStatus,
+} from '@armature/protocol';
 import {
   NOTHING_SWEPT,
   pairsOf,
@@ -113,7 +120,7 @@ export class AntiEntropyWorker {
   static async start(options: AntiEntropyOptions, ports: ServerPorts): Promise<AntiEntropyWorker> {
     const { prefix, cluster, secrets, seeds, gossipIntervalMs, name } = options;
     const presence = await claimName('anti-entropy', name, options, ports);
-    const linkName = toHex(ports.random.bytes(8));
+    const linkName = `${WORKER_GROUP}.${toHex(ports.random.bytes(8))}`;
     const participant = await Participant.open(
       { prefix, cluster, secrets, seeds, gossipIntervalMs, role: 'client', name: linkName },
       { ...ports, historyStore: undefined },
@@ -130,7 +137,7 @@ export class AntiEntropyWorker {
       endpoints: [
         {
           name: 'status',
-          subject: `${prefix}.${cluster}.status.anti-entropy.${name}`,
+          subject: participant.subjects.status(`anti-entropy.${name}`),
           handler: (message) => void message.respond(Buffer.from(JSON.stringify(worker.status()), 'utf8')),
         },
       ],

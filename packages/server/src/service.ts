@@ -20,7 +20,7 @@ export function describeService(
     endpoints: [
       {
         name: 'status',
-        subject: `${options.prefix}.${options.cluster}.status.${role}.${name}`,
+        subject: subjectsOf(options.prefix, options.cluster).status(linkAddress(role, name)),
         handler(message) {
           status().then(
             (document) => message.respond(Buffer.from(JSON.stringify(document), 'utf8')),

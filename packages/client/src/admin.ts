@@ -261,8 +261,9 @@ export class Admin {
 
   /** Errors: `invalid-config` without the secret, before anybody is looked for; `unreachable`. */
   async #anyNode(): Promise<LinkAddress> {
-    this.#env.link();
-    const address = await discover(this.#env, 'node', 'newcomer');
+    const link = this.#env.link();
+    const prove = (node: LinkAddress, timeoutMs: number): Promise<Reply> => link.request(node, { kind: 'ping' }, timeoutMs);
+    const address = await discover({ ...this.#env, own: link.address, prove }, 'node', 'newcomer');
     if (address !== undefined) return address;
     throw nobodyAnswers(
       this.#env.bus,

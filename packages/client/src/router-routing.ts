@@ -34,11 +34,15 @@ export interface RouterRoutingEnv {
 
 /** Failures after which another coordinator is worth looking for. */
 const LEAVE = new Set(['unreachable', 'timeout', 'closed', 'protocol-mismatch', 'wrong-cluster']);
+/** So many that have failed us lately are taken only where no other answers. */
+const MAX_SHUNNED = 8;
 
 export class RouterRouting implements Routing {
   readonly kind = 'router';
   readonly #env: RouterRoutingEnv;
   #coordinator: Promise<LinkAddress> | undefined;
+  /** Coordinators that have failed us, the latest last. */
+  readonly #shunned = new Set<string>();
 
   constructor(env: RouterRoutingEnv) {
     this.#env = env;
@@ -65,20 +69,35 @@ export class RouterRouting implements Routing {
 
   /** At the door of the request's bucket and right. */
   async #ask<Q extends FrontRequest>(request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    const found = (this.#coordinator ??= this.#find());
     const { bucket, right } = wishOf(request);
+    const doorOf = (server: LinkAddress): LinkAddress => frontAddress(bucket, right, server) as LinkAddress;
+    const found = (this.#coordinator ??= this.#find(doorOf));
+    let server: LinkAddress | undefined;
     try {
-      const door = frontAddress(bucket, right, await found) as LinkAddress;
-      return (await this.#env.link.request(door, request, timeoutMs)) as ReplyTo<Q>;
+      server = await found;
+      return (await this.#env.link.request(doorOf(server), request, timeoutMs)) as ReplyTo<Q>;
     } catch (thrown) {
       const { code } = toArmatureError(thrown);
-      if (LEAVE.has(code) && this.#coordinator === found) this.#coordinator = undefined;
+      if ((server === undefined || LEAVE.has(code)) && this.#coordinator === found) this.#leave(server);
       throw thrown;
     }
   }
 
-  async #find(): Promise<LinkAddress> {
-    const address = await discover(this.#env, 'router', 'node');
+  #leave(server: LinkAddress | undefined): void {
+    this.#coordinator = undefined;
+    if (server === undefined) return;
+    this.#shunned.delete(server);
+    this.#shunned.add(server);
+    const [first] = this.#shunned;
+    if (this.#shunned.size > MAX_SHUNNED && first !== undefined) this.#shunned.delete(first);
+  }
+
+  /** Somebody who answers at that door. Whether it is a router of the cluster cannot be proved to whoever holds no secret. */
+  async #find(doorOf: (server: LinkAddress) => LinkAddress): Promise<LinkAddress> {
+    const { link } = this.#env;
+    const prove = (server: LinkAddress, timeoutMs: number): Promise<Reply> =>
+      link.request(doorOf(server), { kind: 'ping' }, timeoutMs);
+    const address = await discover({ ...this.#env, own: link.address, prove, shunned: this.#shunned }, 'router', 'node');
     if (address !== undefined) return address;
     throw nobodyAnswers(
       this.#env.bus,

@@ -1,50 +1,150 @@
 /**
  * Discovery: the link address of some process of a kind, whichever the bus picks. All of a kind listen in one queue group, so
  * the bus deals questions out among them.
+ *
+ * Answers bear no proof, and anybody may give some. So an answer is a hint: whoever is named is asked over a link whether it is there, several at a time, and the first that answers is taken. On the inner link only a holder of the
+ * secret can. The question is put again until then, so that an honest answer comes among others; that the bus says "nobody listens" only has the next kind asked for, too.
  */
-import { ArmatureError } from '@armature/kernel';
-import { parseLinkAddress, type Bus, type LinkAddress } from '@armature/bus';
+import { ArmatureError, toArmatureError } from '@armature/kernel';
+import { NO_RESPONDERS, parseLinkAddress, type Bus, type BusMessage, type LinkAddress } from '@armature/bus';
 import type { DiscoverableRole, Subjects } from '@armature/protocol';
-import { repeat, type Clock } from '@armature/runtime';
-import type { Inbox } from './inbox.js';
+import { repeat, type Clock, type Timer } from '@armature/runtime';
+import type { Inbox, OpenQuestion } from './inbox.js';
 
 export interface DiscoveryEnv {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly subjects: Subjects;
   readonly inbox: Inbox;
+  /** Of whoever looks for somebody else. */
+  readonly own: LinkAddress;
+  /** Asks the process at that address over a link; resolves when it answers. Rejects as requests do. */
+  prove(address: LinkAddress, timeoutMs: number): Promise<unknown>;
+  /** Addresses that have failed the caller lately: taken where nobody else answers. */
+  readonly shunned?: ReadonlySet<string> | undefined;
 }
 
+/** For answers, of each kind. */
 const DISCOVER_TIMEOUT_MS = 500;
 /** One that stands still gets its share of the questions: so the question is put again, to whomever. */
 const DISCOVER_AGAIN_MS = 50;
+/** Two round trips around the world. */
+const PROOF_TIMEOUT_MS = 1_000;
+/** Somebody who names processes that do not exist, or do not answer, must name so many at a time to keep others from being asked. */
+const PROOFS_AT_ONCE = 32;
+/** For somebody else, when one has answered that has failed the caller lately. */
+const SHUNNED_MS = 250;
+const MAX_ANSWER_BYTES = 256;
 
-/** The link address of some process of the first of these kinds that answers; undefined when none does. */
-export async function discover(env: DiscoveryEnv, ...roles: readonly DiscoverableRole[]): Promise<LinkAddress | undefined> {
-  for (const role of roles) {
-    const address = await discoverOne(env, role);
-    if (address !== undefined) return address;
-  }
-  return undefined;
+/** What the addresses of each kind begin with. */
+const PREFIX: Readonly<Record<DiscoverableRole, string>> = { node: 'node.', newcomer: 'node.', router: 'router.' };
+/** Why one did not prove that it is there, where that is worth telling when nobody did. */
+const TELLING = new Set(['wrong-cluster', 'protocol-mismatch', 'overloaded']);
+
+/**
+ * The link address of some process of the first of these kinds that answers; undefined when none does. Rejects when none has proved itself, with why: `wrong-cluster`,
+ * `protocol-mismatch`, `overloaded`.
+ */
+export function discover(env: DiscoveryEnv, ...roles: readonly DiscoverableRole[]): Promise<LinkAddress | undefined> {
+  return new Search(env, roles).found;
 }
 
-function discoverOne({ bus, clock, subjects, inbox }: DiscoveryEnv, role: DiscoverableRole): Promise<LinkAddress | undefined> {
-  return new Promise((resolve) => {
-    const finish = (address: LinkAddress | undefined): void => {
-      timer.cancel();
-      again.cancel();
-      question.close();
-      resolve(address);
-    };
-    const timer = clock.after(DISCOVER_TIMEOUT_MS, () => finish(undefined));
-    const question = inbox.ask((message) => {
-      const address = message.status === undefined ? parseLinkAddress(Buffer.from(message.payload).toString('utf8')) : undefined;
-      finish(address?.ok === true ? address.value : undefined);
-    });
+class Search {
+  readonly found: Promise<LinkAddress | undefined>;
+  readonly #env: DiscoveryEnv;
+  readonly #roles: readonly DiscoverableRole[];
+  /** Those that are asked whether they are there. Who has failed is asked again when he is named again: his answer may have been in somebody else's name. */
+  readonly #proving = new Set<string>();
+  readonly #questions: OpenQuestion[] = [];
+  readonly #timers: Timer[] = [];
+  #settle: { resolve: (address: LinkAddress | undefined) => void; reject: (problem: ArmatureError) => void };
+  /** Of the kinds, how many have been asked for. */
+  #begun = 0;
+  #isOver = false;
+  /** Nobody is asked for any more; who has been named may still prove himself. */
+  #isLate = false;
+  #shunned: LinkAddress | undefined;
+  #problem: ArmatureError | undefined;
+
+  constructor(env: DiscoveryEnv, roles: readonly DiscoverableRole[]) {
+    this.#env = env;
+    this.#roles = roles;
+    this.#settle = { resolve: () => undefined, reject: () => undefined };
+    this.found = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    this.#next();
+  }
+
+  /** Asks for the next kind, or, where that was the last, waits for those that have been named. */
+  #next(): void {
+    if (this.#isOver) return;
+    const role = this.#roles[this.#begun];
+    if (role === undefined) {
+      this.#isLate = true;
+      this.#endIfIdle();
+      return;
+    }
+    const place = ++this.#begun;
+    const { bus, clock, subjects, inbox } = this.#env;
+    const question = inbox.ask((message) => this.#hear(message, role, place));
     const ask = (): void => bus.publish(subjects.discover(role), new Uint8Array(0), { reply: question.reply });
-    const again = repeat(clock, DISCOVER_AGAIN_MS, ask);
+    this.#questions.push(question);
+    this.#timers.push(
+      repeat(clock, DISCOVER_AGAIN_MS, ask),
+      clock.after(DISCOVER_TIMEOUT_MS, () => {
+        if (place === this.#begun) this.#next();
+      }),
+    );
     ask();
-  });
+  }
+
+  #hear({ status, payload }: BusMessage, role: DiscoverableRole, place: number): void {
+    if (status === NO_RESPONDERS && place === this.#begun && place < this.#roles.length) this.#next();
+    if (status !== undefined || payload.length > MAX_ANSWER_BYTES || this.#proving.size >= PROOFS_AT_ONCE) return;
+    const address = parseLinkAddress(Buffer.from(payload).toString('utf8'));
+    if (address.ok && address.value.startsWith(PREFIX[role])) this.#look(address.value);
+  }
+
+  #look(address: LinkAddress): void {
+    if (address === this.#env.own || this.#proving.has(address) || this.#isOver) return;
+    this.#proving.add(address);
+    const done = (): void => {
+      this.#proving.delete(address);
+      this.#endIfIdle();
+    };
+    this.#env.prove(address, PROOF_TIMEOUT_MS).then(
+      () => {
+        this.#proved(address);
+        done();
+      },
+      (thrown: unknown) => {
+        const error = toArmatureError(thrown);
+        if (TELLING.has(error.code)) this.#problem = error;
+        done();
+      },
+    );
+  }
+
+  #proved(address: LinkAddress): void {
+    if (this.#env.shunned?.has(address) !== true) {
+      this.#end(address);
+      return;
+    }
+    this.#shunned ??= address;
+    this.#timers.push(this.#env.clock.after(SHUNNED_MS, () => this.#end(this.#shunned)));
+  }
+
+  #endIfIdle(): void {
+    if (this.#isLate && this.#proving.size === 0) this.#end(this.#shunned);
+  }
+
+  #end(address: LinkAddress | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const timer of this.#timers) timer.cancel();
+    for (const question of this.#questions) question.close();
+    if (address === undefined && this.#problem !== undefined) this.#settle.reject(this.#problem);
+    else this.#settle.resolve(address);
+  }
 }
 
 /** The error of whoever has found nobody. It names what the bus has not permitted, since that may be why. */

@@ -73,6 +73,8 @@ export interface ParticipantPorts {
 /** Answers the requests that are not answered here. */
 export type RequestHandler = (request: Request, sender: LinkSender) => Reply | Promise<Reply>;
 
+/** A link address, a space, a fingerprint. */
+const MAX_ANNOUNCEMENT_BYTES = 512;
 /** What a stop waits for requests in hand and the bus. */
 const DEFAULT_PATIENCE_MS = 5_000;
 /** Hedges and put deadlines are told apart at this grain. */
@@ -163,6 +165,7 @@ export class Participant {
     const inbox = new Inbox(bus, subjects, address, random);
     const ask = async <Q extends Request>(peer: string, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> =>
       (await link.request(peer as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
+    const prove = (peer: LinkAddress, timeoutMs: number): Promise<Reply> => link.request(peer, { kind: 'ping' }, timeoutMs);
     const node = options.role === 'node' ? (options.name as NodeId) : undefined;
     const membership = await Membership.open({
       self: { address, node },
@@ -172,7 +175,7 @@ export class Participant {
       transport: {
         gossip: (peer, request, timeoutMs) => ask(peer, request, timeoutMs),
         announce: (fingerprint) => announce(bus, subjects, address, fingerprint),
-        discover: () => discover({ bus, clock, subjects, inbox }, 'node'),
+        discover: () => discover({ bus, clock, subjects, inbox, own: address, prove }, 'node'),
       },
       clock,
       random,
@@ -211,6 +214,7 @@ export class Participant {
     );
     this.#subscriptions.push(
       bus.subscribe(this.subjects.announce, (message) => {
+        if (message.payload.length > MAX_ANNOUNCEMENT_BYTES) return;
         const [from, fingerprint] = Buffer.from(message.payload).toString('utf8').split(' ');
         if (from !== undefined && fingerprint !== undefined && from !== this.link.address && parseLinkAddress(from).ok) {
           this.membership.heard(from, fingerprint);

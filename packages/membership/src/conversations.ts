@@ -77,7 +77,8 @@ export class Conversations {
     const { transport, seeds, self } = this.#env;
     let peers = peersOf(this.#party.view(), seeds, self.address);
     if (peers.length === 0) {
-      const found = await transport.discover();
+      // Why nobody has proved itself is said by whoever answers, which may be anybody.
+      const found = await transport.discover().catch(() => undefined);
       if (found === undefined || found === self.address) return 'nobody';
       peers = [found];
     }
@@ -136,7 +137,7 @@ export class Conversations {
     const known = new Set(peersOf(this.#party.view(), this.#env.seeds, this.#env.self.address));
     for (const other of [...this.#problems.keys()]) if (!known.has(other)) this.#problems.delete(other);
     this.#problems.set(address, error.code);
-    this.#env.log[SILENCE.has(error.code) ? 'debug' : 'error'](
+    this.#env.log[SILENCE.has(error.code) || !known.has(address) ? 'debug' : 'error'](
       { address, err: error, code: error.code, remedy: error.remedy },
       'gossip with a peer failed',
     );

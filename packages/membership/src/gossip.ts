@@ -24,7 +24,7 @@ export interface GossipTransport {
   gossip(address: string, request: GossipRequest, timeoutMs: number): Promise<GossipReply>;
   /** Tells whoever listens that our history now has this fingerprint. Best effort. */
   announce(fingerprint: string): void;
-  /** The link address of some node that is up, or undefined when none answers. */
+  /** The link address of some node of this cluster that is up, or undefined when none answers. Rejects where those that answer are of another one. */
   discover(): Promise<string | undefined>;
 }
 

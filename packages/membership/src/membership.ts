@@ -26,7 +26,7 @@ import {
   type NodeId,
   type Random,
 } from '@armature/kernel';
-import type { Change, ChangeRecord, GossipReply, GossipRequest } from '@armature/protocol';
+import { nodeOfAddress, type Change, type ChangeRecord, type GossipReply, type GossipRequest } from '@armature/protocol';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import { Conversations, type Sounding } from './conversations.js';
 import { answer, type ClearingExchange, type GossipTransport, type Party } from './gossip.js';
@@ -189,7 +189,8 @@ export class Membership {
   heard(fromAddress: string, fingerprint: string): void {
     if (this.#stopped || fromAddress === this.#env.self.address) return;
     if (fingerprint === this.#history.fingerprint || this.#pastFingerprints.has(fingerprint)) return;
-    this.#pulls.want(fromAddress);
+    const node = nodeOfAddress(fromAddress);
+    this.#pulls.want(fromAddress, node !== undefined && this.#view.members.has(node));
   }
 
   /**

@@ -165,9 +165,9 @@ export async function requireToHear(bus: Bus): Promise<void> {
   if (denials.length === 0) return;
   const subjects = denials.map(({ subject }) => subject).join(', ');
   throw new ArmatureError('invalid-config', `NATS does not permit this process to subscribe to ${subjects}`, {
-    remedy: PERMIT,
+    remedy: `Set the group of its NATS user (--group, or { group } of the library). ${PERMIT}`,
     details: { denials },
   });
 }
 
-const PERMIT = 'Give its NATS user the permissions of its role: armature nats-config writes them.';
+const PERMIT = 'Give the NATS user of this process the permissions of its role: armature nats-config writes them.';

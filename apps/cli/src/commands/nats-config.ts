@@ -4,7 +4,7 @@
  *
  * No secret is printed. Passwords are variables of nats-server's environment, or hashes that are given; with `--keys`, seeds are made, and go into files of their owner.
  */
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toArmatureError } from '@armature/kernel';
 import { newUserSeed, publicKeyOfSeed } from '@armature/bus-nats';
@@ -105,14 +105,14 @@ function withKey(user: NatsUser, directory: string): NatsUser {
   return { ...user, login: { nkey: publicKeyOfSeed(readFileSync(file, 'utf8'), file) } };
 }
 
-/** Whole or not at all, since nats-server may read it at any time. Hashes are for the eyes of its owner; without them there is nothing to hide. */
+/** Whole or not at all, since nats-server may read it at any time. Where it holds hashes, it is for the eyes of its owner. */
 function writeConfig(file: string, text: string, users: readonly NatsUser[]): void {
-  const mode = users.some(({ login }) => 'bcrypt' in login) ? 0o600 : 0o644;
+  const holdsHashes = users.some(({ login }) => 'bcrypt' in login);
   const partial = `${file}.partial`;
   try {
     if (!isOurs(file)) throw invalid(`${file} is there, and this command has not made it`, 'Give --output another file.');
-    writeFileSync(partial, text, { mode });
-    chmodSync(partial, mode);
+    rmSync(partial, { force: true });
+    writeFileSync(partial, text, { mode: holdsHashes ? 0o600 : 0o666, flag: 'wx' });
     renameSync(partial, file);
   } catch (thrown) {
     throw toOutputError(thrown);

@@ -52,9 +52,7 @@ export function natsUsers(
     ]),
   ];
   const clients = clientNames(wishes).map((name) => clientUser(space, name, wishes));
-  const twice = clients.find(({ name }) => processes.some((one) => one.name === name));
-  if (twice !== undefined)
-    throw invalid(`the user ${twice.name} would be a process and a client at once`, 'Give the client another name.');
+  checkNames(processes, clients);
   const drafts = [...processes, ...clients];
   const unknown = [...wishes.logins.keys()].find((user) => drafts.every(({ name }) => name !== user));
   if (unknown !== undefined)
@@ -66,6 +64,15 @@ export function natsUsers(
   }));
   checkVariables(users);
   return users;
+}
+
+function checkNames(processes: readonly Draft[], clients: readonly Draft[]): void {
+  for (const { name } of clients) {
+    const another = 'Give the client another name.';
+    if (name === WORKER_GROUP) throw invalid(`${WORKER_GROUP} is the group of the workers, whose answers it would hear`, another);
+    if (processes.some((one) => one.name === name))
+      throw invalid(`the user ${name} would be a process and a client at once`, another);
+  }
 }
 
 function own(placeholder: string, name: string | undefined): OwnNames {

@@ -6,7 +6,7 @@
  * Every error names the option or the field, and the word in it that is wrong.
  */
 import { NAME_RULE, parseBucketName, parseNodeId } from '@armature/kernel';
-import { FRONT_RIGHTS, WORKER_GROUP } from '@armature/protocol';
+import { FRONT_RIGHTS } from '@armature/protocol';
 import { invalid } from '../parse.js';
 
 export const PLAIN_VERBS = ['get', 'put', 'delete'] as const;
@@ -68,16 +68,16 @@ export function readWishes(written: WrittenWishes, call: (name: string) => strin
 
 /** Both together. */
 export function joined(a: Wishes, b: Wishes): Wishes {
-  const both = <K extends ListName>(list: K): Wishes[K] => [...a[list], ...b[list]] as unknown as Wishes[K];
+  const both = <T>(of: (wishes: Wishes) => readonly T[]): readonly T[] => [...of(a), ...of(b)];
   return {
-    nodes: both('nodes'),
-    routers: both('routers'),
-    workers: both('workers'),
-    administrator: both('administrator'),
-    directClient: both('directClient'),
-    application: both('application'),
-    plain: both('plain'),
-    monitor: both('monitor'),
+    nodes: both(({ nodes }) => nodes),
+    routers: both(({ routers }) => routers),
+    workers: both(({ workers }) => workers),
+    administrator: both(({ administrator }) => administrator),
+    directClient: both(({ directClient }) => directClient),
+    application: both(({ application }) => application),
+    plain: both(({ plain }) => plain),
+    monitor: both(({ monitor }) => monitor),
     atNodes: a.atNodes || b.atNodes,
     logins: new Map([...a.logins, ...b.logins]),
   };
@@ -141,7 +141,6 @@ function grantFrom(text: string, where: string, known: readonly string[], exampl
     invalid(`${where} ${JSON.stringify(text.slice(0, 80))}: ${what}`, remedy);
   if (more.length > 0 || wordsText === '') throw refuse('it does not have three parts');
   if (!parseNodeId(user).ok) throw refuse(`${JSON.stringify(user)} is not the name of a user`, `Use ${NAME_RULE}.`);
-  if (user === WORKER_GROUP) throw refuse(`${WORKER_GROUP} is the group of the workers`, 'Give the user another name.');
   if (bucket !== '*' && !parseBucketName(bucket).ok)
     throw refuse(`${JSON.stringify(bucket)} is not a bucket`, `Use ${NAME_RULE}, or *.`);
   const words = wordsText.split(',');

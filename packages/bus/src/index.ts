@@ -1,4 +1,5 @@
 export * from './bus.js';
+export * from './frame-token.js';
 export * from './headers.js';
 export * from './in-process-bus.js';
 export type { InProcessConnection } from './in-process-connection.js';
@@ -16,4 +17,4 @@ export * from './subject.js';
 export { TOO_LARGE_TO_SEND } from './link-errors.js';
 export { ReassemblyBudget, TOO_LARGE_TO_TAKE } from './reassembly.js';
 export { PeerQuota, type QuotaLimits } from './peer-quota.js';
-export { refusalPayload } from './refusal.js';
+export { refusalPayload, type RefusalCode } from './refusal.js';

@@ -81,6 +81,10 @@ const REFUSED_FRAMES = {
     'Check the cluster names of both processes and the subject mappings between them.',
   ],
   'protocol-mismatch': ['does not speak this protocol version', 'Run releases that are at most one minor version apart.'],
+  unauthenticated: [
+    'takes neither the token nor the secret that was given',
+    'Give a token that was made with the secret of this cluster (armature token create), or that secret. If it has been changed since, what was sealed with the former one is void.',
+  ],
   overloaded: ['has no room for another door', 'Try again after a pause, or ask another router.'],
 } as const;
 

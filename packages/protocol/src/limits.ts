@@ -5,6 +5,7 @@
  * hear of the others, so the room of a message is divided: see `maxSetBytes` and decision 0009.
  */
 import { LATEST_WALL_MS, hlcFromMs } from '@armature/kernel';
+import { MAX_SUBJECT_CHARS } from '@armature/rights';
 
 /** Largest Q: 2^16 partitions serve a few hundred nodes at 100+ partitions each; more only costs metadata. */
 export const MAX_PARTITIONS = 65_536;
@@ -14,8 +15,8 @@ export const MAX_MEMBERS = 1_024;
 export const MIN_WEIGHT = 0.01;
 export const MAX_WEIGHT = 100;
 
-/** Of who gave a command: the subject of a token, or a user and a host. */
-export const MAX_AUTHOR_CHARS = 128;
+/** Of who gave a command: the subject of a token, which is a user and a host where somebody who holds the secret has made it for himself. */
+export const MAX_AUTHOR_CHARS = MAX_SUBJECT_CHARS;
 
 /** The latest time a record may take from a clock: the year 2200. Those that follow are stamped beyond it, one tick each (see `History`). */
 export const MAX_RECORD_AT = hlcFromMs(LATEST_WALL_MS);

@@ -6,4 +6,5 @@ export * from './authorize.js';
 export * from './grant.js';
 export * from './token.js';
 export * from './token-errors.js';
+export * from './token-proof.js';
 export * from './token-seal.js';

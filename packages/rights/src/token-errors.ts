@@ -21,6 +21,16 @@ export function missingToken(): ArmatureError {
   );
 }
 
+/** Administration is never open: it takes a token, or the secret, whatever the cluster demands of applications. */
+export function missingRole(role: Role): ArmatureError {
+  return unauthenticated(
+    'missing',
+    `this takes a token with the role ${role}, or the secret of the cluster, and neither was given`,
+    `Give --token-file or ARMATURE_TOKEN (armature token create --role ${role} makes one), or --secret-file or ARMATURE_SECRET; of the library, connect({ token }) or connect({ secret }).`,
+    { role },
+  );
+}
+
 export function malformedToken(why: string): ArmatureError {
   return unauthenticated(
     'malformed',
@@ -73,6 +83,11 @@ export function forbiddenRole({ subject }: Token, role: Role): ArmatureError {
   });
 }
 
-function unauthenticated(fault: TokenFault, message: string, remedy: string): ArmatureError {
-  return new ArmatureError('unauthenticated', message, { remedy, details: { fault } });
+function unauthenticated(
+  fault: TokenFault,
+  message: string,
+  remedy: string,
+  facts: { readonly role?: Role } = {},
+): ArmatureError {
+  return new ArmatureError('unauthenticated', message, { remedy, details: { fault, ...facts } });
 }

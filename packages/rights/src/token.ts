@@ -11,22 +11,23 @@ import { checkedGrant, grantAllows, type Grant, type Right } from './grant.js';
 export const ROLES = ['viewer', 'operator', 'administrator'] as const;
 
 /**
- * `viewer`: looks (status, history, plans). `operator`: also has work done that changes no membership (repair, reaping, transfers). `administrator`: everything.
+ * `viewer` looks (status, history, plans). `operator` also has work done that changes no membership (repair, reaping, pausing workers). `administrator` may do everything.
  */
 export type Role = (typeof ROLES)[number];
 
 export interface Token {
-  /** Who holds it, in words: 1 to 64 printable characters. It stands beside what the holder has done, and decides nothing. */
+  /** Who holds it, in words: 1 to 128 printable characters. It stands beside what the holder has done, and decides nothing. */
   readonly subject: string;
+  /** For the doors of keys; none where there is a role. */
   readonly grants: readonly Grant[];
-  /** For administration; none unless given. */
+  /** For the door of administration. A token has a role or grants, never both: one with grants is shown as it is, one with a role never is (`token-proof.ts`). */
   readonly role: Role | undefined;
   /** Wall clock, ms. From then on it is refused. */
   readonly expiresAtMs: number;
   readonly generation: number;
 }
 
-export const MAX_SUBJECT_CHARS = 64;
+export const MAX_SUBJECT_CHARS = 128;
 export const MAX_GRANTS = 16;
 /** Of a token as bytes. It travels in a header of every plain request. */
 export const MAX_TOKEN_BYTES = 4_096;
@@ -48,7 +49,9 @@ export function checkedToken(token: Token): Result<Token, ArmatureError> {
   const { subject, role, expiresAtMs, generation } = token;
   if (!isPlainName(subject, MAX_SUBJECT_CHARS)) return invalid('the subject', `1 to ${MAX_SUBJECT_CHARS} printable characters`);
   if (token.grants.length > MAX_GRANTS) return invalid('the list of grants', `at most ${MAX_GRANTS}`);
-  if (token.grants.length === 0 && role === undefined) return invalid('what it is for', 'at least one grant, or a role');
+  if ((token.grants.length === 0) === (role === undefined)) {
+    return invalid('what it is for', 'at least one grant, or else a role: keys and administration take two tokens');
+  }
   if (!Number.isSafeInteger(expiresAtMs) || expiresAtMs < 0) return invalid('its end', 'a time in ms');
   if (!Number.isSafeInteger(generation) || generation < 0 || generation > MAX_GENERATION) {
     return invalid('the generation', `a whole number from 0 to ${MAX_GENERATION}`);

@@ -1,5 +1,5 @@
 /**
- * `armature token`: capability tokens for applications. They are sealed here, with the secret of the cluster; no process of the cluster takes part, and
+ * `armature token`: capability tokens, for applications and for those who administer. They are sealed here, with the secret of the cluster; no process of the cluster takes part, and
  * none has a list of them. What a token says can be looked at by its holder.
  *
  * A token is never an argument: command lines are visible to every user of the machine. It is printed on standard output, or written to a file that only its owner may read.
@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { ArmatureError, toArmatureError, unwrap, type Secrets } from '@armature/kernel';
 import { EXIT, loadSecrets, requireSecrets } from '@armature/process';
 import {
+  ROLES,
   checkedToken,
   deriveTokenKeys,
   grantText,
@@ -19,6 +20,7 @@ import {
   staleness,
   tokenFromText,
   tokenToText,
+  type Role,
   type Token,
 } from '@armature/rights';
 import type { Command } from 'commander';
@@ -29,6 +31,7 @@ import type { Session } from '../session.js';
 interface CreateOptions {
   readonly subject: string;
   readonly grant?: readonly string[];
+  readonly role?: Role;
   readonly expires: number;
   readonly generation?: number;
   readonly out?: string;
@@ -40,7 +43,10 @@ const MAX_DAYS = 3_650;
 /** All that can be told without asking the cluster. */
 const UNREVOKED = 'it is whole, and valid unless its generation has been revoked';
 
-const GRANTS =
+const KINDS =
+  'With --grant it is for an application, and says what may be done with keys; with --role it is for administration. A token is never for both:\n' +
+  'one for an application is shown to the cluster, and one for administration stays where it is.\n' +
+  'A viewer looks: status, history, plans. An operator also repairs, reaps, and pauses and resumes the workers. An administrator may do everything.\n' +
   'A grant is <bucket>:<rights>, <bucket>/<prefix of keys>:<rights> or *:<rights>; rights are read, write and list,\n' +
   'separated by commas. A grant of a prefix cannot list. At most 16.';
 
@@ -48,10 +54,11 @@ export function defineTokens(commands: Commands, tokens: Command): void {
   define<CreateOptions>(commands, tokens, {
     usage: 'create',
     summary: 'make a token, with the secret of the cluster',
-    details: `${GRANTS}\nThe generation is that of the cluster, which is asked for it unless --generation says it.`,
+    details: `${KINDS}\nThe generation is that of the cluster, which is asked for it unless --generation says it.`,
     options: [
-      option('--subject <name>', 'who holds it, in words: 1 to 64 printable characters').makeOptionMandatory(),
+      option('--subject <name>', 'who holds it, in words: 1 to 128 printable characters').makeOptionMandatory(),
       repeated('--grant <grant>', 'what it allows; may be given several times'),
+      option('--role <role>', 'viewer, operator or administrator', role),
       option('--expires <time>', 'for how long it is valid: 12h, 30d', lifetime).default(30 * DAY_MS, '30d'),
       option('--generation <number>', 'without asking the cluster', integerBetween('--generation', 0, 2 ** 31)),
       option('--out <file>', 'write it there, readable by its owner only, instead of printing it'),
@@ -59,6 +66,7 @@ export function defineTokens(commands: Commands, tokens: Command): void {
     examples: [
       'token create --subject checkout --grant payments:read,write --grant sessions/cart-:read --secret-file cluster.key',
       'token create --subject reports --grant *:read,list --expires 8h --out reports.token --secret-file cluster.key',
+      'token create --subject olga --role operator --expires 12h --out olga.token --secret-file cluster.key',
     ],
     run: (session, _args, options) => create(session, options),
   });
@@ -88,7 +96,7 @@ async function create(session: Session, options: CreateOptions): Promise<Outcome
   const wanted = {
     subject: options.subject,
     grants: (options.grant ?? []).map((grant) => unwrap(parseGrant(grant))),
-    role: undefined,
+    role: options.role,
     expiresAtMs: session.io.clock.nowMs() + options.expires,
   };
   unwrap(checkedToken({ ...wanted, generation: 0 })); // what is wrong with it shows before anybody is asked
@@ -128,6 +136,7 @@ async function inspect(session: Session, file: string): Promise<Outcome> {
       ['cluster', theirs],
       ['subject', token.subject],
       ['grants', token.grants.map(grantText).join(' ') || '-'],
+      ['role', token.role ?? '-'],
       ['valid until', new Date(token.expiresAtMs).toISOString()],
       ['generation', String(token.generation)],
       ['state', state],
@@ -192,12 +201,18 @@ function writePrivately(file: string, token: string): void {
 }
 
 function documentOf(token: Token): Readonly<Record<string, unknown>> {
-  const { subject, grants, expiresAtMs, generation } = token;
-  return { subject, grants: grants.map(grantText), expiresAt: new Date(expiresAtMs).toISOString(), generation };
+  const { subject, grants, role, expiresAtMs, generation } = token;
+  return { subject, grants: grants.map(grantText), role, expiresAt: new Date(expiresAtMs).toISOString(), generation };
 }
 
-function wordsOf({ subject, expiresAtMs, generation }: Token): string {
-  return `a token for ${subject}, generation ${generation}, valid until ${new Date(expiresAtMs).toISOString()}`;
+function wordsOf({ subject, role, expiresAtMs, generation }: Token): string {
+  return `a token for ${subject}${role === undefined ? '' : `, ${role}`}, generation ${generation}, valid until ${new Date(expiresAtMs).toISOString()}`;
+}
+
+function role(word: string): Role {
+  const found = ROLES.find((one) => one === word);
+  if (found !== undefined) return found;
+  throw invalid(`--role ${JSON.stringify(word.slice(0, 40))} is not valid`, `Use one of: ${ROLES.join(', ')}.`);
 }
 
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: DAY_MS } as const;

@@ -142,7 +142,7 @@ test('a router that is started later demands what the cluster demands, from its 
 
 test('the history says who required tokens; no token and no secret stands in any log', async () => {
   const { out } = await armature('cluster', 'history', '--json');
-  const records = JSON.parse(out) as { author: string; change: { kind: string } }[];
+  const { changes: records } = JSON.parse(out) as { changes: { author: string; change: { kind: string } }[] };
   const [first] = records.filter(({ change }) => change.kind === 'access');
   expect(first?.author).toMatch(/^\S+@\S+$/);
   for (const name of ['n1', 'n2', 'n3', 'r1', 'r2', 'r3']) {

@@ -159,6 +159,7 @@ describe('a running cluster', () => {
       expect(out).toContain(words);
     }
     expect(out).toContain(userAtHost());
+    expect(out).toMatch(/ join n4, not done: invalid-argument/);
     expect([out, err]).toEqual([
       expect.not.stringContaining('ready n4'),
       expect.stringMatching(/and \d+ announcements? of nodes/) as unknown,
@@ -265,14 +266,16 @@ test('nodes that disagree on the ring version are told by name', async () => {
   const { reportOf } = await import('./cluster-report.js');
   const { cluster, run } = await localRunner({ partitionCount: 32 });
   try {
-    const records = (await run(['cluster', 'history', '--all', '--json'])).json() as Parameters<typeof historyOf>[0];
+    const { changes } = (await run(['cluster', 'history', '--all', '--json'])).json() as {
+      changes: Parameters<typeof historyOf>[0];
+    };
     const statuses = await cluster.client.admin.members();
     const behind = statuses.map((one) =>
       one.node === 'n2' && one.status !== undefined
         ? { ...one, status: { ...one.status, ring: 1 as typeof one.status.ring } }
         : one,
     );
-    const said = reportOf(foldHistory(historyOf(records)), behind)?.problems ?? [];
+    const said = reportOf(foldHistory(historyOf(changes)), behind)?.problems ?? [];
     expect(said).toEqual([
       expect.stringMatching(/^the nodes disagree on the ring version \(n1, n3: [0-9a-f]+; n2: 1\)/) as unknown,
     ]);

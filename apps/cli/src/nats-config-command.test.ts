@@ -102,7 +102,7 @@ describe('the text', () => {
     expect(out).toMatch(/^# Users of NATS for the Armature cluster "prod"/);
     expect(out).toMatch(/# Environment of nats-server: NATS_PASSWORD_NODE, .*NATS_PASSWORD_KIOSK\.\n/);
     expect(out).toContain(
-      '# Commands of administration. Set: group admin.\n    {\n      user: "admin"\n      password: $NATS_PASSWORD_ADMIN\n',
+      '# Commands of administration, with a token that has a role or the secret of the cluster. Set: group admin.\n    {\n      user: "admin"\n      password: $NATS_PASSWORD_ADMIN\n',
     );
     expect(out).toContain('# The plain API, with get, put in bucket orders. Set: inbox prefix my.app.prod.inbox.plain.kiosk.\n');
     expect(out).toMatch(/^authorization: \{$/m);

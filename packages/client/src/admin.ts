@@ -1,6 +1,6 @@
 /**
- * Administration: explicit commands, given at any node (paper, section 4.8.1), and what the processes say of themselves. Over the link of those who
- * hold the cluster's secret: nobody else is answered.
+ * Administration: explicit commands, given at any node (paper, section 4.8.1), and what the processes say of themselves. It is asked at the door of administration of each process, with a
+ * token that has a role; who holds the cluster's secret has made one for himself (`admin-link.ts`). What a role does not allow is refused by the process that is asked, with `forbidden`.
  */
 import {
   type ArmatureError,
@@ -13,18 +13,21 @@ import {
   type Random,
   parseNodeId,
 } from '@armature/kernel';
-import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
+import type { Bus, LinkAddress } from '@armature/bus';
 import { discover, nobodyAnswers, type Inbox } from '@armature/coordination';
 import { History, foldHistory, type MembershipChange, type View } from '@armature/membership';
 import {
   DEFAULT_BUCKET_PROPERTIES,
+  adminAddress,
+  leastRoleFor,
   nodeAddress,
   parseBucketProperties,
   parseChange,
-  parseWorkerStatus,
+  type AdministrationRequest,
   type BucketProperties,
   type Change,
   type ChangeRecord,
+  type CommandRecord,
   type ExchangeReply,
   type ExchangeRequest,
   type Holdings,
@@ -33,20 +36,20 @@ import {
   type ReapRequest,
   type Reply,
   type ReplyTo,
-  type Request,
   type Subjects,
   type WorkerCommand,
   type WorkerStatus,
 } from '@armature/protocol';
-import type { Access, TokenDemand } from '@armature/rights';
-import { sleep, type Clock } from '@armature/runtime';
+import { missingRole, type Access, type Role, type TokenDemand } from '@armature/rights';
+import type { Clock } from '@armature/runtime';
+import type { AdminLink } from './admin-link.js';
 import { commitPlan, makePlan, type Committed, type CostedPlan, type PlannedAgainst, type PlanningEnv } from './change-plan.js';
+import { callWorkers } from './roll-call.js';
 
 export interface AdminEnv {
   readonly bus: Bus;
-  /** The link of a holder of the cluster's secret. Throws `invalid-config` where there is none. */
-  readonly link: () => LinkEndpoint<Request, Reply>;
-  readonly holdsSecret: boolean;
+  /** Undefined for those who have shown neither a token with a role nor the secret of the cluster. */
+  readonly link: AdminLink | undefined;
   readonly subjects: Subjects;
   readonly inbox: Inbox;
   readonly clock: Clock;
@@ -71,15 +74,18 @@ export interface MemberStatus {
   readonly problem: ArmatureError | undefined;
 }
 
+export interface GivenCommands {
+  /** Oldest first. */
+  readonly commands: readonly CommandRecord[];
+  /** Members that did not answer. */
+  readonly silent: readonly NodeId[];
+}
+
 const COMMAND_TIMEOUT_MS = 10_000;
 const STATUS_TIMEOUT_MS = 1_500;
 /** A node ends a run of its own accord after about half of that. */
 const EXCHANGE_TIMEOUT_MS = 40_000;
 const REAP_TIMEOUT_MS = 40_000;
-/** Whoever has not answered a word by then is busier than a worker ever is. */
-const WORKERS_TIMEOUT_MS = 1_000;
-const MAX_WORKERS = 1_000;
-
 export class Admin {
   readonly #env: AdminEnv;
 
@@ -87,9 +93,9 @@ export class Admin {
     this.#env = env;
   }
 
-  /** Whether this client can administer; what it cannot fails with `invalid-config`. */
-  get holdsSecret(): boolean {
-    return this.#env.holdsSecret;
+  /** Whether this client has a token with a role, or the secret. Without, everything here fails with `unauthenticated`. */
+  get hasCredentials(): boolean {
+    return this.#env.link !== undefined;
   }
 
   /** Makes one cluster of nodes that run and belong to none. Given once, at one of them. */
@@ -174,9 +180,8 @@ export class Admin {
 
   /** Makes a change part of the history, at `at` or at any node. Errors: those of the rules for changes, `unreachable`. */
   async propose(change: Change, at?: LinkAddress): Promise<ChangeRecord> {
-    return (
-      await this.#ask(at ?? (await this.#anyNode()), { kind: 'propose', change, author: this.#env.author }, COMMAND_TIMEOUT_MS)
-    ).record;
+    const request = { kind: 'propose', change, author: this.#env.author } as const;
+    return (await this.#ask(at ?? (await this.#anyServer('administrator')), request, COMMAND_TIMEOUT_MS)).record;
   }
 
   /** What these changes would do, made together in this order; nothing is changed. Errors: those of the rules for changes, `unreachable`. */
@@ -195,22 +200,40 @@ export class Admin {
   }
 
   async history(at?: LinkAddress): Promise<readonly ChangeRecord[]> {
-    const peer = at ?? (await this.#anyNode());
-    return (await this.#ask(peer, { kind: 'gossip', fingerprint: '', records: [] }, COMMAND_TIMEOUT_MS)).records;
+    const peer = at ?? (await this.#anyServer('viewer'));
+    return (await this.#ask(peer, { kind: 'history' }, COMMAND_TIMEOUT_MS)).records;
   }
 
-  /** Asks every member. A node that does not answer is in the list too, with the reason. */
+  /** What the members keep of the commands that were given, other than changes of the membership; oldest first. */
+  async commands(): Promise<GivenCommands> {
+    const members = [...(await this.view()).members.keys()].sort();
+    const told = await Promise.all(
+      members.map((node) =>
+        this.#ask(nodeAddress(node) as LinkAddress, { kind: 'commands' }, COMMAND_TIMEOUT_MS).catch((thrown: unknown) => {
+          throwIfRefused(thrown);
+          return undefined;
+        }),
+      ),
+    );
+    return {
+      commands: told.flatMap((reply) => reply?.commands ?? []).sort((a, b) => a.firstMs - b.firstMs || (a.id < b.id ? -1 : 1)),
+      silent: members.filter((_, i) => told[i] === undefined),
+    };
+  }
+
+  /** Asks every member. A node that does not answer is in the list too, with the reason. Errors: `unauthenticated`, `forbidden`, `unreachable`. */
   async members(): Promise<MemberStatus[]> {
     const view = await this.view();
     return Promise.all([...view.members.keys()].sort().map((node) => this.member(node)));
   }
 
-  /** Asks one node, a member or not yet. */
+  /** Asks one node, a member or not yet. Errors: `unauthenticated`, `forbidden`. */
   async member(node: NodeId): Promise<MemberStatus> {
     try {
       const { status } = await this.#ask(nodeAddress(node) as LinkAddress, { kind: 'status' }, STATUS_TIMEOUT_MS);
       return { node, status, problem: undefined };
     } catch (thrown) {
+      throwIfRefused(thrown);
       return { node, status: undefined, problem: toArmatureError(thrown) };
     }
   }
@@ -236,34 +259,39 @@ export class Admin {
     return this.#ask(nodeAddress(first) as LinkAddress, { kind: 'reap', ...request }, REAP_TIMEOUT_MS);
   }
 
-  /** Says it to all anti-entropy workers; resolves with what those say that answer within a second, by name. */
+  /**
+   * Says it to all anti-entropy workers that answer a roll call within a second; resolves with what they say of themselves, by name. Those that fall silent are left out. Errors: `unauthenticated`,
+   * `forbidden`.
+   */
   async workers(command: WorkerCommand): Promise<WorkerStatus[]> {
-    const { bus, clock, subjects, inbox } = this.#env;
-    const answers = new Map<string, WorkerStatus>();
-    const question = inbox.ask((message) => {
-      const answer = message.status === undefined ? readWorkerStatus(message.payload) : undefined;
-      if (answer !== undefined && answers.size < MAX_WORKERS) answers.set(answer.name, answer);
-    });
-    bus.publish(subjects.workers, Buffer.from(command, 'utf8'), { reply: question.reply });
-    await sleep(clock, WORKERS_TIMEOUT_MS);
-    question.close();
-    return [...answers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    this.#requireLink(leastRoleFor({ kind: 'worker', command }));
+    const answers = await Promise.all(
+      [...(await callWorkers(this.#env))].map((address) =>
+        this.#ask(address, { kind: 'worker', command }, COMMAND_TIMEOUT_MS).catch((thrown: unknown) => {
+          throwIfRefused(thrown);
+          return undefined;
+        }),
+      ),
+    );
+    const told = answers.flatMap((answer) => answer?.status ?? []);
+    return told.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   get #planning(): PlanningEnv {
     return {
-      anyNode: () => this.#anyNode(),
+      anyNode: () => this.#anyServer('viewer'),
       history: (at) => this.history(at),
       holdings: (node) => this.holdings(node),
       propose: (change, at) => this.propose(change, at),
     };
   }
 
-  /** Errors: `invalid-config` without the secret, before anybody is looked for; `unreachable`. */
-  async #anyNode(): Promise<LinkAddress> {
-    const link = this.#env.link();
-    const prove = (node: LinkAddress, timeoutMs: number): Promise<Reply> => link.request(node, { kind: 'ping' }, timeoutMs);
-    const address = await discover({ ...this.#env, own: link.address, prove }, 'node', 'newcomer');
+  /** A node, or where none answers a router, which passes commands on. Errors: `unauthenticated`, before anybody is looked for where nothing was given; `unreachable`. */
+  async #anyServer(needed: Role): Promise<LinkAddress> {
+    const link = await this.#requireLink(needed).open();
+    const prove = (server: LinkAddress, timeoutMs: number): Promise<Reply> =>
+      link.request(adminAddress(server) as LinkAddress, { kind: 'ping' }, timeoutMs);
+    const address = await discover({ ...this.#env, own: link.address, prove }, 'node', 'newcomer', 'router');
     if (address !== undefined) return address;
     throw nobodyAnswers(
       this.#env.bus,
@@ -272,16 +300,20 @@ export class Admin {
     );
   }
 
-  async #ask<Q extends Request>(peer: LinkAddress, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    return (await this.#env.link().request(peer, request, timeoutMs)) as ReplyTo<Q>;
+  #requireLink(needed: Role): AdminLink {
+    if (this.#env.link === undefined) throw missingRole(needed);
+    return this.#env.link;
+  }
+
+  /** At the door of the process at that address. */
+  async #ask<Q extends AdministrationRequest>(server: LinkAddress, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    const link = await this.#requireLink(leastRoleFor(request)).open();
+    return (await link.request(adminAddress(server) as LinkAddress, request, timeoutMs)) as ReplyTo<Q>;
   }
 }
 
-function readWorkerStatus(payload: Uint8Array): WorkerStatus | undefined {
-  try {
-    const parsed = parseWorkerStatus(JSON.parse(Buffer.from(payload).toString('utf8')));
-    return parsed.ok ? parsed.value : undefined;
-  } catch {
-    return undefined; // not JSON: somebody else's
-  }
+/** That we may not ask is no fault of the one who was asked. */
+function throwIfRefused(thrown: unknown): void {
+  const { code } = toArmatureError(thrown);
+  if (code === 'unauthenticated' || code === 'forbidden') throw thrown;
 }

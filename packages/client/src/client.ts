@@ -13,20 +13,12 @@ import {
   type Secrets,
 } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';
-import {
-  CLIENT_BYTES,
-  CLIENT_TURNS,
-  Inbox,
-  Pace,
-  Participant,
-  createSealer,
-  linkKeys,
-  requireToHear,
-} from '@armature/coordination';
+import { CLIENT_BYTES, CLIENT_TURNS, Inbox, Pace, Participant, createSealer, requireToHear } from '@armature/coordination';
 import { DEFAULT_PREFIX, MAX_MESSAGE_BYTES, parseAuthor, protocolCodec, subjectsOf, type Subjects } from '@armature/protocol';
-import { tokenFromText } from '@armature/rights';
+import { peekToken, proofOf, tokenFromText } from '@armature/rights';
 import { scopedTelemetry, type Clock, type Logger, type ScopedTelemetry, type Telemetry } from '@armature/runtime';
 import { Admin } from './admin.js';
+import { AdminLink, proofByHolderOfSecret } from './admin-link.js';
 import { Bucket, type BucketOptions } from './bucket.js';
 import { utf8 } from './codec.js';
 import { DirectRouting } from './direct-routing.js';
@@ -41,7 +33,7 @@ export interface ClientOptions {
   readonly cluster: string;
   /** `router` by default. `direct` needs `secret`. */
   readonly routing?: RoutingKind;
-  /** The cluster's secret, for direct clients, which seal contexts themselves, and for administration. Both while it is being changed, the one to seal with first. */
+  /** The cluster's secret, for direct clients, which seal contexts themselves; it allows all of administration. Both while it is being changed, the one to seal with first. */
   readonly secret?: Secret | readonly Secret[] | undefined;
   readonly prefix?: string;
   /**
@@ -49,9 +41,12 @@ export interface ClientOptions {
    * other applications from hearing them. None unless given.
    */
   readonly group?: string | undefined;
-  /** What is shown at the front door, as text or bytes, where the cluster requires it: see `armature token create`. For the routing `router`; a direct client holds the secret, and needs none. */
+  /**
+   * A token, as text or bytes: see `armature token create`. One with grants is shown at the front door. One with a role is for `admin`, and is never shown to anybody. For the routing `router`; a
+   * direct client holds the secret, and needs none.
+   */
   readonly token?: Uint8Array | string | undefined;
-  /** Who gives the commands of administration, for the history: 1 to 128 printable characters. `an application` unless given. */
+  /** Who gives the commands of administration, for the history, where the secret allows them: 1 to 128 printable characters. `an application` unless given. Of a token it is the subject. */
   readonly author?: string | undefined;
   /**
    * Operations under way at a time, 512 by default; what is started beyond that waits its turn, within its own time. More than the default is of use only over long
@@ -142,9 +137,10 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
       remedy: 'Check the cluster name and prefix, and that its nodes run and the cluster was created: armature cluster status',
     });
   }
-  const link = (): typeof participant.link => participant.link;
-  const admin = new Admin({ ...ports, link, subjects, inbox: participant.inbox, author, holdsSecret: true });
+  const link = new AdminLink({ ...ports, prefix, cluster, name, proof: proofByHolderOfSecret(secrets, cluster, author) });
+  const admin = new Admin({ ...ports, link, subjects, inbox: participant.inbox, author });
   const close = async (): Promise<void> => {
+    await link.close();
     await participant.stop();
     await bus.drain();
     ports.telemetry.close();
@@ -161,7 +157,7 @@ interface Names {
   readonly paced: (routing: Routing) => Routing;
 }
 
-/** A client at the front door of routers. It needs no secret; with one it can administer, over a link of its own that is opened when it is first needed. */
+/** A client at the front door of routers. It needs no secret; with one, or with a token that has a role, it can administer, over a link of its own. */
 async function openGuest(
   ports: ClientPorts & { readonly telemetry: ScopedTelemetry },
   options: ClientOptions,
@@ -171,28 +167,27 @@ async function openGuest(
   const secrets = options.secret === undefined ? undefined : secretsOf(options.secret);
   const common = { ...{ ...ports, prefix, cluster }, limits: { messageBytes: MAX_MESSAGE_BYTES } };
   const token = tokenOf(options.token);
-  const link = LinkEndpoint.open(bus, protocolCodec, { ...common, address: linkAddress('guest', ...name.split('.')), token });
+  const isForAdmin = token !== undefined && unwrap(peekToken(token)).role !== undefined;
+  const ofSecret = secrets === undefined ? undefined : proofByHolderOfSecret(secrets, cluster, author);
+  const proof = isForAdmin ? unwrap(proofOf(token, cluster)) : ofSecret;
+  const address = linkAddress('guest', ...name.split('.'));
+  const link = LinkEndpoint.open(bus, protocolCodec, { ...common, address, token: isForAdmin ? undefined : token });
   const inbox = new Inbox(bus, subjects, link.address, random);
   await requireToHear(bus).catch((thrown: unknown) => {
     link.close();
     inbox.close();
     throw thrown;
   });
-  let inner: typeof link | undefined;
-  const innerLink = (): typeof link => {
-    if (secrets === undefined) throw administrationNeedsSecret();
-    const address = linkAddress('client', ...name.split('.'));
-    inner ??= LinkEndpoint.open(bus, protocolCodec, { ...common, address, keys: linkKeys(secrets, cluster) });
-    return inner;
-  };
+  const adminName = clientName(options.group, random);
+  const adminLink = proof === undefined ? undefined : new AdminLink({ ...ports, prefix, cluster, name: adminName, proof });
   const close = async (): Promise<void> => {
-    await Promise.all([link.drain(), inner?.drain()]);
+    await Promise.all([link.drain(), adminLink?.close()]);
     inbox.close();
     await bus.drain();
     ports.telemetry.close();
   };
   const routing = new RouterRouting({ bus, link, subjects, inbox, clock });
-  const admin = new Admin({ ...ports, link: innerLink, subjects, inbox, author, holdsSecret: secrets !== undefined });
+  const admin = new Admin({ ...ports, link: adminLink, subjects, inbox, author });
   return new Client({ routing: paced(routing), admin, ports, close });
 }
 
@@ -204,13 +199,6 @@ function tokenOfDirectClient(): ArmatureError {
   return new ArmatureError('invalid-config', 'a direct client holds the secret of the cluster, and shows no token', {
     remedy: "Leave out { token }, or use routing: 'router' without the secret.",
     details: { field: 'token' },
-  });
-}
-
-function administrationNeedsSecret(): ArmatureError {
-  return new ArmatureError('invalid-config', 'administration needs the secret of the cluster', {
-    remedy: 'Give --secret-file or ARMATURE_SECRET; of the library, connect({ secret }).',
-    details: { field: 'secretFile' },
   });
 }
 

@@ -2,8 +2,8 @@
  * Discovery: the link address of some process of a kind, whichever the bus picks. All of a kind listen in one queue group, so
  * the bus deals questions out among them.
  *
- * Answers bear no proof, and anybody may give some. So an answer is a hint: whoever is named is asked over a link whether it is there, several at a time, and the first that answers is taken. On the inner link only a holder of the
- * secret can. The question is put again until then, so that an honest answer comes among others; that the bus says "nobody listens" only has the next kind asked for, too.
+ * Answers bear no proof, and anybody may give some. So an answer is a hint: whoever is named is asked over a link whether it is there, several at a time, and the first that answers is taken. On the inner link, and at the door of administration, only a holder of
+ * the secret can. The question is put again until then, so that an honest answer comes among others; that the bus says "nobody listens" only has the next kind asked for, too.
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import { NO_RESPONDERS, parseLinkAddress, type Bus, type BusMessage, type LinkAddress } from '@armature/bus';
@@ -39,11 +39,11 @@ const MAX_ANSWER_BYTES = 256;
 /** What the addresses of each kind begin with. */
 const PREFIX: Readonly<Record<DiscoverableRole, string>> = { node: 'node.', newcomer: 'node.', router: 'router.' };
 /** Why one did not prove that it is there, where that is worth telling when nobody did. */
-const TELLING = new Set(['wrong-cluster', 'protocol-mismatch', 'overloaded']);
+const TELLING = new Set(['wrong-cluster', 'protocol-mismatch', 'unauthenticated', 'overloaded']);
 
 /**
  * The link address of some process of the first of these kinds that answers; undefined when none does. Rejects when none has proved itself, with why: `wrong-cluster`,
- * `protocol-mismatch`, `overloaded`.
+ * `protocol-mismatch`, `unauthenticated`, `overloaded`.
  */
 export function discover(env: DiscoveryEnv, ...roles: readonly DiscoverableRole[]): Promise<LinkAddress | undefined> {
   return new Search(env, roles).found;

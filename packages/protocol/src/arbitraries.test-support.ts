@@ -21,12 +21,16 @@ import {
   EXCHANGE_OUTCOMES,
   HASH_BYTES,
   HOLD_REASONS,
+  MAX_COMMAND_CHARS,
   MAX_N,
   MAX_PARTITIONS,
+  WORKER_COMMANDS,
+  WORKER_STATES,
   largestValueBytes,
   type BucketProperties,
   type Change,
   type ChangeRecord,
+  type CommandRecord,
   type FetchedSibling,
   type HoldReason,
   type Holdings,
@@ -39,6 +43,7 @@ import {
   type Request,
   type RingVersion,
   type TransferStatus,
+  type WorkerStatus,
 } from './index.js';
 
 const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/);
@@ -190,6 +195,39 @@ const status: fc.Arbitrary<NodeStatus> = fc.record({
   ),
 });
 
+export const workerStatus: fc.Arbitrary<WorkerStatus> = fc.record({
+  name: fc.string(),
+  state: fc.constantFrom(...WORKER_STATES),
+  sweeps: count,
+  progressPercent: fc.integer({ min: 0, max: 100 }),
+  exchanges: count,
+  differing: count,
+  bytes: count,
+  failed: count,
+  skipped: count,
+  problem: fc.string(),
+  reaping: fc.record({
+    passes: count,
+    candidates: count,
+    waiting: count,
+    reaped: count,
+    heldBack: count,
+    blocked: count,
+    problem: fc.string(),
+  }),
+});
+
+const command: fc.Arbitrary<CommandRecord> = fc.record({
+  id: hexOf(16),
+  firstMs: count,
+  lastMs: count,
+  count,
+  at: nodeId.map((one) => `node.${one}`),
+  author,
+  command: fc.string({ minLength: 1, maxLength: MAX_COMMAND_CHARS }).filter((one) => isPlainName(one, MAX_COMMAND_CHARS)),
+  outcome: fc.constantFrom('done', ...(Object.keys(ERROR_CODES) as ErrorCode[])),
+});
+
 const clearingCount = fc.record({ tenure: text, count });
 const gossipParts = {
   kind: fc.constant('gossip' as const),
@@ -257,8 +295,12 @@ const REQUESTS: { readonly [K in Request['kind']]: fc.Arbitrary<Extract<Request,
   scan: fc.record({ kind: fc.constant('scan'), bucket: bucketName, cursor: binary, limit: count, withValues: fc.boolean() }),
   gossip,
   propose: fc.record({ kind: fc.constant('propose'), change, author }),
+  history: fc.constant({ kind: 'history' }),
   status: fc.constant({ kind: 'status' }),
   holdings: fc.constant({ kind: 'holdings' }),
+  commands: fc.constant({ kind: 'commands' }),
+  'keep-command': fc.record({ kind: fc.constant('keep-command'), command }),
+  worker: fc.record({ kind: fc.constant('worker'), command: fc.constantFrom(...WORKER_COMMANDS) }),
   ping: fc.constant({ kind: 'ping' }),
   tree: fc.record({
     kind: fc.constant('tree'),
@@ -308,7 +350,11 @@ const REPLIES: { readonly [K in Reply['kind']]: fc.Arbitrary<Extract<Reply, { ki
   }),
   gossip,
   propose: fc.record({ kind: fc.constant('propose'), record: changeRecord }),
+  history: fc.record({ kind: fc.constant('history'), records: fc.array(changeRecord, { maxLength: 3 }) }),
   status: fc.record({ kind: fc.constant('status'), status }),
+  commands: fc.record({ kind: fc.constant('commands'), commands: fc.array(command, { maxLength: 3 }) }),
+  'keep-command': fc.constant({ kind: 'keep-command' }),
+  worker: fc.record({ kind: fc.constant('worker'), status: workerStatus }),
   holdings: fc.record({ kind: fc.constant('holdings'), holdings }),
   ping: fc.constant({ kind: 'ping' }),
   tree: fc.record({

@@ -3,14 +3,9 @@
  * the link is filling; decoders are total: whatever the bytes, they return a message or throw a `DecodeError`, and they
  * allocate nothing that the input's own length does not pay for. Values, contexts and version sets decode to views
  * into the frame, so whoever keeps one longer than the turn copies it.
- *
- * Control messages are JSON documents inside the same envelope: rare, and read by people.
  */
 import { DecodeError, parseNodeId, type BinaryString, type ByteReader, type ByteWriter } from '@armature/kernel';
 import type { Durability } from './bucket.js';
-import { parseAuthor, parseChange, parseChangeRecord } from './change-parser.js';
-import type { ChangeRecord } from './change.js';
-import { parseHoldings } from './holdings.js';
 import {
   decodeFlag,
   decodeMeta,
@@ -28,10 +23,9 @@ import {
   readRing,
   writeOptional,
 } from './codec-parts.js';
-import type { FetchOptions, GossipReply, GossipRequest, ReadReply, ReadRequest, Reply, Request } from './messages.js';
-import type { ClearingCount } from './reaping.js';
+import { decodeControlReply, decodeControlRequest, encodeControlReply, encodeControlRequest } from './control-codec.js';
+import type { FetchOptions, ReadReply, ReadRequest, Reply, Request } from './messages.js';
 import { quorumWordFromByte, quorumWordToByte } from './quorum-word.js';
-import { parseNodeStatus } from './status-parser.js';
 import { decodeReapingReply, decodeReapingRequest, encodeReapingReply, encodeReapingRequest } from './reaping-codec.js';
 import {
   decodeSynchronisationReply,
@@ -44,6 +38,7 @@ const TAGS = {
   ...{ read: 1, merge: 2, pull: 3, fetch: 4, write: 5, scan: 6, gossip: 7, propose: 8, status: 9, ping: 10 },
   ...{ tree: 11, digests: 12, sets: 13, absorb: 14, exchange: 15 },
   ...{ holdings: 16, reap: 17, clear: 18, drop: 19, note: 20 },
+  ...{ history: 21, commands: 22, 'keep-command': 23, worker: 24 },
 } as const;
 const KINDS = new Map<number, Request['kind']>(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Request['kind']]));
 
@@ -98,14 +93,15 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
         .u8(m.withValues ? 1 : 0);
       break;
     case 'gossip':
-      encodeGossip(w, m);
-      break;
     case 'propose':
-      w.text(JSON.stringify({ change: m.change, author: m.author }));
-      break;
+    case 'history':
     case 'status':
     case 'holdings':
+    case 'commands':
+    case 'keep-command':
+    case 'worker':
     case 'ping':
+      encodeControlRequest(w, m);
       break;
     case 'tree':
     case 'digests':
@@ -180,15 +176,15 @@ export function decodeRequest(r: ByteReader): Request {
     case 'scan':
       return { kind, bucket: readBucket(r.text()), cursor: r.binary(), limit: r.varint(), withValues: decodeFlag(r) };
     case 'gossip':
-      return { kind, ...readGossip(readJson(r)) };
-    case 'propose': {
-      const document = readJson(r);
-      return { kind, change: must(parseChange(document['change'])), author: must(parseAuthor(document['author'])) };
-    }
+    case 'propose':
+    case 'history':
     case 'status':
     case 'holdings':
+    case 'commands':
+    case 'keep-command':
+    case 'worker':
     case 'ping':
-      return { kind };
+      return decodeControlRequest(r, kind);
     case 'tree':
     case 'digests':
     case 'sets':
@@ -233,18 +229,15 @@ export function encodeReply(w: ByteWriter, m: Reply): void {
       writeOptional(w, m.next);
       break;
     case 'gossip':
-      encodeGossip(w, m);
-      break;
     case 'propose':
-      w.text(JSON.stringify(m.record));
-      break;
+    case 'history':
     case 'status':
-      w.text(JSON.stringify(m.status));
-      break;
     case 'holdings':
-      w.text(JSON.stringify(m.holdings));
-      break;
+    case 'commands':
+    case 'keep-command':
+    case 'worker':
     case 'ping':
+      encodeControlReply(w, m);
       break;
     case 'tree':
     case 'digests':
@@ -285,15 +278,15 @@ export function decodeReply(r: ByteReader): Reply {
       return { kind, items, next: readOptional(r) };
     }
     case 'gossip':
-      return { kind, ...readGossip(readJson(r)) };
     case 'propose':
-      return { kind, record: must(parseChangeRecord(readJson(r))) };
+    case 'history':
     case 'status':
-      return { kind, status: must(parseNodeStatus(readJson(r))) };
     case 'holdings':
-      return { kind, holdings: must(parseHoldings(readJson(r))) };
+    case 'commands':
+    case 'keep-command':
+    case 'worker':
     case 'ping':
-      return { kind };
+      return decodeControlReply(r, kind);
     case 'tree':
     case 'digests':
     case 'sets':
@@ -345,48 +338,4 @@ function readDurability(r: ByteReader): Durability {
   const durability = DURABILITY_BYTES[r.u8()];
   if (durability === undefined) throw new DecodeError('unknown durability');
   return durability;
-}
-
-function readJson(r: ByteReader): Readonly<Record<string, unknown>> {
-  const text = r.text();
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new DecodeError('control message is not JSON');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new DecodeError('control message is not a JSON object');
-  return value as Readonly<Record<string, unknown>>;
-}
-
-function readText(document: Readonly<Record<string, unknown>>, field: string): string {
-  const value = document[field];
-  if (typeof value !== 'string') throw new DecodeError(`${field} must be a string`);
-  return value;
-}
-
-function encodeGossip(w: ByteWriter, { fingerprint, records, clearings }: GossipRequest | GossipReply): void {
-  w.text(JSON.stringify({ fingerprint, records, clearings }));
-}
-
-function readGossip(document: Readonly<Record<string, unknown>>): Omit<GossipRequest, 'kind'> {
-  const known = { fingerprint: readText(document, 'fingerprint'), records: readRecords(document) };
-  const { clearings } = document;
-  if (clearings === undefined) return known;
-  if (!Array.isArray(clearings)) throw new DecodeError('clearings must be a list');
-  return { ...known, clearings: clearings.map(readClearingCount) };
-}
-
-function readClearingCount(given: unknown): ClearingCount {
-  const { tenure, count } = (given ?? {}) as Partial<Record<keyof ClearingCount, unknown>>;
-  if (typeof tenure !== 'string' || typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0)
-    throw new DecodeError('a count of clearings must have a tenure and a number');
-  return { tenure, count };
-}
-
-function readRecords(document: Readonly<Record<string, unknown>>): ChangeRecord[] {
-  const records = document['records'];
-  if (!Array.isArray(records)) throw new DecodeError('records must be a list');
-  return records.map((record) => must(parseChangeRecord(record)));
 }

@@ -2,10 +2,22 @@
  * `@armature/protocol`: what the processes of a cluster say to one another. Message types, their binary codec, the subjects
  * they travel on, and the version of all that. docs/protocol.md is its prose.
  */
+export * from './administration.js';
 export * from './bucket.js';
 export * from './change.js';
 export * from './change-parser.js';
 export * from './codec.js';
+export {
+  MAX_COMMAND_CHARS,
+  MAX_COMMANDS,
+  parseCommandRecord,
+  type CommandOutcome,
+  type CommandRecord,
+  type CommandsReply,
+  type CommandsRequest,
+  type KeepCommandReply,
+  type KeepCommandRequest,
+} from './command-record.js';
 export * from './front.js';
 export * from './holdings.js';
 export * from './large-answers.js';

@@ -3,7 +3,7 @@
  *
  * - *replica* messages (`read`, `merge`, `pull`) ask one node what it itself holds, or to hold something;
  * - *coordinated* messages (`fetch`, `write`, `scan`) ask the receiver to run the whole operation over a quorum;
- * - *control* messages carry membership and status, as JSON documents;
+ * - *control* messages carry membership, status and commands, as JSON documents;
  * - *synchronisation* messages compare two replicas of a partition and make them equal (`synchronisation.ts`), and drop tombstones that nobody needs any
  *   more (`reaping.ts`).
  *
@@ -16,12 +16,14 @@ import type { BinaryString, Brand, BucketName, NodeId } from '@armature/kernel';
 import type { Address } from '@armature/ring';
 import type { Durability } from './bucket.js';
 import type { Change, ChangeRecord } from './change.js';
+import type { CommandsReply, CommandsRequest, KeepCommandReply, KeepCommandRequest } from './command-record.js';
 import type { HoldingsReply, HoldingsRequest } from './holdings.js';
 import type { QuorumWord } from './quorum-word.js';
 import type { Receipt } from './receipt.js';
 import type { ClearingCount, ReapingReply, ReapingRequest } from './reaping.js';
 import type { SynchronisationReply, SynchronisationRequest } from './synchronisation.js';
 import type { TransferStatus } from './transfers.js';
+import type { WorkerReply, WorkerRequest } from './worker-status.js';
 
 /** A ring's fingerprint as a 48-bit number, 0 meaning "I do not know the ring" (a client of a router). */
 export type RingVersion = Brand<number, 'RingVersion'>;
@@ -208,6 +210,16 @@ export interface ProposeReply {
   readonly record: ChangeRecord;
 }
 
+/** All records of the membership that you have. */
+export interface HistoryRequest {
+  readonly kind: 'history';
+}
+
+export interface HistoryReply {
+  readonly kind: 'history';
+  readonly records: readonly ChangeRecord[];
+}
+
 /** Tell me about yourself. */
 export interface StatusRequest {
   readonly kind: 'status';
@@ -276,6 +288,28 @@ export interface PingReply {
   readonly kind: 'ping';
 }
 
+export type ControlRequest =
+  | GossipRequest
+  | ProposeRequest
+  | HistoryRequest
+  | StatusRequest
+  | HoldingsRequest
+  | CommandsRequest
+  | KeepCommandRequest
+  | WorkerRequest
+  | PingRequest;
+
+export type ControlReply =
+  | GossipReply
+  | ProposeReply
+  | HistoryReply
+  | StatusReply
+  | HoldingsReply
+  | CommandsReply
+  | KeepCommandReply
+  | WorkerReply
+  | PingReply;
+
 export type Request =
   | ReadRequest
   | MergeRequest
@@ -283,28 +317,12 @@ export type Request =
   | FetchRequest
   | WriteRequest
   | ScanRequest
-  | GossipRequest
-  | ProposeRequest
-  | StatusRequest
-  | HoldingsRequest
-  | PingRequest
+  | ControlRequest
   | SynchronisationRequest
   | ReapingRequest;
 
 export type Reply =
-  | ReadReply
-  | MergeReply
-  | PullReply
-  | FetchReply
-  | WriteReply
-  | ScanReply
-  | GossipReply
-  | ProposeReply
-  | StatusReply
-  | HoldingsReply
-  | PingReply
-  | SynchronisationReply
-  | ReapingReply;
+  ReadReply | MergeReply | PullReply | FetchReply | WriteReply | ScanReply | ControlReply | SynchronisationReply | ReapingReply;
 
 /** The reply that belongs to a request. */
 export type ReplyTo<Q extends Request> = Extract<Reply, { kind: Q['kind'] }>;

@@ -42,10 +42,9 @@ export const WORKER_GROUP = 'anti-entropy';
 const own = (...roles: readonly BusRole[]): readonly Party[] => roles.map((role) => ({ role, at: 'own' }));
 const any = (...roles: readonly BusRole[]): readonly Party[] => roles.map((role) => ({ role, at: 'any' }));
 
-const SERVERS = ['node', 'router'] as const;
 const PROCESSES = ['node', 'router', 'worker'] as const;
-/** Those who hold the cluster's secret, and are clients of nodes and routers. */
-const TRUSTED_CLIENTS = ['worker', 'direct', 'administrator'] as const;
+/** Those who hold the cluster's secret, and are clients of nodes. */
+const TRUSTED_CLIENTS = ['worker', 'direct'] as const;
 
 const LINKS: readonly SubjectRow[] = [
   {
@@ -85,16 +84,34 @@ const LINKS: readonly SubjectRow[] = [
     purpose: 'the front door of a node: frames of applications',
   },
   {
+    pattern: 'link.admin.node.<node>',
+    publish: any('administrator'),
+    subscribe: own('node'),
+    purpose: 'the door of administration of a node: frames of who has a token with a role, or the secret',
+  },
+  {
+    pattern: 'link.admin.router.<router>',
+    publish: any('administrator'),
+    subscribe: own('router'),
+    purpose: 'the door of administration of a router',
+  },
+  {
+    pattern: 'link.admin.anti-entropy.<worker>',
+    publish: any('administrator'),
+    subscribe: own('worker'),
+    purpose: 'the door of administration of a worker',
+  },
+  {
     pattern: 'link.guest.<random>',
-    publish: any(...SERVERS),
+    publish: any(...PROCESSES),
     subscribe: [],
-    purpose: 'frames for an application that has no group',
+    purpose: 'frames for an application, or an administrator, that has no group',
   },
   {
     pattern: 'link.guest.<group>.<random>',
-    publish: any(...SERVERS),
+    publish: any(...PROCESSES),
     subscribe: own('application', 'administrator'),
-    purpose: 'frames for an application',
+    purpose: 'frames for an application, or an administrator',
   },
 ];
 
@@ -102,7 +119,7 @@ const LINKS: readonly SubjectRow[] = [
 function refusals(address: string, listeners: readonly BusRole[], purpose: string): SubjectRow {
   return {
     pattern: `refused.${address}.<peer and number...>`,
-    publish: any(...SERVERS),
+    publish: any(...PROCESSES),
     subscribe: own(...listeners),
     purpose,
   };
@@ -114,7 +131,11 @@ const REFUSALS: readonly SubjectRow[] = [
   refusals('client.<random>', [], 'refusals of frames of a client that holds the secret and has no group'),
   refusals('client.<group>.<random>', TRUSTED_CLIENTS, 'refusals of frames of a client that holds the secret'),
   refusals('guest.<random>', [], 'refusals of frames of an application that has no group'),
-  refusals('guest.<group>.<random>', ['application', 'administrator'], 'refusals of frames of an application'),
+  refusals(
+    'guest.<group>.<random>',
+    ['application', 'administrator'],
+    'refusals of frames of an application, or an administrator',
+  ),
 ];
 
 /** Where answers come to what was asked of nobody in particular. */
@@ -147,7 +168,7 @@ const FINDING: readonly SubjectRow[] = [
   },
   {
     pattern: 'discover.router',
-    publish: any('application'),
+    publish: any('application', 'administrator'),
     subscribe: any('router'),
     purpose: 'one of the routers answers with its link address',
   },
@@ -189,7 +210,7 @@ const WATCHING: readonly SubjectRow[] = [
     pattern: 'status.node.<node>',
     publish: any('monitor'),
     subscribe: own('node'),
-    purpose: 'a node answers with its status as JSON',
+    purpose: 'a node answers with its status as JSON; where tokens are required, with `{name, role, version, ready}` and no more',
   },
   { pattern: 'status.router.<router>', publish: any('monitor'), subscribe: own('router'), purpose: 'a router does' },
   { pattern: 'status.anti-entropy.<worker>', publish: any('monitor'), subscribe: own('worker'), purpose: 'a worker does' },
@@ -197,7 +218,7 @@ const WATCHING: readonly SubjectRow[] = [
     pattern: 'workers',
     publish: any('administrator'),
     subscribe: any('worker'),
-    purpose: '`status`, `pause` or `resume`; each worker answers with its status as JSON',
+    purpose: 'a roll call: each worker answers with its address, `anti-entropy.<name>`, as text',
   },
   ...['PING', 'INFO', 'STATS'].map((question): SubjectRow => ({
     pattern: `$SRV.${question}`,

@@ -5,6 +5,7 @@
  * What each is for, and who speaks and listens there, stands in subject-table.ts.
  */
 import type { ClusterName, NodeId } from '@armature/kernel';
+import { adminAddress } from './administration.js';
 
 export const DEFAULT_PREFIX = 'armature';
 
@@ -18,6 +19,8 @@ export interface Subjects {
   readonly workers: string;
   /** Where the frames of all front doors of the process at that link address come. */
   fronts(address: string): string;
+  /** Where the frames of its door of administration come. */
+  admin(address: string): string;
   /** What reply subjects of the process at that link address begin with. */
   inbox(address: string): string;
   readonly presence: string;
@@ -35,6 +38,7 @@ export function subjectsOf(prefix: string, cluster: ClusterName): Subjects {
     announce: `${root}.announce`,
     workers: `${root}.workers`,
     fronts: (address) => `${root}.link.front.*.*.${address}`,
+    admin: (address) => `${root}.link.${adminAddress(address)}`,
     inbox: (address) => `${root}.inbox.${address}`,
     presence: `${root}.presence`,
     presenceOf: (address) => `${root}.presence.${address}`,
@@ -42,6 +46,11 @@ export function subjectsOf(prefix: string, cluster: ClusterName): Subjects {
     discover: (role) => `${root}.discover.${role}`,
     api: (suffix) => `${root}.api.${suffix}`,
   };
+}
+
+/** Whether somebody at this link address is served at a door, and takes no part in what members say to each other. */
+export function isGuest(address: string): boolean {
+  return address.startsWith('guest.');
 }
 
 /** The link address of a node: its role and name. */

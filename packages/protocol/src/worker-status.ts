@@ -1,6 +1,6 @@
 /**
- * What is said to anti-entropy workers, and what they say of themselves. Workers are stateless and may be any number, so there is no
- * asking one of them: the command goes to all, as a word on one subject, and each answers with its status as JSON.
+ * What is said to anti-entropy workers, and what they say of themselves. Workers are stateless and may be any number, and nobody has a list of them: a roll call on one subject finds those
+ * that are there, each of which answers with its address, and then each is given the command at its door of administration.
  */
 import type { ArmatureError, Result } from '@armature/kernel';
 import { guarded, integer, object, Refused, text } from './json-shape.js';
@@ -8,6 +8,18 @@ import { guarded, integer, object, Refused, text } from './json-shape.js';
 export const WORKER_COMMANDS = ['status', 'pause', 'resume'] as const;
 /** `pause`: start no exchange until `resume`. Forgotten when the worker restarts. */
 export type WorkerCommand = (typeof WORKER_COMMANDS)[number];
+
+/** What an administrator says to a worker. */
+export interface WorkerRequest {
+  readonly kind: 'worker';
+  readonly command: WorkerCommand;
+}
+
+export interface WorkerReply {
+  readonly kind: 'worker';
+  /** After the command. */
+  readonly status: WorkerStatus;
+}
 
 /** `waiting`: for a cluster, or for the next sweep to begin. */
 export const WORKER_STATES = ['sweeping', 'waiting', 'paused'] as const;
@@ -43,10 +55,6 @@ export interface WorkerStatus {
   /** The last reason of a failure, or empty. */
   readonly problem: string;
   readonly reaping: LastReapPass;
-}
-
-export function parseWorkerCommand(word: string): WorkerCommand | undefined {
-  return WORKER_COMMANDS.find((command) => command === word);
 }
 
 export function parseWorkerStatus(input: unknown): Result<WorkerStatus, ArmatureError> {

@@ -100,6 +100,24 @@ export const NOTHING_SWEPT: SweepTally = {
   problem: undefined,
 };
 
+/** Of two sweeps, `other` the later one. */
+export function addTallies(one: SweepTally, other: SweepTally): SweepTally {
+  return {
+    exchanges: one.exchanges + other.exchanges,
+    equal: one.equal + other.equal,
+    repaired: one.repaired + other.repaired,
+    failed: one.failed + other.failed,
+    skipped: one.skipped + other.skipped,
+    skippedPeers: [...new Set<NodeId>([...one.skippedPeers, ...other.skippedPeers])].sort(),
+    compared: one.compared + other.compared,
+    differing: one.differing + other.differing,
+    pulled: one.pulled + other.pulled,
+    pushed: one.pushed + other.pushed,
+    bytes: one.bytes + other.bytes,
+    problem: other.problem ?? one.problem,
+  };
+}
+
 /** All partitions with more than one replica. None before the cluster is created. */
 export function roundsOf(view: View, filter: RoundFilter = {}): Round[] {
   const rounds: Round[] = [];

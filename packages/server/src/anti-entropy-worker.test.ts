@@ -74,7 +74,7 @@ test('pause and resume reach every worker, and a paused one starts nothing', asy
     log: silentLog,
     telemetry: noTelemetry,
   };
-  const client = await connectOver(ports, { cluster: 'local', routing: 'router' });
+  const client = await connectOver(ports, { cluster: 'local', routing: 'router', secret: cluster.options.secrets });
   const { worker } = await startWorker('a1', 1_000);
   await startWorker('a2', 1_000);
   await expect.poll(() => worker.status().exchanges, { timeout: 20_000 }).toBeGreaterThan(0);

@@ -6,19 +6,21 @@
  * run. Everything they know is lost when they end, and nothing is: the next sweep finds what still differs. Beside the sweeps, it has tombstones looked for
  * that nobody needs any more (`reap-cycle.ts`).
  */
-import { ArmatureError, toArmatureError, toHex, type ClusterName, type NodeId, type Secrets } from '@armature/kernel';
-import type { BusSubscription, LinkAddress, RunningService } from '@armature/bus';
+import { ArmatureError, toArmatureError, toHex, utf8Encode, type ClusterName, type Secrets } from '@armature/kernel';
+import { linkAddress, type BusSubscription, type LinkAddress, type RunningService } from '@armature/bus';
 import { Participant } from '@armature/coordination';
 import {
   WORKER_GROUP,
   nodeAddress,
-  parseWorkerCommand,
+  type AdministrationRequest,
   type ExchangeReply,
   type WorkerCommand,
+  type WorkerReply,
   type WorkerStatus,
 } from '@armature/protocol';
 import {
   NOTHING_SWEPT,
+  addTallies,
   pairsOf,
   progressOf,
   roundsOf,
@@ -30,11 +32,13 @@ import {
   type SweepTally,
 } from '@armature/repair';
 import type { Counter } from '@armature/runtime';
+import { AdminDoor } from './admin-door.js';
 import { busNotes } from './bus-notes.js';
+import { keepAtNode } from './keep-at-node.js';
 import { ReapCycle } from './reap-cycle.js';
 import type { Presence } from './presence.js';
 import { SERVER_VERSION, type Origin, type ServerPorts } from './server-options.js';
-import { claimName } from './service.js';
+import { answerStatus, claimName } from './service.js';
 
 export interface AntiEntropyOptions {
   /** Unique among the workers. */
@@ -69,7 +73,8 @@ export class AntiEntropyWorker {
   readonly #presence: Presence;
   readonly #outcomes: Readonly<Record<ExchangeReply['outcome'] | 'refused', Counter>>;
   readonly #sweepsDone: Counter;
-  readonly #commands: BusSubscription;
+  readonly #rollCalls: BusSubscription;
+  readonly #admin: AdminDoor;
   readonly #reaping: ReapCycle;
   #service: RunningService | undefined;
   #tally: SweepTally = NOTHING_SWEPT;
@@ -108,11 +113,12 @@ export class AntiEntropyWorker {
       log: ports.log,
       telemetry,
     });
-    this.#commands = bus.subscribe(participant.subjects.workers, (message) => {
-      const command = parseWorkerCommand(Buffer.from(message.payload).toString('utf8'));
-      if (command === undefined) return;
-      this.#obey(command);
-      message.respond(Buffer.from(JSON.stringify(this.status()), 'utf8'));
+    const address = linkAddress('anti-entropy', options.name);
+    this.#rollCalls = bus.subscribe(participant.subjects.workers, (message) => void message.respond(utf8Encode(address)));
+    this.#admin = new AdminDoor({
+      ...{ ...ports, ...options, server: address, access: () => participant.membership.view.access },
+      answer: (request) => this.#answer(request),
+      keep: (command) => keepAtNode(participant, command, ports.log),
     });
   }
 
@@ -138,7 +144,15 @@ export class AntiEntropyWorker {
         {
           name: 'status',
           subject: participant.subjects.status(`anti-entropy.${name}`),
-          handler: (message) => void message.respond(Buffer.from(JSON.stringify(worker.status()), 'utf8')),
+          handler: (message) =>
+            void answerStatus(
+              message,
+              { name, role: 'anti-entropy', version: SERVER_VERSION },
+              {
+                access: () => participant.membership.view.access,
+                full: () => ({ ...worker.status(), ready: worker.notes.length === 0 }),
+              },
+            ),
         },
       ],
     });
@@ -148,7 +162,10 @@ export class AntiEntropyWorker {
   }
 
   status(): WorkerStatus {
-    const { exchanges, differing, bytes, failed, skipped, problem } = added(this.#tally, this.#sweep?.tally);
+    const { exchanges, differing, bytes, failed, skipped, problem } = addTallies(
+      this.#tally,
+      this.#sweep?.tally ?? NOTHING_SWEPT,
+    );
     return {
       name: this.#options.name,
       state: this.#paused ? 'paused' : this.#sweep === undefined ? 'waiting' : 'sweeping',
@@ -174,8 +191,8 @@ export class AntiEntropyWorker {
     this.#stopped = true;
     this.#presence.stop();
     this.#wakeUp?.();
-    this.#commands.unsubscribe();
-    await this.#service?.stop();
+    this.#rollCalls.unsubscribe();
+    await Promise.all([this.#service?.stop(), this.#admin.stop()]);
     await this.#reaping.stop();
     await this.#running;
     await this.#participant.stop();
@@ -185,10 +202,16 @@ export class AntiEntropyWorker {
     return this.#sweep === undefined ? 0 : progressOf(this.#sweep);
   }
 
+  #answer(request: AdministrationRequest): WorkerReply {
+    if (request.kind !== 'worker')
+      throw new ArmatureError('invalid-argument', `this is an anti-entropy worker: ${request.kind} goes to a node`);
+    this.#obey(request.command);
+    return { kind: 'worker', status: this.status() };
+  }
+
   #obey(command: WorkerCommand): void {
     if (command === 'status' || this.#paused === (command === 'pause')) return;
     this.#paused = command === 'pause';
-    this.#ports.log.info({}, this.#paused ? 'paused by an administrator' : 'resumed by an administrator');
     this.#wakeUp?.();
   }
 
@@ -219,7 +242,7 @@ export class AntiEntropyWorker {
         rounds,
         LIMITS,
       );
-      this.#tally = added(this.#tally, sweep.tally);
+      this.#tally = addTallies(this.#tally, sweep.tally);
       this.#sweep = undefined;
       if (this.#stopped) return;
       this.#sweeps++;
@@ -275,22 +298,4 @@ export class AntiEntropyWorker {
     this.#outcomes[result.kind === 'busy' ? 'refused' : 'failed'].add();
     this.#ports.log[result.kind === 'busy' ? 'debug' : 'warn']({ ...what, problem: result.problem }, 'replicas not compared');
   }
-}
-
-function added(one: SweepTally, other: SweepTally | undefined): SweepTally {
-  if (other === undefined) return one;
-  return {
-    exchanges: one.exchanges + other.exchanges,
-    equal: one.equal + other.equal,
-    repaired: one.repaired + other.repaired,
-    failed: one.failed + other.failed,
-    skipped: one.skipped + other.skipped,
-    skippedPeers: [...new Set<NodeId>([...one.skippedPeers, ...other.skippedPeers])].sort(),
-    compared: one.compared + other.compared,
-    differing: one.differing + other.differing,
-    pulled: one.pulled + other.pulled,
-    pushed: one.pushed + other.pushed,
-    bytes: one.bytes + other.bytes,
-    problem: other.problem ?? one.problem,
-  };
 }

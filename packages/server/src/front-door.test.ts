@@ -167,8 +167,10 @@ test('a client without the secret puts, gets, deletes and lists, and administers
   expect(keys).toContain('k');
   await bucket.delete('k');
   expect(await bucket.get('k')).toBeUndefined();
-  await expect(guest.admin.history()).rejects.toMatchObject({ code: 'invalid-config' });
-  await expect(guest.admin.remove('n4')).rejects.toMatchObject({ code: 'invalid-config' });
+  await expect(guest.admin.history()).rejects.toMatchObject({ code: 'unauthenticated', details: { role: 'viewer' } });
+  await expect(guest.admin.remove('n4')).rejects.toMatchObject({
+    ...{ code: 'unauthenticated', details: { role: 'administrator' } },
+  });
   await expect(guest.bucket('nowhere').get('k')).rejects.toMatchObject({ code: 'unknown-bucket' });
 });
 

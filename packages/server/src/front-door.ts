@@ -39,6 +39,7 @@ import {
   type Request,
 } from '@armature/protocol';
 import type { Clock, Logger, Telemetry } from '@armature/runtime';
+import { HandedEndpoints, type HandedEndpoint } from './handed-endpoints.js';
 
 /** Why not, if it is not allowed. `key` is undefined for a listing; `token` is what the application shows, the same object as long as it shows the same. */
 export type Authorize = (
@@ -65,8 +66,6 @@ export interface FrontDoorEnv {
   answer(request: FrontRequest, sender: LinkSender): Reply | Promise<Reply>;
 }
 
-type Endpoint = LinkEndpoint<Request, Reply>;
-
 interface Door {
   readonly bucket: BucketName;
   readonly right: FrontRight;
@@ -87,8 +86,8 @@ export class FrontDoor {
   readonly #framesPrefix: string;
   readonly #reassembly = new ReassemblyBudget(REASSEMBLY_BYTES, REASSEMBLY_BYTES / 2);
   readonly #quota = new PeerQuota(PEERS);
-  readonly #endpoints = new Endpoints(MAX_ENDPOINTS);
-  readonly #unknown = new Endpoints(MAX_UNKNOWN);
+  readonly #endpoints = new HandedEndpoints(MAX_ENDPOINTS);
+  readonly #unknown = new HandedEndpoints(MAX_UNKNOWN);
 
   constructor(env: FrontDoorEnv) {
     this.#env = env;
@@ -127,7 +126,7 @@ export class FrontDoor {
     else endpoint.receive(message);
   }
 
-  #open(address: LinkAddress, door: Door): Endpoint {
+  #open(address: LinkAddress, door: Door): HandedEndpoint {
     const { bus, clock, random, log, telemetry, prefix, cluster, messageBytes = MAX_MESSAGE_BYTES } = this.#env;
     const endpoint = LinkEndpoint.open(bus, protocolCodec, {
       ...{ prefix, cluster, clock, random, log, telemetry, address },
@@ -154,46 +153,4 @@ export class FrontDoor {
 /** Which ring there is, and that somebody is to stand in for its owners, is said by those who hold the secret. */
 function asOutsider(request: FrontRequest): FrontRequest {
   return request.kind === 'write' ? { ...request, ring: RING_UNKNOWN, standIn: false } : request;
-}
-
-/** Those that are open, by address. The one that was asked least lately is first. */
-class Endpoints {
-  readonly #limit: number;
-  readonly #open = new Map<string, Endpoint>();
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  use(address: string): Endpoint | undefined {
-    const endpoint = this.#open.get(address);
-    if (endpoint === undefined) return undefined;
-    this.#open.delete(address); // to the end
-    this.#open.set(address, endpoint);
-    return endpoint;
-  }
-
-  add(address: string, endpoint: Endpoint): void {
-    this.#open.set(address, endpoint);
-  }
-
-  remove(address: string): void {
-    this.#open.delete(address);
-  }
-
-  async drain(): Promise<void> {
-    await Promise.all([...this.#open.values()].map((endpoint) => endpoint.drain()));
-  }
-
-  /** Whether there is room for one more, once one that nobody needs has been closed. */
-  makeRoom(): boolean {
-    if (this.#open.size < this.#limit) return true;
-    for (const [address, endpoint] of this.#open) {
-      if (!endpoint.isIdle) continue;
-      endpoint.close();
-      this.#open.delete(address);
-      return true;
-    }
-    return false;
-  }
 }

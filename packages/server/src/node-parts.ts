@@ -18,10 +18,19 @@ import {
 import { repeat, type Clock, type Timer } from '@armature/runtime';
 import { Store } from '@armature/storage';
 import { ClearingCounts } from './clearing-counts.js';
+import { CommandLog } from './command-log.js';
 import { Departure } from './departure.js';
 import { discard } from './discard.js';
 import { KeyRequests } from './key-requests.js';
-import { clearingStoreOn, epochStoreOn, hintSpaceOn, historyStoreOn, recordStoreOn, tenureStoreOn } from './node-storage.js';
+import {
+  clearingStoreOn,
+  commandStoreOn,
+  epochStoreOn,
+  hintSpaceOn,
+  historyStoreOn,
+  recordStoreOn,
+  tenureStoreOn,
+} from './node-storage.js';
 import { observedEngine } from './observed-engine.js';
 import type { Presence } from './presence.js';
 import type { Fence } from './ring-fence.js';
@@ -39,6 +48,7 @@ interface Foundation {
   readonly hints: HintStore;
   readonly identity: StoreIdentity;
   readonly clearings: ClearingCounts;
+  readonly commands: CommandLog;
   readonly presence: Presence;
 }
 
@@ -69,6 +79,7 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts, pres
     ...(options.bufferFlushMs === undefined ? {} : { bufferFlushMs: options.bufferFlushMs }),
   });
   const epoch = await ActorEpoch.open({ store: epochStoreOn(store), loss: engine.loss, clock, random, log, telemetry });
+  const commands = await CommandLog.open(commandStoreOn(store, log), log);
   const clearings = await ClearingCounts.open({
     node: options.node,
     tenures: tenureStoreOn(store),
@@ -119,6 +130,7 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts, pres
     hints,
     identity,
     clearings,
+    commands,
     presence,
   });
   return parts;

@@ -1,7 +1,7 @@
 /**
  * How a node's one store is shared: records under their addresses in the data space, and the addresses of those that may be reaped in a space of their own; hints under the owner they are for and their addresses in the
  * hints space; the membership history and the actor's epoch, always on
- * stable storage before they count, in the meta space.
+ * stable storage before they count, and the records of commands in the meta space.
  */
 import {
   EMPTY_BYTES,
@@ -10,11 +10,13 @@ import {
   toBinaryString,
   utf8Decode,
   utf8Encode,
+  type ArmatureError,
   type BinaryString,
   type NodeId,
+  type Result,
 } from '@armature/kernel';
 import type { HistoryStore } from '@armature/membership';
-import { parseChangeRecord, type ChangeRecord } from '@armature/protocol';
+import { parseChangeRecord, parseCommandRecord, type ChangeRecord, type CommandRecord } from '@armature/protocol';
 import type { EpochStore, HintSpace, RecordStore } from '@armature/replica';
 import type { Address } from '@armature/ring';
 import type { Logger } from '@armature/runtime';
@@ -30,12 +32,14 @@ import {
   type Store,
 } from '@armature/storage';
 import type { Clearings, ClearingStore, Tenure, TenureStore } from './clearing-counts.js';
+import type { CommandStore } from './command-log.js';
 
 const EPOCH_KEY = spaceKey('meta', 'actor-epoch');
 const TENURE_KEY = spaceKey('meta', 'tenure');
 const CLEARINGS_KEY = spaceKey('meta', 'clearings');
 const HISTORY_PREFIX = 'history/';
-const HISTORY_PAGE = 1_000;
+const DOCUMENTS_PER_PAGE = 1_000;
+const COMMANDS_PREFIX = 'commands/';
 
 export function recordStoreOn(store: Store): RecordStore {
   const listed = recordsUnder(store, 'reapable', '');
@@ -139,30 +143,56 @@ export function epochStoreOn(store: Store): EpochStore {
 /** One key per record, named by time and id, so that they load in the order of the history. */
 export function historyStoreOn(store: Store, log: Logger): HistoryStore {
   return {
-    async load() {
-      const records: ChangeRecord[] = [];
-      const bounds = spacePrefixBounds('meta', HISTORY_PREFIX);
-      for (let start: BinaryString | undefined = bounds.start; start !== undefined;) {
-        const page = await pageAfterDamage(store, { start, end: bounds.end, limit: HISTORY_PAGE });
-        for (const { value } of page.entries) {
-          const record = parseChangeRecord(JSON.parse(utf8Decode(value)));
-          if (record.ok) records.push(record.value);
-          else log.error({ err: record.error }, 'a stored membership record cannot be read; peers will supply it again');
-        }
-        start = page.next;
-      }
-      return records;
-    },
-    append: (records) =>
-      store.write(
-        records.map((record) => ({ kind: 'put', key: historyKey(record), value: utf8Encode(JSON.stringify(record)) })),
-        'fsync',
+    load: () =>
+      documentsUnder(store, HISTORY_PREFIX, parseChangeRecord, (err) =>
+        log.error({ err }, 'a stored membership record cannot be read; peers will supply it again'),
       ),
+    append: (records) => store.write(records.map(historyEntry), 'fsync'),
   };
 }
 
-function historyKey(record: ChangeRecord): BinaryString {
-  return spaceKey('meta', `${HISTORY_PREFIX}${record.at.toString(16).padStart(14, '0')}-${record.id}`);
+function historyEntry(record: ChangeRecord): StorageOperation {
+  const key = spaceKey('meta', `${HISTORY_PREFIX}${record.at.toString(16).padStart(14, '0')}-${record.id}`);
+  return { kind: 'put', key, value: utf8Encode(JSON.stringify(record)) };
+}
+
+/** They survive the process, and are for people: not worth a sync each. */
+export function commandStoreOn(store: Store, log: Logger): CommandStore {
+  return {
+    load: () =>
+      documentsUnder(store, COMMANDS_PREFIX, parseCommandRecord, (err) =>
+        log.warn({ err }, 'the stored record of a command cannot be read, and is left out'),
+      ),
+    save(kept, dropped) {
+      const put: StorageOperation = { kind: 'put', key: commandKey(kept), value: utf8Encode(JSON.stringify(kept)) };
+      return store.write([put, ...dropped.map((one) => ({ kind: 'delete' as const, key: commandKey(one) }))], 'os');
+    },
+  };
+}
+
+function commandKey({ firstMs, id }: CommandRecord): BinaryString {
+  return spaceKey('meta', `${COMMANDS_PREFIX}${firstMs.toString(16).padStart(14, '0')}-${id}`);
+}
+
+/** JSON documents in the meta space, in the order of their keys. Those that are no `T` are told, and left out. */
+async function documentsUnder<T>(
+  store: Store,
+  prefix: string,
+  parse: (input: unknown) => Result<T, ArmatureError>,
+  unreadable: (error: ArmatureError) => void,
+): Promise<T[]> {
+  const documents: T[] = [];
+  const bounds = spacePrefixBounds('meta', prefix);
+  for (let start: BinaryString | undefined = bounds.start; start !== undefined;) {
+    const page = await pageAfterDamage(store, { start, end: bounds.end, limit: DOCUMENTS_PER_PAGE });
+    for (const { value } of page.entries) {
+      const document = parse(JSON.parse(utf8Decode(value)));
+      if (document.ok) documents.push(document.value);
+      else unreadable(document.error);
+    }
+    start = page.next;
+  }
+  return documents;
 }
 
 /** Hints under their owner's name and their address. Names have no slash, so one owner's hints are one range. */

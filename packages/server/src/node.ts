@@ -10,14 +10,16 @@ import type { LinkSender, RunningService } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
 import type { NodeStatus, PullReply, PullRequest, Reply, Request } from '@armature/protocol';
 import { pullPage } from '@armature/replica';
+import type { Access } from '@armature/rights';
 import type { Timer } from '@armature/runtime';
+import { AdminDoor } from './admin-door.js';
 import { FrontDoor } from './front-door.js';
 import { Gate } from './gate.js';
 import { nodeNotes } from './node-notes.js';
 import { followView, openNodeParts, probeStore, wakeUp, type NodeParts } from './node-parts.js';
 import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
-import { claimName, describeService, leaveBus } from './service.js';
+import { claimName, describeService, historyOf, leaveBus } from './service.js';
 
 export class ArmatureNode {
   readonly options: NodeOptions;
@@ -25,7 +27,7 @@ export class ArmatureNode {
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   #service: RunningService | undefined;
-  #front: FrontDoor | undefined;
+  #doors: readonly (FrontDoor | AdminDoor)[] = [];
   #probing: Timer | undefined;
 
   private constructor(options: NodeOptions, ports: NodePorts, parts: NodeParts) {
@@ -48,7 +50,7 @@ export class ArmatureNode {
     const { participant, identity, hintDelivery } = parts;
     const node = new ArmatureNode(options, ports, parts);
     participant.start((request, sender) => node.#answer(request, sender));
-    node.#front = node.#openFront();
+    node.#doors = [node.#openFront(), node.#openAdmin()];
     const follow = (): void => {
       void participant.clocks.compare();
       identity.follow();
@@ -63,7 +65,8 @@ export class ArmatureNode {
     await identity.firstLook;
     hintDelivery.start();
     node.#probing = probeStore(parts, ports.clock);
-    node.#service = await ports.bus.serve(describeService('node', options, options.node, () => node.status()));
+    const access = (): Access => participant.membership.view.access;
+    node.#service = await ports.bus.serve(describeService('node', options, options.node, { access, full: () => node.status() }));
     return node;
   }
 
@@ -75,6 +78,16 @@ export class ArmatureNode {
       ...{ ...this.#ports, ...options, server: link.address, membership },
       authorize: (bucket, right, key, token) => gate.authorize(bucket, right, key, token),
       answer: (request, sender) => this.#answer(request, sender),
+    });
+  }
+
+  #openAdmin(): AdminDoor {
+    const { options } = this;
+    const { membership, link } = this.participant;
+    return new AdminDoor({
+      ...{ ...this.#ports, ...options, server: link.address, access: () => membership.view.access },
+      answer: (request, sender) => this.#answer(request, sender),
+      keep: (command) => this.#parts.commands.keep(command),
     });
   }
 
@@ -123,7 +136,7 @@ export class ArmatureNode {
       this.#parts;
     for (const part of [presence, identity, transfers, departure, hintDelivery, slices, synchronisation]) part.stop();
     this.#probing?.cancel();
-    const services = [this.#service, this.#front].filter((one) => one !== undefined);
+    const services = [this.#service, ...this.#doors].filter((one) => one !== undefined);
     await leaveBus(participant, services, this.#ports.clock, this.options);
     epoch.end();
     try {
@@ -161,7 +174,7 @@ export class ArmatureNode {
   }
 
   #serve(request: Request, sender: LinkSender): Reply | Promise<Reply> {
-    const { keys, coordinator, participant, synchronisation } = this.#parts;
+    const { keys, coordinator, participant, synchronisation, commands } = this.#parts;
     switch (request.kind) {
       case 'read':
         return keys.read(request, sender);
@@ -179,8 +192,14 @@ export class ArmatureNode {
         return participant.membership.propose(request.change, request.author).then((record) => ({ kind: 'propose', record }));
       case 'status':
         return this.status().then((status) => ({ kind: 'status', status }));
+      case 'history':
+        return historyOf(participant.membership);
       case 'holdings':
         return synchronisation.holdings();
+      case 'commands':
+        return { kind: 'commands', commands: commands.commands };
+      case 'keep-command':
+        return commands.keep(request.command).then(() => ({ kind: 'keep-command' }));
       case 'tree':
       case 'digests':
       case 'sets':
@@ -191,6 +210,8 @@ export class ArmatureNode {
       case 'note':
       case 'drop':
         return synchronisation.answer(request, sender);
+      case 'worker':
+        throw new ArmatureError('invalid-argument', 'this is a node, and no anti-entropy worker');
       case 'gossip':
       case 'ping':
         throw new ArmatureError('internal', `${request.kind} is answered by the participant`);

@@ -9,7 +9,7 @@
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Membership, View } from '@armature/membership';
-import type { RingVersion } from '@armature/protocol';
+import { isGuest, type RingVersion } from '@armature/protocol';
 import type { StoreIdentity } from './store-identity.js';
 
 export interface Fence {
@@ -28,7 +28,8 @@ export function fenceByRing({ membership, identity }: Fence, ring: RingVersion, 
     return undefined;
   }
   if (view.isPastRing(ring)) throw staleRing(view, 'the sender has an older ring');
-  return membership.refresh(sender).then(
+  // Guests keep no history: whose ring a guest has, the others know.
+  return membership.refresh(isGuest(sender) ? undefined : sender).then(
     (refreshed) => {
       if (ring === refreshed.ringVersion) {
         identity.check();

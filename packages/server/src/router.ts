@@ -2,7 +2,8 @@
  * A router: the dedicated coordinator tier (paper, section 5: "a generic load balancer" in front of partition-aware coordination). It holds no data and no
  * history; it reads from replicas itself and has a replica mint its writes. Any number of them run side by side.
  *
- * It serves applications at two doors, which take no secret: links, for `@armature/client` (front-door.ts), and the plain API, for any NATS client (plain-api.ts).
+ * It serves applications at two doors, which take no secret: links, for `@armature/client` (front-door.ts), and the plain API, for any NATS client (plain-api.ts). A third one is for administration
+ * (admin-door.ts).
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
@@ -17,13 +18,15 @@ import {
   type Request,
 } from '@armature/protocol';
 import type { LinkAddress } from '@armature/bus';
+import { AdminDoor } from './admin-door.js';
 import { busNotes } from './bus-notes.js';
 import { FrontDoor } from './front-door.js';
 import { Gate } from './gate.js';
+import { keepAtNode } from './keep-at-node.js';
 import { servePlainApi } from './plain-api.js';
 import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
 import type { Presence } from './presence.js';
-import { claimName, describeService, leaveBus } from './service.js';
+import { claimName, describeService, historyOf, leaveBus } from './service.js';
 
 export class ArmatureRouter {
   readonly options: RouterOptions;
@@ -33,7 +36,7 @@ export class ArmatureRouter {
   readonly #gate: Gate;
   readonly #startedAtMs: number;
   readonly #presence: Presence;
-  readonly #front: FrontDoor;
+  readonly #doors: readonly (FrontDoor | AdminDoor)[];
   readonly #services: RunningService[] = [];
 
   private constructor(options: RouterOptions, ports: ServerPorts, participant: Participant, presence: Presence) {
@@ -54,11 +57,18 @@ export class ArmatureRouter {
       sealer: createSealer(options.secrets, options.cluster),
       pace: serverPace(ports.clock, ports.telemetry),
     });
-    this.#front = new FrontDoor({
-      ...{ ...ports, ...options, server: participant.link.address, membership: participant.membership },
+    const server = { ...ports, ...options, server: participant.link.address };
+    const front = new FrontDoor({
+      ...{ ...server, membership: participant.membership },
       authorize: (bucket, right, key, token) => this.#gate.authorize(bucket, right, key, token),
       answer: (request, sender) => this.#coordinate(request, sender.remainingMs),
     });
+    const admin = new AdminDoor({
+      ...{ ...server, access: () => participant.membership.view.access },
+      answer: (request, sender) => this.#answer(request, sender),
+      keep: (command) => keepAtNode(participant, command, ports.log),
+    });
+    this.#doors = [front, admin];
   }
 
   /** Errors: `name-in-use`, `invalid-config`. */
@@ -71,7 +81,12 @@ export class ArmatureRouter {
       ports.log.warn({ err: toArmatureError(thrown) }, 'no node answers yet; membership follows by gossip');
     });
     router.#services.push(
-      await ports.bus.serve(describeService('router', options, options.name, () => Promise.resolve(router.status()))),
+      await ports.bus.serve(
+        describeService('router', options, options.name, {
+          access: () => participant.membership.view.access,
+          full: () => router.status(),
+        }),
+      ),
     );
     if (presence.hasMetStrangers && participant.membership.view.cluster === undefined) router.#servePlainLater();
     else await router.#servePlain();
@@ -124,7 +139,7 @@ export class ArmatureRouter {
 
   async stop(): Promise<void> {
     this.#presence.stop();
-    await leaveBus(this.participant, [...this.#services, this.#front], this.#ports.clock, this.options);
+    await leaveBus(this.participant, [...this.#services, ...this.#doors], this.#ports.clock, this.options);
   }
 
   /** Why it is not ready, in words for an operator. */
@@ -144,6 +159,10 @@ export class ArmatureRouter {
         return this.#coordinate(request, sender.remainingMs);
       case 'status':
         return { kind: 'status', status: this.status() };
+      case 'history':
+        return historyOf(this.participant.membership);
+      case 'commands':
+        return { kind: 'commands', commands: [] }; // those that were given here are kept at nodes
       case 'propose':
         return this.#passOn(request, sender);
       default:

@@ -1,17 +1,27 @@
-/** How processes present themselves to NATS service discovery (`nats micro ls` lists them, `nats micro info` asks each for its status), and how they leave. */
-import { linkAddress, type BusService, type RunningService } from '@armature/bus';
+/** How processes present themselves to NATS service discovery (`nats micro ls` lists them), what they tell whoever asks how they are, and how they leave. */
+import { linkAddress, type BusMessage, type BusService, type RunningService } from '@armature/bus';
 import { presenceKeys, type Participant } from '@armature/coordination';
-import { subjectsOf, type NodeStatus } from '@armature/protocol';
+import { toArmatureError } from '@armature/kernel';
+import type { Membership } from '@armature/membership';
+import { subjectsOf, type HistoryReply } from '@armature/protocol';
+import type { Access } from '@armature/rights';
 import { waitAtMost, type Clock } from '@armature/runtime';
 import { Presence } from './presence.js';
 import { DEFAULT_LEAVE_MS, SERVER_VERSION, type ServerOptions, type ServerPorts } from './server-options.js';
 
-export function describeService(
-  role: 'node' | 'router',
-  options: ServerOptions,
-  name: string,
-  status: () => Promise<NodeStatus>,
-): BusService {
+/** A status: whether the process is ready, and more. */
+interface Readiness {
+  readonly ready: boolean;
+}
+
+/** What a process says of itself to whoever asks at its status subject. */
+export interface StatusAnswer {
+  /** As the membership says now. */
+  readonly access: () => Access;
+  readonly full: () => Readiness | Promise<Readiness>;
+}
+
+export function describeService(role: 'node' | 'router', options: ServerOptions, name: string, status: StatusAnswer): BusService {
   return {
     name: `armature-${role}`,
     version: SERVER_VERSION,
@@ -21,15 +31,34 @@ export function describeService(
       {
         name: 'status',
         subject: subjectsOf(options.prefix, options.cluster).status(linkAddress(role, name)),
-        handler(message) {
-          status().then(
-            (document) => message.respond(Buffer.from(JSON.stringify(document), 'utf8')),
-            (thrown: unknown) => message.respond(Buffer.from(JSON.stringify({ error: String(thrown) }), 'utf8')),
-          );
-        },
+        handler: (message) => void answerStatus(message, { name, role, version: SERVER_VERSION }, status),
       },
     ],
   };
+}
+
+/**
+ * Anybody may ask, and the whole status names members and tells how they are. So where the cluster requires tokens this says that the process is there, and whether it is ready; the rest is told at its
+ * door of administration.
+ */
+export async function answerStatus(
+  message: BusMessage,
+  who: { readonly name: string; readonly role: string; readonly version: string },
+  { access, full }: StatusAnswer,
+): Promise<void> {
+  const say = (document: object): void => void message.respond(Buffer.from(JSON.stringify(document), 'utf8'));
+  try {
+    const status = await full();
+    say(access().tokens === 'required' ? { ...who, ready: status.ready } : status);
+  } catch (thrown) {
+    say({ ...who, error: toArmatureError(thrown).code });
+  }
+}
+
+/** All records of the membership, for who may see them. */
+export async function historyOf(membership: Pick<Membership, 'answerGossip'>): Promise<HistoryReply> {
+  const { records } = await membership.answerGossip({ kind: 'gossip', fingerprint: '', records: [] });
+  return { kind: 'history', records };
 }
 
 /** Takes a name on the bus, before anything is said under it. Errors: `name-in-use`. */

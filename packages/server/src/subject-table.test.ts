@@ -2,18 +2,30 @@
  * A cluster with one of everything, on a bus that notes who publishes and subscribes where. The table of subjects says the same: nothing is said or heard that it does not list for that
  * role, and it lists nothing that nobody needs.
  */
-import { InProcessBroker, subjectMatches, type BusHeaders, type InProcessConnection } from '@armature/bus';
+import {
+  InProcessBroker,
+  LinkEndpoint,
+  linkAddress,
+  subjectMatches,
+  type BusHeaders,
+  type InProcessConnection,
+  type LinkAddress,
+} from '@armature/bus';
 import { connectOver, type Client, type ClientOptions, type ClientPorts } from '@armature/client';
 import { unwrap, parseNodeId } from '@armature/kernel';
 import {
   SUBJECT_TABLE,
   WORKER_GROUP,
   absolute,
+  adminAddress,
   natsPattern,
   permissionsOf,
+  protocolCodec,
   type Appointment,
   type BusRole,
   type Direction,
+  type Reply,
+  type Request,
 } from '@armature/protocol';
 import { noTelemetry, silentLog, sleep, systemClock, systemRandom } from '@armature/runtime';
 import { memoryEngine } from '@armature/storage';
@@ -114,6 +126,20 @@ async function beRefused(): Promise<void> {
   await bus.drain();
 }
 
+/** Somebody whose token is of another cluster comes to the doors of administration, which refuse him. */
+async function beTurnedAway(): Promise<void> {
+  const bus = cluster.broker.connect('impostor');
+  const link = LinkEndpoint.open<Request, Reply>(bus, protocolCodec, {
+    ...{ ...portsOf('impostor'), bus, prefix: 'armature', cluster: 'local', address: linkAddress('guest', 'impostor') },
+    ...{ keys: [new Uint8Array(32)], token: new Uint8Array(1) },
+  });
+  for (const server of ['node.n1', 'router.r1', 'anti-entropy.a1'])
+    await expect(link.request(adminAddress(server) as LinkAddress, { kind: 'ping' }, 5_000)).rejects.toMatchObject({
+      code: 'unauthenticated',
+    });
+  await link.drain();
+}
+
 async function administer(secret: Uint8Array): Promise<void> {
   const lonely = new InProcessBroker({ clock: systemClock });
   const newcomer = await startNode4(lonely);
@@ -122,8 +148,9 @@ async function administer(secret: Uint8Array): Promise<void> {
     { cluster: 'local', group: 'admin', secret },
   );
   expect(await creator.admin.history()).toEqual([]);
-  await creator.close();
   await newcomer.stop();
+  await expect(creator.admin.history()).rejects.toMatchObject({ code: 'unreachable' });
+  await creator.close();
 
   const client = await clientOf('admin', { secret });
   const { admin } = client;
@@ -131,7 +158,11 @@ async function administer(secret: Uint8Array): Promise<void> {
   await admin.setBucket('default', { r: 1 });
   await admin.members();
   await admin.workers('status');
+  await admin.history('router.r1' as LinkAddress);
   await client.close();
+  const ungrouped = await clientOf('ungrouped', { secret, group: undefined });
+  await ungrouped.admin.workers('status');
+  await ungrouped.close();
 }
 
 async function useEverything(secret: Uint8Array): Promise<void> {
@@ -152,6 +183,7 @@ async function useEverything(secret: Uint8Array): Promise<void> {
   for (const address of ['node.n1', 'router.r1', 'anti-entropy.a1']) await ask('prometheus', `armature.local.status.${address}`);
 
   await beRefused();
+  await beTurnedAway();
   while (worker.status().sweeps === 0) await sleep(systemClock, 50);
   await cluster.router.stop();
   await useKeys(await clientOf('till', {}));

@@ -1,6 +1,6 @@
-/** `armature cluster history`: the changes that made the cluster what it is, oldest first. The ring is a function of them. */
+/** `armature cluster history`: the changes that made the cluster what it is, and the other commands that were given, oldest first. The ring is a function of the changes. */
 import { hlcToMs } from '@armature/kernel';
-import type { Change, ChangeRecord } from '@armature/protocol';
+import type { Change, ChangeRecord, CommandRecord } from '@armature/protocol';
 import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
 import { plural, tableText } from '../format.js';
@@ -12,8 +12,10 @@ const ANNOUNCEMENTS: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['rea
 export function defineClusterHistory(commands: Commands, cluster: Command): void {
   define<{ all?: boolean }>(commands, cluster, {
     usage: 'history',
-    summary: 'list the changes of membership, buckets and access, and who gave them',
-    details: 'Oldest first. What nodes announce of themselves (that they hold what they became owners of) is shown with --all.',
+    summary: 'list the changes of membership, buckets and access, the other commands, and who gave them',
+    details:
+      'Oldest first. Each member keeps the last 1,000 of the commands that change no membership (repair, reap, pausing workers, and those that were refused), and one that was given again within ten\n' +
+      'minutes is counted with the first. What nodes announce of themselves (that they hold what they became owners of) is shown with --all.',
     options: [option('--all', 'with the announcements of nodes')],
     examples: ['cluster history', 'cluster history --all --json'],
     run: (session, _args, options) => history(session, options.all === true),
@@ -22,20 +24,34 @@ export function defineClusterHistory(commands: Commands, cluster: Command): void
 
 async function history(session: Session, all: boolean): Promise<Outcome> {
   const { admin } = await session.client();
-  const records = await admin.history();
+  const [records, { commands, silent }] = await Promise.all([admin.history(), admin.commands()]);
   if (session.voice.json) {
-    await session.printJson(records);
+    await session.printJson({ changes: records, commands, silent });
     return undefined;
   }
   const shown = all ? records : records.filter(({ change }) => !ANNOUNCEMENTS.has(change.kind));
-  await session.print(tableText(session, ['time', 'at', 'given by', 'change', 'id'], shown.map(rowOf)));
+  const lines = [...shown.map(lineOfChange), ...commands.map(lineOfCommand)].sort((a, b) => a.atMs - b.atMs);
+  const rows = lines.map(({ atMs, columns }) => [new Date(atMs).toISOString(), ...columns]);
+  await session.print(tableText(session, ['time', 'at', 'given by', 'change or command', 'id'], rows));
   const hidden = records.length - shown.length;
   if (hidden > 0) await session.note(`and ${plural(hidden, 'announcement')} of nodes (--all)`);
+  if (silent.length > 0) await session.note(`without the commands that ${silent.join(', ')} kept: no answer`);
   return undefined;
 }
 
-function rowOf({ at, by, author, change, id }: ChangeRecord): string[] {
-  return [new Date(hlcToMs(at)).toISOString(), by, author, changeText(change), id];
+interface Line {
+  readonly atMs: number;
+  readonly columns: readonly string[];
+}
+
+function lineOfChange({ at, by, author, change, id }: ChangeRecord): Line {
+  return { atMs: hlcToMs(at), columns: [by, author, changeText(change), id] };
+}
+
+function lineOfCommand({ firstMs, lastMs, count, at, author, command, outcome, id }: CommandRecord): Line {
+  const times = count === 1 ? '' : `, ${plural(count, 'time')} until ${new Date(lastMs).toISOString()}`;
+  const refused = outcome === 'done' ? '' : `, not done: ${outcome}`;
+  return { atMs: firstMs, columns: [at, author, `${command}${times}${refused}`, id] };
 }
 
 export function changeText(change: Change): string {

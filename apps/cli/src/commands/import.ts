@@ -207,7 +207,7 @@ function readRecords(
 /** Better said once than once per record. */
 async function refuseUnknownBucket(session: Session, bucket: string): Promise<void> {
   const { admin } = await session.client();
-  if (!admin.holdsSecret) return; // each record will say so
+  if (!admin.hasCredentials) return; // each record will say so
   const known = await admin.buckets();
   if ([...known.keys()].some((name) => name === bucket)) return;
   throw new ArmatureError('unknown-bucket', `there is no bucket ${JSON.stringify(bucket)} in this cluster`, {

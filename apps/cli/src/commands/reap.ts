@@ -9,6 +9,7 @@ import { runReapPass, sharesToReap, type ReapTally } from '@armature/repair';
 import type { Command } from 'commander';
 import { define, type Commands, type Outcome } from '../command.js';
 import { countText, durationText, plural } from '../format.js';
+import { Refused } from '../refused.js';
 import type { Session } from '../session.js';
 import { chosenShares, shareOptions, type ShareOptions } from './share-options.js';
 
@@ -47,6 +48,7 @@ async function run(session: Session, options: ShareOptions): Promise<Outcome> {
   const { bucket, ...filter } = chosenShares(session, view, options);
   const shares = sharesToReap(view, filter);
   const interrupted = session.io.catchInterrupt();
+  const refused = new Refused();
   const startedMs = clock.monotonicMs();
   const tally = await runReapPass(
     {
@@ -54,17 +56,19 @@ async function run(session: Session, options: ShareOptions): Promise<Outcome> {
         try {
           return await admin.reap(first, { ring: view.ringVersion, partition, n, start, bucket });
         } catch (thrown) {
+          refused.note(thrown);
           if (toArmatureError(thrown).code === 'stale-ring') view = await admin.view();
           throw thrown;
         }
       },
       pace: () => Promise.resolve(),
-      isCancelled: () => interrupted.aborted,
+      isCancelled: () => interrupted.aborted || refused.isSo,
       onResult: () => undefined,
       clock,
     },
     shares,
   );
+  refused.check();
   const elapsedMs = Math.round(clock.monotonicMs() - startedMs);
   if (session.voice.json) await session.printJson({ ...tally, elapsedMs, interrupted: interrupted.aborted });
   else await session.print(summaryText(session, tally, elapsedMs));

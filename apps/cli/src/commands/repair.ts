@@ -12,6 +12,7 @@ import type { Command } from 'commander';
 import { define, option, type Commands, type Outcome } from '../command.js';
 import { countText, durationText, plural, sizeText, tableText } from '../format.js';
 import type { Session } from '../session.js';
+import { Refused } from '../refused.js';
 import { showWorkBar } from '../work-bar.js';
 import { chosenShares, shareOptions, type ShareOptions } from './share-options.js';
 
@@ -59,6 +60,7 @@ async function run(session: Session, options: RepairOptions): Promise<Outcome> {
   const down = new Set((await admin.members()).filter(({ problem }) => problem !== undefined).map(({ node }) => node));
   const rounds = roundsOf(view, filter);
   const interrupted = session.io.catchInterrupt();
+  const refused = new Refused();
   const startedMs = clock.monotonicMs();
   const bar = showWorkBar(session, 'repair', ({ progress }) => `${Math.floor(progress * 100)} %`);
   const sweep = await runSweep(
@@ -68,6 +70,7 @@ async function run(session: Session, options: RepairOptions): Promise<Outcome> {
           return await admin.exchange(initiator, { ring: view.ringVersion, partition, n, peer, bucket });
         } catch (thrown) {
           const { code } = toArmatureError(thrown);
+          refused.note(thrown);
           if (code === 'stale-ring') view = await admin.view();
           if (code === 'unreachable') down.add(initiator);
           throw thrown;
@@ -75,7 +78,7 @@ async function run(session: Session, options: RepairOptions): Promise<Outcome> {
       },
       isDown: (node: NodeId) => down.has(node),
       pace: () => Promise.resolve(),
-      isCancelled: () => interrupted.aborted,
+      isCancelled: () => interrupted.aborted || refused.isSo,
       onResult(pair, result, now) {
         bar.update(
           progressOf(now),
@@ -91,6 +94,7 @@ async function run(session: Session, options: RepairOptions): Promise<Outcome> {
     LIMITS,
   );
   bar.stop();
+  refused.check();
   const elapsedMs = Math.round(clock.monotonicMs() - startedMs);
   const { tally } = sweep;
   if (session.voice.json)

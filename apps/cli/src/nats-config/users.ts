@@ -107,7 +107,7 @@ function clientUser(space: { readonly prefix: string; readonly cluster: ClusterN
   const appointments: Appointment[] = [];
   const appoint = (role: BusRole, names: readonly OwnNames[]): void => void appointments.push({ role, names });
   if (wishes.administrator.includes(name)) {
-    about.push(`Commands of administration. Set: group ${name}.`);
+    about.push(`Commands of administration, with a token that has a role or the secret of the cluster. Set: group ${name}.`);
     appoint('administrator', [{ group: name }]);
   }
   if (wishes.directClient.includes(name)) {

@@ -14,7 +14,7 @@ export * from './link.js';
 export * from './payload-limit.js';
 export * from './service-endpoint.js';
 export * from './subject.js';
-export { TOO_LARGE_TO_SEND } from './link-errors.js';
+export { TOO_LARGE_TO_SEND, forbiddenSubjectOf } from './link-errors.js';
 export { ReassemblyBudget, TOO_LARGE_TO_TAKE } from './reassembly.js';
 export { PeerQuota, type QuotaLimits } from './peer-quota.js';
 export { refusalPayload, type RefusalCode } from './refusal.js';

@@ -30,6 +30,12 @@ export function notPermitted(peer: LinkAddress, subject: string): ArmatureError 
   );
 }
 
+/** Of such an error the subject; undefined of any other. */
+export function forbiddenSubjectOf({ code, details }: ArmatureError): string | undefined {
+  const { subject } = details;
+  return code === 'unreachable' && typeof subject === 'string' ? subject : undefined;
+}
+
 export function timedOut(peer: LinkAddress): ArmatureError {
   return new ArmatureError('timeout', `no answer from ${peer} in time`, { details: { peer, executed: 'unknown' } });
 }

@@ -4,13 +4,15 @@
  * stops answering.
  */
 import { toArmatureError } from '@armature/kernel';
-import type { Bus, LinkAddress, LinkEndpoint } from '@armature/bus';
+import { forbiddenSubjectOf, type Bus, type LinkAddress, type LinkEndpoint } from '@armature/bus';
 import { discover, mayHaveRun, nobodyAnswers, unknownOutcome, type Inbox } from '@armature/coordination';
 import {
   RING_UNKNOWN,
+  doorClosedByNats,
   frontAddress,
   wishOf,
   type FetchOptions,
+  type FrontDoorOf,
   type FrontRequest,
   type Reply,
   type ReplyTo,
@@ -71,7 +73,7 @@ export class RouterRouting implements Routing {
   async #ask<Q extends FrontRequest>(request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
     const { bucket, right } = wishOf(request);
     const doorOf = (server: LinkAddress): LinkAddress => frontAddress(bucket, right, server) as LinkAddress;
-    const found = (this.#coordinator ??= this.#find(doorOf));
+    const found = (this.#coordinator ??= this.#find(doorOf, { bucket, right }));
     let server: LinkAddress | undefined;
     try {
       server = await found;
@@ -93,10 +95,14 @@ export class RouterRouting implements Routing {
   }
 
   /** Somebody who answers at that door. Whether it is a router of the cluster cannot be proved to whoever holds no secret. */
-  async #find(doorOf: (server: LinkAddress) => LinkAddress): Promise<LinkAddress> {
+  async #find(doorOf: (server: LinkAddress) => LinkAddress, door: FrontDoorOf): Promise<LinkAddress> {
     const { link } = this.#env;
-    const prove = (server: LinkAddress, timeoutMs: number): Promise<Reply> =>
-      link.request(doorOf(server), { kind: 'ping' }, timeoutMs);
+    const prove = async (server: LinkAddress, timeoutMs: number): Promise<void> => {
+      await link.request(doorOf(server), { kind: 'ping' }, timeoutMs).catch((thrown: unknown) => {
+        const subject = forbiddenSubjectOf(toArmatureError(thrown));
+        throw subject === undefined ? thrown : doorClosedByNats(door, subject);
+      });
+    };
     const address = await discover({ ...this.#env, own: link.address, prove, shunned: this.#shunned }, 'router', 'node');
     if (address !== undefined) return address;
     throw nobodyAnswers(

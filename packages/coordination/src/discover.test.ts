@@ -1,5 +1,13 @@
 import { ArmatureError, parseClusterName, seededRandom, unwrap } from '@armature/kernel';
-import { InProcessBroker, NO_RESPONDERS, linkAddress, type BusHandler, type LinkAddress } from '@armature/bus';
+import {
+  InProcessBroker,
+  NO_RESPONDERS,
+  linkAddress,
+  type Bus,
+  type BusDenial,
+  type BusHandler,
+  type LinkAddress,
+} from '@armature/bus';
 import { subjectsOf } from '@armature/protocol';
 import { ManualClock, sleep } from '@armature/runtime';
 import { beforeEach, expect, test } from 'vitest';
@@ -95,6 +103,43 @@ test('liars alone cost a bounded time, and nobody is found', async () => {
   expect(address).toBeUndefined();
   expect(afterMs).toBeLessThan(2_100);
   expect([...new Set(asked)].sort()).toEqual(['node.gone', 'node.silent']);
+});
+
+test('whoever the bus does not let this process ask is asked once, and is why nobody is found', async () => {
+  listen('router', 'router.r1');
+  const refused = async (address: LinkAddress): Promise<void> => {
+    asked.push(address);
+    throw new ArmatureError('forbidden', 'not this bucket');
+  };
+  const outcome = discover({ ...env, prove: refused }, 'router', 'node').catch((thrown: unknown) => thrown);
+  await clock.advance(1_500);
+  expect(await outcome).toMatchObject({ code: 'forbidden' });
+  expect(asked).toEqual(['router.r1']);
+});
+
+test('a kind that the bus does not let this process ask for is asked for once, and the next one follows at once', async () => {
+  listen('router', undefined);
+  listen('node', 'node.n1');
+  const denied = subjects.discover('router');
+  let published = 0;
+  const denials: BusDenial[] = [];
+  const bus = Object.create(env.bus, {
+    denials: { value: denials },
+    publish: {
+      value: (subject: string, ...more: [Uint8Array]) => {
+        if (subject !== denied) {
+          env.bus.publish(subject, ...more);
+          return;
+        }
+        published++;
+        denials.push({ operation: 'publish', subject });
+      },
+    },
+  }) as Bus;
+  const outcome = discover({ ...env, bus }, 'router', 'node');
+  await clock.advance(100);
+  expect(await outcome).toBe('node.n1');
+  expect(published).toBe(1);
 });
 
 test('somebody who says in the name of the bus that nobody listens only has the next kind looked for, too', async () => {

@@ -34,16 +34,17 @@ const PROOF_TIMEOUT_MS = 1_000;
 const PROOFS_AT_ONCE = 32;
 /** For somebody else, when one has answered that has failed the caller lately. */
 const SHUNNED_MS = 250;
+const MAX_OUT_OF_REACH = 256;
 const MAX_ANSWER_BYTES = 256;
 
 /** What the addresses of each kind begin with. */
 const PREFIX: Readonly<Record<DiscoverableRole, string>> = { node: 'node.', newcomer: 'node.', router: 'router.' };
 /** Why one did not prove that it is there, where that is worth telling when nobody did. */
-const TELLING = new Set(['wrong-cluster', 'protocol-mismatch', 'unauthenticated', 'overloaded']);
+const TELLING = new Set(['wrong-cluster', 'protocol-mismatch', 'unauthenticated', 'forbidden', 'overloaded']);
 
 /**
  * The link address of some process of the first of these kinds that answers; undefined when none does. Rejects when none has proved itself, with why: `wrong-cluster`,
- * `protocol-mismatch`, `unauthenticated`, `overloaded`.
+ * `protocol-mismatch`, `unauthenticated`, `forbidden`, `overloaded`.
  */
 export function discover(env: DiscoveryEnv, ...roles: readonly DiscoverableRole[]): Promise<LinkAddress | undefined> {
   return new Search(env, roles).found;
@@ -55,6 +56,8 @@ class Search {
   readonly #roles: readonly DiscoverableRole[];
   /** Those that are asked whether they are there. Who has failed is asked again when he is named again: his answer may have been in somebody else's name. */
   readonly #proving = new Set<string>();
+  /** Those that the bus does not let this process ask. */
+  readonly #outOfReach = new Set<string>();
   readonly #questions: OpenQuestion[] = [];
   readonly #timers: Timer[] = [];
   #settle: { resolve: (address: LinkAddress | undefined) => void; reject: (problem: ArmatureError) => void };
@@ -86,13 +89,15 @@ class Search {
     const place = ++this.#begun;
     const { bus, clock, subjects, inbox } = this.#env;
     const question = inbox.ask((message) => this.#hear(message, role, place));
-    const ask = (): void => bus.publish(subjects.discover(role), new Uint8Array(0), { reply: question.reply });
+    const subject = subjects.discover(role);
+    const ask = (): void => bus.publish(subject, new Uint8Array(0), { reply: question.reply });
+    const goOn = (): void => {
+      if (place === this.#begun) this.#next();
+    };
     this.#questions.push(question);
     this.#timers.push(
-      repeat(clock, DISCOVER_AGAIN_MS, ask),
-      clock.after(DISCOVER_TIMEOUT_MS, () => {
-        if (place === this.#begun) this.#next();
-      }),
+      repeat(clock, DISCOVER_AGAIN_MS, () => (isDenied(bus, subject) ? goOn() : ask())),
+      clock.after(DISCOVER_TIMEOUT_MS, goOn),
     );
     ask();
   }
@@ -105,7 +110,7 @@ class Search {
   }
 
   #look(address: LinkAddress): void {
-    if (address === this.#env.own || this.#proving.has(address) || this.#isOver) return;
+    if (address === this.#env.own || this.#proving.has(address) || this.#outOfReach.has(address) || this.#isOver) return;
     this.#proving.add(address);
     const done = (): void => {
       this.#proving.delete(address);
@@ -119,6 +124,7 @@ class Search {
       (thrown: unknown) => {
         const error = toArmatureError(thrown);
         if (TELLING.has(error.code)) this.#problem = error;
+        if (error.code === 'forbidden' && this.#outOfReach.size < MAX_OUT_OF_REACH) this.#outOfReach.add(address);
         done();
       },
     );
@@ -145,6 +151,11 @@ class Search {
     if (address === undefined && this.#problem !== undefined) this.#settle.reject(this.#problem);
     else this.#settle.resolve(address);
   }
+}
+
+/** Whether the bus has just refused to let this process publish there. */
+function isDenied({ denials }: Bus, subject: string): boolean {
+  return denials.some((denial) => denial.operation === 'publish' && denial.subject === subject);
 }
 
 /** The error of whoever has found nobody. It names what the bus has not permitted, since that may be why. */

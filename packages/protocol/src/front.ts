@@ -45,11 +45,25 @@ export function parseFrontAddress(address: string): { readonly bucket: BucketNam
   return { bucket: bucket.value, right };
 }
 
+/** What a door is for. */
+export interface FrontDoorOf {
+  readonly bucket: BucketName;
+  readonly right: FrontRight;
+}
+
 /** Error `forbidden`: this is no business of the front door, or not of this one. */
-export function notAtThisDoor(what: string, door: { readonly bucket: BucketName; readonly right: FrontRight }): ArmatureError {
+export function notAtThisDoor(what: string, door: FrontDoorOf): ArmatureError {
   return new ArmatureError('forbidden', `the door for ${door.right} in bucket ${door.bucket} does not take ${what}`, {
     remedy:
       'Ask at the door of that bucket and right. Administration, and whatever nodes say to each other, takes the secret of the cluster.',
     details: { bucket: door.bucket, right: door.right },
+  });
+}
+
+/** Error `forbidden`: NATS does not let this client publish to `subject`, where that door is. */
+export function doorClosedByNats({ bucket, right }: FrontDoorOf, subject: string): ArmatureError {
+  return new ArmatureError('forbidden', `NATS does not permit this client to ${right} in bucket ${bucket}, at ${subject}`, {
+    remedy: `Give its NATS user that right: armature nats-config --application <user>:${bucket}:${right}`,
+    details: { bucket, right, subject },
   });
 }

@@ -1,6 +1,16 @@
 import type { ClusterName } from '@armature/kernel';
 import { describe, expect, test } from 'vitest';
-import { SUBJECT_TABLE, natsPattern, permissionsOf, tokensOf, type BusRole, type Party, type SubjectRow } from './index.js';
+import {
+  SUBJECT_TABLE,
+  natsPattern,
+  permissionsOf,
+  subjectsOf,
+  tokensOf,
+  type BusRole,
+  type Party,
+  type SubjectRow,
+  type Subjects,
+} from './index.js';
 
 const SPACE = { prefix: 'armature', cluster: 'prod' as ClusterName };
 const below = (start: string): readonly SubjectRow[] => SUBJECT_TABLE.filter(({ pattern }) => pattern.startsWith(start));
@@ -23,16 +33,28 @@ describe('the table of subjects', () => {
   });
 
   test('lets nobody without the secret speak to what is for holders of it', () => {
-    const outsiders: readonly BusRole[] = ['application', 'application-at-nodes', 'plain', 'plain-by-header', 'monitor'];
+    const outsiders: readonly BusRole[] = [
+      'administrator',
+      'application',
+      'application-at-nodes',
+      'plain',
+      'plain-by-header',
+      'monitor',
+    ];
     const open = SUBJECT_TABLE.filter(({ publish }) => publish.some(({ role }) => outsiders.includes(role)));
     expect(open.map(({ pattern }) => pattern)).toEqual([
       'link.front.<bucket>.<right>.router.<router>',
       'link.front.<bucket>.<right>.node.<node>',
+      'link.admin.node.<node>',
+      'link.admin.router.<router>',
+      'link.admin.anti-entropy.<worker>',
       'discover.node',
       'discover.router',
+      'discover.newcomer',
       'status.node.<node>',
       'status.router.<router>',
       'status.anti-entropy.<worker>',
+      'workers',
       '$SRV.PING',
       '$SRV.INFO',
       '$SRV.STATS',
@@ -57,6 +79,60 @@ describe('the table of subjects', () => {
     for (const { publish } of ['refused.', 'inbox.'].flatMap(below))
       for (const { role } of publish) expect(['node', 'router', 'worker']).toContain(role);
   });
+});
+
+describe('subjects that are made', () => {
+  /** Of everything that makes subjects: one that is not here does not compile. */
+  const { announce, discover, workers, fronts, admin, inbox, presence, presenceOf, status, api } = subjectsOf(
+    'armature',
+    SPACE.cluster,
+  );
+  const made: Readonly<Record<keyof Subjects, readonly string[]>> = {
+    announce: [announce],
+    discover: (['node', 'router', 'newcomer'] as const).map(discover),
+    workers: [workers],
+    fronts: ['node.n1', 'router.r1'].map(fronts),
+    admin: ['node.n1', 'router.r1', 'anti-entropy.a1'].map(admin),
+    inbox: [
+      'node.n1',
+      'router.r1',
+      'anti-entropy.a1',
+      'client.x',
+      'client.shop.x',
+      'guest.x',
+      'guest.shop.x',
+      'plain.u',
+      'monitor.u',
+    ].map((address) => `${inbox(address)}.1`),
+    presence: [presence],
+    presenceOf: ['node.n1', 'router.r1', 'anti-entropy.a1'].map(presenceOf),
+    status: ['node.n1', 'router.r1', 'anti-entropy.a1'].map(status),
+    api: ['get', 'put.payments', 'delete.payments.a.b'].map(api),
+  };
+
+  /** What links make of their addresses, and NATS of the names of services. */
+  const elsewhere = /^(\$SRV|refused|link\.(?!front|admin))/;
+
+  test('each is in the table', () => {
+    const strange = Object.values(made)
+      .flat()
+      .filter((subject) => !SUBJECT_TABLE.some((row) => covers(row, subject)));
+    expect(strange).toEqual([]);
+  });
+
+  test('each row of the table is made', () => {
+    const rows = SUBJECT_TABLE.filter(({ pattern }) => !elsewhere.test(pattern));
+    const subjects = Object.values(made).flat();
+    expect(rows.filter((row) => !subjects.some((subject) => covers(row, subject)))).toEqual([]);
+  });
+
+  function covers({ pattern }: SubjectRow, subject: string): boolean {
+    const tokens = natsPattern(pattern, {}).split('.');
+    const own = subject.split('.').slice(2);
+    if (tokens.at(-1) === '>')
+      return own.length >= tokens.length && tokens.slice(0, -1).every((token, i) => token === '*' || token === own[i]);
+    return own.length === tokens.length && tokens.every((token, i) => token === '*' || token === own[i]);
+  }
 });
 
 describe('permissions', () => {

@@ -17,7 +17,7 @@ export * from './inbox.js';
 export * from './pace.js';
 export * from './participant.js';
 export * from './pause-watch.js';
-export * from './put-core.js';
+export * from './put-quorum.js';
 export * from './put.js';
 export * from './quorum.js';
 export * from './scan.js';

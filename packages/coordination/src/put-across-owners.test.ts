@@ -9,19 +9,19 @@ import {
   putReplicas,
   putTargets,
   standsInFor,
-  startPut,
+  startTally,
   type PutPlan,
-  type PutState,
+  type PutTally,
 } from './index.js';
 
 const ALL = ['a', 'b', 'c', 'd', 'e', 'f'] as NodeId[];
 const [a, b, c, d, e] = ALL as [NodeId, NodeId, NodeId, NodeId, NodeId];
 
 type Outcome = 'ok' | 'durable' | ErrorCode;
-const say = (state: PutState, who: NodeId, outcome: Outcome): PutState =>
+const say = (state: PutTally, who: NodeId, outcome: Outcome): PutTally =>
   outcome === 'ok' || outcome === 'durable' ? putAcknowledged(state, who, outcome === 'durable') : putFailed(state, who, outcome);
-const saying = (plan: PutPlan, words: readonly (readonly [NodeId, Outcome])[]): PutState =>
-  words.reduce((state, [who, outcome]) => say(state, who, outcome), startPut(plan));
+const saying = (plan: PutPlan, words: readonly (readonly [NodeId, Outcome])[]): PutTally =>
+  words.reduce((state, [who, outcome]) => say(state, who, outcome), startTally(plan));
 
 /** d is to take the place of a. */
 const replacing = (parts: Partial<PutPlan['quorum']> = {}, fallbacks: readonly NodeId[] = []): PutPlan => ({
@@ -93,7 +93,7 @@ describe('a put while one owner takes the place of another', () => {
   test('a future owner that PW needs is waited for; otherwise one that seems down is not', () => {
     const needed = saying(replacing({ pw: 2 }), [[c, 'timeout']]);
     expect(putGivenUp(needed, d, 'timeout')).toBe(needed);
-    expect(putReplicas(putGivenUp(startPut(replacing()), d, 'timeout'))).toContainEqual({
+    expect(putReplicas(putGivenUp(startTally(replacing()), d, 'timeout'))).toContainEqual({
       node: d,
       role: 'pending',
       outcome: 'timeout',
@@ -138,7 +138,7 @@ describe('a put while owners are missing', () => {
   });
 
   test('neither the owners of now nor those to come are W: short', () => {
-    expect(startPut({ ...vacant({ w: 3 }), pending: [d], next: [c, d], owners: [b, c] }).verdict).toBe('short');
+    expect(startTally({ ...vacant({ w: 3 }), pending: [d], next: [c, d], owners: [b, c] }).verdict).toBe('short');
   });
 });
 
@@ -197,10 +197,10 @@ describe('whatever moves', () => {
       fc.property(plan, fc.array(fc.tuple(fc.constantFrom(...ALL), outcome), { maxLength: 12 }), (chosen, said) => {
         const { owners, pending, quorum } = chosen;
         fc.pre(owners.length >= Math.max(quorum.w, quorum.dw));
-        const settled = startPut({ ...chosen, pending: [], next: owners });
-        const moving = pending.reduce((state, node) => say(state, node, 'unreachable'), startPut(chosen));
+        const settled = startTally({ ...chosen, pending: [], next: owners });
+        const moving = pending.reduce((state, node) => say(state, node, 'unreachable'), startTally(chosen));
         const isTold = ([node]: readonly [NodeId, Outcome]): boolean => !pending.includes(node);
-        const tell = (state: PutState): PutState =>
+        const tell = (state: PutTally): PutTally =>
           said
             .filter(isTold)
             .reduce((at, [node, word]) => (putTargets(at).some((one) => one.node === node) ? say(at, node, word) : at), state);

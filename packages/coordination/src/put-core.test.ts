@@ -1,218 +1,198 @@
 import type { ErrorCode, NodeId } from '@armature/kernel';
-import fc from 'fast-check';
+import type { RingVersion } from '@armature/protocol';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  allAnswered,
-  hasAnswered,
-  putAcknowledged,
-  putFailed,
-  putReplanned,
-  putReplicas,
-  startPut,
-  type PutPlan,
-  type PutState,
-  type WriteQuorum,
-} from './index.js';
+  putAnswered,
+  putBegun,
+  putCommitted,
+  putEnded,
+  putMadeDurable,
+  putRefreshed,
+  putRefused,
+  putSilent,
+  type PutCore,
+  type PutStep,
+} from './put-core.js';
+import type { PutPlan } from './put-quorum.js';
 
-const ALL = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'] as NodeId[];
-const [n1, n2, n3, n4] = ALL as [NodeId, NodeId, NodeId, NodeId];
-const quorum = (parts: Partial<WriteQuorum> = {}): WriteQuorum => ({ n: 3, w: 2, pw: 0, dw: 0, ...parts });
+const [n1, n2, n3, n4, n5] = ['n1', 'n2', 'n3', 'n4', 'n5'] as NodeId[] as [NodeId, NodeId, NodeId, NodeId, NodeId];
+const [first, second] = [1, 2] as RingVersion[] as [RingVersion, RingVersion];
+const owners = [n1, n2, n3];
+const plan: PutPlan = { owners, pending: [], next: owners, fallbacks: [n4, n5], quorum: { n: 3, w: 2, pw: 0, dw: 0 } };
 
-type Word = readonly [NodeId, 'ok' | 'durable' | ErrorCode];
-const say = (state: PutState, [node, outcome]: Word): PutState =>
-  outcome === 'ok' || outcome === 'durable'
-    ? putAcknowledged(state, node, outcome === 'durable')
-    : putFailed(state, node, outcome);
-const after = (plan: PutPlan, ...words: Word[]): PutState => words.reduce(say, startPut(plan));
-const settled = (owners: readonly NodeId[], parts: Partial<WriteQuorum> = {}): PutPlan => ({
-  ...{ owners, pending: [], next: owners },
-  quorum: quorum(parts),
+function begun(changes: { plan?: PutPlan; down?: readonly NodeId[]; maxRefreshes?: number } = {}): PutStep {
+  return putBegun({ self: n1, plan, ring: first, down: [], standIn: undefined, maxRefreshes: 3, ...changes });
+}
+const sentTo = (node: NodeId, hintFor?: NodeId, ring = first) => ({ node, hintFor, ring });
+/** What is done, as words. */
+const words = ({ effects }: PutStep): string[] =>
+  effects.map((one) => {
+    if (one.kind === 'send') return one.hintFor === undefined ? `send ${one.node}` : `send ${one.node} for ${one.hintFor}`;
+    return one.kind === 'keep-hint' ? `keep for ${one.owner}` : one.kind;
+  });
+
+describe('a put', () => {
+  test('sends the version to all others at once, and ends when W have it', () => {
+    const beginning = begun();
+    expect(words(beginning)).toEqual(['send n2', 'send n3']);
+    const one = putAnswered(beginning.core, sentTo(n3), true);
+    expect(words(one)).toEqual([]);
+    const two = putCommitted(one.core, true);
+    expect(words(two)).toEqual(['decide']);
+    expect(two.core.tally.verdict).toBe('written');
+    expect(words(putAnswered(two.core, sentTo(n2), true))).toEqual([]);
+    expect(words(putEnded(two.core))).toEqual([]);
+  });
+
+  test('calls in a fallback for an owner that fails, and at once for one that is down', () => {
+    expect(words(putRefused(begun().core, sentTo(n2), 'unreachable', false))).toEqual(['send n4 for n2']);
+    expect(words(begun({ down: [n3] }))).toEqual(['send n2', 'send n4 for n3']);
+  });
+
+  test('keeps a hint itself, once, where nobody is left to stand in', () => {
+    const alone = begun({ plan: { ...plan, fallbacks: [] } });
+    const failed = putRefused(alone.core, sentTo(n2), 'unreachable', false);
+    expect(words(failed)).toEqual(['keep for n2']);
+    expect(words(putRefused(failed.core, sentTo(n3), 'unreachable', false))).toEqual(['keep for n3', 'grace']);
+  });
+
+  test('whose quorum is out of reach waits a moment for those who have not answered, and ends when all have', () => {
+    const alone = begun({ plan: { ...plan, fallbacks: [], quorum: { n: 3, w: 3, pw: 0, dw: 0 } } });
+    const short = putRefused(alone.core, sentTo(n2), 'storage-full', false);
+    expect(words(short)).toEqual(['keep for n2', 'grace']);
+    expect(words(putEnded(short.core))).toEqual(['decide']);
+    const committed = putCommitted(short.core, true);
+    expect(words(committed)).toEqual([]);
+    expect(words(putAnswered(committed.core, sentTo(n3), true))).toEqual(['decide']);
+  });
+
+  test('catches up once with a ring that several name, and asks again those that have not got the version', () => {
+    const one = putRefused(begun().core, sentTo(n2), 'stale-ring', false);
+    expect(words(one)).toEqual(['refresh']);
+    const two = putRefused(one.core, sentTo(n3), 'stale-ring', false);
+    expect(words(two)).toEqual([]);
+    const moved = { ...plan, owners: [n1, n2, n5], next: [n1, n2, n5], fallbacks: [n3, n4] };
+    expect(words(putRefreshed(two.core, moved, second))).toEqual(['send n2', 'send n5']);
+  });
+
+  test('gives up those that name another ring again and again', () => {
+    const step = putRefused(begun({ maxRefreshes: 0 }).core, sentTo(n2), 'stale-ring', false);
+    expect(words(step)).toEqual(['send n4 for n2']);
+  });
+
+  test('asks at once again whoever refused a ring that has been left since', () => {
+    const refreshed = putRefreshed(putRefused(begun().core, sentTo(n2), 'stale-ring', false).core, plan, second);
+    expect(words(refreshed)).toEqual(['send n2']);
+    expect(words(putRefused(refreshed.core, sentTo(n3, undefined, first), 'stale-ring', false))).toEqual(['send n3']);
+  });
+
+  test('does not count an answer in another part: a hint is no copy of an owner', () => {
+    const called = putRefused(begun().core, sentTo(n2), 'unreachable', false);
+    const risen = putRefreshed(called.core, { ...plan, owners: [n1, n3, n4], next: [n1, n3, n4], fallbacks: [n5] }, second);
+    expect(words(risen)).toEqual([]);
+    const answered = putAnswered(risen.core, sentTo(n4, n2), true);
+    expect(words(answered)).toEqual(['send n4']);
+    expect(answered.core.tally.heard.map(({ node }) => node)).not.toContain(n4);
+  });
+
+  test('that was minted by a fallback does not count the hint as a copy, under a ring that gives it another part', () => {
+    const standIn = { node: n4, owner: n2 };
+    const step = putBegun({ self: n4, plan: { ...plan, fallbacks: [n5] }, ring: first, down: [], standIn, maxRefreshes: 3 });
+    const risen = putRefreshed(step.core, { ...plan, owners: [n1, n3, n4], next: [n1, n3, n4], fallbacks: [n5] }, second);
+    expect(putCommitted(risen.core, true).core.tally.heard).toContainEqual({ node: n4, outcome: 'stale-ring' });
+  });
+
+  test('passes over those that are silent and suspect, while somebody can stand in for them', () => {
+    const step = putSilent(
+      begun().core,
+      (node) => node === n3,
+      () => [n5],
+      false,
+    );
+    expect(words(step)).toEqual(['send n5 for n3']);
+    expect(
+      words(
+        putSilent(
+          step.core,
+          () => false,
+          () => [n5],
+          false,
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test('counts a copy that was made durable later, unless it is a hint', () => {
+    const durable = { ...plan, quorum: { n: 3, w: 2, pw: 0, dw: 1 } };
+    const inMemory = putAnswered(putCommitted(begun({ plan: durable }).core, false).core, sentTo(n2), false);
+    expect(inMemory.core.tally.verdict).toBe('replicating');
+    expect(words(putMadeDurable(inMemory.core, n2))).toEqual(['decide']);
+    const called = putRefused(inMemory.core, sentTo(n3), 'unreachable', false);
+    expect(words(putMadeDurable(called.core, n4))).toEqual([]);
+  });
 });
-const three = (parts: Partial<WriteQuorum> = {}): PutPlan => settled([n1, n2, n3], parts);
-/** n4 is to take the place of n1. */
-const moving = (parts: Partial<WriteQuorum> = {}): PutPlan => ({ ...three(parts), pending: [n4], next: [n4, n2, n3] });
 
-describe('put', () => {
-  test('W=2, one replica down: succeeds', () => {
-    const state = after(three(), [n1, 'durable'], [n3, 'unreachable'], [n2, 'ok']);
-    expect(state.verdict).toBe('written');
-    expect(putReplicas(state)).toEqual([
-      { node: n1, role: 'primary', outcome: 'durable' },
-      { node: n3, role: 'primary', outcome: 'unreachable' },
-      { node: n2, role: 'primary', outcome: 'ok' },
-    ]);
-  });
+/** Any order of answers, refusals, rings and silences. */
+type Event =
+  | { readonly kind: 'answer' | 'refuse' | 'stale'; readonly who: number; readonly durable: boolean }
+  | { readonly kind: 'commit' | 'refresh' | 'silent' | 'end'; readonly who: number; readonly durable: boolean };
 
-  test('W=3, one replica down: short, and it names who has the version, who has not, and who is yet to answer', () => {
-    const state = after(three({ w: 3 }), [n1, 'ok'], [n2, 'timeout']);
-    expect(state.verdict).toBe('short');
-    expect(putReplicas(state)).toEqual([
-      { node: n1, role: 'primary', outcome: 'ok' },
-      { node: n2, role: 'primary', outcome: 'timeout' },
-      { node: n3, role: 'primary', outcome: 'waiting' },
-    ]);
-  });
-
-  test('W=2: the local commit fails, two others acknowledge: succeeds', () => {
-    expect(after(three(), [n1, 'storage-failed'], [n2, 'ok'], [n3, 'ok']).verdict).toBe('written');
-  });
-
-  test('PW above W is waited for', () => {
-    const plan = three({ w: 1, pw: 2 });
-    expect(after(plan, [n1, 'ok']).verdict).toBe('replicating');
-    expect(after(plan, [n1, 'ok'], [n2, 'ok']).verdict).toBe('written');
-    expect(after(plan, [n1, 'ok'], [n2, 'timeout'], [n3, 'timeout']).verdict).toBe('short');
-  });
-
-  test('DW=1: W acknowledgements from memory are not enough; a durable one is', () => {
-    const plan = three({ dw: 1 });
-    expect(after(plan, [n1, 'ok'], [n2, 'ok']).verdict).toBe('replicating');
-    expect(after(plan, [n1, 'ok'], [n2, 'ok'], [n3, 'durable']).verdict).toBe('written');
-    expect(after(plan, [n1, 'durable'], [n2, 'ok']).verdict).toBe('written');
-    expect(after(plan, [n1, 'ok'], [n2, 'ok'], [n3, 'ok']).verdict, 'nobody is left who could').toBe('short');
-  });
-
-  test('one node counts once, however often it answers', () => {
-    expect(after(three({ w: 3 }), [n1, 'ok'], [n2, 'ok'], [n2, 'ok'], [n1, 'durable']).verdict).toBe('replicating');
-    expect(after(three({ dw: 2 }), [n1, 'durable'], [n1, 'durable'], [n2, 'ok']).verdict).toBe('replicating');
-    expect(putReplicas(after(three(), [n1, 'ok'], [n1, 'durable'])).filter(({ node }) => node === n1)).toHaveLength(1);
-  });
-
-  test('an acknowledgement outlives a failure of another attempt, before or after it', () => {
-    expect(putReplicas(after(three(), [n1, 'timeout'], [n1, 'ok']))[0]?.outcome).toBe('ok');
-    expect(putReplicas(after(three(), [n1, 'ok'], [n1, 'stale-ring']))[0]?.outcome).toBe('ok');
-  });
-
-  test('fewer owners than W: short from the start', () => {
-    expect(startPut(settled([n1])).verdict).toBe('short');
-  });
-
-  test('a new ring: acknowledgements of those who stay count, of those who went do not, of those who became owners do', () => {
-    const before = after(moving({ w: 3 }), [n1, 'ok'], [n3, 'ok'], [n4, 'ok']);
-    expect(before.verdict).toBe('replicating');
-    const moved = putReplanned(before, settled([n4, n2, n3], { w: 3 }));
-    expect(putReplicas(moved)).toEqual([
-      { node: n3, role: 'primary', outcome: 'ok' },
-      { node: n4, role: 'primary', outcome: 'ok' },
-      { node: n2, role: 'primary', outcome: 'waiting' },
-    ]);
-    expect(moved.verdict).toBe('replicating');
-    expect(say(moved, [n2, 'ok']).verdict).toBe('written');
-  });
-
-  test('a new ring may complete the quorum by itself, and never takes a verdict back', () => {
-    const before = after(moving(), [n2, 'ok'], [n4, 'ok']);
-    expect(before.verdict).toBe('replicating');
-    expect(putReplanned(before, settled([n4, n2, n3])).verdict).toBe('written');
-    const written = after(three(), [n1, 'ok'], [n2, 'ok']);
-    expect(putReplanned(written, settled([n3])).verdict).toBe('written');
-  });
-});
-
-describe('against an oracle', () => {
-  const outcome = fc.constantFrom<Word[1][]>('ok', 'durable', 'timeout', 'unreachable');
-  const word = fc.tuple(fc.constantFrom(...ALL), outcome);
-  const plan: fc.Arbitrary<PutPlan> = fc
-    .record({
-      order: fc.shuffledSubarray(ALL, { minLength: 1, maxLength: 6 }),
-      owners: fc.integer({ min: 1, max: 4 }),
-      pending: fc.integer({ min: 0, max: 2 }),
-      stay: fc.integer({ min: 0, max: 4 }),
-      w: fc.integer({ min: 1, max: 4 }),
-      pw: fc.integer({ min: 0, max: 4 }),
-      dw: fc.integer({ min: 0, max: 4 }),
-    })
-    .map(({ order, owners, pending: coming, stay, w, pw, dw }) => {
-      const now = order.slice(0, owners);
-      const pending = order.slice(owners, owners + coming);
-      const next = pending.length === 0 ? now : [...now.slice(0, Math.min(stay, 4 - pending.length)), ...pending];
-      return { owners: now, pending, next, quorum: { n: 4, w, pw, dw } };
-    });
-  type Step = { readonly word: Word } | { readonly plan: PutPlan };
-  const step: fc.Arbitrary<Step> = fc.oneof(
-    { weight: 8, arbitrary: word.map((one) => ({ word: one })) },
-    { weight: 1, arbitrary: plan.map((one) => ({ plan: one })) },
-  );
-
-  type Facts = ReadonlyMap<NodeId, Word[1]>;
-  /** Whether these owners make the quorum, by what they and those in whose place they are to come have said; `hope`: were all who are silent to acknowledge durably. */
-  function isMet(
-    { owners, pending, next }: PutPlan,
-    set: readonly NodeId[],
-    wanted: WriteQuorum,
-    best: Facts,
-    hope: boolean,
-  ): boolean {
-    const word = (node: NodeId): number => {
-      const said = best.get(node);
-      if (said === undefined) return hope ? 2 : 0;
-      return said === 'durable' ? 2 : said === 'ok' ? 1 : 0;
-    };
-    const leaving = owners.filter((node) => !next.includes(node));
-    const seat = (node: NodeId): number => {
-      const before = leaving[pending.indexOf(node)];
-      return word(node) === 0 && best.has(node) && before !== undefined ? word(before) : word(node);
-    };
-    const count = (least: number, of: (node: NodeId) => number): number => set.filter((node) => of(node) >= least).length;
-    return count(1, seat) >= wanted.w && count(1, word) >= wanted.pw && count(2, seat) >= wanted.dw;
-  }
-
-  /** What a quorum means, from the bare facts: the best word of each node, the plan that stands. */
-  function judge(plan: PutPlan, best: Facts): PutState['verdict'] {
-    const { owners, next, quorum: all } = plan;
-    const coming = next.length > owners.length;
-    const fewer = Math.max(0, owners.length - next.length);
-    const ofPresent = coming ? { ...all, w: Math.min(all.w, owners.length), dw: Math.min(all.dw, owners.length) } : all;
-    const ofNext = { ...all, w: all.w - fewer, pw: all.pw - fewer, dw: all.dw - fewer };
-    const both = (hope: boolean): boolean => isMet(plan, owners, ofPresent, best, hope) && isMet(plan, next, ofNext, best, hope);
-    if (both(false)) return 'written';
-    return both(true) ? 'replicating' : 'short';
-  }
-
-  test('the verdict is the first that the facts allow, and stands; nobody counts twice; nobody is forgotten', () => {
-    const rank = { ok: 1, durable: 2 } as Partial<Record<string, number>>;
-    fc.assert(
-      fc.property(plan, fc.array(step, { maxLength: 25 }), (first, steps) => {
-        const best = new Map<NodeId, Word[1]>();
-        let current = first;
-        let state = startPut(first);
-        let verdict = judge(current, best);
-        expect(state.verdict).toBe(verdict);
-        for (const one of steps) {
-          if ('plan' in one) {
-            current = one.plan;
-            state = putReplanned(state, current);
-          } else {
-            const [node, said] = one.word;
-            const known = best.get(node);
-            if (known === undefined || (rank[said] ?? 0) > (rank[known] ?? 0)) best.set(node, said);
-            state = say(state, one.word);
-          }
-          if (verdict === 'replicating') verdict = judge(current, best);
-          expect(state.verdict).toBe(verdict);
-          const concerned = [...current.owners, ...current.pending];
-          const receipt = putReplicas(state);
-          expect(receipt.map(({ node }) => node).sort()).toEqual([...concerned].sort());
-          for (const { node, role, outcome: told } of receipt) {
-            expect(told).toBe(best.get(node) ?? 'waiting');
-            expect(role).toBe(current.owners.includes(node) ? 'primary' : 'pending');
-            expect(hasAnswered(state, node)).toBe(best.has(node));
-          }
-          expect(allAnswered(state)).toBe(concerned.every((node) => best.has(node)));
+test('whatever happens: one decision, one request to a node at a time, one refresh at a time, one hint for an owner', () => {
+  const kind = fc.constantFrom<Event['kind']>('answer', 'refuse', 'stale', 'commit', 'refresh', 'silent', 'end');
+  const events = fc.array(fc.record({ kind, who: fc.nat(9), durable: fc.boolean() }), { maxLength: 40 });
+  fc.assert(
+    fc.property(events, fc.constantFrom(1, 2, 3), (happenings, w) => {
+      const quorum = { n: 3, w, pw: 0, dw: 0 };
+      const plans = [plan, { ...plan, owners: [n1, n2, n5], next: [n1, n2, n5], fallbacks: [n3, n4] }];
+      let core!: PutCore;
+      let ring = 0;
+      let [decisions, refreshing] = [0, 0];
+      const underWay: { node: NodeId; hintFor: NodeId | undefined; ring: RingVersion }[] = [];
+      const hints: NodeId[] = [];
+      const take = (step: PutStep): void => {
+        core = step.core;
+        for (const effect of step.effects) {
+          if (effect.kind === 'send') {
+            expect(underWay.map(({ node }) => node)).not.toContain(effect.node);
+            underWay.push({ node: effect.node, hintFor: effect.hintFor, ring: core.ring });
+          } else if (effect.kind === 'keep-hint') {
+            expect(hints).not.toContain(effect.owner);
+            hints.push(effect.owner);
+          } else if (effect.kind === 'refresh') refreshing++;
+          else if (effect.kind === 'decide') decisions++;
         }
-      }),
-      { numRuns: 1_000 },
-    );
-  });
-
-  test('what is written stays written, whatever is said afterwards', () => {
-    fc.assert(
-      fc.property(plan, fc.array(word, { maxLength: 15 }), fc.array(step, { maxLength: 10 }), (chosen, words, more) => {
-        const state = after(chosen, ...words);
-        fc.pre(state.verdict !== 'replicating');
-        const later = more.reduce<PutState>((at, one) => ('plan' in one ? putReplanned(at, one.plan) : say(at, one.word)), state);
-        expect(later.verdict).toBe(state.verdict);
-      }),
-    );
-  });
+        expect(refreshing).toBeLessThanOrEqual(1);
+        expect(core.inFlight.toSorted()).toEqual(underWay.map(({ node }) => node).toSorted());
+      };
+      const planNow = (): PutPlan => ({ ...(plans[ring % 2] as PutPlan), quorum });
+      take(begun({ plan: planNow() }));
+      for (const { kind: what, who, durable } of happenings) {
+        const sent = ['answer', 'refuse', 'stale'].includes(what)
+          ? underWay.splice(who % Math.max(1, underWay.length), 1)[0]
+          : undefined;
+        if (what === 'commit') take(putCommitted(core, durable));
+        else if (what === 'silent')
+          take(
+            putSilent(
+              core,
+              (node) => node !== n2,
+              () => [n4, n5],
+              durable,
+            ),
+          );
+        else if (what === 'end') take(putEnded(core));
+        else if (what === 'refresh' && refreshing > 0) {
+          refreshing--;
+          ring++;
+          take(putRefreshed(core, planNow(), (ring + 1) as RingVersion));
+        } else if (sent !== undefined) {
+          const code: ErrorCode = what === 'stale' ? 'stale-ring' : 'timeout';
+          take(what === 'answer' ? putAnswered(core, sent, durable) : putRefused(core, sent, code, false));
+        }
+      }
+      take(putEnded(core));
+      expect(decisions).toBe(1);
+    }),
+  );
 });

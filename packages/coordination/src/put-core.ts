@@ -1,307 +1,213 @@
 /**
- * The state machine of one put at the node that minted it (paper, section 5), without the waiting. The version exists and is on its way to
- * all N replicas at once; what is left to decide is when enough of them have it, and when they never will.
+ * The state machine of one put at the node that mints it (paper, sections 4.5 and 5), without the waiting: an event goes in, the next state and what is to be done come out.
  *
- *   replicating --ack--> replicating | written     W acknowledged, PW of them primaries, DW of them on stable storage
- *   replicating --failure--> replicating | short   the quorum cannot be met any more
+ * The version exists, and goes to all replicas of the plan at once. Whether enough of them have it, or never will, is judged in `put-quorum.ts`. Here it is decided who is sent the version, and when
+ * the put ends:
  *
- * An owner that fails is stood in for by the next fallback, which keeps the version as a hint for it (the sloppy quorum, paper, section 4.6): it counts for W and
- * DW, not for PW. Owners that are known to be down are stood in for at once. An owner that has answered after all, and those who stood in for it, count as one: what
- * they keep for it is given to it and deleted, and then there is one copy.
+ *   an acknowledgement   calls nobody in: it can only bring the put nearer to its end
+ *   anything else        the version goes to everybody of the plan who has not got it and is not being asked, among them fallbacks that have just been called in. Nobody is asked twice
+ *                        at a time, so nobody's answer is another's. For owners that nobody stands in for, this node keeps the hint itself: it counts for nothing, and saves a repair
+ *   another ring         is caught up with once for all who name it; then the put goes on under the ring that all have
+ *   a quorum out of      ends the put, after a moment of grace in which those who have not answered may do so, so that the error can say who has the version
+ *   reach
  *
- * While a partition moves, a put is judged twice: under the owners of now, and under the *next* owners, those that the partition will have when all pending ones are
- * ready. It needs its quorum in both. Otherwise a put acknowledged by owners that are about to go would be missed by a read of those who come, although R + W > N: a pending
- * owner may have copied the partition before the put, and may not have got the put. Three rules keep the store writable meanwhile:
- *
- *   - A pending owner that fails is stood in for by the owner whose place it takes, if that one has the version: a former owner drops nothing before all owners
- *     have it. No message is needed for that. So a pending owner that is down keeps no put from its W and DW. It does from a PW that cannot be met without it.
- *   - Where owners are missing (after a removal) W may be greater than their number. Then all of them must acknowledge, and the rest of W is met by the pending owners that
- *     are to fill the vacancies, or by fallbacks that keep hints for them.
- *   - Where the next owners are fewer than the present ones, fewer of them are needed, by as many.
- *
- * What a node said is kept by node and judged under whatever plan stands: a ring change in the middle moves nodes in and out of the count, and none counts twice.
+ * The effects of a step are done in their order: first what is sent, then hints, then the decision. After the decision a put goes on until all have answered.
  */
 import type { ErrorCode, NodeId } from '@armature/kernel';
-import type { ReplicaOutcome, ReplicaReceipt, ReplicaRole } from '@armature/protocol';
-import type { WriteQuorum } from './quorum.js';
+import type { RingVersion } from '@armature/protocol';
+import {
+  allAnswered,
+  hasAnswered,
+  putAbandoned,
+  putAcknowledged,
+  putFailed,
+  putGivenUp,
+  putReplanned,
+  putTargets,
+  standsInFor,
+  startTally,
+  type PutPlan,
+  type PutTally,
+  type StandIn,
+} from './put-quorum.js';
 
-export interface PutPlan {
-  /** Current owners, all primaries: up to N. */
-  readonly owners: readonly NodeId[];
-  /** Those of the next owners that are no owners yet. They are given every write. */
-  readonly pending: readonly NodeId[];
-  /** The owners when all pending ones are ready; the same array as `owners` while the partition does not move. */
-  readonly next: readonly NodeId[];
-  /** Who may stand in for an owner, in order; nobody by default. */
-  readonly fallbacks?: readonly NodeId[];
-  readonly quorum: WriteQuorum;
-}
+export type PutEffect =
+  /** Give the node the version: as its own, or as a hint for an owner. */
+  | { readonly kind: 'send'; readonly node: NodeId; readonly hintFor: NodeId | undefined }
+  /** Keep a hint for this owner here, uncounted. */
+  | { readonly kind: 'keep-hint'; readonly owner: NodeId }
+  /** Catch up with membership, then `putRefreshed`. */
+  | { readonly kind: 'refresh' }
+  /** The quorum is out of reach: `putEnded` in a moment, unless all have answered by then. */
+  | { readonly kind: 'grace' }
+  /** The put is over for its caller. */
+  | { readonly kind: 'decide' };
 
-export interface PutOutcome {
+/** A request that was sent, as its answer refers to it. */
+export interface Sent {
   readonly node: NodeId;
-  readonly outcome: ReplicaOutcome;
+  readonly hintFor: NodeId | undefined;
+  /** Of the request. */
+  readonly ring: RingVersion;
 }
 
-/** A fallback, and the owner whose copy it keeps. */
-export interface StandIn {
-  readonly node: NodeId;
-  readonly owner: NodeId;
+export interface PutCore {
+  readonly self: NodeId;
+  /** Whether what this node minted is a hint, and no copy of its own. */
+  readonly mintsAsFallback: boolean;
+  readonly tally: PutTally;
+  /** Under which the plan was made. */
+  readonly ring: RingVersion;
+  /** Who is being asked. */
+  readonly inFlight: readonly NodeId[];
+  /** Owners for whom this node has kept a hint. */
+  readonly hinted: readonly NodeId[];
+  readonly refreshes: number;
+  readonly isRefreshing: boolean;
+  readonly hasGrace: boolean;
+  readonly isDecided: boolean;
 }
 
-export interface PutState {
+export interface PutStep {
+  readonly core: PutCore;
+  readonly effects: readonly PutEffect[];
+}
+
+export interface PutBeginning {
+  readonly self: NodeId;
   readonly plan: PutPlan;
-  /** In the order in which they were called in. */
-  readonly standIns: readonly StandIn[];
-  /** One outcome per node, in the order in which they first answered; nodes that the plan no longer names among them. */
-  readonly heard: readonly PutOutcome[];
-  readonly verdict: 'replicating' | 'written' | 'short';
+  readonly ring: RingVersion;
+  /** Owners that seem to be down. */
+  readonly down: readonly NodeId[];
+  /** Set when this node mints as a fallback. */
+  readonly standIn: StandIn | undefined;
+  readonly maxRefreshes: number;
+}
+
+const NOBODY: readonly NodeId[] = [];
+const NOTHING: readonly PutEffect[] = [];
+const DECIDE: readonly PutEffect[] = [{ kind: 'decide' }];
+const REFRESH: readonly PutEffect[] = [{ kind: 'refresh' }];
+
+export function putBegun({ self, plan, ring, down, standIn, maxRefreshes }: PutBeginning): PutStep {
+  const core: PutCore = {
+    ...{
+      self,
+      ring,
+      mintsAsFallback: standIn !== undefined,
+      tally: startTally(plan, down, standIn),
+      inFlight: NOBODY,
+      hinted: NOBODY,
+    },
+    ...{ refreshes: maxRefreshes, isRefreshing: false, hasGrace: false, isDecided: false },
+  };
+  return calledIn(core, core.tally);
+}
+
+/** The minting node's own copy is committed. */
+export function putCommitted(core: PutCore, isDurable: boolean): PutStep {
+  const { self, tally, mintsAsFallback } = core;
+  // Under a ring that gives the node another part the hint that it minted is no copy of its own.
+  const isOnlyHint = mintsAsFallback && standsInFor(tally, self) === undefined;
+  return isOnlyHint
+    ? calledIn(core, putFailed(tally, self, 'stale-ring'))
+    : settled(core, putAcknowledged(tally, self, isDurable));
+}
+
+export function putCommitFailed(core: PutCore, code: ErrorCode): PutStep {
+  return calledIn(core, putFailed(core.tally, core.self, code));
+}
+
+/** A replica has the version. */
+export function putAnswered(core: PutCore, sent: Sent, isDurable: boolean): PutStep {
+  const { tally } = core;
+  const left = returned(core, sent.node);
+  // A node that a new ring has given another part is asked again in that: a hint is no copy of its own, nor the reverse.
+  if (standsInFor(tally, sent.node) !== sent.hintFor) return calledIn(left, tally);
+  return settled(left, putAcknowledged(tally, sent.node, isDurable));
+}
+
+/** A replica has refused, or let its time pass. `isLate`: so has the put. */
+export function putRefused(core: PutCore, { node, hintFor, ring }: Sent, code: ErrorCode, isLate: boolean): PutStep {
+  const left = returned(core, node);
+  const { tally } = core;
+  if (standsInFor(tally, node) !== hintFor) return calledIn(left, tally);
+  if (code !== 'stale-ring' || isLate) return calledIn(left, putFailed(tally, node, code));
+  if (ring !== core.ring) return calledIn(left, tally); // it was asked under a ring that we have left since
+  if (core.isRefreshing) return { core: left, effects: NOTHING };
+  if (core.refreshes === 0) return calledIn(left, putFailed(tally, node, 'stale-ring'));
+  return { core: { ...left, refreshes: core.refreshes - 1, isRefreshing: true }, effects: REFRESH };
+}
+
+/** We have caught up, or could not: what cannot be caught up with now may have reached us otherwise; if not, the replica says so again. */
+export function putRefreshed(core: PutCore, plan: PutPlan, ring: RingVersion): PutStep {
+  return calledIn({ ...core, ring, isRefreshing: false }, putReplanned(core.tally, plan));
 }
 
 /**
- * `down`: owners that are not worth asking while somebody can stand in for them, unless PW needs them. `self`: what the minting node keeps, when it is itself
- * a fallback; under a ring that came after the mint that may be no part in the plan any more, and counts for nothing then.
+ * Those who do not answer, and no ping either, are as good as those that refuse. `fallbacks`: who is up now. `isHalfOver`: those that PW needs get half of the put's time, so
+ * that there is some left to tell the caller who has the version.
  */
-export function startPut(plan: PutPlan, down: readonly NodeId[] = [], self?: StandIn): PutState {
-  const standIns = self === undefined || !isPartOf(plan, self) ? [] : [self];
-  const state = judged({ plan, standIns, heard: [], verdict: 'replicating' });
-  return down.reduce((next, owner) => (owner === self?.owner ? next : putGivenUp(next, owner, 'unreachable')), state);
-}
-
-/** A node seems to be down, and has not said anything: it is waited for no longer while somebody can stand in for it, unless PW needs it. */
-export function putGivenUp(state: PutState, node: NodeId, code: ErrorCode): PutState {
-  const { plan } = state;
-  if (hasAnswered(state, node) || isNeededForPw(state, node)) return state;
-  const canBeStoodInFor = predecessorOf(plan, node) !== undefined || nextFallback(state) !== undefined;
-  return canBeStoodInFor ? putFailed(state, node, code) : state;
-}
-
-/** Whether PW, now or for the next owners, cannot be met without a word of this node. */
-function isNeededForPw(state: PutState, node: NodeId): boolean {
-  const { owners, next, quorum } = state.plan;
-  const isAlive = (owner: NodeId): boolean => strength(outcomeOf(state, owner) ?? 'ok') > 0;
-  const needs = (nodes: readonly NodeId[], pw: number): boolean => nodes.includes(node) && nodes.filter(isAlive).length <= pw;
-  return needs(owners, quorum.pw) || needs(next, quorumOfNext(state.plan).pw);
-}
-
-export function putAcknowledged(state: PutState, node: NodeId, durable: boolean): PutState {
-  return judged(noted(state, node, durable ? 'durable' : 'ok'));
-}
-
-export function putFailed(state: PutState, node: NodeId, code: ErrorCode): PutState {
-  return judged(replaced(noted(state, node, code), node));
-}
-
-/**
- * The ring changed underneath. A verdict that was reached stands: it was right under the ring of its time. A stand-in that has itself become an owner keeps a
- * hint, and is to be given the version as its own.
- */
-export function putReplanned(state: PutState, plan: PutPlan): PutState {
-  const risen = state.standIns.filter(({ node }) => isMeant(plan, node)).map(({ node }) => node);
-  const standIns = state.standIns.filter((standIn) => isPartOf(plan, standIn));
-  return judged({ ...state, plan, standIns, heard: state.heard.filter(({ node }) => !risen.includes(node)) });
-}
-
-/** Whether the node is given the version as its own, now or for the time to come. */
-function isMeant({ owners, pending }: PutPlan, node: NodeId): boolean {
-  return owners.includes(node) || pending.includes(node);
-}
-
-function isPartOf(plan: PutPlan, { node, owner }: StandIn): boolean {
-  return isMeant(plan, owner) && !isMeant(plan, node);
-}
-
-/** The owner whose hint the node is to keep; undefined for one that is given the version as its own. */
-export function standsInFor(state: PutState, node: NodeId): NodeId | undefined {
-  return state.standIns.find((one) => one.node === node)?.owner;
-}
-
-/** Everybody who is to get the version, and for whom a fallback keeps it. */
-export function putTargets({
-  plan,
-  standIns,
-}: PutState): readonly { readonly node: NodeId; readonly hintFor: NodeId | undefined }[] {
-  return [
-    ...[...plan.owners, ...plan.pending].map((node) => ({ node, hintFor: undefined })),
-    ...standIns.map(({ node, owner }) => ({ node, hintFor: owner })),
-  ];
-}
-
-/** Owners that have failed and that nobody stands in for: the minting node keeps a hint itself, which counts for nothing. */
-export function putAbandoned(state: PutState): readonly NodeId[] {
-  const has = (node: NodeId): boolean => strength(outcomeOf(state, node) ?? 'waiting') > 0;
-  const isLost = (node: NodeId): boolean => hasAnswered(state, node) && !has(node);
-  return [...state.plan.owners, ...state.plan.pending].filter(
-    (owner) => isLost(owner) && !state.standIns.some((one) => one.owner === owner && !isLost(one.node)),
+export function putSilent(
+  core: PutCore,
+  isSuspect: (node: NodeId) => boolean,
+  fallbacks: () => readonly NodeId[],
+  isHalfOver: boolean,
+): PutStep {
+  const silent = core.inFlight.filter((node) => !hasAnswered(core.tally, node) && isSuspect(node));
+  if (silent.length === 0) return { core, effects: NOTHING };
+  const planned = { ...core.tally, plan: { ...core.tally.plan, fallbacks: fallbacks() } };
+  const giveUp = isHalfOver ? putFailed : putGivenUp;
+  return calledIn(
+    core,
+    silent.reduce<PutTally>((tally, node) => giveUp(tally, node, 'timeout'), planned),
   );
 }
 
-/** What became of each replica of the plan so far; those not heard of are `waiting`. */
-export function putReplicas(state: PutState): readonly ReplicaReceipt[] {
-  const { owners, pending } = state.plan;
-  const fallbacks = state.standIns.map(({ node }) => node);
-  const answered = state.heard.flatMap(({ node, outcome }) => {
-    const role = roleOf(state, node);
-    return role === undefined ? [] : [{ node, role, outcome }];
-  });
-  if (answered.length === owners.length + pending.length + fallbacks.length) return answered;
-  const receipt = (role: ReplicaRole) => (node: NodeId) => ({ node, role, outcome: 'waiting' as const });
-  const isSilent = (node: NodeId): boolean => !hasAnswered(state, node);
-  return [
-    ...answered,
-    ...owners.filter(isSilent).map(receipt('primary')),
-    ...pending.filter(isSilent).map(receipt('pending')),
-    ...fallbacks.filter(isSilent).map(receipt('fallback')),
-  ];
+/** A copy that was in memory only is on stable storage. */
+export function putMadeDurable(core: PutCore, node: NodeId): PutStep {
+  // Under a new ring it may be a fallback now, whose own copy is not the hint that would count.
+  if (node !== core.self && standsInFor(core.tally, node) !== undefined) return { core, effects: NOTHING };
+  return settled(core, putAcknowledged(core.tally, node, true));
 }
 
-/** Whether the node has said anything, for or against. */
-export function hasAnswered(state: PutState, node: NodeId): boolean {
-  return outcomeOf(state, node) !== undefined;
+/** The time of the put is over, or the moment of grace is. */
+export function putEnded(core: PutCore): PutStep {
+  return core.isDecided ? { core, effects: NOTHING } : { core: { ...core, isDecided: true }, effects: DECIDE };
 }
 
-function outcomeOf(state: PutState, node: NodeId): ReplicaOutcome | undefined {
-  return state.heard.find((one) => one.node === node)?.outcome;
+function returned(core: PutCore, node: NodeId): PutCore {
+  return { ...core, inFlight: core.inFlight.filter((one) => one !== node) };
 }
 
-/** Whether there is nothing to wait for any more. */
-export function allAnswered(state: PutState): boolean {
-  return putTargets(state).every(({ node }) => hasAnswered(state, node));
+/** After an acknowledgement. */
+function settled(core: PutCore, tally: PutTally): PutStep {
+  return judged(core, tally, NOTHING);
 }
 
-/** Of two words of one node the stronger stays: it has the version, whatever became of another attempt to give it to it. */
-function noted(state: PutState, node: NodeId, outcome: ReplicaOutcome): PutState {
-  const known = state.heard.find((one) => one.node === node);
-  if (known === undefined) return { ...state, heard: [...state.heard, { node, outcome }] };
-  if (strength(known.outcome) >= strength(outcome)) return state;
-  return { ...state, heard: state.heard.map((one) => (one === known ? { node, outcome } : one)) };
-}
-
-/** Calls in the next fallback for a node that has failed: one whose copy is needed, or one that stood in for such a node. */
-function replaced(state: PutState, failed: NodeId): PutState {
-  const owner = isToBeReplaced(state.plan, failed) ? failed : state.standIns.find(({ node }) => node === failed)?.owner;
-  const node = nextFallback(state);
-  if (owner === undefined || node === undefined || strength(outcomeOf(state, owner) ?? 'waiting') > 0) return state;
-  const isStoodInFor = state.standIns.some(
-    (one) =>
-      one.owner === owner && (outcomeOf(state, one.node) === undefined || strength(outcomeOf(state, one.node) ?? 'waiting') > 0),
-  );
-  return isStoodInFor ? state : { ...state, standIns: [...state.standIns, { node, owner }] };
-}
-
-/** An owner; or a pending one that fills a vacancy, where the present owners are fewer than the copies asked for. */
-function isToBeReplaced(plan: PutPlan, node: NodeId): boolean {
-  const { owners, pending, quorum } = plan;
-  if (owners.includes(node)) return true;
-  return pending.includes(node) && Math.max(quorum.w, quorum.dw) > owners.length && predecessorOf(plan, node) === undefined;
-}
-
-/** The owner whose place a pending one takes; undefined for one that fills a vacancy, and for whoever is not pending. */
-function predecessorOf({ owners, pending, next }: PutPlan, node: NodeId): NodeId | undefined {
-  const place = pending.indexOf(node);
-  return place < 0 ? undefined : owners.filter((owner) => !next.includes(owner))[place];
-}
-
-/** Whoever has spoken already did so in another role, under another ring. */
-function nextFallback(state: PutState): NodeId | undefined {
-  return state.plan.fallbacks?.find((node) => standsInFor(state, node) === undefined && !hasAnswered(state, node));
-}
-
-function strength(outcome: ReplicaOutcome): number {
-  return outcome === 'durable' ? 2 : outcome === 'ok' ? 1 : 0;
-}
-
-function judged(state: PutState): PutState {
-  if (state.verdict !== 'replicating') return state;
-  const { plan } = state;
-  const { owners, next } = plan;
-  const present = standing(state, owners, quorumOfPresent(plan));
-  const future = next === owners ? present : standing(state, next, quorumOfNext(plan));
-  if (present === 'impossible' || future === 'impossible') return { ...state, verdict: 'short' };
-  return present === 'met' && future === 'met' ? { ...state, verdict: 'written' } : state;
-}
-
-/** Where there are vacancies, all owners there are: the rest of the quorum is asked of the next owners. */
-function quorumOfPresent({ owners, next, quorum }: PutPlan): WriteQuorum {
-  if (next.length <= owners.length) return quorum;
-  return { ...quorum, w: Math.min(quorum.w, owners.length), dw: Math.min(quorum.dw, owners.length) };
-}
-
-/** Of next owners that are fewer by k than the present ones k less are needed for a read to meet the write: it asks no more of them than before. */
-function quorumOfNext({ owners, next, quorum }: PutPlan): WriteQuorum {
-  const fewer = owners.length - next.length;
-  if (fewer <= 0) return quorum;
-  const { n, w, pw, dw } = quorum;
-  return { n, w: Math.max(0, w - fewer), pw: Math.max(0, pw - fewer), dw: Math.max(0, dw - fewer) };
-}
-
-type Standing = 'met' | 'open' | 'impossible';
-
-/** How it stands with the quorum among these owners. */
-function standing(state: PutState, owners: readonly NodeId[], { w, pw, dw }: WriteQuorum): Standing {
-  const { plan, standIns } = state;
-  const primaries = tally(state, owners, NOBODY, false);
-  const isPlain = standIns.length === 0 && plan.pending.length === 0;
-  const copies = isPlain ? primaries : tally(state, owners, standIns, true);
-  const { acknowledged, durable } = copies;
-  if (acknowledged >= w && primaries.acknowledged >= pw && durable >= dw) return 'met';
-  const isReachable =
-    acknowledged + copies.silent >= w &&
-    primaries.acknowledged + primaries.silent >= pw &&
-    durable + copies.mayBecomeDurable >= dw;
-  return isReachable ? 'open' : 'impossible';
-}
-
-interface Count {
-  acknowledged: number;
-  durable: number;
-  /** Nobody of the group has it, and somebody is yet to answer. */
-  silent: number;
-  /** Nobody of the group has it on stable storage, and somebody is yet to answer. */
-  mayBecomeDurable: number;
-}
-
-const NOBODY: readonly StandIn[] = [];
-
-/**
- * What these owners have said, each together with those who stand in for it: it counts once, by the best word of them. `relieved`: a pending one that has failed is stood in
- * for by its predecessor. On the path of every acknowledgement.
- */
-function tally(state: PutState, owners: readonly NodeId[], standIns: readonly StandIn[], relieved: boolean): Count {
-  const count = { acknowledged: 0, durable: 0, silent: 0, mayBecomeDurable: 0 };
-  for (const owner of owners) {
-    let isSilent = isAnySilent(state, owner, standIns);
-    let best = bestWord(state, owner, standIns);
-    const predecessor = relieved && best === 0 && hasAnswered(state, owner) ? predecessorOf(state.plan, owner) : undefined;
-    if (predecessor !== undefined) {
-      isSilent ||= isAnySilent(state, predecessor, standIns);
-      best = bestWord(state, predecessor, standIns);
-    }
-    if (best > 0) count.acknowledged++;
-    else if (isSilent) count.silent++;
-    if (best > 1) count.durable++;
-    else if (isSilent) count.mayBecomeDurable++;
+/** After anything else. */
+function calledIn(core: PutCore, tally: PutTally): PutStep {
+  const effects: PutEffect[] = [];
+  let { inFlight, hinted } = core;
+  for (const { node, hintFor } of putTargets(tally)) {
+    if (node === core.self || inFlight.includes(node) || hasAnswered(tally, node)) continue;
+    inFlight = [...inFlight, node];
+    effects.push({ kind: 'send', node, hintFor });
   }
-  return count;
-}
-
-/** The strongest word of an owner and those who stand in for it. */
-function bestWord(state: PutState, owner: NodeId, standIns: readonly StandIn[]): number {
-  let best = strength(outcomeOf(state, owner) ?? 'waiting');
-  for (const { node, owner: absent } of standIns) {
-    if (absent === owner) best = Math.max(best, strength(outcomeOf(state, node) ?? 'waiting'));
+  for (const owner of putAbandoned(tally)) {
+    if (owner === core.self || hinted.includes(owner)) continue;
+    hinted = [...hinted, owner];
+    effects.push({ kind: 'keep-hint', owner });
   }
-  return best;
+  return judged({ ...core, inFlight, hinted }, tally, effects);
 }
 
-/** Whether the owner, or one who stands in for it, is yet to answer. */
-function isAnySilent(state: PutState, owner: NodeId, standIns: readonly StandIn[]): boolean {
-  if (!hasAnswered(state, owner)) return true;
-  for (const { node, owner: absent } of standIns) if (absent === owner && !hasAnswered(state, node)) return true;
-  return false;
-}
-
-function roleOf({ plan, standIns }: PutState, node: NodeId): ReplicaRole | undefined {
-  if (plan.owners.includes(node)) return 'primary';
-  if (plan.pending.includes(node)) return 'pending';
-  return standIns.some((one) => one.node === node) ? 'fallback' : undefined;
+function judged(core: PutCore, tally: PutTally, effects: readonly PutEffect[]): PutStep {
+  const { verdict } = tally;
+  if (core.isDecided || verdict === 'replicating') return { core: { ...core, tally }, effects };
+  if (verdict === 'written' || allAnswered(tally))
+    return { core: { ...core, tally, isDecided: true }, effects: effects.length === 0 ? DECIDE : [...effects, ...DECIDE] };
+  return core.hasGrace
+    ? { core: { ...core, tally }, effects }
+    : { core: { ...core, tally, hasGrace: true }, effects: [...effects, { kind: 'grace' }] };
 }

@@ -17,11 +17,11 @@ import {
   putTargets,
   standsInFor,
   startGet,
-  startPut,
+  startTally,
   type GetPlan,
   type GetState,
   type PutPlan,
-  type PutState,
+  type PutTally,
 } from './index.js';
 import { TestCluster, addressFor, created, decoded, node, valuesOf, type Asked, type Delivery } from './cluster.test-support.js';
 
@@ -39,12 +39,12 @@ const plan = (parts: Partial<PutPlan['quorum']> = {}): PutPlan => ({
 });
 
 type Outcome = 'ok' | 'durable' | ErrorCode;
-const say = (state: PutState, who: NodeId, outcome: Outcome): PutState =>
+const say = (state: PutTally, who: NodeId, outcome: Outcome): PutTally =>
   outcome === 'ok' || outcome === 'durable' ? putAcknowledged(state, who, outcome === 'durable') : putFailed(state, who, outcome);
 
 describe('put core', () => {
   test('an owner that fails is stood in for by the next fallback, which counts for W', () => {
-    const failed = say(say(startPut(plan({ w: 3 })), n1, 'ok'), n2, 'unreachable');
+    const failed = say(say(startTally(plan({ w: 3 })), n1, 'ok'), n2, 'unreachable');
     expect(standsInFor(failed, n4)).toBe(n2);
     const state = say(say(failed, n3, 'ok'), n4, 'ok');
     expect(state.verdict).toBe('written');
@@ -52,19 +52,19 @@ describe('put core', () => {
   });
 
   test('it does not count for PW', () => {
-    const state = say(say(say(startPut(plan({ w: 2, pw: 3 })), n1, 'ok'), n2, 'unreachable'), n4, 'ok');
+    const state = say(say(say(startTally(plan({ w: 2, pw: 3 })), n1, 'ok'), n2, 'unreachable'), n4, 'ok');
     expect(state.verdict).toBe('short');
   });
 
   test('a fallback that minted under a ring that has gone counts for nothing: neither as the future owner it is now, nor for an owner that is none', () => {
-    const asPending = startPut({ ...plan(), owners: [n1, n2], pending: [n4], next: [n1, n2, n4] }, [], { node: n4, owner: n3 });
+    const asPending = startTally({ ...plan(), owners: [n1, n2], pending: [n4], next: [n1, n2, n4] }, [], { node: n4, owner: n3 });
     expect(say(say(asPending, n4, 'durable'), n1, 'durable').verdict).toBe('replicating');
-    const forStranger = startPut({ ...plan(), fallbacks: [n5] }, [], { node: n4, owner: node('n9') });
+    const forStranger = startTally({ ...plan(), fallbacks: [n5] }, [], { node: n4, owner: node('n9') });
     expect(say(say(forStranger, n4, 'durable'), n1, 'durable').verdict).toBe('replicating');
   });
 
   test('owners known to be down are not asked; their fallbacks are, at once', () => {
-    const state = startPut(plan(), [n2, n3]);
+    const state = startTally(plan(), [n2, n3]);
     expect(putTargets(state).filter(({ hintFor }) => hintFor !== undefined)).toEqual([
       { node: n4, hintFor: n2 },
       { node: n5, hintFor: n3 },
@@ -73,15 +73,15 @@ describe('put core', () => {
   });
 
   test('as many of them are asked all the same as PW needs, or as there are no fallbacks for', () => {
-    const asksOwner = (state: PutState, owner: NodeId): boolean =>
+    const asksOwner = (state: PutTally, owner: NodeId): boolean =>
       !putReplicas(state).some(({ node: one, outcome }) => one === owner && outcome === 'unreachable');
-    expect(FIVE.slice(0, 3).filter((one) => asksOwner(startPut(plan({ pw: 2 }), [n2, n3]), one))).toEqual([n1, n3]);
+    expect(FIVE.slice(0, 3).filter((one) => asksOwner(startTally(plan({ pw: 2 }), [n2, n3]), one))).toEqual([n1, n3]);
     const one = { ...plan(), fallbacks: [n4] };
-    expect(FIVE.slice(0, 3).filter((owner) => asksOwner(startPut(one, [n1, n2, n3]), owner))).toEqual([n2, n3]);
+    expect(FIVE.slice(0, 3).filter((owner) => asksOwner(startTally(one, [n1, n2, n3]), owner))).toEqual([n2, n3]);
   });
 
   test('a fallback that fails is replaced by the next; with none left the minting node is to keep the hint', () => {
-    let state = say(startPut(plan()), n2, 'timeout');
+    let state = say(startTally(plan()), n2, 'timeout');
     state = say(state, n4, 'overloaded');
     expect(standsInFor(state, n5)).toBe(n2);
     expect(putAbandoned(state)).toEqual([]);
@@ -90,7 +90,7 @@ describe('put core', () => {
   });
 
   test('an owner that answers after all keeps its stand-in, and both together count once: what one keeps for the other is deleted when it has it', () => {
-    let state = say(startPut(plan({ w: 2, dw: 2 })), n2, 'timeout');
+    let state = say(startTally(plan({ w: 2, dw: 2 })), n2, 'timeout');
     for (const who of [n2, n2, n4, n4]) state = say(state, who, 'durable');
     expect(state.verdict).toBe('replicating');
     expect(say(state, n1, 'durable').verdict).toBe('written');
@@ -99,7 +99,7 @@ describe('put core', () => {
   });
 
   test('two stand-ins for one owner, the first of which was slow, count once', () => {
-    let state = say(startPut(plan({ w: 2 })), n2, 'unreachable');
+    let state = say(startTally(plan({ w: 2 })), n2, 'unreachable');
     state = say(say(state, n4, 'timeout'), n5, 'ok');
     state = say(state, n4, 'ok');
     expect(state.verdict).toBe('replicating');
@@ -107,7 +107,7 @@ describe('put core', () => {
   });
 
   test('a copy of an owner in memory may yet become a durable one at its stand-in', () => {
-    let state = say(startPut(plan({ w: 1, dw: 1 })), n2, 'timeout');
+    let state = say(startTally(plan({ w: 1, dw: 1 })), n2, 'timeout');
     for (const who of [n1, n3]) state = say(state, who, 'unreachable');
     state = say(say(state, n2, 'ok'), n5, 'unreachable');
     expect(state.verdict).toBe('replicating');
@@ -116,7 +116,7 @@ describe('put core', () => {
   });
 
   test('a stand-in that a new ring makes an owner is asked again as one, and its hint no longer counts', () => {
-    const before = say(say(startPut(plan({ w: 3 })), n2, 'unreachable'), n4, 'ok');
+    const before = say(say(startTally(plan({ w: 3 })), n2, 'unreachable'), n4, 'ok');
     const after = putReplanned(before, { ...plan({ w: 3 }), ...settled([n1, n3, n4]), fallbacks: [n2, n5] });
     expect(putTargets(after)).toEqual([n1, n3, n4].map((one) => ({ node: one, hintFor: undefined })));
     expect(putReplicas(after)).toContainEqual({ node: n4, role: 'primary', outcome: 'waiting' });
@@ -150,7 +150,7 @@ describe('put core', () => {
   test('whatever is said: a quorum is distinct owners of the plan, each with those who stand in for it, PW of them owners; short only when nobody is left to call in', () => {
     fc.assert(
       fc.property(anyPlan, fc.subarray(FIVE), fc.array(step, { maxLength: 25 }), (first, down, steps) => {
-        let state = startPut(first, down);
+        let state = startTally(first, down);
         let wasDecided = false;
         const check = (): void => {
           const { owners, fallbacks = [], quorum } = state.plan;

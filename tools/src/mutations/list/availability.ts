@@ -3,24 +3,22 @@ import type { Mutation } from '../mutation.js';
 import { BUSY_PAUSES } from './busy-pauses.js';
 import { LONG_FAULTS, LONG_FAULTS_WITHOUT_HINTS } from './runs.js';
 
-const PUT = 'packages/coordination/src/put.ts';
-
 export const availability: readonly Mutation[] = [
   {
     name: 'quorum-strict',
     trap: 'the quorum is strict: with too few owners, nobody stands in for those that are gone',
-    file: PUT,
-    find: '({ ...placement, quorum, fallbacks: healthy(env, placement.fallbacks) });',
-    replace: '({ ...placement, quorum, fallbacks: [] });',
+    file: 'packages/coordination/src/replication.ts',
+    find: 'fallbacks: placement.fallbacks.filter((node) => node !== self && !monitor.isSuspect(node)) };',
+    replace: 'fallbacks: placement.fallbacks.filter((node) => node !== self && !monitor.isSuspect(node)).slice(0, 0) };',
     run: LONG_FAULTS,
   },
   {
     name: 'full-hints-fail-writes',
     trap: 'hints fail live writes when the backlog is large',
-    file: PUT,
-    find: "          else if (code !== 'stale-ring' || leftMs() <= 0) apply(putFailed(state, node, code));",
+    file: 'packages/coordination/src/put-core.ts',
+    find: "  if (code !== 'stale-ring' || isLate) return",
     replace:
-      "          else if (hintFor !== undefined && code === 'overloaded') settle({ ...putFailed(state, node, code), verdict: 'short' });\n          else if (code !== 'stale-ring' || leftMs() <= 0) apply(putFailed(state, node, code));",
+      "  if (hintFor !== undefined && code === 'overloaded') return settled(left, { ...putFailed(tally, node, code), verdict: 'short' });\n  if (code !== 'stale-ring' || isLate) return",
     run: LONG_FAULTS_WITHOUT_HINTS,
   },
   {

@@ -8,7 +8,7 @@ const FILLER = 'packages/repair/src/filler.ts';
 const OWNERSHIP = 'packages/membership/src/ownership.ts';
 const IDENTITY = 'packages/server/src/store-identity.ts';
 const EPOCH = 'packages/replica/src/actor-epoch.ts';
-const PUT = 'packages/coordination/src/put-core.ts';
+const PUT = 'packages/coordination/src/put-quorum.ts';
 
 export const membership: readonly Mutation[] = [
   {

@@ -4,7 +4,7 @@ import { CUTS_DURING_A_MOVE, DEAD_NEWCOMER, VACANCIES } from './directed-runs.js
 import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, PLAIN, CLOCKS, OTHER_VERSIONS } from './runs.js';
 import { EARLY_PAUSES, LONG_PAUSES, LONG_SLEEPS } from './long-pauses.js';
 
-const PUT = 'packages/coordination/src/put-core.ts';
+const PUT = 'packages/coordination/src/put-quorum.ts';
 
 export const quorums: readonly Mutation[] = [
   {

@@ -1,7 +1,18 @@
 import type { ErrorCode, NodeId } from '@armature/kernel';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { getAnswered, getFailed, getHedged, outstanding, startGet, type GetPlan, type GetState, type GetStep } from './index.js';
+import {
+  getAnswered,
+  getFailed,
+  getHedged,
+  getSettled,
+  getSilent,
+  outstanding,
+  startGet,
+  type GetPlan,
+  type GetState,
+  type GetStep,
+} from './get-core.js';
 
 const names = (count: number): NodeId[] => Array.from({ length: count }, (_, i) => `n${i + 1}` as NodeId);
 
@@ -23,10 +34,13 @@ function run(
   events: readonly Event[],
   each: (state: GetState, log: Log) => void = () => undefined,
 ): { state: GetState; log: Log } {
-  const log: Log = { asked: [], waiting: [], answered: [], failed: [] };
+  const log: Log = { asked: [], waiting: [], answered: [], failed: [], decisions: 0, repairs: 0 };
   const take = (step: GetStep): GetState => {
-    log.asked.push(...step.ask);
-    log.waiting.push(...step.ask);
+    const asked = askedIn(step);
+    log.asked.push(...asked);
+    log.waiting.push(...asked);
+    log.decisions += step.effects.filter(({ kind }) => kind === 'decide').length;
+    log.repairs += step.effects.filter(({ kind }) => kind === 'repair').length;
     each(step.state, log);
     return step.state;
   };
@@ -55,6 +69,12 @@ interface Log {
   readonly waiting: NodeId[];
   readonly answered: NodeId[];
   readonly failed: NodeId[];
+  decisions: number;
+  repairs: number;
+}
+
+function askedIn({ effects }: GetStep): NodeId[] {
+  return effects.flatMap((effect) => (effect.kind === 'ask' ? [effect.node] : []));
 }
 
 describe('get', () => {
@@ -64,11 +84,11 @@ describe('get', () => {
   ): { state: GetState; asked: NodeId[] } => {
     const asked: NodeId[] = [];
     let step = startGet({ replicas: names(3), needed: 2, fanout: 2, ...chosen });
-    asked.push(...step.ask);
+    asked.push(...askedIn(step));
     for (const [node, outcome] of events) {
       step =
         outcome === 'ok' ? getAnswered(step.state, { node, set: undefined }) : getFailed(step.state, { node, code: outcome });
-      asked.push(...step.ask);
+      asked.push(...askedIn(step));
     }
     return { state: step.state, asked };
   };
@@ -193,6 +213,49 @@ describe('get', () => {
         expect(state.failures.map(({ node }) => node)).toEqual(log.failed);
       }),
     );
+  });
+
+  test('it is decided once, and repaired once, when all that were asked have spoken', () => {
+    fc.assert(
+      fc.property(plan, fc.array(event, { maxLength: 20 }), (chosen, events) => {
+        const { state, log } = run(chosen, events);
+        expect(log.decisions).toBe(state.verdict === 'asking' ? 0 : 1);
+        expect(log.repairs).toBe(state.verdict !== 'asking' && log.waiting.length === 0 ? 1 : 0);
+      }),
+    );
+  });
+
+  test('when nobody but suspects is silent, fallbacks are asked, once, and the suspects get a moment', () => {
+    const step = startGet({ replicas: names(3), needed: 2, fanout: 2, fallbacks: [] });
+    const answered = getAnswered(step.state, { node: n1, set: undefined });
+    const others = ['n4', 'n1'] as NodeId[];
+    expect(
+      getSilent(
+        answered.state,
+        () => false,
+        () => others,
+      ).effects,
+    ).toEqual([]);
+    const silent = getSilent(
+      answered.state,
+      (node) => node === n2,
+      () => others,
+    );
+    expect(silent.effects).toEqual([
+      { kind: 'ask', node: n3, isFallback: false },
+      { kind: 'ask', node: 'n4', isFallback: true },
+      { kind: 'settle', silent: [n2] },
+    ]);
+    expect(
+      getSilent(
+        silent.state,
+        () => true,
+        () => others,
+      ).effects,
+    ).toEqual([]);
+    const nothing = getAnswered(silent.state, { node: 'n4' as NodeId, set: undefined });
+    expect(nothing.state.verdict, 'a fallback that keeps nothing says nothing').toBe('asking');
+    expect(getSettled(nothing.state).effects).toEqual([{ kind: 'decide' }]);
   });
 
   test('when everyone asked has spoken there is a verdict', () => {

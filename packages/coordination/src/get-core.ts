@@ -1,12 +1,14 @@
 /**
- * The state machine of one get (paper, section 5), without the waiting: events in, new state and the replicas to ask out.
+ * The state machine of one get (paper, section 5), without the waiting: an event goes in, the next state and what is to be done come out.
  *
  *   asking --answer--> asking | answered          an answer counts; R of them (PR of them primaries) end the read; but see `isMet`
  *   asking --failure--> asking | failed           the next replica in line is asked instead; none left and too few answers: failed
  *   asking --hedge--> asking                      the quorum is slow: one more replica is asked, whoever is first counts
  *   asking --settle--> asking | answered          only replicas that seem down are silent: fallbacks make up the quorum
  *
- * A late answer, after the verdict, is still taken in: read repair wants it.
+ * A late answer, after the verdict, is still taken in. When all that were asked have spoken, those who lacked something are repaired.
+ *
+ * The effects of a step are done in their order: first who is asked, then the verdict, then what follows from it.
  */
 import type { ErrorCode, NodeId } from '@armature/kernel';
 
@@ -44,70 +46,84 @@ export interface GetState {
   readonly failures: readonly GetFailure[];
   /** Whether some answer is an outline: then the read knows sizes, and not all values. */
   readonly isOutlined: boolean;
+  /** Nobody but suspects is waited for, and those not for long. */
+  readonly isSettling: boolean;
   /** Nobody who seems up is left to answer: what fallbacks say counts, even if it is "nothing". */
   readonly settled: boolean;
   readonly verdict: 'asking' | 'answered' | 'failed';
 }
 
+export type GetEffect =
+  | { readonly kind: 'ask'; readonly node: NodeId; readonly isFallback: boolean }
+  /** The read has a verdict, and is over for its caller. */
+  | { readonly kind: 'decide' }
+  /** If nobody but suspects is silent, say so: `getSilent`. */
+  | { readonly kind: 'look' }
+  /** Those that seem down get a moment in case they are up after all; then `getSettled`. */
+  | { readonly kind: 'settle'; readonly silent: readonly NodeId[] }
+  /** All that were asked have spoken: repair those that lack something. */
+  | { readonly kind: 'repair' };
+
 export interface GetStep {
   readonly state: GetState;
-  readonly ask: readonly NodeId[];
+  readonly effects: readonly GetEffect[];
 }
 
 const NOBODY: readonly NodeId[] = [];
+const NOTHING: readonly GetEffect[] = [];
+const DECIDE: GetEffect = { kind: 'decide' };
+const LOOK: GetEffect = { kind: 'look' };
+const REPAIR: GetEffect = { kind: 'repair' };
 
 export function startGet(plan: GetPlan): GetStep {
   const asked = Math.min(Math.max(plan.fanout, plan.needed), plan.replicas.length);
-  const verdict = canBeMet(plan, plan.replicas) ? 'asking' : 'failed';
-  const state: GetState = {
-    plan,
-    asked: verdict === 'failed' ? 0 : asked,
-    answers: [],
-    failures: [],
-    isOutlined: false,
-    settled: false,
-    verdict,
-  };
-  return { state, ask: plan.replicas.slice(0, state.asked) };
+  const isHopeless = !canBeMet(plan, plan.replicas);
+  const begun = { plan, answers: [], failures: [], isOutlined: false, isSettling: false, settled: false };
+  const state: GetState = { ...begun, asked: isHopeless ? 0 : asked, verdict: isHopeless ? 'failed' : 'asking' };
+  return stepped(state, state, plan.replicas.slice(0, state.asked));
 }
 
 export function getAnswered(state: GetState, answer: GetAnswer): GetStep {
   const isOutlined = state.isOutlined || answer.isOutline === true;
   const next = { ...state, isOutlined, answers: [...state.answers, answer] };
-  if (state.verdict !== 'asking') return { state: next, ask: NOBODY };
-  if (isMet(next)) return { state: { ...next, verdict: 'answered' }, ask: NOBODY };
+  if (state.verdict !== 'asking') return stepped(state, next);
+  if (isMet(next)) return stepped(state, { ...next, verdict: 'answered' });
   // An answer that does not count, or enough answers and too few of them from primaries: somebody else has to say something.
-  return !isTelling(state.plan, answer) || outstanding(next) === 0 ? askNext(next) : { state: next, ask: NOBODY };
+  return !isTelling(state.plan, answer) || outstanding(next) === 0 ? askNext(state, next) : stepped(state, next);
 }
 
 export function getFailed(state: GetState, failure: GetFailure): GetStep {
   const next = { ...state, failures: [...state.failures, failure] };
-  if (state.verdict !== 'asking') return { state: next, ask: NOBODY };
+  if (state.verdict !== 'asking') return stepped(state, next);
   const left = state.plan.replicas.filter((node) => next.failures.every((one) => one.node !== node));
-  if (!canBeMet(state.plan, left)) return { state: { ...next, verdict: 'failed' }, ask: NOBODY };
-  if (isMet(next)) return { state: { ...next, verdict: 'answered' }, ask: NOBODY };
-  return askNext(next);
+  if (!canBeMet(state.plan, left)) return stepped(state, { ...next, verdict: 'failed' });
+  return isMet(next) ? stepped(state, { ...next, verdict: 'answered' }) : askNext(state, next);
 }
 
 /** The replicas asked so far are slow. */
 export function getHedged(state: GetState): GetStep {
-  return state.verdict === 'asking' ? askNext(state) : { state, ask: NOBODY };
+  return state.verdict === 'asking' ? askNext(state, state) : { state, effects: NOTHING };
 }
 
 /** Only replicas that seem down have not answered yet: everybody else is asked, `fallbacks` too, which the plan did not know it would need. */
-export function getWidened(state: GetState, fallbacks: readonly NodeId[]): GetStep {
+export function getSilent(state: GetState, isSuspect: (node: NodeId) => boolean, fallbacks: () => readonly NodeId[]): GetStep {
+  if (state.verdict !== 'asking' || state.isSettling) return { state, effects: NOTHING };
+  const silent = silentReplicas(state);
+  if (silent.length === 0 || !silent.every(isSuspect)) return { state, effects: NOTHING };
   const { plan } = state;
-  if (state.verdict !== 'asking') return { state, ask: NOBODY };
-  const replicas = [...plan.replicas, ...fallbacks];
-  const widened = { ...plan, replicas, fallbacks: [...(plan.fallbacks ?? []), ...fallbacks] };
-  return { state: { ...state, plan: widened, asked: replicas.length }, ask: replicas.slice(state.asked) };
+  const others = fallbacks().filter((node) => !plan.replicas.includes(node));
+  const replicas = [...plan.replicas, ...others];
+  const widened = { ...plan, replicas, fallbacks: [...(plan.fallbacks ?? []), ...others] };
+  const next = { ...state, plan: widened, asked: replicas.length, isSettling: true };
+  const { effects } = stepped(state, next, replicas.slice(state.asked));
+  return { state: next, effects: [...effects, { kind: 'settle', silent }] };
 }
 
 /** They have had their time. */
 export function getSettled(state: GetState): GetStep {
-  if (state.verdict !== 'asking') return { state, ask: NOBODY };
+  if (state.verdict !== 'asking') return { state, effects: NOTHING };
   const next = { ...state, settled: true };
-  return { state: isMet(next) ? { ...next, verdict: 'answered' } : next, ask: NOBODY };
+  return stepped(state, isMet(next) ? { ...next, verdict: 'answered' } : next);
 }
 
 /** Replicas that were asked and have not said anything yet. */
@@ -145,8 +161,20 @@ function isPrimary(plan: GetPlan, node: NodeId): boolean {
   return plan.fallbacks?.includes(node) !== true;
 }
 
-function askNext(state: GetState): GetStep {
+function askNext(before: GetState, state: GetState): GetStep {
   const next = state.plan.replicas[state.asked];
-  if (next === undefined) return { state, ask: NOBODY };
-  return { state: { ...state, asked: state.asked + 1 }, ask: [next] };
+  return next === undefined ? stepped(before, state) : stepped(before, { ...state, asked: state.asked + 1 }, [next]);
+}
+
+/** What is to be done between two states, where these are asked. */
+function stepped(before: GetState, state: GetState, asked: readonly NodeId[] = NOBODY): GetStep {
+  const { plan, verdict } = state;
+  const effects: GetEffect[] = asked.map((node) => ({ kind: 'ask', node, isFallback: !isPrimary(plan, node) }));
+  if (verdict === 'asking') {
+    if (plan.fallbacks?.length !== 0 && !state.isSettling) effects.push(LOOK);
+    return { state, effects };
+  }
+  if (before === state || before.verdict === 'asking') effects.push(DECIDE);
+  if (outstanding(state) === 0) effects.push(REPAIR);
+  return { state, effects };
 }

@@ -9,6 +9,7 @@ import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import { tooLargeToSend, type BucketProperties, type FetchOptions, type Receipt, type ReplicaReceipt } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { Placement, View } from '@armature/membership';
+import type { Alarm } from '@armature/runtime';
 import { liveSiblings, outlinedBytes, resolve, type VersionSet } from '@armature/versioning';
 import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environment.js';
 import {
@@ -16,16 +17,16 @@ import {
   getFailed,
   getHedged,
   getSettled,
-  getWidened,
-  outstanding,
+  getSilent,
   silentReplicas,
   startGet,
+  type GetEffect,
   type GetState,
   type GetStep,
 } from './get-core.js';
 import { watchSilent } from './patience.js';
 import { bucketForSoFew, readQuorum, type ReadQuorum } from './quorum.js';
-import { momentOf, reconcileAnswers, repairReplicas } from './read-repair.js';
+import { momentOf, reconcileAnswers, repairReplicas, type Moment } from './read-repair.js';
 
 export interface GetRequest {
   readonly address: Address;
@@ -74,85 +75,130 @@ function readFrom(
   env: CoordinationEnv,
   view: View,
   placement: Placement,
-  { address, options }: GetRequest,
+  request: GetRequest,
   quorum: ReadQuorum,
   deadlineMs: number,
 ): Promise<GetState> {
-  return new Promise((decide) => {
-    const { replicas, fallbacks } = firstHealthy(env, placement);
-    const full = fallbacks.length === 0 && env.random.int(FULL_READ_SHARE) === 0;
-    const ring = view.ringVersion;
-    const outline = options.outline === true ? { outline: true } : undefined;
-    const begun = momentOf(env.clock);
-    let state!: GetState;
-    let decided = false;
-    let settling = false;
-    let hedge = { cancel(): void {} };
+  return new Promise((decide) => new Reading(env, { view, placement, request, quorum, deadlineMs, decide }).begin());
+}
 
-    const apply = (step: GetStep): void => {
-      state = step.state;
-      for (const node of step.ask) ask(node);
-      if (!decided && state.verdict !== 'asking') {
-        decided = true;
-        hedge.cancel();
-        patience.cancel();
-        decide(state);
-      }
-      if (!decided && state.plan.fallbacks?.length !== 0) settleWithoutSuspects();
-      if (decided && outstanding(state) === 0) repairReplicas(env, view, address, state, begun);
-    };
-    const ask = (node: NodeId): void => {
-      const timeoutMs = Math.max(1, deadlineMs - env.clock.monotonicMs());
-      const standIn = state.plan.fallbacks?.includes(node) === true ? { standIn: true } : {};
-      const letGo = env.inHand.hold(address);
-      env.ask(node, { kind: 'read', ring, address, ...standIn, ...outline }, timeoutMs).then(
-        ({ set, isOutline }) => {
-          apply(getAnswered(state, { node, set, isOutline }));
-          letGo();
-        },
-        (thrown: unknown) => {
-          apply(getFailed(state, { node, code: toArmatureError(thrown).code }));
-          letGo();
-        },
-      );
-    };
-    const hedgeAfter = (delayMs: number): void => {
-      hedge = env.alarms.set(delayMs, () => {
-        const hedged = getHedged(state);
-        env.metrics.hedges.add(hedged.ask.length);
-        apply(hedged);
-        if (!decided && state.asked < replicas.length) hedgeAfter(delayMs);
-      });
-    };
+interface ReadFrom {
+  readonly view: View;
+  readonly placement: Placement;
+  readonly request: GetRequest;
+  readonly quorum: ReadQuorum;
+  /** Monotonic ms. */
+  readonly deadlineMs: number;
+  readonly decide: (state: GetState) => void;
+}
 
-    /** When nobody but suspects is waited for, more fallbacks are asked, one for each, and nobody waits for the suspects much longer. */
-    const settleWithoutSuspects = (): void => {
-      const silent = silentReplicas(state);
-      if (settling || silent.length === 0 || !silent.every((node) => env.monitor.isSuspect(node))) return;
-      settling = true;
-      const usualMs = Math.max(0, ...silent.map((node) => env.monitor.hedgeDelayMs(node)));
-      const missing = placement.owners.filter((node) => env.monitor.isSuspect(node)).length;
-      const healthy = placement.fallbacks.filter((node) => !env.monitor.isSuspect(node)).slice(0, missing);
-      apply(
-        getWidened(
-          state,
-          healthy.filter((node) => !state.plan.replicas.includes(node)),
-        ),
-      );
-      env.alarms.set(Math.min(MAX_COURTESY_MS, Math.max(MIN_COURTESY_MS, 2 * usualMs)), () => {
-        if (!decided) apply(getSettled(state));
-      });
-    };
+/** The driver: does what `get-core.ts` says, and tells it what becomes of that. */
+class Reading {
+  readonly #env: CoordinationEnv;
+  readonly #read: ReadFrom;
+  readonly #begun: Moment;
+  #state!: GetState;
+  /** Owners and, for those that seem down, fallbacks: how many there are to ask before it is known that nobody but suspects is silent. */
+  #plannedCount = 0;
+  #hedge: Alarm | undefined;
+  #patience: Alarm | undefined;
 
+  constructor(env: CoordinationEnv, read: ReadFrom) {
+    this.#env = env;
+    this.#read = read;
+    this.#begun = momentOf(env.clock);
+  }
+
+  begin(): void {
+    const { placement, quorum } = this.#read;
+    const { replicas, fallbacks } = firstHealthy(this.#env, placement);
+    const isFull = fallbacks.length === 0 && this.#env.random.int(FULL_READ_SHARE) === 0;
     const { needed, pr } = quorum;
-    const patience = watchSilent(
-      env,
-      () => [...silentReplicas(state), ...placement.fallbacks.slice(0, quorum.n)],
-      settleWithoutSuspects,
+    this.#plannedCount = replicas.length;
+    const others = placement.fallbacks.slice(0, quorum.n);
+    this.#patience = watchSilent(
+      this.#env,
+      () => [...silentReplicas(this.#state), ...others],
+      () => this.#look(),
     );
-    apply(startGet({ replicas, needed, pr, fallbacks, fanout: full ? replicas.length : needed }));
-    if (!decided && state.asked < replicas.length) hedgeAfter(env.monitor.hedgeDelayMs(replicas[state.asked - 1] as NodeId));
-  });
+    this.#take(startGet({ replicas, needed, pr, fallbacks, fanout: isFull ? replicas.length : needed }));
+    const slowest = replicas[this.#state.asked - 1];
+    if (slowest !== undefined) this.#hedgeAfter(this.#env.monitor.hedgeDelayMs(slowest));
+  }
+
+  #take({ state, effects }: GetStep): void {
+    this.#state = state;
+    for (const effect of effects) this.#do(effect);
+  }
+
+  #do(effect: GetEffect): void {
+    switch (effect.kind) {
+      case 'ask':
+        this.#ask(effect.node, effect.isFallback);
+        return;
+      case 'look':
+        this.#look();
+        return;
+      case 'settle':
+        this.#settleLater(effect.silent);
+        return;
+      case 'decide':
+        this.#hedge?.cancel();
+        this.#patience?.cancel();
+        this.#read.decide(this.#state);
+        return;
+      case 'repair':
+        repairReplicas(this.#env, this.#read.view, this.#read.request.address, this.#state, this.#begun);
+    }
+  }
+
+  #ask(node: NodeId, isFallback: boolean): void {
+    const { clock, inHand, ask } = this.#env;
+    const { view, request, deadlineMs } = this.#read;
+    const { address, options } = request;
+    const standIn = isFallback ? { standIn: true } : undefined;
+    const outline = options.outline === true ? { outline: true } : undefined;
+    const timeoutMs = Math.max(1, deadlineMs - clock.monotonicMs());
+    const letGo = inHand.hold(address);
+    ask(node, { kind: 'read', ring: view.ringVersion, address, ...standIn, ...outline }, timeoutMs).then(
+      ({ set, isOutline }) => {
+        this.#take(getAnswered(this.#state, { node, set, isOutline }));
+        letGo();
+      },
+      (thrown: unknown) => {
+        this.#take(getFailed(this.#state, { node, code: toArmatureError(thrown).code }));
+        letGo();
+      },
+    );
+  }
+
+  /** One more replica is asked each time that the slowest takes longer than it usually does. */
+  #hedgeAfter(delayMs: number): void {
+    if (this.#state.verdict !== 'asking' || this.#state.asked >= this.#plannedCount) return;
+    this.#hedge = this.#env.alarms.set(delayMs, () => {
+      const step = getHedged(this.#state);
+      this.#env.metrics.hedges.add(step.state.asked - this.#state.asked);
+      this.#take(step);
+      this.#hedgeAfter(delayMs);
+    });
+  }
+
+  /** When nobody but suspects is waited for, more fallbacks are asked, one for each. */
+  #look(): void {
+    const { owners, fallbacks } = this.#read.placement;
+    const isSuspect = (node: NodeId): boolean => this.#env.monitor.isSuspect(node);
+    this.#take(
+      getSilent(this.#state, isSuspect, () =>
+        fallbacks.filter((node) => !isSuspect(node)).slice(0, owners.filter(isSuspect).length),
+      ),
+    );
+  }
+
+  #settleLater(silent: readonly NodeId[]): void {
+    const { alarms, monitor } = this.#env;
+    const usualMs = Math.max(0, ...silent.map((node) => monitor.hedgeDelayMs(node)));
+    alarms.set(Math.min(MAX_COURTESY_MS, Math.max(MIN_COURTESY_MS, 2 * usualMs)), () => this.#take(getSettled(this.#state)));
+  }
 }
 
 /**

@@ -51,7 +51,7 @@ export interface Sent {
   readonly ring: RingVersion;
 }
 
-export interface PutCore {
+export interface PutState {
   readonly self: NodeId;
   /** Whether what this node minted is a hint, and no copy of its own. */
   readonly mintsAsFallback: boolean;
@@ -69,7 +69,7 @@ export interface PutCore {
 }
 
 export interface PutStep {
-  readonly core: PutCore;
+  readonly state: PutState;
   readonly effects: readonly PutEffect[];
 }
 
@@ -90,7 +90,7 @@ const DECIDE: readonly PutEffect[] = [{ kind: 'decide' }];
 const REFRESH: readonly PutEffect[] = [{ kind: 'refresh' }];
 
 export function putBegun({ self, plan, ring, down, standIn, maxRefreshes }: PutBeginning): PutStep {
-  const core: PutCore = {
+  const state: PutState = {
     ...{
       self,
       ring,
@@ -101,47 +101,47 @@ export function putBegun({ self, plan, ring, down, standIn, maxRefreshes }: PutB
     },
     ...{ refreshes: maxRefreshes, isRefreshing: false, hasGrace: false, isDecided: false },
   };
-  return calledIn(core, core.tally);
+  return calledIn(state, state.tally);
 }
 
 /** The minting node's own copy is committed. */
-export function putCommitted(core: PutCore, isDurable: boolean): PutStep {
-  const { self, tally, mintsAsFallback } = core;
+export function putCommitted(state: PutState, isDurable: boolean): PutStep {
+  const { self, tally, mintsAsFallback } = state;
   // Under a ring that gives the node another part the hint that it minted is no copy of its own.
   const isOnlyHint = mintsAsFallback && standsInFor(tally, self) === undefined;
   return isOnlyHint
-    ? calledIn(core, putFailed(tally, self, 'stale-ring'))
-    : settled(core, putAcknowledged(tally, self, isDurable));
+    ? calledIn(state, putFailed(tally, self, 'stale-ring'))
+    : settled(state, putAcknowledged(tally, self, isDurable));
 }
 
-export function putCommitFailed(core: PutCore, code: ErrorCode): PutStep {
-  return calledIn(core, putFailed(core.tally, core.self, code));
+export function putCommitFailed(state: PutState, code: ErrorCode): PutStep {
+  return calledIn(state, putFailed(state.tally, state.self, code));
 }
 
 /** A replica has the version. */
-export function putAnswered(core: PutCore, sent: Sent, isDurable: boolean): PutStep {
-  const { tally } = core;
-  const left = returned(core, sent.node);
+export function putAnswered(state: PutState, sent: Sent, isDurable: boolean): PutStep {
+  const { tally } = state;
+  const left = returned(state, sent.node);
   // A node that a new ring has given another part is asked again in that: a hint is no copy of its own, nor the reverse.
   if (standsInFor(tally, sent.node) !== sent.hintFor) return calledIn(left, tally);
   return settled(left, putAcknowledged(tally, sent.node, isDurable));
 }
 
 /** A replica has refused, or let its time pass. `isLate`: so has the put. */
-export function putRefused(core: PutCore, { node, hintFor, ring }: Sent, code: ErrorCode, isLate: boolean): PutStep {
-  const left = returned(core, node);
-  const { tally } = core;
+export function putRefused(state: PutState, { node, hintFor, ring }: Sent, code: ErrorCode, isLate: boolean): PutStep {
+  const left = returned(state, node);
+  const { tally } = state;
   if (standsInFor(tally, node) !== hintFor) return calledIn(left, tally);
   if (code !== 'stale-ring' || isLate) return calledIn(left, putFailed(tally, node, code));
-  if (ring !== core.ring) return calledIn(left, tally); // it was asked under a ring that we have left since
-  if (core.isRefreshing) return { core: left, effects: NOTHING };
-  if (core.refreshes === 0) return calledIn(left, putFailed(tally, node, 'stale-ring'));
-  return { core: { ...left, refreshes: core.refreshes - 1, isRefreshing: true }, effects: REFRESH };
+  if (ring !== state.ring) return calledIn(left, tally); // it was asked under a ring that we have left since
+  if (state.isRefreshing) return { state: left, effects: NOTHING };
+  if (state.refreshes === 0) return calledIn(left, putFailed(tally, node, 'stale-ring'));
+  return { state: { ...left, refreshes: state.refreshes - 1, isRefreshing: true }, effects: REFRESH };
 }
 
 /** We have caught up, or could not: what cannot be caught up with now may have reached us otherwise; if not, the replica says so again. */
-export function putRefreshed(core: PutCore, plan: PutPlan, ring: RingVersion): PutStep {
-  return calledIn({ ...core, ring, isRefreshing: false }, putReplanned(core.tally, plan));
+export function putRefreshed(state: PutState, plan: PutPlan, ring: RingVersion): PutStep {
+  return calledIn({ ...state, ring, isRefreshing: false }, putReplanned(state.tally, plan));
 }
 
 /**
@@ -149,65 +149,65 @@ export function putRefreshed(core: PutCore, plan: PutPlan, ring: RingVersion): P
  * that there is some left to tell the caller who has the version.
  */
 export function putSilent(
-  core: PutCore,
+  state: PutState,
   isSuspect: (node: NodeId) => boolean,
   fallbacks: () => readonly NodeId[],
   isHalfOver: boolean,
 ): PutStep {
-  const silent = core.inFlight.filter((node) => !hasAnswered(core.tally, node) && isSuspect(node));
-  if (silent.length === 0) return { core, effects: NOTHING };
-  const planned = { ...core.tally, plan: { ...core.tally.plan, fallbacks: fallbacks() } };
+  const silent = state.inFlight.filter((node) => !hasAnswered(state.tally, node) && isSuspect(node));
+  if (silent.length === 0) return { state, effects: NOTHING };
+  const planned = { ...state.tally, plan: { ...state.tally.plan, fallbacks: fallbacks() } };
   const giveUp = isHalfOver ? putFailed : putGivenUp;
   return calledIn(
-    core,
+    state,
     silent.reduce<PutTally>((tally, node) => giveUp(tally, node, 'timeout'), planned),
   );
 }
 
 /** A copy that was in memory only is on stable storage. */
-export function putMadeDurable(core: PutCore, node: NodeId): PutStep {
+export function putMadeDurable(state: PutState, node: NodeId): PutStep {
   // Under a new ring it may be a fallback now, whose own copy is not the hint that would count.
-  if (node !== core.self && standsInFor(core.tally, node) !== undefined) return { core, effects: NOTHING };
-  return settled(core, putAcknowledged(core.tally, node, true));
+  if (node !== state.self && standsInFor(state.tally, node) !== undefined) return { state, effects: NOTHING };
+  return settled(state, putAcknowledged(state.tally, node, true));
 }
 
 /** The time of the put is over, or the moment of grace is. */
-export function putEnded(core: PutCore): PutStep {
-  return core.isDecided ? { core, effects: NOTHING } : { core: { ...core, isDecided: true }, effects: DECIDE };
+export function putEnded(state: PutState): PutStep {
+  return state.isDecided ? { state, effects: NOTHING } : { state: { ...state, isDecided: true }, effects: DECIDE };
 }
 
-function returned(core: PutCore, node: NodeId): PutCore {
-  return { ...core, inFlight: core.inFlight.filter((one) => one !== node) };
+function returned(state: PutState, node: NodeId): PutState {
+  return { ...state, inFlight: state.inFlight.filter((one) => one !== node) };
 }
 
 /** After an acknowledgement. */
-function settled(core: PutCore, tally: PutTally): PutStep {
-  return judged(core, tally, NOTHING);
+function settled(state: PutState, tally: PutTally): PutStep {
+  return judged(state, tally, NOTHING);
 }
 
 /** After anything else. */
-function calledIn(core: PutCore, tally: PutTally): PutStep {
+function calledIn(state: PutState, tally: PutTally): PutStep {
   const effects: PutEffect[] = [];
-  let { inFlight, hinted } = core;
+  let { inFlight, hinted } = state;
   for (const { node, hintFor } of putTargets(tally)) {
-    if (node === core.self || inFlight.includes(node) || hasAnswered(tally, node)) continue;
+    if (node === state.self || inFlight.includes(node) || hasAnswered(tally, node)) continue;
     inFlight = [...inFlight, node];
     effects.push({ kind: 'send', node, hintFor });
   }
   for (const owner of putAbandoned(tally)) {
-    if (owner === core.self || hinted.includes(owner)) continue;
+    if (owner === state.self || hinted.includes(owner)) continue;
     hinted = [...hinted, owner];
     effects.push({ kind: 'keep-hint', owner });
   }
-  return judged({ ...core, inFlight, hinted }, tally, effects);
+  return judged({ ...state, inFlight, hinted }, tally, effects);
 }
 
-function judged(core: PutCore, tally: PutTally, effects: readonly PutEffect[]): PutStep {
+function judged(state: PutState, tally: PutTally, effects: readonly PutEffect[]): PutStep {
   const { verdict } = tally;
-  if (core.isDecided || verdict === 'replicating') return { core: { ...core, tally }, effects };
+  if (state.isDecided || verdict === 'replicating') return { state: { ...state, tally }, effects };
   if (verdict === 'written' || allAnswered(tally))
-    return { core: { ...core, tally, isDecided: true }, effects: effects.length === 0 ? DECIDE : [...effects, ...DECIDE] };
-  return core.hasGrace
-    ? { core: { ...core, tally }, effects }
-    : { core: { ...core, tally, hasGrace: true }, effects: [...effects, { kind: 'grace' }] };
+    return { state: { ...state, tally, isDecided: true }, effects: effects.length === 0 ? DECIDE : [...effects, ...DECIDE] };
+  return state.hasGrace
+    ? { state: { ...state, tally }, effects }
+    : { state: { ...state, tally, hasGrace: true }, effects: [...effects, { kind: 'grace' }] };
 }

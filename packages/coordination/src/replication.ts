@@ -23,7 +23,7 @@ import {
   putRefreshed,
   putRefused,
   putSilent,
-  type PutCore,
+  type PutState,
   type PutEffect,
   type PutStep,
 } from './put-core.js';
@@ -60,7 +60,7 @@ class Replication {
   /** When half of the put's time is over, monotonic ms. */
   readonly #halfMs: number;
   #view: View;
-  #core!: PutCore;
+  #state!: PutState;
   /** In a buffered bucket. */
   #durable: DurableCopy | undefined;
   #deadline: Alarm | undefined;
@@ -81,26 +81,26 @@ class Replication {
     const { owners, pending, fallbacks } = this.#view.placement(address, quorum.n);
     const down = owners.filter((owner) => owner !== self && monitor.isSuspect(owner));
     if (bucket.durability === 'buffered') this.#durable = this.#durableCopy(owners, down);
-    this.#deadline = alarms.set(this.#leftMs(), () => this.#take(putEnded(this.#core)));
+    this.#deadline = alarms.set(this.#leftMs(), () => this.#take(putEnded(this.#state)));
     const others = fallbacks.slice(0, quorum.n);
     this.#patience = watchSilent(
       this.#env,
-      () => [...this.#core.inFlight, ...others],
+      () => [...this.#state.inFlight, ...others],
       () => this.#giveUpSuspects(),
     );
     this.#take(
       putBegun({ self, down, standIn, plan: this.#plan(), ring: this.#view.ringVersion, maxRefreshes: MAX_RING_RETRIES }),
     );
     minted.committed.then(
-      () => this.#take(putCommitted(this.#core, bucket.durability === 'fsync')),
-      (thrown: unknown) => this.#take(putCommitFailed(this.#core, toArmatureError(thrown).code)),
+      () => this.#take(putCommitted(this.#state, bucket.durability === 'fsync')),
+      (thrown: unknown) => this.#take(putCommitFailed(this.#state, toArmatureError(thrown).code)),
     );
     // A pending owner that seems to be down is given the version all the same, in case it is up and about to be ready; it is not waited for.
     if (pending.length > 0) this.#giveUpSuspects();
   }
 
-  #take({ core, effects }: PutStep): void {
-    this.#core = core;
+  #take({ state, effects }: PutStep): void {
+    this.#state = state;
     for (const effect of effects) this.#do(effect);
   }
 
@@ -116,12 +116,12 @@ class Replication {
         this.#refresh();
         return;
       case 'grace':
-        this.#env.alarms.set(SHORT_GRACE_MS, () => this.#take(putEnded(this.#core)));
+        this.#env.alarms.set(SHORT_GRACE_MS, () => this.#take(putEnded(this.#state)));
         return;
       case 'decide':
         this.#deadline?.cancel();
         this.#patience?.cancel();
-        this.#decide(this.#core.tally);
+        this.#decide(this.#state.tally);
     }
   }
 
@@ -141,11 +141,11 @@ class Replication {
     );
     asked.then(
       (reply) => {
-        this.#take(putAnswered(this.#core, sent, reply.durable));
+        this.#take(putAnswered(this.#state, sent, reply.durable));
         letGo();
       },
       (thrown: unknown) => {
-        this.#take(putRefused(this.#core, sent, toArmatureError(thrown).code, this.#leftMs() <= 0));
+        this.#take(putRefused(this.#state, sent, toArmatureError(thrown).code, this.#leftMs() <= 0));
         letGo();
       },
     );
@@ -165,7 +165,7 @@ class Replication {
     const letGo = this.#env.inHand.hold(this.#put.address);
     const replan = (view: View): void => {
       this.#view = view;
-      this.#take(putRefreshed(this.#core, this.#plan(), view.ringVersion));
+      this.#take(putRefreshed(this.#state, this.#plan(), view.ringVersion));
       letGo();
     };
     this.#env.refresh().then(replan, () => replan(this.#env.view()));
@@ -174,7 +174,7 @@ class Replication {
   #giveUpSuspects(): void {
     const { clock, monitor } = this.#env;
     const isSuspect = (node: NodeId): boolean => monitor.isSuspect(node);
-    this.#take(putSilent(this.#core, isSuspect, () => this.#plan().fallbacks ?? [], clock.monotonicMs() >= this.#halfMs));
+    this.#take(putSilent(this.#state, isSuspect, () => this.#plan().fallbacks ?? [], clock.monotonicMs() >= this.#halfMs));
   }
 
   #durableCopy(owners: readonly NodeId[], down: readonly NodeId[]): DurableCopy {
@@ -183,7 +183,7 @@ class Replication {
       ...{ self, owners, down, alarms, log },
       sizeBytes: this.#put.minted.encoded.length,
       make: (node) => this.#makeDurable(node),
-      made: (node) => this.#take(putMadeDurable(this.#core, node)),
+      made: (node) => this.#take(putMadeDurable(this.#state, node)),
       missing: () => metrics.durableCopiesMissing.add(),
     });
   }

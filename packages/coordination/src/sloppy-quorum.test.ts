@@ -20,6 +20,7 @@ import {
   startTally,
   type GetPlan,
   type GetState,
+  type GetStep,
   type PutPlan,
   type PutTally,
 } from './index.js';
@@ -198,6 +199,10 @@ describe('put core', () => {
   });
 });
 
+function askedIn({ effects }: GetStep): NodeId[] {
+  return effects.flatMap((effect) => (effect.kind === 'ask' ? [effect.node] : []));
+}
+
 describe('get core', () => {
   const reading = (parts: Partial<GetPlan> = {}): GetPlan => ({
     replicas: [n1, n4, n2, n3],
@@ -211,18 +216,19 @@ describe('get core', () => {
   const nothing = (state: GetState, who: NodeId) => getAnswered(state, { node: who, set: undefined });
 
   test('R=2, an owner down: its fallback completes the quorum', () => {
-    const { state, ask } = startGet(reading());
-    expect(ask).toEqual([n1, n4]);
+    const step = startGet(reading());
+    const { state } = step;
+    expect(askedIn(step)).toEqual([n1, n4]);
     expect(ok(ok(state, n1).state, n4).state.verdict).toBe('answered');
   });
 
   test('a fallback that keeps nothing says nothing: an owner that seemed down is asked before the key is called absent', () => {
     const first = startGet(reading({ replicas: [n1, n4, n2], needed: 1, fanout: 1 }));
     const second = getFailed(first.state, { node: n1, code: 'unreachable' });
-    expect(second.ask).toEqual([n4]);
+    expect(askedIn(second)).toEqual([n4]);
     const third = nothing(second.state, n4);
     expect(third.state.verdict).toBe('asking');
-    expect(third.ask).toEqual([n2]);
+    expect(askedIn(third)).toEqual([n2]);
     expect(ok(third.state, n2).state.verdict, 'it was up after all').toBe('answered');
     expect(getFailed(third.state, { node: n2, code: 'unreachable' }).state.verdict, 'nobody else can say').toBe('answered');
   });
@@ -236,7 +242,7 @@ describe('get core', () => {
     const first = startGet(reading({ pr: 2 }));
     const second = ok(ok(first.state, n4).state, n1);
     expect(second.state.verdict).toBe('asking');
-    expect(second.ask).toEqual([n2]);
+    expect(askedIn(second)).toEqual([n2]);
     expect(ok(second.state, n2).state.verdict).toBe('answered');
   });
 
@@ -262,32 +268,30 @@ describe('get core', () => {
           const waiting: NodeId[] = [];
           const failed: NodeId[] = [];
           const answered: NodeId[] = [];
-          let { state, ask } = startGet({ replicas, fallbacks, needed, pr, fanout: needed });
-          waiting.push(...ask);
+          let step = startGet({ replicas, fallbacks, needed, pr, fanout: needed });
+          waiting.push(...askedIn(step));
           for (const { kind, who } of events) {
             const one = waiting[who % Math.max(1, waiting.length)];
-            if (kind === 'hedge') ({ state, ask } = getHedged(state));
+            if (kind === 'hedge') step = getHedged(step.state);
             else if (one === undefined) continue;
             else {
               waiting.splice(waiting.indexOf(one), 1);
               (kind === 'answer' ? answered : failed).push(one);
-              ({ state, ask } =
-                kind === 'fail'
-                  ? getFailed(state, { node: one, code: 'timeout' })
-                  : who % 2 === 0
-                    ? ok(state, one)
-                    : nothing(state, one));
+              const { state } = step;
+              if (kind === 'fail') step = getFailed(state, { node: one, code: 'timeout' });
+              else step = who % 2 === 0 ? ok(state, one) : nothing(state, one);
             }
-            waiting.push(...ask);
+            waiting.push(...askedIn(step));
+            const { verdict } = step.state;
             const primaries = (nodes: readonly NodeId[]): number => nodes.filter((each) => !fallbacks.includes(each)).length;
-            if (state.verdict === 'answered') {
+            if (verdict === 'answered') {
               expect(answered.length >= needed && primaries(answered) >= pr).toBe(true);
               return;
             }
             const left = replicas.filter((each) => !failed.includes(each));
-            if (state.verdict === 'failed') expect(left.length < needed || primaries(left) < pr).toBe(true);
+            if (verdict === 'failed') expect(left.length < needed || primaries(left) < pr).toBe(true);
             else expect(waiting.length, 'somebody has to answer yet').toBeGreaterThan(0);
-            if (state.verdict === 'failed') return;
+            if (verdict === 'failed') return;
           }
         },
       ),

@@ -144,6 +144,7 @@ describe('what is needed works, and nobody is denied anything:', () => {
     await direct.bucket('payments').put('direct', 'v');
     expect((await direct.bucket('payments').get('direct'))?.value).toBe('v');
     await direct.close();
+    expect((await cli('reports', '--direct', 'get', 'payments', 'direct')).output.trim()).toBe('v');
 
     const routed = await cluster.connect({ servers: urlOf('shop'), group: 'shop', secret: undefined });
     const large = 'x'.repeat(2_000_000); // in fragments

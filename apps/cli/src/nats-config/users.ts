@@ -7,6 +7,7 @@
  */
 import type { ClusterName } from '@armature/kernel';
 import {
+  FRONT_RIGHTS,
   WORKER_GROUP,
   permissionsOf,
   subjectsOf,
@@ -81,7 +82,7 @@ function own(placeholder: string, name: string | undefined): OwnNames {
 
 /** One user for all processes of the role, or one for each of these names. */
 function processUsers(
-  role: BusRole & ('node' | 'router' | 'worker'),
+  role: 'node' | 'router' | 'worker',
   kind: string,
   names: readonly string[],
   namesOf: (name: string | undefined) => readonly OwnNames[],
@@ -116,7 +117,7 @@ function clientUser(space: { readonly prefix: string; readonly cluster: ClusterN
   }
   if (doors.length > 0) {
     about.push(`Applications, with ${wordsOf(doors)}, through routers${wishes.atNodes ? ' and nodes' : ''}. Set: group ${name}.`);
-    const names = combinations(doors, 'right', { group: name }, 3);
+    const names = combinations(doors, 'right', { group: name }, FRONT_RIGHTS.length);
     appoint('application', names);
     if (wishes.atNodes) appoint('application-at-nodes', names);
   }

@@ -11,7 +11,7 @@ const KEY = utf8Encode('k');
 
 class Bench {
   readonly clock = new ManualClock(1_000);
-  access: Access = OPEN_ACCESS;
+  access: Access | undefined = OPEN_ACCESS;
   readonly gate: Gate;
 
   constructor(...secrets: [Uint8Array, ...Uint8Array[]]) {
@@ -72,4 +72,10 @@ test('more tokens than are remembered: each is judged as before', () => {
   const bench = new Bench(PRESENT);
   for (let i = 0; i < 1_100; i++) expect(bench.read(tokenBy(PRESENT, { subject: `holder ${i}` }))).toBeUndefined();
   expect(bench.read(tokenBy(PRESENT, { subject: 'holder 0' }))).toBeUndefined();
+});
+
+test('while nothing is known of the cluster, and so not what it demands, nobody is let in', () => {
+  const bench = new Bench(PRESENT);
+  bench.access = undefined;
+  expect([undefined, tokenBy(PRESENT)].map((token) => bench.read(token))).toEqual(['no-cluster', 'no-cluster']);
 });

@@ -6,23 +6,29 @@
  * remembered by their bytes, so that the price of a request with a token is a look-up. Others are not, so nobody can push out those that are in use without making them.
  */
 import {
+  ArmatureError,
   toBinaryString,
-  type ArmatureError,
   type BinaryString,
   type BucketName,
   type ClusterName,
   type Secrets,
 } from '@armature/kernel';
+import type { Membership } from '@armature/membership';
 import { authorize, deriveTokenKeys, verifyToken, type Access, type Right, type Token, type TokenKeys } from '@armature/rights';
 import type { Clock, Counter, Telemetry } from '@armature/runtime';
 
 export interface GateEnv {
   readonly cluster: ClusterName;
   readonly secrets: Secrets;
-  /** As the membership says now. */
-  readonly access: () => Access;
+  /** As the membership says now; undefined while no cluster is known, and so not what it demands. */
+  readonly access: () => Access | undefined;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
+}
+
+/** What a cluster demands, as far as its membership is known. */
+export function knownAccess({ view }: Pick<Membership, 'view'>): Access | undefined {
+  return view.cluster === undefined ? undefined : view.access;
 }
 
 /** At 4 KiB each, a few MiB. */
@@ -45,7 +51,7 @@ export class Gate {
   }
 
   /**
-   * Why this is not to be carried out: `unauthenticated` or `forbidden`; undefined where it is. `key` is undefined for a listing, `token` where none was shown; it is not
+   * Why this is not to be carried out: `unauthenticated`, `forbidden` or `no-cluster`; undefined where it is. `key` is undefined for a listing, `token` where none was shown; it is not
    * kept, so it may be a view of a message.
    */
   authorize(
@@ -66,6 +72,7 @@ export class Gate {
     token: Uint8Array | undefined,
   ): ArmatureError | undefined {
     const access = this.#env.access();
+    if (access === undefined) return noCluster();
     const nowMs = this.#env.clock.nowMs();
     if (token === undefined) return authorize(access, nowMs, undefined, { right, bucket, key });
     const name = toBinaryString(token);
@@ -82,4 +89,11 @@ export class Gate {
     if (this.#remembered.size >= MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
     this.#remembered.set(name, token);
   }
+}
+
+/** Somebody who is let in now would have his request carried out by the time that the demand for a token is heard of. */
+function noCluster(): ArmatureError {
+  return new ArmatureError('no-cluster', 'this process knows of no cluster yet, and not what it demands of whoever comes', {
+    remedy: 'If there is none, create it once: armature cluster create --nodes <name>,<name>,<name>. Else repeat in a moment.',
+  });
 }

@@ -14,7 +14,7 @@ import type { Access } from '@armature/rights';
 import type { Timer } from '@armature/runtime';
 import { AdminDoor } from './admin-door.js';
 import { FrontDoor } from './front-door.js';
-import { Gate } from './gate.js';
+import { Gate, knownAccess } from './gate.js';
 import { nodeNotes } from './node-notes.js';
 import { followView, openNodeParts, probeStore, wakeUp, type NodeParts } from './node-parts.js';
 import { fenceByRing } from './ring-fence.js';
@@ -73,7 +73,7 @@ export class ArmatureNode {
   #openFront(): FrontDoor {
     const { options } = this;
     const { membership, link } = this.participant;
-    const gate = new Gate({ ...this.#ports, ...options, access: () => membership.view.access });
+    const gate = new Gate({ ...this.#ports, ...options, access: () => knownAccess(membership) });
     return new FrontDoor({
       ...{ ...this.#ports, ...options, server: link.address, membership },
       authorize: (bucket, right, key, token) => gate.authorize(bucket, right, key, token),

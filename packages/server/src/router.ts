@@ -21,7 +21,7 @@ import type { LinkAddress } from '@armature/bus';
 import { AdminDoor } from './admin-door.js';
 import { busNotes } from './bus-notes.js';
 import { FrontDoor } from './front-door.js';
-import { Gate } from './gate.js';
+import { Gate, knownAccess } from './gate.js';
 import { keepAtNode } from './keep-at-node.js';
 import { servePlainApi } from './plain-api.js';
 import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
@@ -47,7 +47,7 @@ export class ArmatureRouter {
     this.#gate = new Gate({
       cluster: options.cluster,
       secrets: options.secrets,
-      access: () => participant.membership.view.access,
+      access: () => knownAccess(participant.membership),
       clock: ports.clock,
       telemetry: ports.telemetry,
     });

@@ -5,6 +5,7 @@ export * from './check/convergence.js';
 export * from './check/replica-contents.js';
 export * from './cluster/later-release.js';
 export * from './cluster/simulated-cluster.js';
+export type { SimulatedClusterOptions } from './cluster/simulated-cluster-options.js';
 export type * from './cluster/simulated-member.js';
 export * from './world/disk.js';
 export * from './world/process.js';

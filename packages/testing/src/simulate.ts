@@ -20,6 +20,7 @@ import { checkQuietReads } from './check/quiet-reads.js';
 import { leavesWhole } from './check/quorum-reads.js';
 import { STEADY } from './check/steady-reads.js';
 import { checkTrees } from './check/trees.js';
+import { demandTokens } from './cluster/demand-tokens.js';
 import type { SimulatedCluster } from './cluster/simulated-cluster.js';
 import { Conditions } from './faults/conditions.js';
 import { drawSchedule, FAULT_KINDS } from './faults/fault.js';
@@ -50,6 +51,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const conditions = new Conditions(cluster, { routed: CLIENTS.slice(-1), roomForHints: run.roomForHints });
   const disks = new DiskObservers(cluster, conditions);
   const sizes = new MessageSizes(world);
+  if (run.demandsTokens) await world.until(demandTokens(cluster));
   const preparing = Load.prepare(cluster, random.fork('load'), {
     wishes: options.load ?? {},
     isLarge: run.isLarge,
@@ -64,6 +66,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     options.schedule ??
     drawSchedule(world.random('schedule'), { ...drawn, nodes, newcomers: NEWCOMERS, processes: [...cluster.connections] });
   const nemesis = new Nemesis(cluster, schedule, conditions);
+  if (schedule.every(({ kind }) => kind !== 'namesake'))
+    cluster.onNameLost = (name) =>
+      world.problems.push(`names: ${name} gave way to somebody, and there is nobody else of its name`);
 
   const hostile = run.isHostile ? new Hostile(cluster) : undefined;
   hostile?.start();
@@ -120,6 +125,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...stamps.violations,
     ...lossesIn(cluster),
     ...blocked,
+    ...((await hostile?.visit()) ?? []),
     ...(hostile?.judge(states) ?? []),
     ...differences.map((difference) => `not converged: ${difference}`),
     ...load.judge(states, { custody, witness, isSteady, isWhole, dots }, healedMs + RECOVERY_MS),

@@ -1,7 +1,8 @@
 /** What the seed draws of a run before it begins, as far as the options do not say it: who is there, how they are set up, how often something goes wrong. */
 import { parseNodeId, unwrap, type NodeId, type Random } from '@armature/kernel';
 import type { NodeOptions } from '@armature/server';
-import { PRUNE_ABOVE, SimulatedCluster } from './cluster/simulated-cluster.js';
+import { PRUNE_ABOVE } from './check/prune-above.js';
+import { SimulatedCluster } from './cluster/simulated-cluster.js';
 import type { FaultKind } from './faults/fault.js';
 import type { SimulationOptions } from './simulation-options.js';
 import type { World } from './world/world.js';
@@ -36,6 +37,8 @@ export interface DrawnRun {
   readonly isLarge: boolean;
   /** Whether a hostile client is there. */
   readonly isHostile: boolean;
+  /** Whether applications need a token. */
+  readonly demandsTokens: boolean;
   /** Whether at first only a part of the cluster is healed. */
   readonly isCore: boolean;
   /** Whether it is waited at the end for all that may be reaped to be gone. */
@@ -59,11 +62,13 @@ export function drawRun(random: Random, options: SimulationOptions): DrawnRun {
   const hintLimitBytes = options.hintLimitBytes ?? (random.int(4) === 0 ? SCARCE_HINT_BYTES : undefined);
   const isLarge = options.load?.workloads?.includes('large-values') ?? random.fork('sizes').int(8) === 0;
   const rests = options.rests ?? (!isLarge && random.fork('rest').int(4) === 0);
+  const isHostile = options.isHostile ?? random.fork('hostile').int(4) === 0;
   const pace = random.int(4) === 0 ? SPARSE : DENSE;
   const hintMaxAgeMs = options.hintMaxAgeMs ?? (random.fork('age of hints').int(4) === 0 ? SHORT_HINT_AGE_MS : undefined);
   return {
     ...{ nodes, worker, isLarge, isCore, rests, hintLimitBytes, hintMaxAgeMs },
-    isHostile: options.isHostile ?? random.fork('hostile').int(4) === 0,
+    isHostile,
+    demandsTokens: options.demandsTokens ?? (isHostile && random.fork('tokens').int(2) === 0),
     roomForHints: (hintLimitBytes ?? Infinity) > SCARCE_HINT_BYTES,
     everyMs: faultsEveryMs ?? pace.everyMs,
     lastMs: (kind) => (typeof faultsLastMs === 'number' ? faultsLastMs : faultsLastMs?.[kind]) ?? pace.lastMs,

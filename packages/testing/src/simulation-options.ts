@@ -45,6 +45,8 @@ export interface SimulationOptions {
   readonly latencyMs?: number;
   /** Whether somebody without the secret is on the bus who means harm; in one run of four, drawn from the seed by default. */
   readonly isHostile?: boolean;
+  /** Whether the cluster requires tokens of applications; where somebody means harm in every second run, drawn from the seed by default. */
+  readonly demandsTokens?: boolean;
   readonly load?: LoadWishes;
 }
 

@@ -30,12 +30,13 @@ interface Options {
   readonly duration: number;
   readonly kinds?: readonly FaultKind[];
   readonly nodes?: number;
+  readonly hostile: boolean;
   readonly jobs: number;
   readonly json: boolean;
 }
 
 /** What all runs have in common. */
-type Run = Pick<SimulationOptions, 'durationMs' | 'kinds' | 'nodes'>;
+type Run = Pick<SimulationOptions, 'durationMs' | 'kinds' | 'nodes' | 'isHostile'>;
 
 /** What a child is told, and what it says of each seed. */
 interface Share {
@@ -63,6 +64,7 @@ else
     .option('--duration <s>', 'virtual seconds of load and faults in each run', count, 60)
     .option('--kinds <kinds>', `kinds of faults that may occur: ${FAULT_KINDS.join(',')}`, kindsOf)
     .option('--nodes <n>', 'nodes of each cluster, 3 to 5; drawn from the seed by default', nodesOf)
+    .option('--hostile', 'a hostile client is on the bus in every run, instead of in one of four', false)
     .option('--jobs <n>', 'processes', count, availableParallelism())
     .option('--json', 'the report as JSON', false)
     .addHelpText(
@@ -143,11 +145,12 @@ async function work({ seeds, run }: Share): Promise<void> {
   process.disconnect();
 }
 
-function runOf({ duration, kinds, nodes }: Options): Run {
+function runOf({ duration, kinds, nodes, hostile }: Options): Run {
   return {
     durationMs: duration * 1000,
     ...(kinds === undefined ? {} : { kinds }),
     ...(nodes === undefined ? {} : { nodes }),
+    ...(hostile ? { isHostile: true } : {}),
   };
 }
 

@@ -7,7 +7,7 @@
 import type { BinaryString, NodeId } from '@armature/kernel';
 import { parseSpaceKey, spaceKey } from '@armature/storage';
 import { isReapable } from '@armature/versioning';
-import { PRUNE_ABOVE } from '../cluster/simulated-cluster.js';
+import { PRUNE_ABOVE } from './prune-above.js';
 import { heldUnder, nameUnder } from './replica-contents.js';
 
 export class ReapableLists {

@@ -9,7 +9,8 @@
  */
 import type { NodeId } from '@armature/kernel';
 import { isReapable } from '@armature/versioning';
-import { PRUNE_ABOVE, type SimulatedCluster } from '../cluster/simulated-cluster.js';
+import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import { PRUNE_ABOVE } from './prune-above.js';
 import { contentsOf, damagedNames, nameOf, type Held } from './replica-contents.js';
 
 /** Several times what two clearings take, with a quarantine and a pass of the worker in between. */

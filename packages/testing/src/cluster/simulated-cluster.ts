@@ -13,11 +13,12 @@ import {
   type BinaryString,
   type NodeId,
   type Random,
+  type Secrets,
   type ZoneName,
 } from '@armature/kernel';
 import { InProcessBroker, type BusMessage, type InProcessNetwork, type LinkOptions, type Passage } from '@armature/bus';
 import { connectOver, type Client, type RoutingKind } from '@armature/client';
-import type { Change, ChangeRecord, ClusterStrategy } from '@armature/protocol';
+import type { Change, ChangeRecord } from '@armature/protocol';
 import type { Transition } from '@armature/membership';
 import { linkKeys } from '@armature/coordination';
 import { noTelemetry, type Clock } from '@armature/runtime';
@@ -30,35 +31,11 @@ import {
   type ServerPorts,
 } from '@armature/server';
 import type { StorageOperation } from '@armature/storage';
-import { SimulatedDisk, type DiskImage, type DiskReads } from '../world/disk.js';
+import { SimulatedDisk, type DiskImage } from '../world/disk.js';
 import { SimulatedProcess } from '../world/process.js';
 import type { World } from '../world/world.js';
+import type { SimulatedClusterOptions } from './simulated-cluster-options.js';
 import type { Namesake, SimulatedMember } from './simulated-member.js';
-
-export interface SimulatedClusterOptions {
-  readonly nodes?: readonly string[];
-  readonly routers?: readonly string[];
-  /** Anti-entropy workers. */
-  readonly workers?: readonly string[];
-  /** Of a sweep, ms. */
-  readonly cycleMs?: number;
-  readonly zoneOf?: (node: string) => string;
-  readonly partitionCount?: number;
-  readonly strategy?: ClusterStrategy;
-  /** Of the wall clock of a process, ms; none by default. */
-  readonly skewOf?: (name: string) => number;
-  /** Of the clocks of a process: 1 by default. */
-  readonly rateOf?: (name: string) => number;
-  /** Mean time of a message between two processes, ms. */
-  readonly latencyMs?: number;
-  /** Largest message of nodes and routers, and largest payload of the bus; those of production by default. */
-  readonly messageBytes?: number;
-  readonly payloadBytes?: number;
-  /** What nodes are told besides, e.g. the bound of their hints. */
-  readonly nodeOptions?: Partial<NodeOptions>;
-  /** Whether engines answer reads at once, the default, or only later; nodes then keep no cache of records before them. */
-  readonly reads?: DiskReads;
-}
 
 const GOSSIP_INTERVAL_MS = 1_000;
 const DEFAULT_LATENCY_MS = 0.3;
@@ -69,8 +46,6 @@ const VERIFY_CYCLE_MS = 60_000;
 /** Tombstones go within a run: a pass takes a few seconds, and the quarantine is longer than any request or pause of a run lasts. */
 const REAP_CYCLE_MS = 4_000;
 const REAP_QUARANTINE_MS = 12_000;
-/** For random runs, which are short, and so are the clocks of their keys: these are pruned whenever they can be. */
-export const PRUNE_ABOVE = 1;
 const DEFAULT_CYCLE_MS = 20_000;
 /** For a change to be made: its node may be killed meanwhile, and then never says anything. */
 const PROPOSE_LIMIT_MS = 10_000;
@@ -82,6 +57,8 @@ export class SimulatedCluster {
   readonly world: World;
   readonly members = new Map<NodeId, SimulatedMember>();
   readonly routers = new Map<string, ArmatureRouter>();
+  /** What honest applications show, where the cluster requires a token. */
+  token: Uint8Array | undefined;
   /** Told of everything that is about to be written to any disk, a namesake's included. */
   onDiskWrite: (node: NodeId, batch: readonly StorageOperation[], disk: SimulatedDisk) => void = () => undefined;
   /** Told of everything that a disk has made sure of, a namesake's included. */
@@ -151,6 +128,10 @@ export class SimulatedCluster {
   get names(): Pick<ServerOptions, 'prefix' | 'cluster'> {
     const { prefix, cluster } = this.#server;
     return { prefix, cluster };
+  }
+
+  get secrets(): Secrets {
+    return this.#server.secrets;
   }
 
   /** What a link endpoint inside of the trust domain is opened with. */
@@ -291,7 +272,8 @@ export class SimulatedCluster {
   /** A client in a process of its own. */
   async connect(name: string, routing: RoutingKind = 'direct'): Promise<Client> {
     const ports = this.#ports(this.#process(name));
-    return this.#within(START_LIMIT_MS, connectOver(ports, { ...this.#server, secret: this.#server.secrets, routing }));
+    const token = routing === 'router' ? this.token : undefined;
+    return this.#within(START_LIMIT_MS, connectOver(ports, { ...this.#server, secret: this.#server.secrets, routing, token }));
   }
 
   /** The wall clock of a machine jumps, and stays so, whatever processes come and go there. */

@@ -3,7 +3,7 @@
  *
  * It says what can be forged: frames of nodes and routers with the numbers of honest ones and a made-up MAC or none, frames in which a bit was changed, recordings of all that
  * was sent, to whom they were for and to others, frames of made-up peers, refusals, announcements; and, as an application with a link of its own, requests at front doors that are not
- * for them. Two things it could do and does
+ * for them (with tokens, and on the plain API: `hostile-applications.ts`; where nothing bears a proof: `hostile-lies.ts`). Two things it could do and does
  * not, since nobody on an open bus is safe from them (docs/decisions/0013-doors.md): it does not forge "nobody listens" for a frame that it has read, and it does not speak in an application's name
  * with numbers that it has read, for frames at the front door have no MAC.
  *
@@ -16,7 +16,6 @@ import type { Membership } from '@armature/membership';
 import {
   DEFAULT_BUCKET_PROPERTIES,
   FRONT_RIGHTS,
-  RING_UNKNOWN,
   frontAddress,
   isFrontRequest,
   protocolCodec,
@@ -24,10 +23,12 @@ import {
   type Reply,
   type Request,
 } from '@armature/protocol';
-import { addressOf, type Address } from '@armature/ring';
+import type { Address } from '@armature/ring';
 import type { VersionSet } from '@armature/versioning';
 import { nameOf } from '../check/replica-contents.js';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import { HostileApplications, wishOfRight } from './hostile-applications.js';
+import { headerBytes, HostileLies } from './hostile-lies.js';
 
 const NAME = 'mallory';
 const VALUE = utf8Encode(NAME);
@@ -64,6 +65,8 @@ export class Hostile {
   /** Frames that were taken before it began to listen. */
   readonly #before = new Map<object, number>();
   readonly #carriedOut: string[] = [];
+  readonly #applications: HostileApplications;
+  readonly #lies: HostileLies;
   #overheard = RECORDED;
   #isStopped = false;
   #count = 0;
@@ -78,6 +81,8 @@ export class Hostile {
     this.#link = LinkEndpoint.open(ports.bus, protocolCodec, { ...ports, ...cluster.names, address: linkAddress('guest', NAME) });
     for (const { participant } of [...cluster.running, ...cluster.routers.values()])
       this.#before.set(participant.link, participant.link.stats.framesIn);
+    this.#applications = new HostileApplications(cluster, ports, NAME);
+    this.#lies = new HostileLies(cluster, ports, NAME);
     cluster.overheard = (source, message) => this.#overhear(source, message);
   }
 
@@ -95,14 +100,24 @@ export class Hostile {
     });
   }
 
+  /** It says nothing more by itself, and goes on answering others. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  /** In peace: whether somebody who comes now finds the cluster, whatever it answers him. */
+  async visit(): Promise<string[]> {
+    return (await this.#lies.visit()).map((what) => `hostile: ${what}`);
   }
 
   /** What it has brought about. `states`: of each key, what its owners hold. */
   judge(states: ReadonlyMap<Address, VersionSet>): string[] {
     const { running, routers } = this.#cluster;
-    const found = this.#carriedOut.map((what) => `hostile: ${what} was carried out`);
+    const found = [
+      ...this.#carriedOut.map((what) => `hostile: ${what} was carried out`),
+      ...this.#applications.violations.map((what) => `hostile: ${what}`),
+      ...[...this.#lies.believed].map((what) => `hostile: ${what}, who does not exist`),
+    ];
     for (const [address, { siblings }] of states)
       if (siblings.some(({ version: { value } }) => Buffer.compare(value, VALUE) === 0))
         found.push(`hostile: ${nameOf(address)} is its own`);
@@ -120,7 +135,9 @@ export class Hostile {
   }
 
   #overhear(source: string, { subject, payload }: BusMessage): void {
-    if (source === NAME || !subject.startsWith(`${this.#root}.link.`)) return;
+    if (source === NAME) return;
+    this.#lies.overhear({ subject, payload });
+    if (!subject.startsWith(`${this.#root}.link.`)) return;
     this.#honest.add(subject);
     const link = this.#endpointAt(subject);
     const unclaimed = (this.#unclaimed.get(subject) ?? 0) + 1;
@@ -142,7 +159,7 @@ export class Hostile {
     const recorded = pick(this.#random, this.#recorded);
     if (recorded === undefined) return;
     this.#count++;
-    switch (this.#random.int(8)) {
+    switch (this.#random.int(12)) {
       case 0:
       case 1:
         this.#publish(recorded.subject, recorded.payload);
@@ -161,6 +178,14 @@ export class Hostile {
         return;
       case 6:
         this.#whisper(recorded);
+        return;
+      case 7:
+      case 8:
+      case 9:
+        this.#applications.act(this.#buckets(), [...this.#servers()]);
+        return;
+      case 10:
+        this.#lies.act(this.#buckets(), [...this.#servers()], recorded.payload);
         return;
       default:
         this.#knock();
@@ -242,19 +267,12 @@ export class Hostile {
   /** What it would like to happen. */
   #wishes(): readonly Request[] {
     const bucket = pick(this.#random, this.#buckets()) ?? ('default' as BucketName);
-    const address = addressOf(bucket, utf8Encode(NAME));
     const properties = DEFAULT_BUCKET_PROPERTIES;
     return [
       { kind: 'propose', change: { kind: 'bucket', bucket: NAME as BucketName, properties }, author: NAME },
       { kind: 'gossip', fingerprint: NAME, records: [] },
       { kind: 'status' },
-      { kind: 'fetch', address, options: { r: 'default', pr: 'default' } },
-      { kind: 'scan', bucket, cursor: '' as never, limit: 10, withValues: true },
-      {
-        ...{ kind: 'write', ring: RING_UNKNOWN, address, context: new Uint8Array(0), operation: '6d616c6c6f727900' },
-        ...{ tombstone: false, value: VALUE, meta: [], standIn: this.#random.int(2) === 0 },
-        options: { w: 1, pw: 'default', dw: 'default', returnContext: false },
-      },
+      ...FRONT_RIGHTS.map((right) => wishOfRight(right, bucket, VALUE, VALUE).request),
     ];
   }
 
@@ -275,12 +293,6 @@ export class Hostile {
 
 function isMarked({ view }: Pick<Membership, 'view'>): boolean {
   return view.buckets.has(NAME as BucketName);
-}
-
-/** Bytes before the flag of a frame: magic, version, and two names. */
-function headerBytes(frame: Uint8Array): number {
-  const cluster = 3 + (frame[2] as number);
-  return cluster + 1 + (frame[cluster] ?? 0);
 }
 
 function flipped(random: Random, honest: Uint8Array): Uint8Array {

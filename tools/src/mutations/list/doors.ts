@@ -18,6 +18,9 @@ const HOSTILE_RESTARTS: RunOptions = {
   faultsLastMs: 1_000,
 };
 
+/** The cluster requires tokens, and the hostile client shows some that do not grant what it asks. */
+const HOSTILE_BEARER: RunOptions = { ...HOSTILE, demandsTokens: true };
+
 export const doors: readonly Mutation[] = [
   {
     name: 'mac-unchecked',
@@ -70,6 +73,115 @@ export const doors: readonly Mutation[] = [
     file: 'packages/server/src/front-door.ts',
     find: 'if (bucket !== door.bucket || right !== door.right)',
     replace: 'if (bucket !== door.bucket)',
+    run: HOSTILE,
+  },
+  {
+    name: 'token-not-bound-to-bucket',
+    trap: 'a token for one bucket opens every bucket',
+    file: 'packages/rights/src/grant.ts',
+    find: 'if (grant.bucket !== EVERY_BUCKET && grant.bucket !== bucket) return false;',
+    replace: 'void EVERY_BUCKET;',
+    run: HOSTILE_BEARER,
+  },
+  {
+    name: 'token-prefix-ignored',
+    trap: 'a token for the keys that begin with a prefix opens all keys of the bucket',
+    file: 'packages/rights/src/grant.ts',
+    find: 'return grant.prefix.length === 0 || (key !== undefined && beginsWith(key, grant.prefix));',
+    replace: 'return grant.prefix.length === 0 || key === undefined || beginsWith(key, grant.prefix) || key.length > 0;',
+    run: HOSTILE_BEARER,
+  },
+  {
+    name: 'token-right-ignored',
+    trap: 'a token to read writes',
+    file: 'packages/rights/src/grant.ts',
+    find: 'if (!grant.rights.includes(right)) return false;',
+    replace: 'void right;',
+    run: HOSTILE_BEARER,
+  },
+  {
+    name: 'token-of-another-cluster',
+    trap: 'a token of another cluster that has the same secret is taken',
+    file: 'packages/rights/src/token-seal.ts',
+    find: 'update(`${KEY_PURPOSE}\\0${cluster}`)',
+    replace: 'update(KEY_PURPOSE)',
+    run: HOSTILE_BEARER,
+  },
+  {
+    name: 'token-seal-unchecked',
+    trap: 'whoever changes a token makes one',
+    file: 'packages/rights/src/token-seal.ts',
+    find: 'const fitting = keys.macs.filter((mac) => timingSafeEqual(mac(contents), given));',
+    replace: 'const fitting = keys.macs.filter((mac) => mac(contents).length === given.length || timingSafeEqual(given, given));',
+    run: HOSTILE_BEARER,
+  },
+  {
+    name: 'token-revoked-in-vain',
+    trap: 'a token of a generation that was revoked is taken',
+    file: 'packages/rights/src/token-seal.ts',
+    find: 'if (token.generation < generation) return revokedToken(token, generation);',
+    replace: 'if (token.generation < 0) return revokedToken(token, generation);',
+    run: HOSTILE_BEARER,
+  },
+  {
+    name: 'token-never-expires',
+    trap: 'a token is taken after its end',
+    file: 'packages/rights/src/token-seal.ts',
+    find: 'return nowMs >= token.expiresAtMs ? expiredToken(token) : undefined;',
+    replace: 'return nowMs < 0 ? expiredToken(token) : undefined;',
+    run: HOSTILE_BEARER,
+  },
+  {
+    name: 'token-not-required-at-the-front-door',
+    trap: 'the demand for a token is not looked at where applications have links',
+    file: 'packages/server/src/front-door.ts',
+    find: 'if (refusal !== undefined) throw refusal;',
+    replace: 'if (refusal !== undefined && sender.token !== undefined) throw refusal;',
+    run: HOSTILE_BEARER,
+  },
+  {
+    name: 'unknown-bucket-before-token',
+    trap: 'whoever has no token learns which buckets there are',
+    file: 'packages/server/src/front-door.ts',
+    find: 'const refusal = this.#env.authorize(bucket, right, key, sender.token);',
+    replace:
+      'const isThere = this.#env.membership.view.buckets.has(bucket);\n    const refusal = isThere ? this.#env.authorize(bucket, right, key, sender.token) : undefined;',
+    run: HOSTILE_BEARER,
+  },
+  {
+    name: 'plain-header-before-subject',
+    trap: 'who may use one bucket or key by the permissions of NATS names another one in a header',
+    file: 'packages/server/src/plain-request.ts',
+    find: "if (bucketToken !== undefined && bucketHeader !== undefined && bucketToken !== bucketHeader) throw contradiction('bucket');",
+    replace: '',
+    also: [
+      {
+        file: 'packages/server/src/plain-request.ts',
+        find: "if (inSubject !== undefined && inHeader !== undefined && !bytesEqual(inSubject, inHeader)) throw contradiction('key');",
+        replace: 'void bytesEqual;',
+      },
+      {
+        file: 'packages/server/src/plain-request.ts',
+        find: "checkedAddress(bucketToken ?? bucketHeader ?? 'default', inSubject ?? inHeader ?? EMPTY_BYTES)",
+        replace: "checkedAddress(bucketHeader ?? bucketToken ?? 'default', inHeader ?? inSubject ?? EMPTY_BYTES)",
+      },
+    ],
+    run: HOSTILE,
+  },
+  {
+    name: 'claims-without-challenge',
+    trap: 'a process ends because somebody repeats what another life of it said of its name',
+    file: 'packages/server/src/name-claim.ts',
+    find: 'return claim.isOurs && claim.answers === question;',
+    replace: 'return claim.isOurs && question !== undefined;',
+    run: HOSTILE_RESTARTS,
+  },
+  {
+    name: 'discovery-believed',
+    trap: 'whoever answers a question of discovery first keeps those who come later from finding the cluster',
+    file: 'packages/coordination/src/discovery.ts',
+    find: 'this.#env.prove(address, PROOF_TIMEOUT_MS).then(',
+    replace: 'Promise.resolve(PROOF_TIMEOUT_MS).then(',
     run: HOSTILE,
   },
 ];

@@ -52,9 +52,14 @@ scenario('25: a join, a leave and a node that is down at once: all are done when
 scenario('25: a node that was removed while it was down, and comes back, brings nothing back', async (stage) => {
   const casts = await putAll(stage);
   stage.crash(n4);
+  const suspecting = (): number =>
+    stage.cluster.running.filter(({ participant }) => participant.monitor.suspects().includes(n4)).length;
+  for (const { key } of casts) await stage.put(key, 'v', { context: await stage.contextOf(key), timeoutMs: 20_000 });
+  expect(suspecting(), 'somebody has missed it').toBeGreaterThan(0);
   await stage.change({ kind: 'remove', node: n4 });
   await stage.until('its share is with others', () => casts.every(({ key }) => stage.ownersOf(key).length === 3));
   for (const { key } of casts) await stage.delete(key, { timeoutMs: 20_000 });
+  expect(suspecting(), 'nobody goes on probing what is no member').toBe(0);
   await stage.of(stage.cluster.startNode(n4));
   await stage.pass(30_000);
   expect(casts.filter(({ key }) => stage.held(n4, key)?.includes('v')).length).toBeGreaterThan(0);

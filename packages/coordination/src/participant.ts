@@ -222,6 +222,7 @@ export class Participant {
       }),
     );
     if (this.options.role !== 'client') this.#answerDiscovery(this.options.role);
+    this.membership.onChange(({ members }) => this.monitor.retain(members));
     this.membership.start();
     this.pauses.start();
     if (this.options.role === 'node') this.clocks.start();

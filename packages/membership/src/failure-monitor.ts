@@ -172,8 +172,8 @@ export class FailureMonitor {
     return Math.min(MAX_HEDGE_MS, Math.max(MIN_HEDGE_MS, p99Ms));
   }
 
-  /** Forgets all peers but these: call it when the membership changes. */
-  retain(nodes: ReadonlySet<NodeId>): void {
+  /** Forgets all peers but these, so that a node that was removed is probed no more: to be called when the membership changes. */
+  retain(nodes: { has(node: NodeId): boolean }): void {
     for (const peer of [...this.#peers.values()]) {
       if (nodes.has(peer.node)) continue;
       peer.probe?.cancel();

@@ -263,7 +263,7 @@ test('while the secret is changed, tokens under either secret are taken, and ans
   const door = new AdminDoor({
     ...ports(bus),
     ...{ prefix: 'armature', cluster: NAME, secrets: [present, next], server: 'node.n9' },
-    access: () => ({ tokens: 'optional', revision: 0, generation: 0 }),
+    membership: cluster.router.participant.membership,
     answer: () => ({ kind: 'ping' }),
     keep: () => Promise.resolve(),
   });
@@ -272,6 +272,27 @@ test('while the secret is changed, tokens under either secret are taken, and ans
     const link = speaker(tokenOf('viewer', {}, [secret]), linkAddress('guest', `g${i}`));
     expect(await outcome(link.request(doorOf('node.n9'), { kind: 'status' }, 5_000))).toBe('done');
   }
+});
+
+test('who knows of no cluster yet asks around before it takes a token: it may have been revoked', async () => {
+  const bus = cluster.broker.connect();
+  const { view } = cluster.router.participant.membership;
+  const membership = {
+    view: { ...view, cluster: undefined } as typeof view,
+    refresh() {
+      membership.view = { ...view, access: { ...view.access, generation: view.access.generation + 1 } };
+      return Promise.resolve(view);
+    },
+  };
+  const door = new AdminDoor({
+    ...ports(bus),
+    ...{ prefix: 'armature', cluster: NAME, secrets: cluster.options.secrets, server: 'node.n9', membership },
+    answer: () => ({ kind: 'ping' }),
+    keep: () => Promise.resolve(),
+  });
+  closers.push(() => door.stop());
+  const asking = speaker(tokenOf('administrator')).request(doorOf('node.n9'), { kind: 'history' }, 5_000);
+  await expect(asking).rejects.toMatchObject({ code: 'unauthenticated', details: { fault: 'revoked' } });
 });
 
 test('more tokens than a door has room for are served one after another', async () => {

@@ -42,6 +42,7 @@ import {
   type Reply,
   type Request,
 } from '@armature/protocol';
+import type { Membership } from '@armature/membership';
 import { authorizeRole, claimOf, deriveTokenKeys, type Access, type Token, type TokenKeys } from '@armature/rights';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import { HandedEndpoints, type HandedEndpoint } from './handed-endpoints.js';
@@ -57,8 +58,7 @@ export interface AdminDoorEnv {
   readonly secrets: Secrets;
   /** Of the process whose door it is, e.g. `node.n1`. */
   readonly server: string;
-  /** As the membership says now. */
-  readonly access: () => Access;
+  readonly membership: Pick<Membership, 'view' | 'refresh'>;
   /** Carries out what the holder of a token may have done. */
   readonly answer: (request: AdministrationRequest, sender: LinkSender) => Reply | Promise<Reply>;
   /** Resolves when the record is kept, or is known not to be. */
@@ -163,8 +163,8 @@ export class AdminDoor {
   }
 
   async #carryOut(token: Token, request: AdministrationRequest, sender: LinkSender): Promise<Reply> {
-    const { access, clock, answer } = this.#env;
-    const refusal = authorizeRole(access(), clock.nowMs(), token, leastRoleFor(request));
+    const { clock, answer } = this.#env;
+    const refusal = authorizeRole(await this.#access(), clock.nowMs(), token, leastRoleFor(request));
     if (refusal !== undefined) {
       this.#refusals.add();
       await this.#record(token, request, refusal.code, true);
@@ -180,6 +180,13 @@ export class AdminDoor {
       await this.#record(token, request, code, isWork);
       throw thrown;
     }
+  }
+
+  /** Who knows of no cluster yet asks around first: the others may know that the token was revoked. */
+  async #access(): Promise<Access> {
+    const { membership } = this.#env;
+    if (membership.view.cluster === undefined) await membership.refresh().catch(() => undefined);
+    return membership.view.access;
   }
 
   async #record(token: Token, request: AdministrationRequest, outcome: CommandOutcome, isKept: boolean): Promise<void> {

@@ -116,7 +116,7 @@ export class AntiEntropyWorker {
     const address = linkAddress('anti-entropy', options.name);
     this.#rollCalls = bus.subscribe(participant.subjects.workers, (message) => void message.respond(utf8Encode(address)));
     this.#admin = new AdminDoor({
-      ...{ ...ports, ...options, server: address, access: () => participant.membership.view.access },
+      ...{ ...ports, ...options, server: address, membership: participant.membership },
       answer: (request) => this.#answer(request),
       keep: (command) => keepAtNode(participant, command, ports.log),
     });

@@ -85,7 +85,7 @@ export class ArmatureNode {
     const { options } = this;
     const { membership, link } = this.participant;
     return new AdminDoor({
-      ...{ ...this.#ports, ...options, server: link.address, access: () => membership.view.access },
+      ...{ ...this.#ports, ...options, server: link.address, membership },
       answer: (request, sender) => this.#answer(request, sender),
       keep: (command) => this.#parts.commands.keep(command),
     });

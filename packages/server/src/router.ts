@@ -64,7 +64,7 @@ export class ArmatureRouter {
       answer: (request, sender) => this.#coordinate(request, sender.remainingMs),
     });
     const admin = new AdminDoor({
-      ...{ ...server, access: () => participant.membership.view.access },
+      ...{ ...server, membership: participant.membership },
       answer: (request, sender) => this.#answer(request, sender),
       keep: (command) => keepAtNode(participant, command, ports.log),
     });

@@ -8,6 +8,7 @@
  * nodes must know what they hold.
  */
 import { shuffle, type NodeId } from '@armature/kernel';
+import type { CommandRecord } from '@armature/protocol';
 import { agreementIn, pauseWorkers, untilConverged } from './check/convergence.js';
 import { Custody } from './check/custody.js';
 import { DiskObservers } from './check/disk-observers.js';
@@ -25,6 +26,7 @@ import type { SimulatedCluster } from './cluster/simulated-cluster.js';
 import { Conditions } from './faults/conditions.js';
 import { drawSchedule, FAULT_KINDS } from './faults/fault.js';
 import { Hostile } from './faults/hostile.js';
+import { Intruder } from './faults/intruder.js';
 import { Nemesis } from './faults/nemesis.js';
 import { CLIENTS, drawRun, NEWCOMERS, startCluster, WORKER } from './simulated-run.js';
 import type { SimulationOptions, SimulationReport } from './simulation-options.js';
@@ -72,6 +74,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
   const hostile = run.isHostile ? new Hostile(cluster) : undefined;
   hostile?.start();
+  const intruder = run.isHostile ? await world.until(Intruder.enter(cluster, [WORKER])) : undefined;
+  intruder?.start();
   nemesis.start();
   conditions.start();
   const ring = ringOf(cluster);
@@ -79,6 +83,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.run(world.nowMs + durationMs);
   conditions.stop();
   hostile?.stop();
+  intruder?.stop();
 
   const frozen = new Set(isCore ? shuffle(random, nodes).slice(0, nodes.length >= 5 ? 1 + random.int(2) : 1) : []);
   const others = [...cluster.connections, ...NEWCOMERS, WORKER].filter((name) => !frozen.has(name as NodeId));
@@ -127,6 +132,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...blocked,
     ...((await hostile?.visit()) ?? []),
     ...(hostile?.judge(states) ?? []),
+    ...(intruder?.judge(await commandsKept(cluster)) ?? []),
     ...differences.map((difference) => `not converged: ${difference}`),
     ...load.judge(states, { custody, witness, isSteady, isWhole, dots }, healedMs + RECOVERY_MS),
   );
@@ -152,6 +158,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     mintedTwice: dots.repeated.size,
     ...{ schedule, virtualMs: world.nowMs, events: world.events, convergedAfterMs, trace: world.trace.lines },
   };
+}
+
+/** The commands that the members have on record. */
+async function commandsKept(cluster: SimulatedCluster): Promise<readonly CommandRecord[]> {
+  const { world } = cluster;
+  const auditor = await world.until(cluster.connect('auditor'));
+  return (await world.until(auditor.admin.commands())).commands;
 }
 
 function lossesIn({ running, members }: SimulatedCluster): string[] {

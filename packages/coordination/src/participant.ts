@@ -216,9 +216,9 @@ export class Participant {
       bus.subscribe(this.subjects.announce, (message) => {
         if (message.payload.length > MAX_ANNOUNCEMENT_BYTES) return;
         const [from, fingerprint] = Buffer.from(message.payload).toString('utf8').split(' ');
-        if (from !== undefined && fingerprint !== undefined && from !== this.link.address && parseLinkAddress(from).ok) {
-          this.membership.heard(from, fingerprint);
-        }
+        // Only nodes change the history.
+        const isNode = from !== undefined && nodeOfAddress(from) !== undefined && parseLinkAddress(from).ok;
+        if (isNode && fingerprint !== undefined && from !== this.link.address) this.membership.heard(from, fingerprint);
       }),
     );
     if (this.options.role !== 'client') this.#answerDiscovery(this.options.role);

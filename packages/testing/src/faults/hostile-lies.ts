@@ -55,11 +55,17 @@ export class HostileLies {
   /** Keeps what others say of their names, and answer to those who ask. */
   overhear({ subject, payload }: Recorded): void {
     const tail = subject.slice(this.#root.length);
-    if (MADE_UP.test(tail)) for (const kind of requestsIn(payload)) if (kind !== 'ping') this.believed.add(`${kind} to ${tail}`);
+    if (this.isMadeUp(subject))
+      for (const kind of requestsIn(payload)) if (kind !== 'ping') this.believed.add(`${kind} to ${tail}`);
     if (!tail.startsWith('.presence') && !tail.startsWith('.inbox.')) return;
     // A fair share of all that was ever said: of former lives, too.
     const place = this.#claims.length < RECORDED ? this.#claims.length : this.#random.int(++this.#overheard);
     if (place < RECORDED) this.#claims[place] = { subject, payload };
+  }
+
+  /** Whether frames for somebody go there whom it has named. */
+  isMadeUp(subject: string): boolean {
+    return MADE_UP.test(subject.slice(this.#root.length));
   }
 
   /** Says one thing that is not so. `frame`: any that was recorded. */

@@ -143,7 +143,7 @@ export class Hostile {
     const unclaimed = (this.#unclaimed.get(subject) ?? 0) + 1;
     this.#unclaimed.set(subject, link === undefined ? unclaimed : 0);
     if (link !== undefined) this.#sent.set(link, (this.#sent.get(link) ?? 0) + unclaimed);
-    if (payload.length > LARGEST_RECORDED_BYTES) return;
+    if (payload.length > LARGEST_RECORDED_BYTES || this.#lies.isMadeUp(subject)) return;
     // A fair share of all that was ever sent: recordings of former lives are worth most.
     const place = this.#recorded.length < RECORDED ? this.#recorded.length : this.#random.int(++this.#overheard);
     if (place < RECORDED) this.#recorded[place] = { subject, payload };

@@ -203,6 +203,47 @@ test('what an application shows is asked about with each request, and the answer
   await front.stop();
 });
 
+test('a put that somebody has recorded is carried out once, however often, whenever and wherever it is said again', async () => {
+  let writes = 0;
+  const doorsOf = (name: string): FrontDoor =>
+    new FrontDoor({
+      ...ports(cluster.broker.connect()),
+      ...{ prefix: 'armature', cluster: cluster.options.cluster, server: linkAddress('router', name) },
+      membership: cluster.router.participant.membership,
+      authorize: () => undefined,
+      answer: () => {
+        writes++;
+        return { kind: 'ping' };
+      },
+    });
+  const [first, other] = [doorsOf('r7'), doorsOf('r8')];
+  const tap = cluster.broker.connect();
+  const recorded: Uint8Array[] = [];
+  tap.subscribe(
+    'armature.local.link.front.sessions.write.router.*',
+    ({ payload }) => void recorded.push(Uint8Array.from(payload)),
+  );
+  const link = speaker(linkAddress('guest', 'g6'));
+  for (let i = 0; i < 3; i++) await link.request(door(SESSIONS, 'write', 'router.r7'), writeOf(SESSIONS), 5_000);
+  expect(writes).toBe(3);
+  const repeat = async (): Promise<void> => {
+    for (const frame of recorded.slice(0, 20))
+      for (const name of ['r7', 'r8']) tap.publish(`armature.local.link.front.sessions.write.router.${name}`, frame);
+    await tap.flush();
+  };
+  await repeat();
+  await link.drain();
+  await repeat();
+  await first.stop();
+  const again = doorsOf('r7');
+  await repeat();
+  expect(
+    await outcome(speaker(linkAddress('guest', 'g7')).request(door(SESSIONS, 'write', 'router.r7'), writeOf(SESSIONS), 5_000)),
+  ).toBe('ping');
+  expect(writes).toBe(4);
+  await Promise.all([again.stop(), other.stop()]);
+});
+
 test('where tokens are required, the library gets what its token grants, until the generation is raised', async () => {
   const { admin } = cluster.client;
   const keys = deriveTokenKeys(cluster.options.secrets, cluster.options.cluster);

@@ -21,6 +21,16 @@ const HOSTILE_RESTARTS: RunOptions = {
 /** The cluster requires tokens, and the hostile client shows some that do not grant what it asks. */
 const HOSTILE_BEARER: RunOptions = { ...HOSTILE, demandsTokens: true };
 
+/** Nodes come that know nothing of the cluster yet. */
+const HOSTILE_NEWCOMERS: RunOptions = {
+  ...HOSTILE_BEARER,
+  kinds: ['wipe'],
+  allKinds: true,
+  durationMs: 40_000,
+  faultsEveryMs: 2_000,
+  faultsLastMs: 500,
+};
+
 export const doors: readonly Mutation[] = [
   {
     name: 'mac-unchecked',
@@ -147,6 +157,14 @@ export const doors: readonly Mutation[] = [
     replace:
       'const isThere = this.#env.membership.view.buckets.has(bucket);\n    const refusal = isThere ? this.#env.authorize(bucket, right, key, sender.token) : undefined;',
     run: HOSTILE_BEARER,
+  },
+  {
+    name: 'open-before-cluster-is-known',
+    trap: 'whoever comes to a process that knows of no cluster yet is let in, and what he asks is carried out in the cluster',
+    file: 'packages/server/src/gate.ts',
+    find: 'if (access === undefined) return noCluster();',
+    replace: 'if (access === undefined) return undefined;',
+    run: HOSTILE_NEWCOMERS,
   },
   {
     name: 'plain-header-before-subject',

@@ -3,7 +3,7 @@
  * load balancer"). The bus picks which, and the client stays with it, so that large messages reach one process whole, until it
  * stops answering.
  */
-import { toArmatureError } from '@armature/kernel';
+import { ArmatureError, toArmatureError } from '@armature/kernel';
 import { forbiddenSubjectOf, type Bus, type LinkAddress, type LinkEndpoint } from '@armature/bus';
 import { discover, mayHaveRun, nobodyAnswers, unknownOutcome, type Inbox } from '@armature/coordination';
 import {
@@ -38,6 +38,8 @@ export interface RouterRoutingEnv {
 const LEAVE = new Set(['unreachable', 'timeout', 'closed', 'protocol-mismatch', 'wrong-cluster']);
 /** So many that have failed us lately are taken only where no other answers. */
 const MAX_SHUNNED = 8;
+/** Doors that are remembered: buckets, times coordinators. Those that are not are asked once more. */
+const MAX_OPEN = 1_024;
 
 export class RouterRouting implements Routing {
   readonly kind = 'router';
@@ -45,6 +47,8 @@ export class RouterRouting implements Routing {
   #coordinator: Promise<LinkAddress> | undefined;
   /** Coordinators that have failed us, the latest last. */
   readonly #shunned = new Set<string>();
+  /** Doors for writing that have answered. */
+  readonly #open = new Set<LinkAddress>();
 
   constructor(env: RouterRoutingEnv) {
     this.#env = env;
@@ -77,12 +81,38 @@ export class RouterRouting implements Routing {
     let server: LinkAddress | undefined;
     try {
       server = await found;
-      return (await this.#env.link.request(doorOf(server), request, timeoutMs)) as ReplyTo<Q>;
+      const door = doorOf(server);
+      const leftMs = right !== 'write' || this.#open.has(door) ? timeoutMs : await this.#knock(door, timeoutMs);
+      return (await this.#env.link.request(door, request, leftMs)) as ReplyTo<Q>;
     } catch (thrown) {
-      const { code } = toArmatureError(thrown);
-      if ((server === undefined || LEAVE.has(code)) && this.#coordinator === found) this.#leave(server);
+      const error = toArmatureError(thrown);
+      const subject = forbiddenSubjectOf(error);
+      if (subject !== undefined) throw doorClosedByNats({ bucket, right }, subject, error.details['executed']);
+      if ((server === undefined || LEAVE.has(error.code)) && this.#coordinator === found) this.#leave(server);
       throw thrown;
     }
+  }
+
+  /**
+   * Before the first write at a door. NATS says of a message that it was denied, and not of which: so nobody can tell whether a write was, unless something was asked before that
+   * does nothing. Resolves with what is left of the time. Errors: those of a request that has not been sent.
+   */
+  async #knock(door: LinkAddress, timeoutMs: number): Promise<number> {
+    const { link, clock } = this.#env;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    try {
+      await link.request(door, { kind: 'ping' }, timeoutMs);
+    } catch (thrown) {
+      const { code, message, remedy, details } = toArmatureError(thrown);
+      throw new ArmatureError(code === 'timeout' ? 'unreachable' : code, message, {
+        remedy,
+        cause: thrown,
+        details: { ...details, executed: 'no' },
+      });
+    }
+    if (this.#open.size >= MAX_OPEN) this.#open.clear();
+    this.#open.add(door);
+    return Math.max(1, untilMs - clock.monotonicMs());
   }
 
   #leave(server: LinkAddress | undefined): void {
@@ -100,7 +130,7 @@ export class RouterRouting implements Routing {
     const prove = async (server: LinkAddress, timeoutMs: number): Promise<void> => {
       await link.request(doorOf(server), { kind: 'ping' }, timeoutMs).catch((thrown: unknown) => {
         const subject = forbiddenSubjectOf(toArmatureError(thrown));
-        throw subject === undefined ? thrown : doorClosedByNats(door, subject);
+        throw subject === undefined ? thrown : doorClosedByNats(door, subject, 'no');
       });
     };
     const address = await discover({ ...this.#env, own: link.address, prove, shunned: this.#shunned }, 'router', 'node');

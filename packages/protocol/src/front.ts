@@ -60,10 +60,10 @@ export function notAtThisDoor(what: string, door: FrontDoorOf): ArmatureError {
   });
 }
 
-/** Error `forbidden`: NATS does not let this client publish to `subject`, where that door is. */
-export function doorClosedByNats({ bucket, right }: FrontDoorOf, subject: string): ArmatureError {
+/** Error `forbidden`: NATS does not let this client publish to `subject`, where that door is. `executed` is `unknown` where something that was asked before the denial may have been done. */
+export function doorClosedByNats({ bucket, right }: FrontDoorOf, subject: string, executed: unknown): ArmatureError {
   return new ArmatureError('forbidden', `NATS does not permit this client to ${right} in bucket ${bucket}, at ${subject}`, {
     remedy: `Give its NATS user that right: armature nats-config --application <user>:${bucket}:${right}`,
-    details: { bucket, right, subject },
+    details: { bucket, right, subject, executed },
   });
 }

@@ -18,9 +18,11 @@ import {
 import { FailureMonitor, Membership, type ClearingExchange, type HistoryStore } from '@armature/membership';
 import {
   MAX_MESSAGE_BYTES,
+  formatAnnouncement,
   mayHaveLargeAnswer,
   nodeAddress,
   nodeOfAddress,
+  parseAnnouncement,
   protocolCodec,
   subjectsOf,
   type DiscoverableRole,
@@ -73,8 +75,6 @@ export interface ParticipantPorts {
 /** Answers the requests that are not answered here. */
 export type RequestHandler = (request: Request, sender: LinkSender) => Reply | Promise<Reply>;
 
-/** A link address, a space, a fingerprint. */
-const MAX_ANNOUNCEMENT_BYTES = 512;
 /** What a stop waits for requests in hand and the bus. */
 const DEFAULT_PATIENCE_MS = 5_000;
 /** Hedges and put deadlines are told apart at this grain. */
@@ -174,7 +174,7 @@ export class Participant {
       clearings: ports.clearings,
       transport: {
         gossip: (peer, request, timeoutMs) => ask(peer, request, timeoutMs),
-        announce: (fingerprint) => announce(bus, subjects, address, fingerprint),
+        announce: (fingerprint) => bus.publish(subjects.announce, formatAnnouncement({ address, fingerprint })),
         discover: () => discover({ bus, clock, subjects, inbox, own: address, prove }, 'node'),
       },
       clock,
@@ -214,11 +214,10 @@ export class Participant {
     );
     this.#subscriptions.push(
       bus.subscribe(this.subjects.announce, (message) => {
-        if (message.payload.length > MAX_ANNOUNCEMENT_BYTES) return;
-        const [from, fingerprint] = Buffer.from(message.payload).toString('utf8').split(' ');
+        const said = parseAnnouncement(message.payload);
         // Only nodes change the history.
-        const isNode = from !== undefined && nodeOfAddress(from) !== undefined && parseLinkAddress(from).ok;
-        if (isNode && fingerprint !== undefined && from !== this.link.address) this.membership.heard(from, fingerprint);
+        const isNode = said !== undefined && nodeOfAddress(said.address) !== undefined && parseLinkAddress(said.address).ok;
+        if (isNode && said.address !== this.link.address) this.membership.heard(said.address, said.fingerprint);
       }),
     );
     if (this.options.role !== 'client') this.#answerDiscovery(this.options.role);
@@ -344,10 +343,6 @@ export class Participant {
   async #askSelf<Q extends ReplicaRequest>(handler: RequestHandler, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
     return (await handler(request, { address: this.link.address, remainingMs: timeoutMs, token: undefined })) as ReplyTo<Q>;
   }
-}
-
-function announce(bus: Bus, subjects: Subjects, from: LinkAddress, fingerprint: string): void {
-  bus.publish(subjects.announce, Buffer.from(`${from} ${fingerprint}`, 'utf8'));
 }
 
 function linkAddressOf(role: LinkRole, name: string): LinkAddress {

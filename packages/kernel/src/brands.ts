@@ -22,6 +22,8 @@ export type ZoneName = Brand<string, 'ZoneName'>;
 /** Index of one of the Q equal (or, under strategy 1, unequal) arcs of the ring, counted clockwise from position 0. */
 export type PartitionId = Brand<number, 'PartitionId'>;
 
+/** Of every name, and so many bytes. */
+export const MAX_NAME_CHARS = 64;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 export const NAME_RULE = '1 to 64 ASCII letters, digits, "-" or "_", starting with a letter or digit';
 

@@ -3,7 +3,7 @@
  * what is left before anything is allocated, and any malformed input ends in a `DecodeError`, never in another exception.
  */
 import { assert } from './assert.js';
-import { asBuffer, type BinaryString } from './bytes.js';
+import { asBuffer, REPLACEMENT, type BinaryString } from './bytes.js';
 
 /** The bytes are not a well-formed message of the expected kind. */
 export class DecodeError extends Error {
@@ -27,9 +27,15 @@ export class ByteReader {
     return this.#buffer.length - this.#offset;
   }
 
-  u8(): number {
+  /** The next byte, which is read again. */
+  peekU8(): number {
     const value = this.#buffer[this.#offset];
     if (value === undefined) throw new DecodeError('truncated: expected one more byte');
+    return value;
+  }
+
+  u8(): number {
+    const value = this.peekU8();
     this.#offset++;
     return value;
   }
@@ -77,8 +83,9 @@ export class ByteReader {
     return this.raw(this.varint());
   }
 
-  binary(): BinaryString {
-    return this.rawBinary(this.varint());
+  /** Refuses what is longer than `maxBytes`, before it is read. */
+  binary(maxBytes = Infinity): BinaryString {
+    return this.rawBinary(this.#lengthUpTo(maxBytes));
   }
 
   rawBinary(length: number): BinaryString {
@@ -88,11 +95,17 @@ export class ByteReader {
     return out as BinaryString;
   }
 
-  text(): string {
-    const length = this.varint();
+  /** Refuses what is no UTF-8, which would become another text and be encoded to other bytes; and what is longer than `maxBytes`, before it is read. */
+  text(maxBytes = Infinity): string {
+    const length = this.#lengthUpTo(maxBytes);
+    if (length === 0) return '';
     this.#need(length);
-    const out = this.#buffer.toString('utf8', this.#offset, this.#offset + length);
+    const start = this.#offset;
     this.#offset += length;
+    const out = this.#buffer.toString('utf8', start, this.#offset);
+    // U+FFFD stands for itself, or in the place of bytes that are no UTF-8.
+    if (out.includes(REPLACEMENT) && !this.#buffer.subarray(start, this.#offset).equals(Buffer.from(out, 'utf8')))
+      throw new DecodeError('a text that is no UTF-8');
     return out;
   }
 
@@ -112,6 +125,12 @@ export class ByteReader {
   /** Demands that all was read. */
   end(): void {
     if (this.remaining !== 0) throw new DecodeError(`${this.remaining} unexpected bytes after the end`);
+  }
+
+  #lengthUpTo(maxBytes: number): number {
+    const length = this.varint();
+    if (length > maxBytes) throw new DecodeError(`a field of ${length} bytes, at most ${maxBytes} are allowed`);
+    return length;
   }
 
   #need(length: number): void {

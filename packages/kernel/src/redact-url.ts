@@ -15,6 +15,15 @@ export function redactUrl(text: string): string {
   return query === -1 ? shown : `${shown.slice(0, query)}?${STARS}`;
 }
 
+/** In a message a longer one is cut. */
+const MAX_SHOWN_CHARS = 200;
+
+/** `redactUrl` for messages about what is wrong with it: cut where it is long. */
+export function shownUrl(text: string): string {
+  const shown = redactUrl(text);
+  return shown.length <= MAX_SHOWN_CHARS ? shown : `${shown.slice(0, MAX_SHOWN_CHARS)}...`;
+}
+
 /** A text with the URLs in it redacted, as far as they hold no blanks. For words of others, who quote what they were given. */
 export function redactUrlsIn(text: string): string {
   return text.replaceAll(/[^\s'"=]*:\/\/\S*/g, redactUrl);

@@ -92,6 +92,16 @@ describe('round trip', () => {
     );
   });
 
+  test('bytes that are no UTF-8 are no text: two messages would be read as one', () => {
+    const invalid = [[0xff], [0x61, 0x80], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf0, 0x9f, 0x98]];
+    for (const bytes of invalid)
+      expect(() => new ByteReader(new ByteWriter().blob(Uint8Array.from(bytes)).finish()).text()).toThrow(
+        'a text that is no UTF-8',
+      );
+    const fine = 'U+FFFD itself: \ufffd; a byte order mark: \ufeff';
+    expect(new ByteReader(new ByteWriter().text(fine).finish()).text()).toBe(fine);
+  });
+
   test('rest takes all that is left', () => {
     const r = new ByteReader(Uint8Array.of(1, 2, 3));
     r.u8();

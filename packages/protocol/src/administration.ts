@@ -38,6 +38,12 @@ const RULES: { readonly [K in AdministrationRequest['kind']]: { readonly role: R
   propose: { role: 'administrator', isRecorded: false },
 };
 
+/** What is answered at the door, `ping` besides. */
+export const ADMINISTRATION_KINDS: ReadonlySet<Request['kind']> = new Set([
+  'ping',
+  ...(Object.keys(RULES) as AdministrationRequest['kind'][]),
+]);
+
 export function isAdministration(request: Request): request is AdministrationRequest {
   return request.kind in RULES;
 }

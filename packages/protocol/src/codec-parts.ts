@@ -2,6 +2,7 @@
 import {
   DecodeError,
   MAX_META_ENTRIES,
+  MAX_NAME_CHARS,
   isErrorCode,
   parseBucketName,
   type BinaryString,
@@ -11,7 +12,7 @@ import {
   type NodeId,
   type PartitionId,
 } from '@armature/kernel';
-import type { Address } from '@armature/ring';
+import { MAX_ADDRESS_BYTES, type Address } from '@armature/ring';
 import type { FetchedSibling, Meta, RingVersion } from './messages.js';
 import type { SynchronisedShare } from './synchronisation.js';
 import type { Receipt, ReplicaOutcome, ReplicaReceipt, ReplicaRole } from './receipt.js';
@@ -84,10 +85,10 @@ export function encodeReceipt(w: ByteWriter, receipt: Receipt): void {
 }
 
 export function decodeReceipt(r: ByteReader): Receipt {
-  const coordinator = r.text() as NodeId;
+  const coordinator = r.text(MAX_NAME_CHARS) as NodeId;
   const replicas: ReplicaReceipt[] = [];
   for (let left = r.count(MIN_REPLICA_BYTES); left > 0; left--) {
-    replicas.push({ node: r.text() as NodeId, role: decodeRole(r), outcome: decodeOutcome(r) });
+    replicas.push({ node: r.text(MAX_NAME_CHARS) as NodeId, role: decodeRole(r), outcome: decodeOutcome(r) });
   }
   return { coordinator, replicas };
 }
@@ -102,7 +103,7 @@ function decodeOutcome(r: ByteReader): ReplicaOutcome {
   const byte = r.u8();
   const known = OUTCOMES[byte];
   if (known !== undefined) return known;
-  const text = byte === OTHER_OUTCOME ? r.text() : '';
+  const text = byte === OTHER_OUTCOME ? r.text(MAX_NAME_CHARS) : '';
   if (!isErrorCode(text)) throw new DecodeError('unknown replica outcome');
   return text;
 }
@@ -113,7 +114,7 @@ export function readRing(r: ByteReader): RingVersion {
 
 /** Framing only: whether position, bucket and key agree is the business of whoever trusts the sender or not. */
 export function readAddress(r: ByteReader): Address {
-  const text = r.binary();
+  const text = r.binary(MAX_ADDRESS_BYTES);
   if (text.length < MIN_ADDRESS_BYTES) throw new DecodeError(`address of ${text.length} bytes`);
   return text as string as Address;
 }
@@ -123,8 +124,13 @@ export function writeOptional(w: ByteWriter, text: BinaryString | undefined): vo
   else w.u8(1).binary(text);
 }
 
+/** A bound of a range of addresses, or where a listing goes on: an address, or what begins one, or the very next after one. */
+export function readBound(r: ByteReader): BinaryString {
+  return r.binary(MAX_ADDRESS_BYTES + 1);
+}
+
 export function readOptional(r: ByteReader): BinaryString | undefined {
-  return decodeFlag(r) ? r.binary() : undefined;
+  return decodeFlag(r) ? readBound(r) : undefined;
 }
 
 export function readOptionalBucket(r: ByteReader): BucketName | undefined {

@@ -4,7 +4,7 @@
  * allocate nothing that the input's own length does not pay for. Values, contexts and version sets decode to views
  * into the frame, so whoever keeps one longer than the turn copies it.
  */
-import { DecodeError, parseNodeId, type BinaryString, type ByteReader, type ByteWriter } from '@armature/kernel';
+import { DecodeError, MAX_NAME_CHARS, parseNodeId, type BinaryString, type ByteReader, type ByteWriter } from '@armature/kernel';
 import type { Durability } from './bucket.js';
 import {
   decodeFlag,
@@ -17,6 +17,7 @@ import {
   MIN_ADDRESS_BYTES,
   must,
   readAddress,
+  readBound,
   readBucket,
   readOptional,
   readOptionalBucket,
@@ -120,20 +121,21 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
 }
 
 export function decodeRequest(r: ByteReader): Request {
-  const kind = readKind(r);
+  const kind = peekKind(r);
+  r.u8();
   switch (kind) {
     case 'read':
       return decodeRead(r);
     case 'merge': {
       const merge = { kind, ring: readRing(r), address: readAddress(r), durability: readDurability(r), set: r.blob() };
-      const hintFor = r.text();
+      const hintFor = r.text(MAX_NAME_CHARS);
       return hintFor === '' ? merge : { ...merge, hintFor: must(parseNodeId(hintFor)) };
     }
     case 'pull':
       return {
         kind,
         ring: readRing(r),
-        start: r.binary(),
+        start: readBound(r),
         end: readOptional(r),
         bucket: readOptionalBucket(r),
         limit: r.varint(),
@@ -174,7 +176,13 @@ export function decodeRequest(r: ByteReader): Request {
       };
     }
     case 'scan':
-      return { kind, bucket: readBucket(r.text()), cursor: r.binary(), limit: r.varint(), withValues: decodeFlag(r) };
+      return {
+        kind,
+        bucket: readBucket(r.text(MAX_NAME_CHARS)),
+        cursor: readBound(r),
+        limit: r.varint(),
+        withValues: decodeFlag(r),
+      };
     case 'gossip':
     case 'propose':
     case 'history':
@@ -256,7 +264,8 @@ export function encodeReply(w: ByteWriter, m: Reply): void {
 }
 
 export function decodeReply(r: ByteReader): Reply {
-  const kind = readKind(r);
+  const kind = peekKind(r);
+  r.u8();
   switch (kind) {
     case 'read':
       return decodeReadReply(r);
@@ -327,8 +336,9 @@ function decodeFetchOptions(r: ByteReader): FetchOptions {
   return decodeFlag(r) ? { ...options, outline: true } : options;
 }
 
-function readKind(r: ByteReader): Request['kind'] {
-  const tag = r.u8();
+/** Of the message that comes next. */
+export function peekKind(r: ByteReader): Request['kind'] {
+  const tag = r.peekU8();
   const kind = KINDS.get(tag);
   if (kind === undefined) throw new DecodeError(`message tag ${tag} is unknown to protocol version 1`);
   return kind;

@@ -1,10 +1,15 @@
-/** The bytes of the control messages, after their tag: mostly JSON documents, for they are rare and read by people. See `codec.ts` for what encoders and decoders promise. */
+/**
+ * The bytes of the control messages, after their tag: mostly JSON documents, for they are rare and read by people. See `codec.ts` for what encoders and decoders promise.
+ *
+ * JSON takes many times as much memory as its text, and blocks whoever parses it, so each kind has a bound in bytes that is looked at before it is parsed (`MAX_DOCUMENT_BYTES`).
+ */
 import { DecodeError, type ByteReader, type ByteWriter } from '@armature/kernel';
 import { parseAuthor, parseChange, parseChangeRecord } from './change-parser.js';
 import type { ChangeRecord } from './change.js';
 import { must } from './codec-parts.js';
 import { parseCommandRecord, parseCommandRecords } from './command-record.js';
 import { parseHoldings } from './holdings.js';
+import { MAX_DOCUMENT_BYTES } from './limits.js';
 import type { ControlReply, ControlRequest, GossipReply, GossipRequest } from './messages.js';
 import type { ClearingCount } from './reaping.js';
 import { parseNodeStatus } from './status-parser.js';
@@ -38,13 +43,13 @@ export function encodeControlRequest(w: ByteWriter, m: ControlRequest): void {
 export function decodeControlRequest(r: ByteReader, kind: Kind): ControlRequest {
   switch (kind) {
     case 'gossip':
-      return { kind, ...readGossip(readJson(r)) };
+      return { kind, ...readGossip(r) };
     case 'propose': {
-      const document = readJson(r);
+      const document = readJson(r, MAX_DOCUMENT_BYTES.propose);
       return { kind, change: must(parseChange(document['change'])), author: must(parseAuthor(document['author'])) };
     }
     case 'keep-command':
-      return { kind, command: must(parseCommandRecord(readJson(r))) };
+      return { kind, command: must(parseCommandRecord(readJson(r, MAX_DOCUMENT_BYTES.command))) };
     case 'worker':
       return { kind, command: readWorkerCommand(r) };
     case 'history':
@@ -86,19 +91,19 @@ export function encodeControlReply(w: ByteWriter, m: ControlReply): void {
 export function decodeControlReply(r: ByteReader, kind: Kind): ControlReply {
   switch (kind) {
     case 'gossip':
-      return { kind, ...readGossip(readJson(r)) };
+      return { kind, ...readGossip(r) };
     case 'propose':
-      return { kind, record: must(parseChangeRecord(readJson(r))) };
+      return { kind, record: must(parseChangeRecord(readJson(r, MAX_DOCUMENT_BYTES.propose))) };
     case 'history':
-      return { kind, records: readRecords(readJson(r)) };
+      return { kind, records: readRecords(readJson(r, MAX_DOCUMENT_BYTES.gossip)) };
     case 'status':
-      return { kind, status: must(parseNodeStatus(readJson(r))) };
+      return { kind, status: must(parseNodeStatus(readJson(r, MAX_DOCUMENT_BYTES.status))) };
     case 'holdings':
-      return { kind, holdings: must(parseHoldings(readJson(r))) };
+      return { kind, holdings: must(parseHoldings(readJson(r, MAX_DOCUMENT_BYTES.holdings))) };
     case 'commands':
-      return { kind, commands: must(parseCommandRecords(readJson(r)['commands'])) };
+      return { kind, commands: must(parseCommandRecords(readJson(r, MAX_DOCUMENT_BYTES.commands)['commands'])) };
     case 'worker':
-      return { kind, status: must(parseWorkerStatus(readJson(r))) };
+      return { kind, status: must(parseWorkerStatus(readJson(r, MAX_DOCUMENT_BYTES.worker))) };
     case 'keep-command':
     case 'ping':
       return { kind };
@@ -111,8 +116,9 @@ function readWorkerCommand(r: ByteReader): WorkerCommand {
   return command;
 }
 
-function readJson(r: ByteReader): Readonly<Record<string, unknown>> {
-  const text = r.text();
+/** Throws `DecodeError` for what is longer than `maxBytes`, before it is parsed, and for what is no JSON object. */
+function readJson(r: ByteReader, maxBytes: number): Readonly<Record<string, unknown>> {
+  const text = r.text(maxBytes);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -134,7 +140,8 @@ function encodeGossip(w: ByteWriter, { fingerprint, records, clearings }: Gossip
   w.text(JSON.stringify({ fingerprint, records, clearings }));
 }
 
-function readGossip(document: Readonly<Record<string, unknown>>): Omit<GossipRequest, 'kind'> {
+function readGossip(r: ByteReader): Omit<GossipRequest, 'kind'> {
+  const document = readJson(r, MAX_DOCUMENT_BYTES.gossip);
   const known = { fingerprint: readText(document, 'fingerprint'), records: readRecords(document) };
   const { clearings } = document;
   if (clearings === undefined) return known;

@@ -3,6 +3,7 @@
  * they travel on, and the version of all that. docs/protocol.md is its prose.
  */
 export * from './administration.js';
+export * from './announcement.js';
 export * from './bucket.js';
 export * from './change.js';
 export * from './change-parser.js';
@@ -18,6 +19,7 @@ export {
   type KeepCommandReply,
   type KeepCommandRequest,
 } from './command-record.js';
+export * from './door-codec.js';
 export * from './front.js';
 export * from './holdings.js';
 export * from './large-answers.js';

@@ -27,6 +27,15 @@ const MIB = 1024 * KIB;
 /** Largest message that two processes of a cluster exchange, in bytes. */
 export const MAX_MESSAGE_BYTES = 128 * MIB;
 
+/**
+ * Largest JSON document of each kind, in bytes. A record with all partitions or all members takes half a MiB at most, a status as much, and the records of 1,000 commands, too. A history of 64 MiB has some
+ * 300,000 records, six times as many as operators are warned of; holdings name each partition for each N.
+ */
+export const MAX_DOCUMENT_BYTES = {
+  ...{ gossip: 64 * MIB, holdings: 64 * MIB },
+  ...{ propose: MIB, status: 4 * MIB, commands: 4 * MIB, command: 64 * KIB, worker: 64 * KIB },
+} as const;
+
 /** What comes with values in a message, a version set or a version: clocks, contexts, receipts, and up to 8 KiB of metadata for each version. */
 const OVERHEAD_BYTES = 64 * KIB;
 
@@ -51,6 +60,9 @@ export function largestSetSentBytes(messageBytes = MAX_MESSAGE_BYTES): number {
 export function pageBytes(mostBytes: number, messageBytes = MAX_MESSAGE_BYTES): number {
   return Math.min(mostBytes, Math.floor(messageBytes / 4));
 }
+
+/** Largest message that an application without the secret may send, in bytes: the largest value, and what comes with it. */
+export const MAX_FRONT_REQUEST_BYTES = 16 * MIB + 4 * OVERHEAD_BYTES;
 
 /** No bucket takes larger values, whatever its N: a node works at one value for some ms for each MiB, and does nothing else meanwhile. */
 export const MAX_VALUE_BYTES = 16 * MIB;

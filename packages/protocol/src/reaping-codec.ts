@@ -21,8 +21,10 @@ import {
   type ReapingReply,
   type ReapingRequest,
 } from './reaping.js';
-import { HASH_BYTES } from './synchronisation.js';
+import { HASH_BYTES, MAX_PROBLEM_BYTES } from './synchronisation.js';
 
+/** The name of a node, and the id of a record. */
+const MAX_TENURE_BYTES = 128;
 /** An empty text and a small number. */
 const MIN_COUNT_BYTES = 2;
 
@@ -85,7 +87,7 @@ export function decodeReapingReply(r: ByteReader, kind: ReapingReply['kind']): R
       const taken = { reaped: r.varint(), pruned: r.varint() };
       const heldBack = nothingHeldBack();
       for (const reason of HOLD_REASONS) heldBack[reason] = r.varint();
-      return { kind, ...looked, ...taken, heldBack, blocked: r.text(), next: readOptional(r) };
+      return { kind, ...looked, ...taken, heldBack, blocked: r.text(MAX_PROBLEM_BYTES), next: readOptional(r) };
     }
     case 'clear':
       return {
@@ -105,7 +107,7 @@ function writeCount(w: ByteWriter, { tenure, count }: ClearingCount): void {
 }
 
 function readCount(r: ByteReader): ClearingCount {
-  return { tenure: r.text(), count: r.varint() };
+  return { tenure: r.text(MAX_TENURE_BYTES), count: r.varint() };
 }
 
 function readEntry(r: ByteReader): DigestedEntry {

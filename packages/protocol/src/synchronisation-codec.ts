@@ -1,10 +1,19 @@
 /** The bytes of the synchronisation messages, after their tag. See `codec.ts` for what encoders and decoders promise. */
-import { DecodeError, parseNodeId, type BinaryString, type BucketName, type ByteReader, type ByteWriter } from '@armature/kernel';
+import {
+  DecodeError,
+  MAX_NAME_CHARS,
+  parseNodeId,
+  type BinaryString,
+  type BucketName,
+  type ByteReader,
+  type ByteWriter,
+} from '@armature/kernel';
 import {
   decodeFlag,
   MIN_ADDRESS_BYTES,
   must,
   readAddress,
+  readBound,
   readList,
   readOptional,
   readOptionalBucket,
@@ -13,7 +22,13 @@ import {
   writeOptional,
   writeShare,
 } from './codec-parts.js';
-import { EXCHANGE_OUTCOMES, HASH_BYTES, type SynchronisationReply, type SynchronisationRequest } from './synchronisation.js';
+import {
+  EXCHANGE_OUTCOMES,
+  HASH_BYTES,
+  MAX_PROBLEM_BYTES,
+  type SynchronisationReply,
+  type SynchronisationRequest,
+} from './synchronisation.js';
 
 type Kind = SynchronisationRequest['kind'];
 
@@ -54,7 +69,7 @@ export function decodeSynchronisationRequest(r: ByteReader, kind: Kind): Synchro
       return {
         kind,
         ...readShare(r),
-        start: r.binary(),
+        start: readBound(r),
         end: readOptional(r),
         bucket: readOptionalBucket(r),
         limit: r.varint(),
@@ -69,7 +84,7 @@ export function decodeSynchronisationRequest(r: ByteReader, kind: Kind): Synchro
         entries: readList(r, MIN_ADDRESS_BYTES, () => ({ address: readAddress(r), set: r.blob() })),
       };
     case 'exchange':
-      return { kind, ...readShare(r), peer: must(parseNodeId(r.text())), bucket: readOptionalBucket(r) };
+      return { kind, ...readShare(r), peer: must(parseNodeId(r.text(MAX_NAME_CHARS))), bucket: readOptionalBucket(r) };
   }
 }
 
@@ -131,7 +146,7 @@ export function decodeSynchronisationReply(r: ByteReader, kind: Kind): Synchroni
         pushed: r.varint(),
         bytes: r.varint(),
         elapsedMs: r.varint(),
-        problem: r.text(),
+        problem: r.text(MAX_PROBLEM_BYTES),
       };
     }
   }

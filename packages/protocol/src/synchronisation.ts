@@ -13,6 +13,9 @@ import type { RingVersion } from './messages.js';
 /** Bytes of a tree's hash and of an entry's digest. */
 export const HASH_BYTES = 16;
 
+/** Of the words of a problem in a reply: an error code and a message, far below this. */
+export const MAX_PROBLEM_BYTES = 64 * 1024;
+
 /** Which keys: those of the buckets with this N in this partition. */
 export interface SynchronisedShare {
   readonly ring: RingVersion;

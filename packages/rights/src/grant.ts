@@ -51,8 +51,12 @@ export function checkedGrant(grant: Grant): Result<Grant, ArmatureError> {
   return ok({ bucket: grant.bucket, prefix: grant.prefix, rights });
 }
 
+/** No token has room for a longer one, each byte of a prefix escaped. */
+const MAX_GRANT_CHARS = 16_384;
+
 /** From `<bucket>:<rights>`, `<bucket>/<prefix>:<rights>` or `*:<rights>`. Error: `invalid-argument`. */
 export function parseGrant(text: string): Result<Grant, ArmatureError> {
+  if (text.length > MAX_GRANT_CHARS) return invalid(`a grant of ${text.length} characters`, 'Give a shorter prefix of keys.');
   const parts = /^([^/:]+)(?:\/(.*))?:([a-z,]+)$/s.exec(text);
   const [, bucket = '', prefixText = '', rightsText = ''] = parts ?? [];
   if (parts === null) {

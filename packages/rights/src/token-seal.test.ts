@@ -93,6 +93,11 @@ describe('tokens', () => {
     expect(faultOf(renamed)).toBe('forged');
   });
 
+  test('a token that is sealed with our key and names another cluster is not ours: the name is one of the bytes that are what they must be', () => {
+    const other = unwrap(sealToken(ALICE, { ...KEYS, cluster: 'other' as ClusterName }));
+    expect(faultOf(other)).toBe('other-cluster');
+  });
+
   test('expired from its time on; revoked below the generation that is asked for', () => {
     expect(openToken(sealed, KEYS, NOW).ok).toBe(true);
     expect(faultOf(sealed, KEYS, { ...NOW, nowMs: 2_000 })).toBe('expired');

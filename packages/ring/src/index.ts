@@ -7,6 +7,7 @@ export {
   bucketOfAddress,
   keyOfAddress,
   type ParsedAddress,
+  MAX_ADDRESS_BYTES,
   parseAddress,
   type Position,
   POSITION_BYTES,

@@ -24,6 +24,7 @@ import {
   err,
   fromBinaryString,
   MAX_KEY_BYTES,
+  MAX_NAME_CHARS,
   ok,
   parseBucketName,
   type Result,
@@ -53,6 +54,8 @@ export interface ParsedAddress {
 }
 
 export const POSITION_BYTES = 16;
+/** Of an address with the longest name of a bucket and the longest key. */
+export const MAX_ADDRESS_BYTES = POSITION_BYTES + 1 + MAX_NAME_CHARS + MAX_KEY_BYTES;
 
 /** The lowest position, and the whole ring as a range. */
 export const RING_START = '\0'.repeat(POSITION_BYTES) as BinaryString;

@@ -27,14 +27,16 @@ import {
   type RefusalCode,
 } from '@armature/bus';
 import {
+  ADMINISTRATION_KINDS,
+  MAX_MESSAGE_BYTES,
   adminAddress,
   commandWords,
+  doorCodec,
   isAdministration,
   isGuest,
   isRecorded,
   leastRoleFor,
   noAdministration,
-  protocolCodec,
   subjectsOf,
   type AdministrationRequest,
   type CommandOutcome,
@@ -68,7 +70,7 @@ export interface AdminDoorEnv {
 /** Tokens in use at a time. */
 const MAX_ENDPOINTS = 64;
 /** Commands are small: the largest is a bucket's properties, or the members of a new cluster. */
-const MESSAGE_BYTES = 1024 * 1024;
+const COMMAND_BYTES = 1024 * 1024;
 /** What is remembered of those who ask, and held of their incomplete messages, of all tokens together; one group gets half. */
 const PEERS: QuotaLimits = { peers: 1_024, peersPerGroup: 512 };
 const REASSEMBLY_BYTES = 16 * 1024 * 1024;
@@ -144,10 +146,11 @@ export class AdminDoor {
 
   #open(key: Uint8Array, token: Token): HandedEndpoint {
     const { bus, clock, random, log, telemetry, prefix, cluster } = this.#env;
-    const endpoint = LinkEndpoint.open<Request, Reply>(bus, protocolCodec, {
+    const codec = doorCodec(ADMINISTRATION_KINDS, noAdministration);
+    const endpoint = LinkEndpoint.open<Request, Reply>(bus, codec, {
       ...{ prefix, cluster, clock, random, log, telemetry, address: this.#address },
       keys: [key],
-      limits: { messageBytes: MESSAGE_BYTES },
+      limits: { messageBytes: MAX_MESSAGE_BYTES, incomingBytes: COMMAND_BYTES },
       isHanded: true,
       reassembly: this.#reassembly,
       quota: this.#quota,

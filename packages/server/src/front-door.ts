@@ -24,13 +24,14 @@ import {
 } from '@armature/bus';
 import type { Membership } from '@armature/membership';
 import {
+  MAX_FRONT_REQUEST_BYTES,
   MAX_MESSAGE_BYTES,
   RING_UNKNOWN,
+  doorCodec,
   isFrontRequest,
   mayHaveLargeAnswer,
   notAtThisDoor,
   parseFrontAddress,
-  protocolCodec,
   subjectsOf,
   wishOf,
   type FrontRequest,
@@ -71,6 +72,8 @@ interface Door {
   readonly right: FrontRight;
 }
 
+/** What is answered at a front door; all else is refused before it is decoded. */
+const ANSWERED: ReadonlySet<Request['kind']> = new Set(['fetch', 'write', 'scan', 'ping'] as const);
 /** Eighty buckets with all rights. One that nobody uses holds a few KiB. */
 const MAX_ENDPOINTS = 256;
 /** Of buckets that do not exist, as far as is known here. */
@@ -128,9 +131,14 @@ export class FrontDoor {
 
   #open(address: LinkAddress, door: Door): HandedEndpoint {
     const { bus, clock, random, log, telemetry, prefix, cluster, messageBytes = MAX_MESSAGE_BYTES } = this.#env;
-    const endpoint = LinkEndpoint.open(bus, protocolCodec, {
+    const codec = doorCodec(ANSWERED, (kind) => notAtThisDoor(kind, door));
+    const endpoint = LinkEndpoint.open(bus, codec, {
       ...{ prefix, cluster, clock, random, log, telemetry, address },
-      limits: { messageBytes, executingPerGroup: EXECUTING_PER_GROUP },
+      limits: {
+        messageBytes,
+        incomingBytes: Math.min(messageBytes, MAX_FRONT_REQUEST_BYTES),
+        executingPerGroup: EXECUTING_PER_GROUP,
+      },
       isHanded: true,
       reassembly: this.#reassembly,
       quota: this.#quota,

@@ -24,7 +24,6 @@ import {
   EMPTY_BYTES,
   MAX_META_ENTRIES,
   err,
-  exactUtf8Decode,
   ok,
   type Result,
 } from '@armature/kernel';
@@ -149,14 +148,7 @@ function readMeta(reader: ByteReader): VersionMeta {
   const length = reader.count(2);
   if (length === 0 || length > MAX_META_ENTRIES) throw new DecodeError(`${length} metadata entries`);
   const meta: (readonly [string, string])[] = [];
-  for (let i = 0; i < length; i++) meta.push([readText(reader), readText(reader)]);
+  for (let i = 0; i < length; i++) meta.push([reader.text(), reader.text()]);
   if (metaSizeBytes(meta) > MAX_META_BYTES) throw new DecodeError('metadata too large');
   return meta;
-}
-
-/** Text that is exactly its UTF-8: a malformed sequence would decode to U+FFFD and encode to other bytes. */
-function readText(reader: ByteReader): string {
-  const text = exactUtf8Decode(reader.blob());
-  if (text === undefined) throw new DecodeError('metadata is not UTF-8');
-  return text;
 }

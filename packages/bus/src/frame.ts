@@ -94,12 +94,18 @@ export function readHeader(reader: ByteReader): FrameHeader {
   const session = reader.u32();
   const nonce = reader.u32();
   const named = reader.u32();
-  const sequence = reader.u32() + reader.u32() * U32;
-  const monotonic = reader.u32();
-  const [low, high] = [reader.u32(), reader.u32()];
+  const sequence = readU64(reader);
+  const sent = { monotonic: reader.u32(), wall: readU64(reader) };
   const echo = { stamp: reader.u32(), heldMs: reader.u32() };
-  const sent = { monotonic, wall: high * U32 + low };
   return { version, cluster, address, isSealed, session, nonce, named, sequence, sent, echo };
+}
+
+/** Low half first. Above 2^53 two numbers would read as one. */
+function readU64(reader: ByteReader): number {
+  const low = reader.u32();
+  const high = reader.u32();
+  if (high >= 2 ** 21) throw new DecodeError('a number beyond 2^53');
+  return high * U32 + low;
 }
 
 function readFlag(reader: ByteReader): boolean {

@@ -5,6 +5,7 @@
 import { ArmatureError } from '@armature/kernel';
 import type { LinkAddress } from './link-address.js';
 import type { Rejection } from './outbox.js';
+import { TOO_LARGE_TO_TAKE } from './reassembly.js';
 import type { RefusalCode } from './refusal.js';
 
 export type Executed = 'no' | 'unknown';
@@ -69,6 +70,15 @@ export function notTaken(rejection: Rejection, messageBytes: number): ArmatureEr
   if (rejection === 'queue-full') return overloaded('too many large messages wait to be sent to this peer');
   return new ArmatureError('too-large', `a message is larger than the ${messageBytes} bytes a link takes`, {
     details: { maxMessageBytes: messageBytes, executed: 'no' },
+  });
+}
+
+/** A request that came in fragments, for which there is no room here. */
+export function noRoomFor(reason: string, incomingBytes: number): ArmatureError {
+  if (reason !== TOO_LARGE_TO_TAKE) return overloaded('too many large messages are on their way to this process');
+  return new ArmatureError('too-large', `a request is larger than the ${incomingBytes} bytes that are taken here`, {
+    remedy: 'Store less under one key.',
+    details: { maxMessageBytes: incomingBytes, executed: 'no' },
   });
 }
 

@@ -131,6 +131,17 @@ describe('frames: malformed input', () => {
     expect(b.stats.decodeErrors).toBe(4);
   });
 
+  test('a number of a frame beyond 2^53, which would read as another one, is no number', () => {
+    const written = frame(() => undefined, { sequence: 2 ** 53 - 1, wallMs: 2 ** 53 - 1 });
+    expect(readHeader(new ByteReader(written))).toMatchObject({ sequence: 2 ** 53 - 1, sent: { wall: 2 ** 53 - 1 } });
+    const places = [written.length - 40 + 16, written.length - 40 + 28]; // the high halves
+    for (const place of places) {
+      const beyond = Uint8Array.from(written);
+      new DataView(beyond.buffer).setUint32(place, 2 ** 21, true);
+      expect(() => readHeader(new ByteReader(beyond))).toThrow('a number beyond 2^53');
+    }
+  });
+
   test('arbitrary bytes never throw out of an endpoint, and it keeps answering', async () => {
     const { bench, b, handled, publish, say, next, greet } = outsider();
     await greet();
@@ -649,7 +660,7 @@ describe('frames: large messages', () => {
     expect(next.value?.bytes.length).toBe(2_000_000);
   });
 
-  test('incomplete messages of all peers share one budget', async () => {
+  test('incomplete messages of all peers share one budget, and who finds no room is told that nothing was done', async () => {
     const bench = new LinkBench();
     const b = bench.open('b', { reassemblyBytes: 3_000_000 });
     b.serve((message) => message);
@@ -658,8 +669,30 @@ describe('frames: large messages', () => {
     const seen = links.map((link) => watch(link.request(at('b'), filled(2_000_000), 500)));
     await bench.clock.advance(1000);
     const outcomes = seen.map(({ value, code }) => code ?? value?.bytes.length);
-    expect(outcomes.sort()).toEqual([2_000_000, 'timeout']);
+    expect(outcomes.sort()).toEqual([2_000_000, 'overloaded']);
+    expect(seen.find(({ code }) => code === 'overloaded')?.details).toMatchObject({ executed: 'no' });
     expect(b.stats.droppedMessages).toBe(1);
+  });
+
+  test('an endpoint may take smaller messages than it sends: who asks with a larger one is told, replies may be larger', async () => {
+    const bench = new LinkBench();
+    const [a, b] = [bench.open('a'), bench.open('b', { incomingBytes: 1_000_000 })];
+    b.serve((message) => (message.bytes.length > 1_000 ? message : filled(3_000_000)));
+    await bench.introduce(a, b);
+    const [large, small] = [filled(2_000_000), note('x')].map((message) => watch(a.request(at('b'), message, 60 * SECOND)));
+    await bench.clock.advance(1_000);
+    expect(large).toMatchObject({ code: 'too-large', details: { executed: 'no', maxMessageBytes: 1_000_000 } });
+    expect(small?.value?.bytes.length).toBe(3_000_000);
+  });
+
+  test('whoever sends fragments that lead nowhere fills no log: one warning a second', async () => {
+    const { bench, greet, say } = outsider();
+    await greet();
+    for (let message = 0; message < 50; message++)
+      await say((w) => record(w, RECORD.fragment, (inner) => inner.u32(message).u32(1).u32(2).raw(Uint8Array.of(1))));
+    const warnings = bench.logged.filter((line) => line.includes('dropping a large message'));
+    expect(warnings.filter((line) => line.startsWith('warn'))).toHaveLength(1);
+    expect(warnings).toHaveLength(50);
   });
 
   test('nobody there: a large request fails at once, and the rest of it is not sent', async () => {

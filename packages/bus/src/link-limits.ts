@@ -9,6 +9,8 @@ export interface LinkLimits {
   readonly frameRecords: number;
   /** Largest message, in bytes. Larger ones are refused where they are sent. */
   readonly messageBytes: number;
+  /** Largest message that is taken from a peer, in bytes; `messageBytes` unless told. Smaller where requests are small and replies are not. */
+  readonly incomingBytes: number;
   /** Size of the fragments of messages that fit into no frame, in bytes. Larger than a frame: few pieces cost less here. */
   readonly fragmentBytes: number;
   /**
@@ -54,6 +56,7 @@ export const DEFAULT_LINK_LIMITS: LinkLimits = {
   frameBytes: 60 * KIB,
   frameRecords: 1024,
   messageBytes: 64 * MIB,
+  incomingBytes: 64 * MIB,
   fragmentBytes: 256 * KIB,
   fragmentWindowBytes: MIB,
   fragmentStallMs: 5_000,

@@ -131,7 +131,7 @@ export class PeerTable<Reply> {
       group,
       outbox: new Outbox(outboxes, { subject: subjects.framesOf(address), refusalPrefix, pairing, mac }),
       pending: new PendingRequests<Reply>(random.u32()),
-      reassembly: new Reassembly(reassembly, limits.messageBytes, group.name),
+      reassembly: new Reassembly(reassembly, limits.incomingBytes, group.name),
       pairing,
       mac,
       refusalPassword,

@@ -3,7 +3,7 @@
  * replies go to the request that waits for them. Nothing a peer sends makes this throw, and no record's trouble is another's.
  */
 import { ByteReader, DecodeError, toArmatureError, type ArmatureError } from '@armature/kernel';
-import type { Clock, Logger } from '@armature/runtime';
+import type { Clock, LogFields, Logger } from '@armature/runtime';
 import type { BusMessage } from './bus.js';
 import { readRecord, readRecords, RECORD, type FrameHeader, type RecordVisitor } from './frame.js';
 import { clockWord, isInTime, longestAgeMs } from './frame-age.js';
@@ -20,7 +20,7 @@ import { MAX_TOKEN_BYTES } from './link-options.js';
 import type { Peer, PeerTable } from './link-peers.js';
 import type { PendingRequest } from './pending-requests.js';
 import { readError, writeError } from './remote-error.js';
-import { requestsIn } from './unconfirmed.js';
+import { requestBegunBy, requestsIn } from './unconfirmed.js';
 
 /** What the receiver needs of its endpoint. */
 export interface ReceiverEnvironment<Request, Reply> {
@@ -43,6 +43,7 @@ export interface ReceiverEnvironment<Request, Reply> {
   wakeAt(dueMs: number): void;
 }
 
+const WARN_EVERY_MS = 1_000;
 /** A frame that was under way for longer does not tell what its sender's wall clock shows. */
 const PROMPT_MS = 500;
 
@@ -52,6 +53,7 @@ export class LinkReceiver<Request, Reply> {
   #traits: RequestTraits<Request> = {};
   readonly #held: HeldRequests<Request, Reply>;
   #executing = 0;
+  #warnedMs = -Infinity;
 
   constructor(env: ReceiverEnvironment<Request, Reply>) {
     this.#env = env;
@@ -326,7 +328,7 @@ export class LinkReceiver<Request, Reply> {
   }
 
   #onOneWay(peer: Peer<Reply>, body: ByteReader): void {
-    const { meter, log } = this.#env;
+    const { meter } = this.#env;
     const handler = this.#handler;
     if (handler === undefined || this.#obstacle(peer) !== undefined) {
       meter.add('droppedMessages');
@@ -334,7 +336,7 @@ export class LinkReceiver<Request, Reply> {
     }
     const failed = (error: unknown): void => {
       if (error instanceof DecodeError) meter.add('decodeErrors');
-      else log.warn({ peer: peer.address, error }, 'handling a one-way message failed');
+      else this.#warn({ peer: peer.address, error }, 'handling a one-way message failed');
     };
     try {
       const answer = handler(this.#env.codec.decodeRequest(body), {
@@ -353,7 +355,7 @@ export class LinkReceiver<Request, Reply> {
   // ---- messages larger than a frame
 
   #onFragment(peer: Peer<Reply>, message: number, index: number, count: number, bytes: Uint8Array): void {
-    const { meter, log, limits } = this.#env;
+    const { meter, limits } = this.#env;
     const nowMs = this.#env.clock.monotonicMs();
     if (this.#env.state() !== 'closed') {
       peer.outbox.open(RECORD.received).u32(message).u32(index);
@@ -363,13 +365,33 @@ export class LinkReceiver<Request, Reply> {
     if (step.state === 'partial') {
       this.#env.wakeAt(nowMs + limits.reassemblyAgeMs);
     } else if (step.state === 'dropped') {
-      meter.add('droppedMessages');
-      log.warn({ peer: peer.address, reason: step.reason }, 'dropping a large message');
+      this.#dropped(peer, step.reason, step.first);
     } else if (step.state === 'complete') {
       const content = new ByteReader(step.bytes);
       const kind = content.u8();
       if (kind === RECORD.fragment) meter.add('decodeErrors');
       else readRecord(kind, content, this.#visitor, peer);
     }
+  }
+
+  /** Whoever asked is told, where there was no room for what it asked. */
+  #dropped(peer: Peer<Reply>, reason: string, first: Uint8Array | undefined): void {
+    const { meter, limits } = this.#env;
+    meter.add('droppedMessages');
+    this.#warn({ peer: peer.address, reason }, 'dropping a large message');
+    const id = first === undefined ? undefined : requestBegunBy(first);
+    if (id !== undefined) this.#sendError(peer, id, errors.noRoomFor(reason, limits.incomingBytes));
+  }
+
+  /** Of what anybody may bring about as often as he likes: one in a second is a warning. */
+  #warn(fields: LogFields, message: string): void {
+    const { clock, log } = this.#env;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#warnedMs < WARN_EVERY_MS) {
+      log.debug(fields, message);
+      return;
+    }
+    this.#warnedMs = nowMs;
+    log.warn(fields, message);
   }
 }

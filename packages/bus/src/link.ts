@@ -73,7 +73,7 @@ export class LinkEndpoint<Request, Reply> {
     this.#frameClock = new FrameClock(clock);
     this.#sweeps = new SweepTimer(clock, (nowMs) => this.#sweep(nowMs));
     this.#log = options.log.child({ link: address });
-    this.#limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
+    this.#limits = limitsOf(options.limits);
     this.#subjects = new LinkSubjects(options.prefix, cluster, address);
     this.#meter = new LinkMeter(options.telemetry, role);
     const outboxes = this.#outboxEnvironment(options);
@@ -391,4 +391,9 @@ export class LinkEndpoint<Request, Reply> {
     }
     return nextMs;
   }
+}
+
+function limitsOf(given: Partial<LinkLimits> = {}): LinkLimits {
+  const messageBytes = given.messageBytes ?? DEFAULT_LINK_LIMITS.messageBytes;
+  return { ...DEFAULT_LINK_LIMITS, incomingBytes: messageBytes, ...given };
 }

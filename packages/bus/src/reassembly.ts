@@ -3,8 +3,11 @@
  * its order, so there is at most one incomplete message per peer, its fragments come as 0, 1, 2, ..., and anything
  * else means that some were lost: then the rest is dropped and the requester runs into its deadline.
  *
- * Nothing is allocated on the word of a header: memory grows with bytes that really arrived, within a budget shared by all peers. A group of peers (`peer-quota.ts`) gets no more
- * than its share of it. Where there is no room, messages of which nothing has come for seconds are dropped first; those that get on are not, else none would ever become whole.
+ * Nothing is allocated on the word of a header: memory grows with bytes that really arrived, within a budget shared by all peers. What a fragment takes up besides its bytes counts too, or
+ * a million fragments of a byte each would hold a hundred times what the budget allows; one that is a small part of a large frame is copied, so that it does not hold the rest.
+ *
+ * A group of peers (`peer-quota.ts`) gets no more than its share of the budget. Where there is no room, messages of which nothing has come for seconds are dropped first; those that get on are
+ * not, else none would ever become whole.
  */
 import { concatBytes } from '@armature/kernel';
 
@@ -62,14 +65,17 @@ export class ReassemblyBudget {
 export type ReassemblyStep =
   | { readonly state: 'partial' }
   | { readonly state: 'complete'; readonly bytes: Uint8Array }
-  /** These fragments lead nowhere. Said once per message. */
-  | { readonly state: 'dropped'; readonly reason: string }
+  /** These fragments lead nowhere. Said once per message. `first` is its first fragment, where there is no room for the message: whoever waits for an answer can be told. */
+  | { readonly state: 'dropped'; readonly reason: string; readonly first?: Uint8Array }
   /** One more of a message dropped before. */
   | { readonly state: 'ignored' };
 
 const PARTIAL: ReassemblyStep = { state: 'partial' };
-/** Why a message that would be larger than the endpoint takes is dropped. */
+/** A view of a buffer, and its place in a list. */
+export const FRAGMENT_OVERHEAD_BYTES = 192;
+/** Why messages are dropped for which there is no room: they are larger than the endpoint takes, or others take it up. */
 export const TOO_LARGE_TO_TAKE = 'the message is too large';
+export const TOO_MANY_TO_TAKE = 'too many incomplete messages';
 const IGNORED: ReassemblyStep = { state: 'ignored' };
 
 export class Reassembly {
@@ -79,6 +85,8 @@ export class Reassembly {
   readonly #maxMessageBytes: number;
   #chunks: Uint8Array[] = [];
   #sizeBytes = 0;
+  /** Taken from the budget. */
+  #heldBytes = 0;
   #message = -1;
   #count = 0;
   #progressMs = 0;
@@ -110,15 +118,16 @@ export class Reassembly {
     if (message !== this.#message || index !== this.#chunks.length || count !== this.#count || index >= count) {
       return this.#drop(message, 'a fragment was lost');
     }
-    if (this.#sizeBytes + bytes.length > this.#maxMessageBytes) return this.#drop(message, TOO_LARGE_TO_TAKE);
-    if (!this.#budget.take(this, bytes.length, nowMs)) return this.#drop(message, 'too many incomplete messages');
-    this.#chunks.push(bytes);
+    if (bytes.length === 0) return this.#drop(message, 'a fragment is empty');
+    if (this.#sizeBytes + bytes.length > this.#maxMessageBytes) return this.#noRoom(message, TOO_LARGE_TO_TAKE, bytes);
+    const heldBytes = bytes.length + FRAGMENT_OVERHEAD_BYTES;
+    if (!this.#budget.take(this, heldBytes, nowMs)) return this.#noRoom(message, TOO_MANY_TO_TAKE, bytes);
+    this.#heldBytes += heldBytes;
     this.#sizeBytes += bytes.length;
     this.#progressMs = nowMs;
-    if (this.#chunks.length < count) return PARTIAL;
-    const whole = count === 1 ? bytes : concatBytes(this.#chunks);
-    this.reset();
-    return { state: 'complete', bytes: whole };
+    if (index + 1 === count) return this.#complete(bytes);
+    this.#chunks.push(bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes);
+    return PARTIAL;
   }
 
   /** The peer has begun a new life, and counts its messages from the beginning. */
@@ -129,13 +138,25 @@ export class Reassembly {
 
   /** Forgets what is incomplete. */
   reset(): void {
-    this.#budget.giveBack(this, this.#sizeBytes);
+    this.#budget.giveBack(this, this.#heldBytes);
     this.#chunks = [];
     this.#sizeBytes = 0;
+    this.#heldBytes = 0;
     this.#message = -1;
   }
 
-  #drop(message: number, reason: string): ReassemblyStep {
+  #complete(last: Uint8Array): ReassemblyStep {
+    const bytes = this.#chunks.length === 0 ? last : concatBytes([...this.#chunks, last]);
+    this.reset();
+    return { state: 'complete', bytes };
+  }
+
+  #noRoom(message: number, reason: string, bytes: Uint8Array): ReassemblyStep {
+    const first = this.#chunks[0] ?? bytes;
+    return { ...this.#drop(message, reason), first };
+  }
+
+  #drop(message: number, reason: string): ReassemblyStep & { readonly state: 'dropped' } {
     this.reset();
     this.#dropped = message;
     return { state: 'dropped', reason };

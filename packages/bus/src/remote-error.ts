@@ -7,6 +7,8 @@ import { ArmatureError, isErrorCode, type ByteReader, type ByteWriter } from '@a
 
 const MAX_TEXT_CHARS = 1024;
 const MAX_DETAILS_CHARS = 4096;
+/** UTF-8 takes three bytes for a character of a text at most. */
+const BYTES_PER_CHAR = 3;
 
 export function writeError(writer: ByteWriter, error: ArmatureError): void {
   writer.text(error.code);
@@ -15,15 +17,15 @@ export function writeError(writer: ByteWriter, error: ArmatureError): void {
   writer.text(detailsText(error));
 }
 
-/** Throws `DecodeError` on malformed input. A code of a newer version than ours reads as `internal`, keeping its name. */
+/** Throws `DecodeError` on malformed input, and where a text is longer than any that is sent. A code of a newer version than ours reads as `internal`, keeping its name. */
 export function readError(reader: ByteReader): ArmatureError {
-  const code = reader.text();
-  const message = reader.text();
-  const remedy = reader.text();
-  const details = parseDetails(reader.text());
+  const code = reader.text(MAX_TEXT_CHARS * BYTES_PER_CHAR);
+  const message = reader.text(MAX_TEXT_CHARS * BYTES_PER_CHAR);
+  const remedy = reader.text(MAX_TEXT_CHARS * BYTES_PER_CHAR);
+  const details = parseDetails(reader.text(MAX_DETAILS_CHARS * BYTES_PER_CHAR));
   const options = { remedy: remedy === '' ? undefined : remedy, details };
   if (isErrorCode(code)) return new ArmatureError(code, message, options);
-  return new ArmatureError('internal', message, { ...options, details: { ...details, code: code.slice(0, MAX_TEXT_CHARS) } });
+  return new ArmatureError('internal', message, { ...options, details: { ...details, code } });
 }
 
 function detailsText(error: ArmatureError): string {

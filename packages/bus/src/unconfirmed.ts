@@ -9,13 +9,18 @@ export function requestsIn(records: ByteReader): readonly number[] {
   return ids;
 }
 
+/** The id of the request whose first fragment this is: a fragmented message begins with its kind and, if it is a request, its id. */
+export function requestBegunBy(first: Uint8Array): number | undefined {
+  return first.length >= 5 && first[0] === RECORD.request ? idAt(first, 1) : undefined;
+}
+
 const ignore = (): void => undefined;
 
 const VISITOR: RecordVisitor<number[]> = {
   request: (ids, id) => void ids.push(id),
   fragment: (ids, _message, index, _count, bytes) => {
-    // A fragmented message begins with its kind and, if it is a request, its id.
-    if (index === 0 && bytes.length >= 5 && bytes[0] === RECORD.request) ids.push(idAt(bytes, 1));
+    const id = index === 0 ? requestBegunBy(bytes) : undefined;
+    if (id !== undefined) ids.push(id);
   },
   reply: ignore,
   error: ignore,

@@ -76,7 +76,7 @@ export function parseSeed(text: string, what: string): string {
 
 /** What a credentials file holds. Throws `invalid-config`, calling the file `what`. */
 export function parseCreds(text: string, what: string): { readonly jwt: string; readonly seed: string } {
-  const [jwt, seed] = [...text.matchAll(/-{3,}[^\n]*-{3,}\r?\n\s*(\S+)\s*\r?\n\s*-{3,}[^\n]*-{3,}/g)].map(([, block]) => block);
+  const [jwt, seed] = fencedWords(text);
   if (jwt !== undefined && seed !== undefined && jwt.split('.').length === 3) {
     return { jwt, seed: parseSeed(seed, `the seed in ${what}`) };
   }
@@ -84,4 +84,14 @@ export function parseCreds(text: string, what: string): { readonly jwt: string; 
     remedy: 'Make the file anew: nsc generate creds.',
     details: { field: 'creds' },
   });
+}
+
+/** Words that stand alone on a line between two lines of dashes. A line at a time: an expression over the whole text would try each dash of a damaged file with each other one. */
+function fencedWords(text: string): readonly string[] {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const isFence = (line: string | undefined): boolean => line?.startsWith('---') === true && line.endsWith('---');
+  return lines.filter((line, i) => isFence(lines[i - 1]) && isFence(lines[i + 1]) && !isFence(line) && !/\s/.test(line));
 }

@@ -194,3 +194,15 @@ describe('nats options', () => {
     );
   });
 });
+
+test('a damaged file of credentials is refused at once, however many dashes are in it', () => {
+  // An expression that tries each dash with each other one would not come back.
+  const files = { '/u.creds': '-'.repeat(1_000_000) };
+  expect(resolve({ creds: '/u.creds' }, {}, files)).toMatchObject({ ok: false, error: { code: 'invalid-config' } });
+});
+
+test('the refusal of a long URL shows its beginning only', () => {
+  const refusal = resolve({ server: `ws://${'h'.repeat(100_000)}` });
+  expect(refusal).toMatchObject({ ok: false, error: { code: 'invalid-config' } });
+  expect(JSON.stringify(refusal).length).toBeLessThan(1_000);
+});

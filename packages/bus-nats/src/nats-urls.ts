@@ -5,7 +5,7 @@
  * tell of: a server without TLS is refused before any credentials are sent. Nothing else is allowed, since the client library
  * takes every other scheme for plain TCP. What is wrong is told without the part of a URL that may hold a password.
  */
-import { ArmatureError, redactUrl } from '@armature/kernel';
+import { ArmatureError, shownUrl } from '@armature/kernel';
 
 export const DEFAULT_NATS_SERVER = 'nats://127.0.0.1:4222';
 
@@ -24,8 +24,8 @@ export function parseServers(text: string | readonly string[] | undefined): Nats
   const given = texts.map((one) => one.trim()).filter((one) => one !== '');
   if (given.length === 0) return { urls: [DEFAULT_NATS_SERVER], requireTls: false };
   // A comma in a password cuts a URL in two, and the first half has no "@" to tell the password by. So all is hidden up to the last one.
-  const shown = redactUrl(texts.join(','));
-  const parsed = given.map((one) => parseServer(one, given.length === 1 ? redactUrl(one) : shown));
+  const shown = shownUrl(texts.join(','));
+  const parsed = given.map((one) => parseServer(one, given.length === 1 ? shownUrl(one) : shown));
   const credentials = parsed.map((one) => one.credentials).findLast((one) => one !== undefined);
   return {
     urls: parsed.map(({ protocol, host }) => `${protocol}//${host}`),
@@ -42,14 +42,14 @@ interface ParsedServer {
 
 function parseServer(text: string, shown: string): ParsedServer {
   // A comma in a password makes two URLs of one: `nats://u:12,34@host` is no server `u:12` beside another.
-  if (shown !== redactUrl(text) && text.includes('@') && !text.includes('://')) {
+  if (shown !== shownUrl(text) && text.includes('@') && !text.includes('://')) {
     throw badServer(`${shown} has credentials behind a comma, without nats:// or tls:// before them`, ENCODE);
   }
   const url = urlOf(text.includes('://') ? text : `nats://${text}`);
   if (url === undefined || url.host === '') throw badServer(`${shown} is not the URL of a NATS server`, ENCODE);
   const { protocol, host } = url;
   if (protocol !== 'nats:' && protocol !== 'tls:') {
-    throw badServer(`${shown} has the scheme ${protocol}//, by which no NATS server is reached from here`, SCHEMES);
+    throw badServer(`${shown} has the scheme ${protocol.slice(0, 40)}//, by which no NATS server is reached from here`, SCHEMES);
   }
   if (!['', '/'].includes(url.pathname) || url.search !== '' || url.hash !== '') {
     throw badServer(`${shown} has more than a host and a port`, ENCODE);

@@ -14,6 +14,11 @@ export interface ConfigFile {
 /** Used when it is there and no other is named. */
 export const DEFAULT_CONFIG_FILE = 'armature.json';
 
+/** A hundred times as much as all settings take. */
+const MAX_CHARS = 256 * 1024;
+/** Settings are texts, numbers and lists of these. What is wrong is shown in words, by functions that call themselves for each level. */
+const MAX_DEPTH = 8;
+
 /** The file named by `--config` or `ARMATURE_CONFIG`, or `armature.json` if there is one. Throws `invalid-config`. */
 export function readConfigFile(named: unknown, env: Environment, knownNames: readonly string[]): ConfigFile | undefined {
   const asked = typeof named === 'string' ? named : env['ARMATURE_CONFIG'];
@@ -31,6 +36,8 @@ export function readConfigFile(named: unknown, env: Environment, knownNames: rea
 }
 
 export function parseConfig(path: string, text: string, knownNames: readonly string[]): Readonly<Record<string, unknown>> {
+  if (text.length > MAX_CHARS)
+    throw refused(path, `has more than ${MAX_CHARS} characters`, 'Correct --config (ARMATURE_CONFIG): this is another file.');
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -42,6 +49,8 @@ export function parseConfig(path: string, text: string, knownNames: readonly str
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw refused(path, 'is not a JSON object', 'Write it as { "cluster": "...", "nats": "..." }.');
   }
+  if (isDeeperThan(document, MAX_DEPTH))
+    throw refused(path, `is nested more than ${MAX_DEPTH} levels deep`, 'Write each setting as a text, a number or a list.');
   const unknown = Object.keys(document).find((name) => !knownNames.includes(name));
   if (unknown !== undefined) {
     const close = knownNames.find((name) => name.toLowerCase() === unknown.replaceAll(/[-_]/g, '').toLowerCase());
@@ -49,6 +58,11 @@ export function parseConfig(path: string, text: string, knownNames: readonly str
     throw refused(path, `has the key ${JSON.stringify(unknown.slice(0, 80))}, which is no setting`, remedy);
   }
   return document as Readonly<Record<string, unknown>>;
+}
+
+function isDeeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth === 0 || Object.values(value).some((one) => isDeeperThan(one, depth - 1));
 }
 
 function refused(path: string, why: string, remedy: string, cause?: unknown): ArmatureError {

@@ -167,3 +167,17 @@ describe('configuration file', () => {
     expect(why('{"port": 1}').remedy).toBe('Known settings: httpPort, nats.');
   });
 });
+
+test('a file that is nested so deeply that nobody could say what is wrong with it is refused in words', () => {
+  const text = `{"seeds":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+  const error = refused(() => parseConfig('armature.json', text, ['seeds']));
+  expect(error).toMatchObject({
+    code: 'invalid-config',
+    message: 'the configuration file armature.json is nested more than 8 levels deep',
+  });
+});
+
+test('a file that is far larger than all settings together is not parsed', () => {
+  const error = refused(() => parseConfig('armature.json', `{"seeds":["${'n'.repeat(300_000)}"]}`, ['seeds']));
+  expect(error.message).toBe('the configuration file armature.json has more than 262144 characters');
+});

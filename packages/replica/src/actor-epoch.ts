@@ -63,7 +63,8 @@ export interface ActorEpochEnv {
   readonly telemetry: Telemetry;
 }
 
-interface EpochDocument {
+/** As it is stored. */
+export interface EpochDocument {
   readonly actor: ActorId;
   /** Wall-clock time of the clean close; undefined while in use. */
   readonly closedAtMs: number | undefined;
@@ -120,7 +121,7 @@ export class ActorEpoch implements Epoch {
       await env.loss.recorded();
       return epoch;
     }
-    const found = parseDocument(await loaded(env.store));
+    const found = parseEpochDocument(await loaded(env.store));
     epoch.#had = found?.had ?? [];
     epoch.#recorded = found?.recorded ?? [];
     if (found !== undefined && isRecent(found.closedAtMs, env.clock.nowMs())) {
@@ -250,7 +251,7 @@ export class ActorEpoch implements Epoch {
 
   #save(actor: ActorId, closedAtMs: number | undefined): Promise<void> {
     const document = { actor, closedAtMs, floor: this.#floor, had: this.#had, recorded: this.#recorded };
-    return this.#env.store.save(formatDocument(document));
+    return this.#env.store.save(formatEpochDocument(document));
   }
 }
 
@@ -282,12 +283,12 @@ function isRecent(closedAtMs: number | undefined, nowMs: number): boolean {
   return closedAtMs !== undefined && closedAtMs <= nowMs && nowMs - closedAtMs <= MAX_REST_MS;
 }
 
-function formatDocument(document: EpochDocument): Uint8Array {
+export function formatEpochDocument(document: EpochDocument): Uint8Array {
   return utf8Encode(JSON.stringify(document));
 }
 
 /** Undefined for anything that is not exactly a document: then the epoch is unknown, and a fresh one is due. */
-function parseDocument(bytes: Uint8Array | undefined): EpochDocument | undefined {
+export function parseEpochDocument(bytes: Uint8Array | undefined): EpochDocument | undefined {
   if (bytes === undefined) return undefined;
   try {
     const document = JSON.parse(utf8Decode(bytes)) as Partial<Record<keyof EpochDocument, unknown>> | null;

@@ -8,8 +8,7 @@ import {
   fromHex,
   toArmatureError,
   toBinaryString,
-  utf8Decode,
-  utf8Encode,
+  unwrap,
   type ArmatureError,
   type BinaryString,
   type NodeId,
@@ -31,8 +30,9 @@ import {
   type StorageOperation,
   type Store,
 } from '@armature/storage';
-import type { Clearings, ClearingStore, Tenure, TenureStore } from './clearing-counts.js';
+import type { Clearings, ClearingStore, TenureStore } from './clearing-counts.js';
 import type { CommandStore } from './command-log.js';
+import { formatDocument, parseClearings, parseStoredDocument, parseTenure } from './stored-documents.js';
 
 const EPOCH_KEY = spaceKey('meta', 'actor-epoch');
 const TENURE_KEY = spaceKey('meta', 'tenure');
@@ -105,11 +105,9 @@ export function tenureStoreOn(store: Store): TenureStore {
   return {
     async load() {
       const document = await store.read(TENURE_KEY);
-      if (document === undefined) return undefined;
-      const { stint, loss } = JSON.parse(utf8Decode(document)) as Tenure;
-      return { stint, loss };
+      return document === undefined ? undefined : unwrap(parseTenure(document));
     },
-    save: (tenure) => store.write([{ kind: 'put', key: TENURE_KEY, value: utf8Encode(JSON.stringify(tenure)) }], 'fsync'),
+    save: (tenure) => store.write([{ kind: 'put', key: TENURE_KEY, value: formatDocument(tenure) }], 'fsync'),
   };
 }
 
@@ -120,7 +118,7 @@ export function clearingStoreOn(store: Store, log: Logger): ClearingStore {
     async load() {
       try {
         const document = await store.read(CLEARINGS_KEY);
-        return document === undefined ? nothing : (JSON.parse(utf8Decode(document)) as Clearings);
+        return document === undefined ? nothing : unwrap(parseClearings(document));
       } catch (thrown) {
         const error = toArmatureError(thrown);
         if (error.code !== 'storage-corrupt') throw error;
@@ -129,7 +127,7 @@ export function clearingStoreOn(store: Store, log: Logger): ClearingStore {
       }
     },
     save: (clearings, durable) =>
-      store.write([{ kind: 'put', key: CLEARINGS_KEY, value: utf8Encode(JSON.stringify(clearings)) }], durable ? 'fsync' : 'os'),
+      store.write([{ kind: 'put', key: CLEARINGS_KEY, value: formatDocument(clearings) }], durable ? 'fsync' : 'os'),
   };
 }
 
@@ -153,7 +151,7 @@ export function historyStoreOn(store: Store, log: Logger): HistoryStore {
 
 function historyEntry(record: ChangeRecord): StorageOperation {
   const key = spaceKey('meta', `${HISTORY_PREFIX}${record.at.toString(16).padStart(14, '0')}-${record.id}`);
-  return { kind: 'put', key, value: utf8Encode(JSON.stringify(record)) };
+  return { kind: 'put', key, value: formatDocument(record) };
 }
 
 /** They survive the process, and are for people: not worth a sync each. */
@@ -164,7 +162,7 @@ export function commandStoreOn(store: Store, log: Logger): CommandStore {
         log.warn({ err }, 'the stored record of a command cannot be read, and is left out'),
       ),
     save(kept, dropped) {
-      const put: StorageOperation = { kind: 'put', key: commandKey(kept), value: utf8Encode(JSON.stringify(kept)) };
+      const put: StorageOperation = { kind: 'put', key: commandKey(kept), value: formatDocument(kept) };
       return store.write([put, ...dropped.map((one) => ({ kind: 'delete' as const, key: commandKey(one) }))], 'os');
     },
   };
@@ -186,7 +184,7 @@ async function documentsUnder<T>(
   for (let start: BinaryString | undefined = bounds.start; start !== undefined;) {
     const page = await pageAfterDamage(store, { start, end: bounds.end, limit: DOCUMENTS_PER_PAGE });
     for (const { value } of page.entries) {
-      const document = parse(JSON.parse(utf8Decode(value)));
+      const document = parseStoredDocument(value, parse);
       if (document.ok) documents.push(document.value);
       else unreadable(document.error);
     }

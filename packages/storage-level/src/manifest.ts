@@ -54,7 +54,8 @@ async function lastLogNumber(manifest: string): Promise<number | undefined> {
   return last;
 }
 
-function readEdit(bytes: Uint8Array): { readonly logNumber: number | undefined } | undefined {
+/** Undefined for what is no edit, of a version of LevelDB that we know. */
+export function readEdit(bytes: Uint8Array): { readonly logNumber: number | undefined } | undefined {
   let at = 0;
   let logNumber: number | undefined;
   const number = (): number => {

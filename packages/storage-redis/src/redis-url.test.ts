@@ -53,3 +53,9 @@ test.each(['rediss://', 'REDISS://', 'RedisS://', ' rediss://'])('%j: nothing bu
   const handshake = 0x16;
   expect(await firstByte(scheme)).toBe(handshake);
 });
+
+test('the refusal of a long URL shows its beginning only', () => {
+  expect(() => parseRedisUrl(`http://${'h'.repeat(100_000)}`)).toThrow(
+    /^http:\/\/h{193}\.\.\. is not the URL of a Redis server$/,
+  );
+});

@@ -2,7 +2,7 @@
  * The URL of a Redis server, checked before ioredis reads it: ioredis takes a URL that it cannot parse for another one, throws
  * on a "%" that encodes nothing, and connects without TLS where `rediss` is written in other letters. What is wrong is told without the part of the URL that may hold a password.
  */
-import { ArmatureError, redactUrl } from '@armature/kernel';
+import { ArmatureError, shownUrl } from '@armature/kernel';
 
 const SCHEMES: ReadonlySet<string> = new Set(['redis:', 'rediss:']);
 
@@ -39,7 +39,7 @@ function urlOf(text: string): URL | undefined {
 }
 
 function badUrl(text: string): ArmatureError {
-  return new ArmatureError('invalid-config', `${redactUrl(text)} is not the URL of a Redis server`, {
+  return new ArmatureError('invalid-config', `${shownUrl(text)} is not the URL of a Redis server`, {
     remedy:
       'Write redis://user:password@host:6379/0, or rediss:// for TLS. In a user or password write % as %25, / as %2F, @ as %40, ' +
       '# as %23, ? as %3F and : as %3A.',

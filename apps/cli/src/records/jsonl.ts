@@ -20,6 +20,8 @@ const NOT_UTF8 = 'it is not UTF-8: convert the file, or write what is no text as
 
 const STRING_OR_NUMBER = /"(?:[^"\\]+|\\.)*"|-?\d[\d.eE+-]*/g;
 const WHOLE_NUMBER = /^-?\d+$/;
+/** Values are looked through, and written again, by functions that call themselves. */
+const MAX_DEPTH = 1_000;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -110,9 +112,11 @@ function changedNumber(line: Json, text: string): string | undefined {
   return undefined;
 }
 
-function hasLargeNumber(value: unknown): boolean {
+function hasLargeNumber(value: unknown, depth = 0): boolean {
   if (typeof value === 'number') return Math.abs(value) > Number.MAX_SAFE_INTEGER;
-  return typeof value === 'object' && value !== null && Object.values(value).some(hasLargeNumber);
+  if (typeof value !== 'object' || value === null) return false;
+  if (depth > MAX_DEPTH) throw new Error(`it is nested more than ${MAX_DEPTH} levels deep; write that value as text`);
+  return Object.values(value).some((one) => hasLargeNumber(one, depth + 1));
 }
 
 function encodeText(text: string, what: string, remedy: string): Uint8Array {

@@ -158,6 +158,12 @@ describe('JSON lines', () => {
   });
 });
 
+test('a value that is nested so deeply that no function could walk it is refused in words', () => {
+  const nested = (levels: number): string => `{"key":"a","value":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+  expect(parseRecord(nested(900)).values).toHaveLength(1);
+  expect(() => parseRecord(nested(100_000))).toThrow('it is nested more than 1000 levels deep; write that value as text');
+});
+
 describe('CSV', () => {
   const texts = (reads: readonly ReadRecord[]) =>
     reads.map(({ record: found, problem }) =>

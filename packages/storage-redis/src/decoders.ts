@@ -1,0 +1,2 @@
+/** Decoders that nobody outside of this package calls, but for `npm run fuzz`, which gives them what nobody honest would send. */
+export { parseRedisUrl } from './redis-url.js';

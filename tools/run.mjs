@@ -1,5 +1,5 @@
 /**
- * `npm run armature`, `npm run bench`, `npm run dataset`, `npm run simulate`, `npm run chaos`, `npm run compare:conflicts`, `npm run docs:subjects`: runs one of the workspace's programs,
+ * `npm run armature`, `npm run bench`, `npm run dataset`, `npm run simulate`, `npm run chaos`, `npm run compare:conflicts`, `npm run docs:subjects`, `npm run fuzz`: runs one of the workspace's programs,
  * after installing the dependencies when they are missing and compiling what has changed.
  */
 import { spawn } from 'node:child_process';
@@ -24,6 +24,7 @@ const PROGRAMS = {
   'compare:conflicts': 'tools/src/compare/main.ts',
   'simulate:mutations': 'tools/src/mutations/main.ts',
   'docs:subjects': 'tools/src/docs/main.ts',
+  fuzz: 'tools/src/fuzz/main.ts',
 };
 
 /** Any of these says which cluster is meant; flags do too, and win over the environment anyway. */

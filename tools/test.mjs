@@ -2,7 +2,7 @@
  * `npm test`: everything that decides whether this tree is good, from a fresh checkout, with one command.
  *
  * In order: dependencies, nats-server and redis-server (found or fetched), the build with its types, lint and
- * formatting, unit tests, integration tests on real processes, and the built output. All of it runs even when
+ * formatting, unit tests, integration tests on real processes, fuzzing, and the built output. All of it runs even when
  * something fails, except what could not mean anything any more. The last line is the verdict in numbers, summed
  * over vitest's tests and the checks around them.
  */
@@ -19,18 +19,22 @@ import { formatTable } from './lib/table.mjs';
 import { addTallies, failure, NOTHING, SUCCESS, tallyOfReport, verdictLine } from './lib/tally.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const SUITES = ['types', 'lint', 'unit', 'integration'];
+const SUITES = ['types', 'lint', 'unit', 'fuzz', 'integration'];
 const MINUTE_MS = 60_000;
+/** Of fuzzing, for each target: 17 of them, two at a time, take two minutes and a half in CI. `npm run fuzz` by itself takes longer, and finds more. */
+const FUZZ_SECONDS = isCi() ? 15 : 3;
 
 const HELP = `npm test [-- options] [filter ...]
 
   --only SUITE   one of ${SUITES.join(', ')}; may be repeated
+  --fuzz-seconds N
+                 how long each decoder and door is fuzzed; ${FUZZ_SECONDS} by default here, more in CI
   --help         this text
   filter ...     vitest's own filters and options, for example:  npm test -- ring   or   npm test -- -t "put: W=2"
                  With a filter, only unit and integration tests run.
 
   NATS_SERVER_BIN, REDIS_SERVER_BIN   the servers to test with, instead of those found or fetched
-  CI=true                             a missing nats-server fails instead of skipping its tests
+  CI=true                             a missing nats-server fails instead of skipping its tests, and fuzzing takes longer
 
 The last line is "N passed, N failed", with ", N skipped" where tests were.`;
 
@@ -40,7 +44,7 @@ The last line is "N passed, N failed", with ", N skipped" where tests were.`;
  */
 
 await runMain(async () => {
-  const { help, only, filters } = readArguments(process.argv.slice(2));
+  const { help, only, filters, fuzzSeconds } = readArguments(process.argv.slice(2));
   if (help) {
     sayOut(HELP);
     return 0;
@@ -67,6 +71,7 @@ await runMain(async () => {
     results.push(...servers.results);
     for (const suite of suites) results.push(await vitestStep(suite, filters, servers.env));
   }
+  if (wants('fuzz') && types?.tally.failed !== 1) results.push(await fuzzStep(fuzzSeconds));
   if (filters.length > 0 && results.every(({ tally }) => tally.passed + tally.failed + tally.skipped === 0)) {
     throw new UsageError(`no test matches ${filters.join(' ')}`);
   }
@@ -93,6 +98,7 @@ await runMain(async () => {
  * @param {readonly string[]} args
  */
 function readArguments(args) {
+  let fuzzSeconds = FUZZ_SECONDS;
   /** @type {string[]} */
   const only = [];
   /** @type {string[]} */
@@ -103,11 +109,14 @@ function readArguments(args) {
     if (arg === '--help' || arg === '-h') help = true;
     else if (arg === '--only') only.push(args[++i] ?? '');
     else if (arg.startsWith('--only=')) only.push(arg.slice('--only='.length));
+    else if (arg === '--fuzz-seconds') fuzzSeconds = Number(args[++i]);
+    else if (arg.startsWith('--fuzz-seconds=')) fuzzSeconds = Number(arg.slice('--fuzz-seconds='.length));
     else filters.push(arg);
   }
   const unknown = only.find((suite) => !SUITES.includes(suite));
   if (unknown !== undefined) throw new UsageError(`--only ${unknown}: there is no such suite`, [`Suites: ${SUITES.join(', ')}.`]);
-  return { help, only, filters };
+  if (!(fuzzSeconds > 0)) throw new UsageError('--fuzz-seconds: give a number above 0');
+  return { help, only, filters, fuzzSeconds };
 }
 
 /**
@@ -124,10 +133,27 @@ async function checkStep(name, command, args, timeoutMs) {
   const tookMs = Date.now() - startedAt;
   if (result.code === 0) {
     sayOut(`${name}: passed (${formatDuration(tookMs)})`);
+    if (name === 'fuzz') sayOut(result.stdout.trim());
     return { name, tally: SUCCESS, tookMs };
   }
   sayOut(`${result.output.trim()}\n${name}: FAILED (exit code ${result.code}, ${formatDuration(tookMs)})`);
   return { name, tally: failure(1), tookMs };
+}
+
+/**
+ * Each target for so long. What is tried follows from the commit: again the same for the same one, and something else for the next.
+ * @param {number} seconds
+ * @returns {Promise<StepResult>}
+ */
+async function fuzzStep(seconds) {
+  const head = await runCommand('git', ['rev-parse', 'HEAD'], { cwd: ROOT });
+  const seed = Number.parseInt(head.stdout.slice(0, 7), 16) || 1;
+  return checkStep(
+    'fuzz',
+    process.execPath,
+    ['tools/run.mjs', 'fuzz', '--minutes', String(seconds / 60), '--seed', String(seed)],
+    4 * MINUTE_MS + seconds * 20_000,
+  );
 }
 
 /**

@@ -17,16 +17,7 @@
  *
  * Decoding is total: bounds are checked before reading, counts before allocating, and the only failure is a `DecodeError`.
  */
-import {
-  ByteReader,
-  ByteWriter,
-  DecodeError,
-  EMPTY_BYTES,
-  MAX_META_ENTRIES,
-  err,
-  ok,
-  type Result,
-} from '@armature/kernel';
+import { ByteReader, ByteWriter, DecodeError, EMPTY_BYTES, MAX_META_ENTRIES, err, ok, type Result } from '@armature/kernel';
 import type { Dot } from './actor.js';
 import { readCounter, readHlc, readVersionVector, writeHlc, writeId, writeVersionVector } from './clock-codec.js';
 import { NONE_SUPERSEDED, readSuperseded, writeSuperseded, type SupersededOperations } from './superseded.js';

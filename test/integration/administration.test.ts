@@ -1,11 +1,13 @@
 /** Roles on real processes: the command line and the library give commands with a token and without the secret, what is not allowed is refused, and it is known who gave what. */
-import { execFile, type ExecFileException } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { connect as connectNats, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runCli } from '@armature/cli';
+import { connect } from '@armature/client';
+import { systemClock } from '@armature/runtime';
 import { ProcessCluster } from '@armature/tools/process-cluster';
-import { programArgs } from '@armature/tools/program';
 
 const ROLES = ['viewer', 'operator', 'administrator'] as const;
 const NOT_ALLOWED = 7;
@@ -52,13 +54,23 @@ const tokenFile = (name: string): string => join(cluster.directory, `${name}.tok
 const withSecret = (): string[] => ['--secret-file', cluster.secretFile];
 const as = (role: string, ...command: string[]): Promise<Ran> => run(...command, '--token-file', tokenFile(role));
 
-function run(...args: string[]): Promise<Ran> {
-  const common = ['--nats', cluster.natsUrl, '--cluster', cluster.cluster];
-  return new Promise((resolve) => {
-    execFile(process.execPath, [...programArgs('cli'), ...args, ...common], (error: ExecFileException | null, out, err) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, out, err });
+/** A command in this process, with what it says. */
+async function run(...args: string[]): Promise<Ran> {
+  const said = { out: '', err: '' };
+  const into = (where: 'out' | 'err'): Writable =>
+    new Writable({
+      decodeStrings: false,
+      write(chunk: string | Buffer, _encoding, done) {
+        said[where] += chunk.toString();
+        done();
+      },
     });
+  const code = await runCli([...args, '--nats', cluster.natsUrl, '--cluster', cluster.cluster], {
+    ...{ stdin: Readable.from([]), stdout: into('out'), stderr: into('err'), env: {}, clock: systemClock, connect },
+    rawArguments: () => undefined,
+    catchInterrupt: () => new AbortController().signal,
   });
+  return { code, ...said };
 }
 
 interface Told {

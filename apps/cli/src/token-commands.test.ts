@@ -32,6 +32,15 @@ describe('token create', () => {
     expect(made.err).toContain('generation 0');
   });
 
+  test('--role: a token for administration, which grants no keys; inspect shows the role', async () => {
+    const made = await offline([...CREATE, '--role', 'operator', '--json']);
+    expect(made.json()).toMatchObject({ subject: 'checkout', grants: [], role: 'operator', generation: 0 });
+    const { token } = made.json() as { token: string };
+    expect(opened(token)).toMatchObject({ role: 'operator', grants: [] });
+    const inspected = await offline(['token', 'inspect', '-'], { stdin: token });
+    expect([inspected.code, inspected.out]).toEqual([0, expect.stringMatching(/^grants +-\nrole +operator$/m) as unknown]);
+  });
+
   test('--out: a file for its owner only, which is not overwritten, and no token on the screen', async () => {
     const file = join(directory, 'alice.token');
     const made = await offline([...CREATE, '--grant', '*:read', '--out', file, '--json']);
@@ -50,6 +59,8 @@ describe('token create', () => {
   test.each([
     ['without the secret', [...CREATE, '--grant', 'a:read'], '--secret-file', { env: {} }],
     ['that allows nothing', CREATE, 'grant', {}],
+    ['with a role that is none', [...CREATE, '--role', 'root'], 'viewer, operator, administrator', {}],
+    ['with grants and a role', [...CREATE, '--grant', 'a:read', '--role', 'viewer'], 'two tokens', {}],
     ['with a grant that is none', [...CREATE, '--grant', 'a:delete'], 'read, write, list', {}],
     ['with a prefix that lists', [...CREATE, '--grant', 'a/x:list'], 'Leave out list', {}],
     ['for ever', [...CREATE, '--grant', 'a:read', '--expires', '9999d'], '30d', {}],

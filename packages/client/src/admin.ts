@@ -209,7 +209,7 @@ export class Admin {
     const members = [...(await this.view()).members.keys()].sort();
     const told = await Promise.all(
       members.map((node) =>
-        this.#ask(nodeAddress(node) as LinkAddress, { kind: 'commands' }, COMMAND_TIMEOUT_MS).catch((thrown: unknown) => {
+        this.#ask(nodeAddress(node) as LinkAddress, { kind: 'commands' }, STATUS_TIMEOUT_MS).catch((thrown: unknown) => {
           throwIfRefused(thrown);
           return undefined;
         }),

@@ -17,7 +17,7 @@ export function missingToken(): ArmatureError {
     'missing',
     'this cluster requires a token, and none was given',
     'Give one: --token-file or ARMATURE_TOKEN, { token } in the library, the header Armature-Token in a plain request. ' +
-      'Who holds the secret of the cluster needs none: --direct.',
+      'Who holds the secret of the cluster needs none: --direct. A token with a role is for administration only.',
   );
 }
 

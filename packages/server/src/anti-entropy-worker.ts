@@ -34,9 +34,9 @@ import {
 import type { Counter } from '@armature/runtime';
 import { AdminDoor } from './admin-door.js';
 import { busNotes } from './bus-notes.js';
-import { keepAtNode } from './keep-at-node.js';
 import { ReapCycle } from './reap-cycle.js';
 import type { Presence } from './presence.js';
+import { RemoteCommands } from './remote-commands.js';
 import { SERVER_VERSION, type Origin, type ServerPorts } from './server-options.js';
 import { answerStatus, claimName } from './service.js';
 
@@ -115,10 +115,11 @@ export class AntiEntropyWorker {
     });
     const address = linkAddress('anti-entropy', options.name);
     this.#rollCalls = bus.subscribe(participant.subjects.workers, (message) => void message.respond(utf8Encode(address)));
+    const commands = new RemoteCommands(participant, ports);
     this.#admin = new AdminDoor({
       ...{ ...ports, ...options, server: address, membership: participant.membership },
       answer: (request) => this.#answer(request),
-      keep: (command) => keepAtNode(participant, command, ports.log),
+      keep: (command) => commands.keep(command),
     });
   }
 

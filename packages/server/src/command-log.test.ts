@@ -65,6 +65,21 @@ describe('the commands that a node keeps', () => {
     await store.close();
   });
 
+  test('given again and again they are written once a second, and at the end', async () => {
+    const saved: number[] = [];
+    const store = {
+      load: () => Promise.resolve([]),
+      save: ({ count }: CommandRecord) => Promise.resolve(void saved.push(count)),
+    };
+    const log = await CommandLog.open(store, silentLog);
+    const [{ firstMs }] = [command(1, 0)];
+    for (let i = 0; i < 250; i++) await log.keep(command(i, 0, { firstMs: firstMs + i * 10, lastMs: firstMs + i * 10 }));
+    expect(saved).toEqual([1, 101, 201]);
+    await log.close();
+    await log.close();
+    expect(saved).toEqual([1, 101, 201, 250]);
+  });
+
   test('a store that fails keeps nobody from giving commands', async () => {
     const { log, entries } = recordingLog();
     const full = new ArmatureError('storage-full', 'no room');

@@ -3,7 +3,7 @@
  * node's store, so that they survive it, and there are only so many: the oldest go first.
  *
  * A command that is given again before long adds to the record of the one before, so that a repair, which is a command for each two replicas, is one record, and whoever is refused over and
- * over again pushes out nobody else's.
+ * over again pushes out nobody else's. It is written at most once a second meanwhile.
  */
 import { toArmatureError } from '@armature/kernel';
 import { MAX_COMMANDS, type CommandRecord } from '@armature/protocol';
@@ -18,6 +18,8 @@ export interface CommandStore {
 
 /** A command given again after less than that is the same one. */
 const SAME_WITHIN_MS = 600_000;
+/** The counts of the last second may be lost with the process. */
+const SAVE_EVERY_MS = 1_000;
 
 export interface Kept {
   /** Oldest first. */
@@ -51,6 +53,8 @@ export class CommandLog {
   readonly #store: CommandStore;
   readonly #log: Logger;
   #commands: readonly CommandRecord[];
+  /** By id: when the record was written last, by its own time. */
+  readonly #savedMs = new Map<string, number>();
 
   private constructor(store: CommandStore, log: Logger, commands: readonly CommandRecord[]) {
     this.#store = store;
@@ -72,7 +76,24 @@ export class CommandLog {
   async keep(command: CommandRecord): Promise<void> {
     const { commands, written, dropped } = withCommand(this.#commands, command);
     this.#commands = commands;
-    await this.#store.save(written, dropped).catch((thrown: unknown) => {
+    for (const { id } of dropped) this.#savedMs.delete(id);
+    const savedMs = this.#savedMs.get(written.id);
+    if (savedMs === undefined || Math.abs(written.lastMs - savedMs) >= SAVE_EVERY_MS) await this.#save(written, dropped);
+  }
+
+  /** Writes what was counted since it was written last. */
+  async close(): Promise<void> {
+    for (const one of this.#commands) if (this.#isUnsaved(one)) await this.#save(one, []);
+  }
+
+  #isUnsaved({ id, lastMs }: CommandRecord): boolean {
+    const savedMs = this.#savedMs.get(id);
+    return savedMs !== undefined && savedMs !== lastMs;
+  }
+
+  async #save(command: CommandRecord, dropped: readonly CommandRecord[]): Promise<void> {
+    this.#savedMs.set(command.id, command.lastMs);
+    await this.#store.save(command, dropped).catch((thrown: unknown) => {
       this.#log.warn({ err: toArmatureError(thrown), ...command }, 'the record of a command could not be stored');
     });
   }

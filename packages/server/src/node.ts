@@ -132,12 +132,24 @@ export class ArmatureNode {
 
   /** Finishes what is in hand, marks the store as cleanly closed, and closes it. The bus stays open: it is its owner's. */
   async stop(): Promise<void> {
-    const { presence, identity, transfers, departure, hintDelivery, slices, synchronisation, participant, store, epoch } =
-      this.#parts;
+    const {
+      presence,
+      identity,
+      transfers,
+      departure,
+      hintDelivery,
+      slices,
+      synchronisation,
+      participant,
+      store,
+      epoch,
+      commands,
+    } = this.#parts;
     for (const part of [presence, identity, transfers, departure, hintDelivery, slices, synchronisation]) part.stop();
     this.#probing?.cancel();
     const services = [this.#service, ...this.#doors].filter((one) => one !== undefined);
     await leaveBus(participant, services, this.#ports.clock, this.options);
+    await commands.close();
     epoch.end();
     try {
       await store.sync();

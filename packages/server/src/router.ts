@@ -22,8 +22,8 @@ import { AdminDoor } from './admin-door.js';
 import { busNotes } from './bus-notes.js';
 import { FrontDoor } from './front-door.js';
 import { Gate, knownAccess } from './gate.js';
-import { keepAtNode } from './keep-at-node.js';
 import { servePlainApi } from './plain-api.js';
+import { RemoteCommands } from './remote-commands.js';
 import { SERVER_VERSION, type RouterOptions, type ServerPorts } from './server-options.js';
 import type { Presence } from './presence.js';
 import { claimName, describeService, historyOf, leaveBus } from './service.js';
@@ -63,10 +63,11 @@ export class ArmatureRouter {
       authorize: (bucket, right, key, token) => this.#gate.authorize(bucket, right, key, token),
       answer: (request, sender) => this.#coordinate(request, sender.remainingMs),
     });
+    const commands = new RemoteCommands(participant, ports);
     const admin = new AdminDoor({
       ...{ ...server, membership: participant.membership },
       answer: (request, sender) => this.#answer(request, sender),
-      keep: (command) => keepAtNode(participant, command, ports.log),
+      keep: (command) => commands.keep(command),
     });
     this.#doors = [front, admin];
   }

@@ -29,8 +29,8 @@ export function defineNatsConfig(commands: Commands, program: Command): void {
     usage: 'nats-config',
     summary: 'write the users and permissions of this cluster for nats-server',
     details:
-      'There is always a user for nodes, one for routers and one for workers. All others are there for whom you name. Whoever\n' +
-      'has several roles is named in several options. Passwords are variables that nats-server reads from its environment,\n' +
+      'There is always a user for nodes, one for routers and one for workers. All others are there for whom you name. Options\n' +
+      'with <user> may be given several times; whoever has several roles is named in several options. Passwords are variables that nats-server reads from its environment,\n' +
       'NATS_PASSWORD_<USER>, unless --keys or --from say otherwise. No secret is printed.\n\n' +
       'A file for --from is JSON with the same names: {"application": ["shop:payments:read,write"], "atNodes": true,\n' +
       '"nodes": ["n1", "n2"], "logins": {"shop": {"bcrypt": "$2a$..."}, "node-n1": {"nkey": "U..."}}}.',
@@ -55,7 +55,7 @@ export function defineNatsConfig(commands: Commands, program: Command): void {
     examples: [
       'nats-config --cluster prod --administrator admin --application shop:payments:read,write --keys nkeys --output armature.conf',
       'nats-config --cluster prod --plain kiosk:orders:get,put --monitor prometheus --users-only',
-      'nats-config --cluster prod --administrator ops --direct-client ops --application ops:*:read,write,list --json',
+      "nats-config --cluster prod --administrator ops --direct-client ops --application 'ops:*:read,write,list' --json",
     ],
     run: (session, _args, options) => natsConfig(session, options),
   });

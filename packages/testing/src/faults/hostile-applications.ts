@@ -27,6 +27,8 @@ const PATIENCE_MS = 1_000;
 /** A bucket that nobody makes. */
 export const NOWHERE = 'nowhere' as BucketName;
 const PREFIX = utf8Encode('other-');
+/** On the plain API. */
+const VERBS: Readonly<Record<FrontRight, readonly string[]>> = { read: ['get'], write: ['put', 'delete'], list: [] };
 const EXPIRED = 'a token that has expired';
 /** Wall clock: a token that ended at the beginning of 1970 has ended, though clocks be a little off. */
 const LONG_AGO_MS = 3_600_000;
@@ -40,8 +42,8 @@ const NO_ANSWER = new Set([
 interface Bearer {
   readonly what: string;
   readonly token: Uint8Array | undefined;
-  /** What it may ask for elsewhere, and therefore does not ask here. */
-  readonly rights: readonly FrontRight[];
+  /** What it asks for, and may not. */
+  readonly asks: readonly FrontRight[];
 }
 
 export interface HostileWish {
@@ -76,7 +78,7 @@ export class HostileApplications {
   readonly #links = new Map<Bearer, LinkEndpoint<Request, Reply>>();
   /** What is asked on the plain API, by the number in the reply subject. */
   readonly #asked = new Map<string, { readonly what: string; readonly expected: ReadonlySet<string> }>();
-  /** Somebody's clock has been so far behind that no token has expired for him. */
+  /** Somebody's clock has been so far behind that no token has expired for him. So nothing is written with one that has. */
   #wasLongAgo = false;
   #count = 0;
 
@@ -102,10 +104,7 @@ export class HostileApplications {
 
   #askAtTheDoor(bearer: Bearer, bucket: BucketName, servers: readonly string[]): void {
     const server = pick(this.#random, servers);
-    const right = pick(
-      this.#random,
-      FRONT_RIGHTS.filter((one) => !bearer.rights.includes(one)),
-    );
+    const right = pick(this.#random, bearer.asks);
     if (server === undefined || right === undefined || (bucket === NOWHERE && bearer.token !== undefined)) return;
     const { request } = wishOfRight(right, bucket, utf8Encode(this.#name), utf8Encode(this.#name));
     const what = `${request.kind} in ${bucket} with ${bearer.what} at ${server}`;
@@ -118,8 +117,9 @@ export class HostileApplications {
   }
 
   #askPlainly(bearer: Bearer, bucket: BucketName): void {
-    const verb = pick(this.#random, bearer.rights.includes('read') ? ['put', 'delete'] : ['get', 'put', 'delete']) ?? 'put';
-    if (bucket === NOWHERE && bearer.token !== undefined) return;
+    const verbs = bearer.asks.flatMap((right) => VERBS[right]);
+    const verb = pick(this.#random, verbs);
+    if (verb === undefined || (bucket === NOWHERE && bearer.token !== undefined)) return;
     this.#plain(`${verb}.${bucket}.${this.#name}`, bearer, REFUSED);
   }
 
@@ -130,7 +130,7 @@ export class HostileApplications {
     if (this.#random.int(2) === 0) headers.push(['Armature-Bucket', bucket]);
     if (headers.length === 0 || this.#random.int(2) === 0) headers.push(['Armature-Key', this.#name]);
     const named = headers.some(([name]) => name === 'Armature-Bucket') ? NOWHERE : bucket;
-    const bearer = pick(this.#random, this.#bearers) ?? { what: 'no token', token: undefined, rights: [] };
+    const bearer = pick(this.#random, this.#bearers) ?? { what: 'no token', token: undefined, asks: FRONT_RIGHTS };
     this.#plain(`${verb}.${named}.contradicted`, bearer, new Set([...REFUSED, 'invalid-argument']), headers);
   }
 
@@ -193,16 +193,16 @@ function bearersOf(cluster: SimulatedCluster, random: Random): readonly Bearer[]
   const forged = Uint8Array.from(tokenOf(cluster));
   forged[forged.length - 1] = (forged[forged.length - 1] as number) ^ 1;
   const buckets = [...(cluster.running[0]?.participant.membership.view.buckets.keys() ?? [])].slice(0, 16);
-  const made: readonly (readonly [what: string, token: Uint8Array | undefined, rights?: readonly FrontRight[]])[] = [
+  const made: readonly (readonly [what: string, token: Uint8Array | undefined, asks?: readonly FrontRight[]])[] = [
     ['no token', undefined],
     ['garbage', Uint8Array.of(1, ...random.bytes(60))],
     ['a forged token', forged],
     ['a token of another cluster', tokenOf(cluster, {}, 'elsewhere' as ClusterName)],
-    [EXPIRED, tokenOf(cluster, { expiresAtMs: 1 })],
+    [EXPIRED, tokenOf(cluster, { expiresAtMs: 1 }), ['read', 'list']],
     ['a token that was revoked', tokenOf(cluster, { generation: GENERATION - 1 })],
-    ['a token to read', tokenOf(cluster, { grants: [grant('*', ['read'])] }), ['read']],
+    ['a token to read', tokenOf(cluster, { grants: [grant('*', ['read'])] }), ['write', 'list']],
     ['a token for another bucket', tokenOf(cluster, { grants: [grant(NOWHERE, all)] })],
     ['a token for other keys', tokenOf(cluster, { grants: buckets.map((one) => grant(one, ['read', 'write'], PREFIX)) })],
   ];
-  return made.map(([what, token, rights = []]) => ({ what, token, rights }));
+  return made.map(([what, token, asks = FRONT_RIGHTS]) => ({ what, token, asks }));
 }

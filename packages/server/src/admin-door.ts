@@ -173,16 +173,17 @@ export class AdminDoor {
       await this.#record(token, request, refusal.code, true);
       throw refusal;
     }
+    let reply: Reply;
     try {
-      const reply = await answer(inTheNameOf(token, request), sender);
-      await this.#record(token, request, 'done', isRecorded(request));
-      return reply;
+      reply = await answer(inTheNameOf(token, request), sender);
     } catch (thrown) {
       const { code } = toArmatureError(thrown);
       const isWork = leastRoleFor(request) !== 'viewer' && !TO_BE_REPEATED.has(code);
       await this.#record(token, request, code, isWork);
       throw thrown;
     }
+    await this.#record(token, request, 'done', isRecorded(request));
+    return reply;
   }
 
   /** Who knows of no cluster yet asks around first: the others may know that the token was revoked. */
@@ -194,7 +195,7 @@ export class AdminDoor {
 
   async #record(token: Token, request: AdministrationRequest, outcome: CommandOutcome, isKept: boolean): Promise<void> {
     const { clock, random, log, server, keep } = this.#env;
-    const nowMs = Math.floor(clock.nowMs());
+    const nowMs = Math.max(0, Math.floor(clock.nowMs()));
     const what = { author: token.subject, command: commandWords(request), outcome };
     const isLook = leastRoleFor(request) === 'viewer' && outcome === 'done';
     log[isLook ? 'debug' : 'info']({ ...what, role: token.role }, 'a command of administration');

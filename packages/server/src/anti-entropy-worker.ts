@@ -31,14 +31,15 @@ import {
   type SweepLimits,
   type SweepTally,
 } from '@armature/repair';
+import type { Access } from '@armature/rights';
 import type { Counter } from '@armature/runtime';
 import { AdminDoor } from './admin-door.js';
 import { busNotes } from './bus-notes.js';
 import { ReapCycle } from './reap-cycle.js';
 import type { Presence } from './presence.js';
 import { RemoteCommands } from './remote-commands.js';
-import { SERVER_VERSION, type Origin, type ServerPorts } from './server-options.js';
-import { answerStatus, claimName } from './service.js';
+import type { Origin, ServerPorts } from './server-options.js';
+import { claimName, describeService } from './service.js';
 
 export interface AntiEntropyOptions {
   /** Unique among the workers. */
@@ -136,27 +137,9 @@ export class AntiEntropyWorker {
       throw new ArmatureError('invalid-argument', `an anti-entropy worker does not answer ${request.kind}`);
     });
     const worker = new AntiEntropyWorker(options, ports, participant, presence);
-    worker.#service = await ports.bus.serve({
-      name: 'armature-anti-entropy',
-      version: SERVER_VERSION,
-      description: 'Has the replicas of every partition compared and made equal.',
-      metadata: { cluster, name },
-      endpoints: [
-        {
-          name: 'status',
-          subject: participant.subjects.status(`anti-entropy.${name}`),
-          handler: (message) =>
-            void answerStatus(
-              message,
-              { name, role: 'anti-entropy', version: SERVER_VERSION },
-              {
-                access: () => participant.membership.view.access,
-                full: () => ({ ...worker.status(), ready: worker.notes.length === 0 }),
-              },
-            ),
-        },
-      ],
-    });
+    const access = (): Access => participant.membership.view.access;
+    const full = (): WorkerStatus & { readonly ready: boolean } => ({ ...worker.status(), ready: worker.notes.length === 0 });
+    worker.#service = await ports.bus.serve(describeService('anti-entropy', options, name, { access, full }));
     worker.#running = worker.#run();
     worker.#reaping.start();
     return worker;

@@ -21,11 +21,24 @@ export interface StatusAnswer {
   readonly full: () => Readiness | Promise<Readiness>;
 }
 
-export function describeService(role: 'node' | 'router', options: ServerOptions, name: string, status: StatusAnswer): BusService {
+export type ServiceRole = 'node' | 'router' | 'anti-entropy';
+
+const DESCRIPTIONS: Readonly<Record<ServiceRole, string>> = {
+  node: 'A replica of its share of the ring.',
+  router: 'The coordinator tier.',
+  'anti-entropy': 'Has the replicas of every partition compared and made equal.',
+};
+
+export function describeService(
+  role: ServiceRole,
+  options: Pick<ServerOptions, 'prefix' | 'cluster'>,
+  name: string,
+  status: StatusAnswer,
+): BusService {
   return {
     name: `armature-${role}`,
     version: SERVER_VERSION,
-    description: role === 'node' ? 'A replica of its share of the ring.' : 'The coordinator tier.',
+    description: DESCRIPTIONS[role],
     metadata: { cluster: options.cluster, name },
     endpoints: [
       {
@@ -41,7 +54,7 @@ export function describeService(role: 'node' | 'router', options: ServerOptions,
  * Anybody may ask, and the whole status names members and tells how they are. So where the cluster requires tokens this says that the process is there, and whether it is ready; the rest is told at its
  * door of administration.
  */
-export async function answerStatus(
+async function answerStatus(
   message: BusMessage,
   who: { readonly name: string; readonly role: string; readonly version: string },
   { access, full }: StatusAnswer,
@@ -63,7 +76,7 @@ export async function historyOf(membership: Pick<Membership, 'answerGossip'>): P
 
 /** Takes a name on the bus, before anything is said under it. Errors: `name-in-use`. */
 export function claimName(
-  role: 'node' | 'router' | 'anti-entropy',
+  role: ServiceRole,
   name: string,
   {
     prefix,

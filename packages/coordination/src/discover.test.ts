@@ -105,6 +105,19 @@ test('liars alone cost a bounded time, and nobody is found', async () => {
   expect([...new Set(asked)].sort()).toEqual(['node.gone', 'node.silent']);
 });
 
+test('a liar who names others all the time does not make it longer', async () => {
+  let named = 0;
+  const bus = broker.connect('liar');
+  bus.subscribe(subjects.discover('node'), (message) => {
+    const name = `node.silent-${++named}`;
+    silent.add(name);
+    message.respond(Buffer.from(name));
+  });
+  const { address, afterMs } = await found('node');
+  expect(address).toBeUndefined();
+  expect(afterMs).toBeLessThan(1_600);
+});
+
 test('whoever the bus does not let this process ask is asked once, and is why nobody is found', async () => {
   listen('router', 'router.r1');
   const refused = async (address: LinkAddress): Promise<void> => {

@@ -104,7 +104,7 @@ class Search {
 
   #hear({ status, payload }: BusMessage, role: DiscoverableRole, place: number): void {
     if (status === NO_RESPONDERS && place === this.#begun && place < this.#roles.length) this.#next();
-    if (status !== undefined || payload.length > MAX_ANSWER_BYTES || this.#proving.size >= PROOFS_AT_ONCE) return;
+    if (status !== undefined || payload.length > MAX_ANSWER_BYTES || this.#isLate || this.#proving.size >= PROOFS_AT_ONCE) return;
     const address = parseLinkAddress(Buffer.from(payload).toString('utf8'));
     if (address.ok && address.value.startsWith(PREFIX[role])) this.#look(address.value);
   }

@@ -1,5 +1,6 @@
 /** The worker as a service: its command line, and how it is put together. */
-import { ownNameOf, type ServiceSpec } from '@armature/process';
+import { ownNameOf } from '@armature/process';
+import type { ServiceSpec } from '@armature/process/service';
 import { AntiEntropyWorker, SERVER_VERSION } from '@armature/server';
 import { workerNameOf, workerOptionsOf, workerShape } from './config.js';
 

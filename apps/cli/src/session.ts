@@ -14,7 +14,7 @@ import {
   type Resolved,
 } from '@armature/process';
 import type { ArmatureError } from '@armature/kernel';
-import { pinoLog, waitAtMost } from '@armature/runtime';
+import { waitAtMost, type Logger } from '@armature/runtime';
 import pc from 'picocolors';
 import { writeOut, type CliIo, type OutputStream } from './io.js';
 import type { cliShape } from './settings.js';
@@ -81,7 +81,7 @@ export class Session {
     if (client !== undefined) await waitAtMost(this.io.clock, CLOSE_PATIENCE_MS, client.close());
   }
 
-  #connect(): Promise<Client> {
+  async #connect(): Promise<Client> {
     const { servers, ...nats } = natsServerOptions(this.settings);
     return this.io.connect({
       servers,
@@ -94,9 +94,15 @@ export class Session {
       author: userAtHost(),
       routing: this.settings.direct ? 'direct' : 'router',
       secret: this.settings.direct ? requireSecrets(this.settings) : loadSecrets(this.settings),
-      ...(this.voice.debug ? { log: pinoLog({ level: 'debug', base: {}, destination: this.io.stderr }) } : {}),
+      ...(this.voice.debug ? { log: await debugLog(this.io) } : {}),
     });
   }
+}
+
+/** Loaded only where it is asked for: without `--debug` a command must not wait for pino. */
+async function debugLog(io: CliIo): Promise<Logger> {
+  const { pinoLog } = await import('@armature/runtime/observability');
+  return pinoLog({ level: 'debug', base: {}, destination: io.stderr });
 }
 
 export function useColor(io: CliIo, stream: OutputStream): boolean {

@@ -1,5 +1,5 @@
 /** The node as a service: its command line, and how it is put together. */
-import type { ServiceSpec } from '@armature/process';
+import type { ServiceSpec } from '@armature/process/service';
 import { SERVER_VERSION } from '@armature/server';
 import { nodeShape } from './config.js';
 import { wireNode } from './wire.js';

@@ -1,6 +1,7 @@
 /** Who gets what in a node process: the bus and the engine of the configuration's choice, into one `ArmatureNode`. */
 import { join } from 'node:path';
-import { ownNameOf, type ServicePorts, type WiredService } from '@armature/process';
+import { ownNameOf } from '@armature/process';
+import type { ServicePorts, WiredService } from '@armature/process/service';
 import { ArmatureNode, type NodeOptions } from '@armature/server';
 import { memoryEngine, type Engine } from '@armature/storage';
 import { openLevelEngine } from '@armature/storage-level';

@@ -1,5 +1,6 @@
 /** The router as a service: its command line, and how it is put together. It holds nothing, so that is little. */
-import { ownNameOf, type ServiceSpec } from '@armature/process';
+import { ownNameOf } from '@armature/process';
+import type { ServiceSpec } from '@armature/process/service';
 import { ArmatureRouter, SERVER_VERSION } from '@armature/server';
 import { routerNameOf, routerOptionsOf, routerShape } from './config.js';
 

@@ -2,19 +2,29 @@
  * The catalogue: every setting that any Armature process has. A process picks those it uses; together they are the
  * keys that a configuration file may have.
  */
-import { z } from 'zod';
 import { NAME_RULE, parseClusterName, parseNodeId, unwrap } from '@armature/kernel';
 import { DEFAULT_PREFIX } from '@armature/protocol';
-import { byteRate, duration, flag, integer, listOf, oneOf, optional, parsed, required, setting, text } from './setting.js';
+import {
+  byteRate,
+  duration,
+  flag,
+  integer,
+  listOf,
+  oneOf,
+  optional,
+  parsed,
+  required,
+  setting,
+  text,
+  textLike,
+} from './setting.js';
 
 const nodeName = parsed(parseNodeId, NAME_RULE);
-const prefix = {
-  schema: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/)
-    .max(128),
-  allowed: 'subject tokens of ASCII letters, digits, "-" and "_", separated by dots',
-};
+const prefix = textLike(
+  /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
+  128,
+  'subject tokens of ASCII letters, digits, "-" and "_", separated by dots',
+);
 
 /** Which cluster, and how to reach its bus. */
 export const connectionSettings = {

@@ -40,8 +40,8 @@ export function resolveSettings<S extends Shape>(shape: S, input: SettingsInput)
       if (one.required) problems.push(missing(name, one));
       continue;
     }
-    const parsed = one.schema.safeParse(found.value);
-    if (parsed.success) values[name] = parsed.data;
+    const value = one.parse(found.value);
+    if (value !== undefined) values[name] = value;
     else problems.push(wrong(name, one, found.value, found.origin));
   }
   if (problems.length > 0) throw refusal(problems);

@@ -4,7 +4,8 @@
  * Errors in it are flattened to what an operator can use (code, message, remedy); a stack trace comes only with bugs.
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
-import { pinoLog, type LogFields, type Logger } from '@armature/runtime';
+import type { LogFields, Logger } from '@armature/runtime';
+import { pinoLog } from '@armature/runtime/observability';
 import { prettyFactory } from 'pino-pretty';
 import { isBug, stacksOf } from './render-error.js';
 

@@ -1,5 +1,6 @@
 /** Metrics of a process, for Prometheus: those of the engines, and Node's own (memory, garbage collection, event loop lag). */
-import { prometheusTelemetry, type Telemetry } from '@armature/runtime';
+import type { Telemetry } from '@armature/runtime';
+import { prometheusTelemetry } from '@armature/runtime/observability';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
 export interface ServiceMetrics {

@@ -3,16 +3,15 @@
  * environment variable, its key in the configuration file, its check, its help, and the words in which a wrong value is
  * refused.
  *
- * Flags and variables bring text, the file brings JSON; one schema takes both. A setting that is secret has no flag, because
+ * Flags and variables bring text, the file brings JSON; one function reads both. A setting that is secret has no flag, because
  * command lines are visible to every user of the machine.
  */
-import { z } from 'zod';
 import { redactUrl, STARS, type ArmatureError, type Result } from '@armature/kernel';
 
 export interface Setting<T> {
-  /** Takes text or a JSON value. */
-  readonly schema: z.ZodType<T>;
-  /** What the schema allows, to end the sentence "must be ...". */
+  /** Reads text or a JSON value; undefined where it is not allowed. */
+  readonly parse: (given: unknown) => T | undefined;
+  /** What `parse` takes, to end the sentence "must be ...". */
   readonly allowed: string;
   /** `--http-port <port>`, as in commander. Its camel-cased name is the setting's name. */
   readonly flag: string | undefined;
@@ -38,7 +37,7 @@ export type ValueOf<S> = S extends Setting<infer T> ? T : never;
 export type ValuesOf<S extends Shape> = { readonly [K in keyof S]: ValueOf<S[K]> };
 
 export interface Kind<T> {
-  readonly schema: z.ZodType<T>;
+  readonly parse: (given: unknown) => T | undefined;
   readonly allowed: string;
 }
 
@@ -91,84 +90,102 @@ export function shownValue({ secret, url }: Pick<Setting<unknown>, 'secret' | 'u
 
 // --- kinds of values --------------------------------------------------------------------------------------------------
 
-export const text: Kind<string> = { schema: z.string().min(1), allowed: 'text that is not empty' };
+/** Text that a pattern matches, of at most `maxChars` characters. */
+export function textLike(pattern: RegExp, maxChars: number, allowed: string): Kind<string> {
+  return {
+    parse: (given) => (typeof given === 'string' && given.length <= maxChars && pattern.test(given) ? given : undefined),
+    allowed,
+  };
+}
+
+export const text: Kind<string> = textLike(/./s, Infinity, 'text that is not empty');
 
 export function integer(low: number, high: number): Kind<number> {
-  const digits = z
-    .string()
-    .regex(/^-?\d{1,15}$/)
-    .transform(Number);
   return {
-    schema: z.union([z.number(), digits]).pipe(z.int().min(low).max(high)),
+    parse(given) {
+      const value = typeof given === 'string' && /^-?\d{1,15}$/.test(given) ? Number(given) : given;
+      return Number.isSafeInteger(value) ? within(value, low, high) : undefined;
+    },
     allowed: `a whole number from ${low} to ${high}`,
   };
 }
 
 export function oneOf<const W extends string>(...words: readonly [W, ...W[]]): Kind<W> {
-  return { schema: z.enum(words), allowed: `one of ${words.join(', ')}` };
+  return { parse: (given) => words.find((word) => word === given), allowed: `one of ${words.join(', ')}` };
 }
 
+const SWITCH_WORDS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
+  ...[true, 'true', '1'].map((word) => [word, true] as const),
+  ...[false, 'false', '0'].map((word) => [word, false] as const),
+]);
+
 /** A switch: given or not on the command line, spelled out elsewhere. */
-export const flag: Kind<boolean> = {
-  schema: z.union([z.boolean(), z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1')]),
-  allowed: 'true or false',
-};
+export const flag: Kind<boolean> = { parse: (given) => SWITCH_WORDS.get(given), allowed: 'true or false' };
 
 /** Values separated by commas, or a JSON list. */
 export function listOf<T>(one: Kind<T>): Kind<readonly T[]> {
-  const split = z.string().transform((words) =>
-    words
-      .split(',')
-      .map((word) => word.trim())
-      .filter((word) => word !== ''),
-  );
   return {
-    schema: z.union([z.array(z.unknown()), split]).pipe(z.array(one.schema)),
+    parse(given) {
+      const items: unknown = typeof given === 'string' ? wordsOf(given) : given;
+      if (!Array.isArray(items)) return undefined;
+      const values = items.map((item) => one.parse(item)).filter((value) => value !== undefined);
+      return values.length === items.length ? values : undefined;
+    },
     allowed: `a list, separated by commas, of which each is ${one.allowed}`,
   };
 }
 
 /** Something that the kernel parses: names, mostly. `allowed` is its rule. */
 export function parsed<T>(parse: (text: string) => Result<T, ArmatureError>, allowed: string): Kind<T> {
-  const schema = z.string().transform((given, context) => {
-    const result = parse(given);
-    if (result.ok) return result.value;
-    context.addIssue({ code: 'custom', message: result.error.message });
-    return z.NEVER;
-  });
-  return { schema, allowed };
+  return {
+    parse(given) {
+      const result = typeof given === 'string' ? parse(given) : undefined;
+      return result?.ok === true ? result.value : undefined;
+    },
+    allowed,
+  };
 }
 
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** A length of time in ms: a number of ms, or `500ms`, `5s`, `2m`, `1h`. */
 export function duration(lowMs: number, highMs: number): Kind<number> {
-  const words = z
-    .string()
-    .regex(/^\d{1,9}(\.\d{1,6})?(ms|s|m|h)?$/)
-    .transform((given) => {
-      const [, amount = '', unit = 'ms'] = /^([\d.]+)(ms|s|m|h)?$/.exec(given) ?? [];
-      return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
-    });
   return {
-    schema: z.union([z.number(), words]).pipe(z.number().min(lowMs).max(highMs)),
+    parse: (given) => within(amountOf(given, /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)?$/, UNIT_MS), lowMs, highMs),
     allowed: `a time from ${lowMs}ms to ${highMs / 1_000}s, such as 500ms, 5s, 2m`,
   };
 }
 
-const UNIT_BYTES = { B: 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824, kB: 1_000, MB: 1_000_000, GB: 1_000_000_000 } as const;
+const UNIT_BYTES: Readonly<Record<string, number>> = {
+  ...{ B: 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 },
+  ...{ kB: 1_000, MB: 1_000_000, GB: 1_000_000_000 },
+};
 
 /** Bytes per second: a number, or `500kB/s`, `32MiB/s`; the `/s` may be left out. */
 export function byteRate(lowest: number): Kind<number> {
-  const words = z
-    .string()
-    .regex(/^\d{1,12}(\.\d{1,6})?(B|[KMG]iB|[kMG]B)?(\/s)?$/)
-    .transform((given) => {
-      const [, amount = '', unit = 'B'] = /^([\d.]+)([A-Za-z]+)?/.exec(given) ?? [];
-      return Number(amount) * UNIT_BYTES[unit as keyof typeof UNIT_BYTES];
-    });
   return {
-    schema: z.union([z.number(), words]).pipe(z.number().min(lowest).max(Number.MAX_SAFE_INTEGER)),
+    parse(given) {
+      const rate = amountOf(given, /^(\d{1,12}(?:\.\d{1,6})?)(B|[KMG]iB|[kMG]B)?(?:\/s)?$/, UNIT_BYTES);
+      return within(rate, lowest, Number.MAX_SAFE_INTEGER);
+    },
     allowed: `bytes per second, at least ${lowest}, such as 500kB/s or 32MiB/s`,
   };
+}
+
+function wordsOf(list: string): string[] {
+  return list
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+}
+
+/** A number as it is, or text of a number and a unit; a text without a unit counts in the smallest one. */
+function amountOf(given: unknown, pattern: RegExp, units: Readonly<Record<string, number>>): unknown {
+  if (typeof given !== 'string') return given;
+  const [whole, amount, unit] = pattern.exec(given) ?? [];
+  return whole === undefined ? undefined : Number(amount) * (unit === undefined ? 1 : (units[unit] ?? NaN));
+}
+
+function within(value: unknown, low: number, high: number): number | undefined {
+  return typeof value === 'number' && value >= low && value <= high ? value : undefined;
 }

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { Histogram, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { LATENCY_BUCKETS_S, prometheusTelemetry, type Labels } from './index.js';
+import { LATENCY_BUCKETS_S, type Labels } from './index.js';
+import { prometheusTelemetry } from './observability.js';
 
 const observation = fc.oneof(
   fc.constantFrom(...LATENCY_BUCKETS_S),

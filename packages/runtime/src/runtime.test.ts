@@ -1,14 +1,7 @@
 import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
-import {
-  ManualClock,
-  memoryTelemetry,
-  prometheusTelemetry,
-  recordingLog,
-  repeat,
-  scopedTelemetry,
-  systemRandom,
-} from './index.js';
+import { ManualClock, memoryTelemetry, recordingLog, repeat, scopedTelemetry, systemRandom } from './index.js';
+import { prometheusTelemetry } from './observability.js';
 
 describe('manual clock', () => {
   test('tasks run in order of due time, ties in order of scheduling', async () => {

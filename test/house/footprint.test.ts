@@ -74,3 +74,31 @@ test('an application that imports the client loads no log, no metrics and no ser
   expect([...packages]).toContain('@armature/client');
   expect([...packages].filter((name) => OF_SERVICES.includes(name))).toEqual([]);
 });
+
+const CLI = 'apps/cli/src/main.ts';
+
+/** Of these, only some commands have a use: those that read and write files, or show how far they are. */
+const OF_OTHER_COMMANDS = ['@armature/repair', 'csv-parse', 'csv-stringify', 'cli-progress', 'zod'];
+
+test('armature --version loads neither the client nor any command, and at most 240 modules', async () => {
+  const { stdout, packages, moduleCount } = await footprintOf([CLI, '--version']);
+  expect(stdout).toMatch(/^armature \d+\.\d+\.\d+, Node /);
+  const excess = [...OF_SERVICES, ...OF_OTHER_COMMANDS, '@armature/client', '@armature/coordination'];
+  expect([...packages].filter((name) => excess.includes(name))).toEqual([]);
+  expect(moduleCount).toBeLessThanOrEqual(240);
+});
+
+test('armature get loads the client and its own command, and at most 360 modules', async () => {
+  const { stdout, packages, moduleCount } = await footprintOf([CLI, 'get', 'b', 'k', '--nats', 'nats://127.0.0.1:1']);
+  expect(stdout).toBe('');
+  expect([...packages]).toContain('@armature/client');
+  expect([...packages].filter((name) => [...OF_SERVICES, ...OF_OTHER_COMMANDS].includes(name))).toEqual([]);
+  expect(moduleCount).toBeLessThanOrEqual(360);
+});
+
+test('the help of a command loads that command and no other', async () => {
+  const { stdout, packages } = await footprintOf([CLI, 'import', '--help']);
+  expect(stdout).toContain('armature import');
+  expect([...packages]).toContain('csv-parse');
+  expect([...packages]).not.toContain('@armature/repair');
+});

@@ -3,6 +3,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { VERSION } from '@armature/kernel';
 import { expect, test } from 'vitest';
 import { readManifest, readPackages, readText, ROOT } from './workspace.js';
 
@@ -26,6 +27,10 @@ test('every package is an ES module with the version and licence of the whole', 
     ...(manifest.license === root.license ? [] : [`${directory}: license should be ${root.license}`]),
   ]);
   expect(findings).toEqual([]);
+});
+
+test('programs tell the version that the manifests have', () => {
+  expect(VERSION).toBe(root.version);
 });
 
 test('every door is named for development, for types and for Node, in that order', () => {

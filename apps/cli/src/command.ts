@@ -1,6 +1,7 @@
 /**
- * From commander to our actions. Every command is registered through `define`: its words, options and examples, and an action
- * that gets a session and says how the process is to end. Settings may stand before or after the command's name.
+ * From commander to our actions. A command has two parts. Its listing is what help shows of it among others, and is always there; its definition, with options, examples and an
+ * action that gets a session and says how the process is to end, is loaded when the command is given, or its help is asked for. So a command does not wait for the code of all the
+ * others. Settings may stand before or after the command's name.
  */
 import { EXIT, EXPOSED, KNOWN_SETTINGS, exposedFiles, readConfigFile, resolveSettings, type ExitCode } from '@armature/process';
 import { Option, type Command } from 'commander';
@@ -11,18 +12,23 @@ import { cliShape } from './settings.js';
 /** Undefined means done. */
 export type Outcome = ExitCode | undefined;
 
-export interface Definition<O> {
+export interface Listing {
   /** `put <bucket> <key> [value]`, as in commander. */
   readonly usage: string;
   readonly summary: string;
-  /** More words, for the command's own help. */
-  readonly details?: string;
-  readonly options?: readonly Option[];
   /** Whether the parent's name alone means this command. */
   readonly isDefault?: boolean;
+  readonly load: () => Promise<Definition>;
+}
+
+export interface Definition<O = object> {
+  /** More words than the summary, for the command's own help. */
+  readonly details?: string;
+  readonly options?: readonly Option[];
   /** Without the leading `armature`, unless it stands in a pipe. */
   readonly examples: readonly string[];
-  readonly run: (session: Session, args: readonly (string | undefined)[], options: O) => Promise<Outcome>;
+  /** `options` are those of the command itself, by attribute name, as its `options` have read them. */
+  run(session: Session, args: readonly (string | undefined)[], options: O): Promise<Outcome>;
 }
 
 export interface Commands {
@@ -31,20 +37,36 @@ export interface Commands {
   exitCode: ExitCode;
 }
 
-export function define<O extends object>(commands: Commands, parent: Command, definition: Definition<O>): void {
-  const command = parent.command(definition.usage, { isDefault: definition.isDefault ?? false }).summary(definition.summary);
-  command.description(
-    definition.details === undefined ? definition.summary : `${definition.summary}\n\n${unwrapped(definition.details)}`,
-  );
-  for (const option of definition.options ?? []) command.addOption(option);
-  command.addHelpText('after', `\nExamples:\n${definition.examples.map((example) => `  $ ${whole(example)}`).join('\n')}\n`);
+/** `O` is what `options` make of the command line. */
+export function define<O extends object>(definition: Definition<O>): Definition {
+  return definition;
+}
+
+/** Adds commands to their parent, where each waits for its definition until it is given. */
+export function addCommands(commands: Commands, parent: Command, listings: readonly Listing[]): void {
+  const listingOf = new Map<Command, Listing>();
+  for (const listing of listings) {
+    const { usage, summary, isDefault = false } = listing;
+    listingOf.set(parent.command(usage, { isDefault }).summary(summary), listing);
+  }
+  parent.hook('preSubcommand', async (_parent, command) => {
+    const listing = listingOf.get(command);
+    if (listing !== undefined) complete(commands, command, await listing.load());
+  });
+}
+
+function complete(commands: Commands, command: Command, definition: Definition): void {
+  const { details, options = [], examples } = definition;
+  command.description(details === undefined ? command.summary() : `${command.summary()}\n\n${unwrapped(details)}`);
+  for (const option of options) command.addOption(option);
+  command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${whole(example)}`).join('\n')}\n`);
   command.action(async () => {
     const session = openSession(commands.io, command);
     try {
       for (const { file, mode, remedy } of exposedFiles(cliShape, session.resolved))
         await session.note(`${EXPOSED}: ${file} has the mode ${mode}. ${remedy}`);
       const args = command.processedArgs.flat() as (string | undefined)[]; // of the last, there may be several
-      commands.exitCode = (await definition.run(session, args, command.opts<O>())) ?? EXIT.ok;
+      commands.exitCode = (await definition.run(session, args, command.opts())) ?? EXIT.ok;
     } finally {
       await session.close();
     }

@@ -2,7 +2,6 @@
 /**
  * The `armature` command as a process: real streams, Ctrl-C, and readers that go away. What it does is in `run-cli.ts`.
  */
-import { connect } from '@armature/client';
 import { EXIT } from '@armature/process';
 import { systemClock } from '@armature/runtime';
 import { rawArguments } from './raw-arguments.js';
@@ -33,7 +32,7 @@ const exitCode = await runCli(args, {
   env: process.env,
   rawArguments: () => rawArguments(args.length),
   clock: systemClock,
-  connect,
+  connect: async (options) => (await import('@armature/client')).connect(options), // help and the version need no client
   catchInterrupt() {
     isCaught = true;
     return interruption.signal;

@@ -8,6 +8,7 @@ import { makeProgram } from './program.js';
 import { checkArguments } from './raw-arguments.js';
 import { tellError, type Voice } from './session.js';
 import { cliShape } from './settings.js';
+import { tellVersion } from './version.js';
 
 /** `args` without the program's own name. Does not reject. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
@@ -27,6 +28,11 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCo
   } catch (thrown) {
     const voice: Voice = voiceOf(program.opts());
     if (thrown instanceof CommanderError) {
+      if (thrown.code === 'commander.version') {
+        // It ends the reading of the command line, so a --json that stands behind it has not been read.
+        await tellVersion(io, voice.json || args.includes('--json'));
+        return EXIT.ok;
+      }
       await writeOut(io.stdout, printed);
       if (thrown.exitCode === 0) return EXIT.ok;
       // Asked for no command, commander answers with help: on standard error, and it is no mistake to explain.

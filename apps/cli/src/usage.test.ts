@@ -79,6 +79,26 @@ describe('help', () => {
   });
 });
 
+test('the version is told by a command and by a flag, wherever it stands, and whatever is wrong with the settings', async () => {
+  const words = (await offline(['version'])).out;
+  expect(words).toMatch(/^armature \d+\.\d+\.\d+, Node \d+/);
+  const env = { ARMATURE_TIMEOUT: 'soon' };
+  for (const args of [['--version'], ['-V'], ['get', '-V']])
+    expect(await offline(args, { env })).toMatchObject({ code: 0, out: words, err: '' });
+  const document = (await offline(['version', '--json'])).json();
+  expect(document).toMatchObject({ armature: expect.any(String) as unknown, node: process.versions.node });
+  for (const args of [
+    ['--version', '--json'],
+    ['--json', '-V'],
+  ])
+    expect((await offline(args)).json()).toEqual(document);
+});
+
+test('help on a command that is given its name is its own help', async () => {
+  for (const path of [['get'], ['cluster', 'join'], ['cluster']])
+    expect((await offline(['help', ...path])).out).toBe((await offline([...path, '--help'])).out);
+});
+
 describe('wrong usage', () => {
   test('exit 2, one error with a way out, no stack trace; as JSON when asked', async () => {
     for (const args of [

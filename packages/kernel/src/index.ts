@@ -12,4 +12,5 @@ export * from './redact-url.js';
 export * from './reader.js';
 export * from './result.js';
 export * from './secrets.js';
+export { VERSION } from './version.js';
 export * from './writer.js';

@@ -17,3 +17,4 @@ export * from './secret-arguments.js';
 export * from './setting.js';
 export * from './setting-options.js';
 export * from './show-settings.js';
+export { versionText } from './version.js';

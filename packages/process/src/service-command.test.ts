@@ -61,7 +61,8 @@ describe('ending', () => {
   });
 
   test('help and version end with 0, on standard output', () => {
-    expect(ended(read(['--version']))).toMatchObject({ code: 0, stdout: '1.2.3\n', stderr: '' });
+    const told = `armature-node 1.2.3, Node ${process.versions.node}\n`;
+    for (const flag of ['--version', '-V']) expect(ended(read([flag]))).toMatchObject({ code: 0, stdout: told, stderr: '' });
     const { code, stdout } = ended(read(['--help']));
     expect(code).toBe(0);
     for (const word of [

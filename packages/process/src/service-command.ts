@@ -14,6 +14,7 @@ import { refuseSecretArguments, withoutValues } from './secret-arguments.js';
 import type { Shape, ValuesOf } from './setting.js';
 import { addSettingOptions, environmentOnlyHelp } from './setting-options.js';
 import { renderSettings, shownSettings } from './show-settings.js';
+import { versionText } from './version.js';
 
 export interface ServiceCommand<S extends Shape> {
   /** `armature-node` */
@@ -48,7 +49,7 @@ export function readServiceCommand<S extends Shape>(
   const command = addSettingOptions(new Command(spec.command), spec.shape)
     .description(spec.description)
     .option('--show-config', 'print the effective configuration and where each value comes from, then end')
-    .version(spec.version)
+    .version(versionText(spec.command, spec.version), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this')
     .addHelpText('after', afterHelp(spec))
     .configureOutput({ writeOut: (text) => (stdout += text), writeErr: (text) => (stderr += text) })

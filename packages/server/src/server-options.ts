@@ -5,8 +5,8 @@ import type { Clock, Logger, Telemetry } from '@armature/runtime';
 import type { Engine } from '@armature/storage';
 import type { TransferOptions } from './transfers.js';
 
-/** Raised with the packages; told in status answers and service discovery. */
-export const SERVER_VERSION = '0.1.0';
+/** Told in status answers and service discovery. */
+export { VERSION as SERVER_VERSION } from '@armature/kernel';
 
 export interface ServerOptions {
   /** First token(s) of all subjects. */

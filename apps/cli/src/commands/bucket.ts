@@ -9,8 +9,8 @@ import {
   unknownBucket,
   type BucketProperties,
 } from '@armature/protocol';
-import type { Command, Option } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import type { Option } from 'commander';
+import { define, option, type Outcome } from '../command.js';
 import { sizeText, tableText } from '../format.js';
 import { integerBetween, invalid } from '../parse.js';
 import type { Session } from '../session.js';
@@ -40,40 +40,33 @@ const HELP: { readonly [K in keyof BucketProperties]: readonly [flags: string, h
     maxSiblings: ['--max-siblings <count>', 'most concurrent values of a key', integerBetween('--max-siblings', 1, 10_000)],
   };
 
-export function defineBuckets(commands: Commands, buckets: Command): void {
-  define(commands, buckets, {
-    usage: 'list',
-    summary: 'list the buckets',
-    examples: ['bucket list'],
-    run: (session) => list(session),
-  });
-  define(commands, buckets, {
-    usage: 'show <name>',
-    summary: "show a bucket's properties",
-    examples: ['bucket show default'],
-    run: (session, [name = '']) => show(session, name),
-  });
-  define<Given>(commands, buckets, {
-    usage: 'create <name>',
-    summary: 'make a bucket',
-    details: 'Properties that are not given are the defaults: n=3, r=2, w=2, siblings, fsync.',
-    options: optionsFor(BUCKET_PROPERTY_NAMES),
-    examples: [
-      'bucket create carts',
-      'bucket create sessions --resolver last-write-wins --durability buffered',
-      'bucket create catalogue --n 3 --r 1 --w 3',
-    ],
-    run: (session, [name = ''], given) => create(session, name, given),
-  });
-  define<Given>(commands, buckets, {
-    usage: 'update <name>',
-    summary: "change some of a bucket's properties",
-    details: 'What is not given stays. The number of replicas (n) was fixed when the bucket was made.',
-    options: optionsFor(BUCKET_PROPERTY_NAMES.filter((property) => property !== 'n')),
-    examples: ['bucket update carts --r 1'],
-    run: (session, [name = ''], given) => update(session, name, given),
-  });
-}
+export const bucketListCommand = define({
+  examples: ['bucket list'],
+  run: (session) => list(session),
+});
+
+export const bucketShowCommand = define({
+  examples: ['bucket show default'],
+  run: (session, [name = '']) => show(session, name),
+});
+
+export const bucketCreateCommand = define<Given>({
+  details: 'Properties that are not given are the defaults: n=3, r=2, w=2, siblings, fsync.',
+  options: optionsFor(BUCKET_PROPERTY_NAMES),
+  examples: [
+    'bucket create carts',
+    'bucket create sessions --resolver last-write-wins --durability buffered',
+    'bucket create catalogue --n 3 --r 1 --w 3',
+  ],
+  run: (session, [name = ''], given) => create(session, name, given),
+});
+
+export const bucketUpdateCommand = define<Given>({
+  details: 'What is not given stays. The number of replicas (n) was fixed when the bucket was made.',
+  options: optionsFor(BUCKET_PROPERTY_NAMES.filter((property) => property !== 'n')),
+  examples: ['bucket update carts --r 1'],
+  run: (session, [name = ''], given) => update(session, name, given),
+});
 
 function optionsFor(properties: readonly (keyof BucketProperties)[]): Option[] {
   return properties.map((property) => {

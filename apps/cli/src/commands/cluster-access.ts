@@ -1,22 +1,17 @@
 /** `armature cluster access`: whether applications need a token, and of which generation. A record of the history, so every router and node knows it by itself. */
 import type { Access, TokenDemand } from '@armature/rights';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { invalid } from '../parse.js';
 import type { Session } from '../session.js';
 
-export function defineClusterAccess(commands: Commands, cluster: Command): void {
-  define<{ tokens?: TokenDemand }>(commands, cluster, {
-    usage: 'access',
-    summary: 'show, or change, what the doors for applications demand',
-    details:
-      'Where tokens are required, a request without one is refused; where they are optional, one that is shown is checked all the same.\n' +
-      'Give the applications their tokens first (armature token create), and then require them. Raise the generation with: armature token revoke.',
-    options: [option('--tokens <demand>', 'required or optional', demand)],
-    examples: ['cluster access', 'cluster access --tokens required'],
-    run: (session, _args, options) => access(session, options.tokens),
-  });
-}
+export const clusterAccessCommand = define<{ tokens?: TokenDemand }>({
+  details:
+    'Where tokens are required, a request without one is refused; where they are optional, one that is shown is checked all the same.\n' +
+    'Give the applications their tokens first (armature token create), and then require them. Raise the generation with: armature token revoke.',
+  options: [option('--tokens <demand>', 'required or optional', demand)],
+  examples: ['cluster access', 'cluster access --tokens required'],
+  run: (session, _args, options) => access(session, options.tokens),
+});
 
 async function access(session: Session, tokens: TokenDemand | undefined): Promise<Outcome> {
   const { admin } = await session.client();

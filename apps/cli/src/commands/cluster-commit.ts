@@ -5,8 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { checkUnchanged, type Admin, type Committed, type CostedPlan } from '@armature/client';
 import { EXIT } from '@armature/process';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { followTransfers, takeTransferReport } from '../follow-transfers.js';
 import { countText, durationText, plural, sizeText } from '../format.js';
 import { invalid } from '../parse.js';
@@ -20,22 +19,18 @@ import { showWorkBar } from '../work-bar.js';
 /** A plan of a thousand nodes has some tens of megabytes. */
 const MAX_PLAN_BYTES = 256 * 1024 * 1024;
 
-export function defineClusterCommit(commands: Commands, cluster: Command): void {
-  define<{ wait?: boolean }>(commands, cluster, {
-    usage: 'commit <plan>',
-    summary: 'make the changes of a plan ("-": standard input)',
-    details:
-      'Only if the membership is still the one that the plan was made for; otherwise nothing is done, and the exit code is 1: plan\n' +
-      'again. Nodes that join must answer. The changes are made at once and in their order; the data moves after that.',
-    options: [option('--wait', 'follow the transfers to their end; Ctrl-C stops following, not the transfers')],
-    examples: [
-      'cluster commit plan.json',
-      'cluster commit plan.json --wait',
-      'armature cluster plan join n4 --json | armature cluster commit - --wait',
-    ],
-    run: (session, [file = '-'], options) => commit(session, file, options.wait === true),
-  });
-}
+export const clusterCommitCommand = define<{ wait?: boolean }>({
+  details:
+    'Only if the membership is still the one that the plan was made for; otherwise nothing is done, and the exit code is 1: plan\n' +
+    'again. Nodes that join must answer. The changes are made at once and in their order; the data moves after that.',
+  options: [option('--wait', 'follow the transfers to their end; Ctrl-C stops following, not the transfers')],
+  examples: [
+    'cluster commit plan.json',
+    'cluster commit plan.json --wait',
+    'armature cluster plan join n4 --json | armature cluster commit - --wait',
+  ],
+  run: (session, [file = '-'], options) => commit(session, file, options.wait === true),
+});
 
 async function commit(session: Session, file: string, isToWait: boolean): Promise<Outcome> {
   const { changes, against } = readPlan(await readText(session, file), file === '-' ? 'standard input' : file);

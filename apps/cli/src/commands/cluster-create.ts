@@ -6,8 +6,7 @@ import type { MemberStatus } from '@armature/client';
 import { ArmatureError, parseNodeId, unwrap } from '@armature/kernel';
 import { DEFAULT_BUCKET_PROPERTIES } from '@armature/protocol';
 import { sleep } from '@armature/runtime';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { plural } from '../format.js';
 import { decimal, integerBetween, invalid, pairs, words } from '../parse.js';
 import type { Session } from '../session.js';
@@ -25,32 +24,28 @@ interface CreateOptions {
 const WAIT_MS = 10_000;
 const PAUSE_MS = 250;
 
-export function defineClusterCreate(commands: Commands, cluster: Command): void {
-  define<CreateOptions>(commands, cluster, {
-    usage: 'create',
-    summary: 'make a cluster of nodes that run and belong to none',
-    details:
-      'Done once. The nodes must be running. The number of partitions stays for ever: take 10 or more per node of the\n' +
-      'largest cluster it may become. Buckets (default: n=3) can have any N; the ring is arranged for --target-n.',
-    options: [
-      option('--nodes <names>', 'the first members, separated by commas', words('--nodes')).makeOptionMandatory(),
-      option('--partitions <count>', 'a power of two', integerBetween('--partitions', 1, 65_536)).default(256),
-      option('--zones <node=zone,...>', 'zones of nodes; the others are in zone "default"', pairs('--zones')),
-      option('--weights <node=weight,...>', 'capacities relative to 1', pairs('--weights')),
-      option(
-        '--strategy <number>',
-        "the paper's partitioning strategy: 3, or 2 to compare",
-        integerBetween('--strategy', 2, 3),
-      ).default(3),
-      option('--target-n <count>', 'replicas that the ring is arranged for', integerBetween('--target-n', 1, 32)).default(3),
-    ],
-    examples: [
-      'cluster create --nodes n1,n2,n3',
-      'cluster create --nodes a1,a2,b1,b2 --zones a1=east,a2=east,b1=west,b2=west --partitions 1024',
-    ],
-    run: (session, _args, options) => create(session, options),
-  });
-}
+export const clusterCreateCommand = define<CreateOptions>({
+  details:
+    'Done once. The nodes must be running. The number of partitions stays for ever: take 10 or more per node of the\n' +
+    'largest cluster it may become. Buckets (default: n=3) can have any N; the ring is arranged for --target-n.',
+  options: [
+    option('--nodes <names>', 'the first members, separated by commas', words('--nodes')).makeOptionMandatory(),
+    option('--partitions <count>', 'a power of two', integerBetween('--partitions', 1, 65_536)).default(256),
+    option('--zones <node=zone,...>', 'zones of nodes; the others are in zone "default"', pairs('--zones')),
+    option('--weights <node=weight,...>', 'capacities relative to 1', pairs('--weights')),
+    option(
+      '--strategy <number>',
+      "the paper's partitioning strategy: 3, or 2 to compare",
+      integerBetween('--strategy', 2, 3),
+    ).default(3),
+    option('--target-n <count>', 'replicas that the ring is arranged for', integerBetween('--target-n', 1, 32)).default(3),
+  ],
+  examples: [
+    'cluster create --nodes n1,n2,n3',
+    'cluster create --nodes a1,a2,b1,b2 --zones a1=east,a2=east,b1=west,b2=west --partitions 1024',
+  ],
+  run: (session, _args, options) => create(session, options),
+});
 
 async function create(session: Session, options: CreateOptions): Promise<Outcome> {
   const members = options.nodes.map((node) => {

@@ -1,26 +1,21 @@
 /** `armature cluster history`: the changes that made the cluster what it is, and the other commands that were given, oldest first. The ring is a function of the changes. */
 import { hlcToMs } from '@armature/kernel';
 import type { Change, ChangeRecord, CommandRecord } from '@armature/protocol';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { plural, tableText } from '../format.js';
 import type { Session } from '../session.js';
 
 /** What nodes state of themselves; the rest are commands of an administrator. */
 const ANNOUNCEMENTS: ReadonlySet<Change['kind']> = new Set<Change['kind']>(['ready', 'left', 'actor']);
 
-export function defineClusterHistory(commands: Commands, cluster: Command): void {
-  define<{ all?: boolean }>(commands, cluster, {
-    usage: 'history',
-    summary: 'list the changes of membership, buckets and access, the other commands, and who gave them',
-    details:
-      'Oldest first. Each member keeps the last 1,000 of the commands that change no membership (repair, reap, pausing workers, and those that were refused), and one that was given again within ten\n' +
-      'minutes is counted with the first. What nodes announce of themselves (that they hold what they became owners of) is shown with --all.',
-    options: [option('--all', 'with the announcements of nodes')],
-    examples: ['cluster history', 'cluster history --all --json'],
-    run: (session, _args, options) => history(session, options.all === true),
-  });
-}
+export const clusterHistoryCommand = define<{ all?: boolean }>({
+  details:
+    'Oldest first. Each member keeps the last 1,000 of the commands that change no membership (repair, reap, pausing workers, and those that were refused), and one that was given again within ten\n' +
+    'minutes is counted with the first. What nodes announce of themselves (that they hold what they became owners of) is shown with --all.',
+  options: [option('--all', 'with the announcements of nodes')],
+  examples: ['cluster history', 'cluster history --all --json'],
+  run: (session, _args, options) => history(session, options.all === true),
+});
 
 async function history(session: Session, all: boolean): Promise<Outcome> {
   const { admin } = await session.client();

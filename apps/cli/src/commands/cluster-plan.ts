@@ -4,8 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { ArmatureError } from '@armature/kernel';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { decimal } from '../parse.js';
 import { cautionsFor } from '../plan/cautions.js';
 import { CHANGE_GRAMMAR, completeChanges, parseChanges, type WrittenChange } from '../plan/change-words.js';
@@ -20,45 +19,41 @@ interface PlanOptions {
   readonly out?: string;
 }
 
-export function defineClusterPlan(commands: Commands, cluster: Command): void {
-  define<PlanOptions>(commands, cluster, {
-    usage: 'plan <changes...>',
-    summary: 'show what changes of membership would do, and change nothing',
-    details:
-      'One change or several, in their order, each like the command that makes it, or as one word:\n' +
-      `${CHANGE_GRAMMAR}\n\n` +
-      'Shows who would copy how much from whom, the balance before and after, and what to think of first. Figures with ≈ are\n' +
-      'estimated; figures of several changes are of all of them together. Make it so with: armature cluster commit.',
-    options: [
-      option('--zone <zone>', 'zone of the one node that joins or replaces another (default: default, or that of the other)'),
-      option(
-        '--weight <weight>',
-        'weight of the one node that joins or replaces another (default: 1, or that of the other)',
-        decimal('--weight'),
+export const clusterPlanCommand = define<PlanOptions>({
+  details:
+    'One change or several, in their order, each like the command that makes it, or as one word:\n' +
+    `${CHANGE_GRAMMAR}\n\n` +
+    'Shows who would copy how much from whom, the balance before and after, and what to think of first. Figures with ≈ are\n' +
+    'estimated; figures of several changes are of all of them together. Make it so with: armature cluster commit.',
+  options: [
+    option('--zone <zone>', 'zone of the one node that joins or replaces another (default: default, or that of the other)'),
+    option(
+      '--weight <weight>',
+      'weight of the one node that joins or replaces another (default: 1, or that of the other)',
+      decimal('--weight'),
+    ),
+    option('--dead', 'the one node that is replaced will not come back'),
+    option('--out <file>', 'write the plan there, for "armature cluster commit"'),
+  ],
+  examples: [
+    'cluster plan join n4',
+    'cluster plan join n4 --zone west --weight 2 --out plan.json',
+    'cluster plan join n4 join n5 leave n1',
+    'cluster plan replace n2 n5',
+    'cluster plan replace:n2=n5,dead leave:n1 join:n6',
+    'cluster plan join:n4,zone=b,weight=2 leave:n1 weight:n2=2 --out plan.json',
+    'armature cluster plan leave n4 --json | armature cluster commit -',
+  ],
+  run: (session, words, { out, ...arrival }) =>
+    plan(
+      session,
+      parseChanges(
+        words.filter((word) => word !== undefined),
+        arrival,
       ),
-      option('--dead', 'the one node that is replaced will not come back'),
-      option('--out <file>', 'write the plan there, for "armature cluster commit"'),
-    ],
-    examples: [
-      'cluster plan join n4',
-      'cluster plan join n4 --zone west --weight 2 --out plan.json',
-      'cluster plan join n4 join n5 leave n1',
-      'cluster plan replace n2 n5',
-      'cluster plan replace:n2=n5,dead leave:n1 join:n6',
-      'cluster plan join:n4,zone=b,weight=2 leave:n1 weight:n2=2 --out plan.json',
-      'armature cluster plan leave n4 --json | armature cluster commit -',
-    ],
-    run: (session, words, { out, ...arrival }) =>
-      plan(
-        session,
-        parseChanges(
-          words.filter((word) => word !== undefined),
-          arrival,
-        ),
-        out,
-      ),
-  });
-}
+      out,
+    ),
+});
 
 async function plan(session: Session, written: readonly WrittenChange[], file: string | undefined): Promise<Outcome> {
   const { admin } = await session.client();

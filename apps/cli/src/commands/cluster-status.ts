@@ -1,28 +1,23 @@
 /** `armature cluster status`: every member, what it says of itself, and what is wrong, in plain words. */
 import { ArmatureError } from '@armature/kernel';
 import { EXIT } from '@armature/process';
-import type { Command } from 'commander';
 import { reportOf, type ClusterReport, type MemberReport } from '../cluster-report.js';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { percentText, plural, sizeText, tableText } from '../format.js';
 import type { Session } from '../session.js';
 
-export function defineClusterStatus(commands: Commands, cluster: Command): void {
-  define<{ check?: boolean }>(commands, cluster, {
-    usage: 'status',
-    summary: 'show the members and how they are',
-    details:
-      'Asks one node for the history and every member for its state.\n' +
-      '  share      part of the ring that the node owns first\n' +
-      '  replicas   partitions that it holds a copy of\n' +
-      '  pending    partitions that it is to hold and has yet to copy\n' +
-      '  suspects   members that it takes for down at the moment\n' +
-      '  clock      how far its wall clock is off the majority of the nodes',
-    options: [option('--check', 'exit with 1 when anything is wrong, for monitoring')],
-    examples: ['cluster status', 'cluster status --check --json'],
-    run: (session, _args, options) => status(session, options.check === true),
-  });
-}
+export const clusterStatusCommand = define<{ check?: boolean }>({
+  details:
+    'Asks one node for the history and every member for its state.\n' +
+    '  share      part of the ring that the node owns first\n' +
+    '  replicas   partitions that it holds a copy of\n' +
+    '  pending    partitions that it is to hold and has yet to copy\n' +
+    '  suspects   members that it takes for down at the moment\n' +
+    '  clock      how far its wall clock is off the majority of the nodes',
+  options: [option('--check', 'exit with 1 when anything is wrong, for monitoring')],
+  examples: ['cluster status', 'cluster status --check --json'],
+  run: (session, _args, options) => status(session, options.check === true),
+});
 
 async function status(session: Session, check: boolean): Promise<Outcome> {
   const { admin } = await session.client();

@@ -1,8 +1,7 @@
 /** `armature cluster transfers`: data on the move, node by node, now or until everything is where it belongs. */
 import { stripVTControlCharacters } from 'node:util';
 import { EXIT } from '@armature/process';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { followTransfers, takeTransferReport } from '../follow-transfers.js';
 import { countText, plural, sizeText, tableText } from '../format.js';
 import type { Session } from '../session.js';
@@ -11,24 +10,18 @@ import type { NodeTransfers, TransferReport } from '../transfer-report.js';
 /** Of the copies under way, for each node. */
 const SHOWN_COPIES = 3;
 
-export function defineClusterTransfers(commands: Commands, cluster: Command): void {
-  define<{ watch?: boolean }>(commands, cluster, {
-    usage: 'transfers',
-    summary: 'show what data is on the move',
-    details:
-      '  state      filling: it copies what it is to own; leaving: it goes when others have what it holds\n' +
-      '  pending    partitions that it is to own and has yet to copy; filled: those it has copied, in this fill or the last\n' +
-      '  from       the present owners of what is pending\n' +
-      '  received   in this fill or the last; only what it lacked is sent\n' +
-      '  stray      partitions that it holds data of and does not own any more; it gives it up when the owners have it\n' +
-      '  hints      kept for owners that could not be reached',
-    options: [
-      option('--watch', 'until everything is settled: redrawn on a terminal, else a line for each change; Ctrl-C leaves'),
-    ],
-    examples: ['cluster transfers', 'cluster transfers --watch', 'cluster transfers --json'],
-    run: (session, _args, options) => (options.watch === true ? watch(session) : show(session)),
-  });
-}
+export const clusterTransfersCommand = define<{ watch?: boolean }>({
+  details:
+    '  state      filling: it copies what it is to own; leaving: it goes when others have what it holds\n' +
+    '  pending    partitions that it is to own and has yet to copy; filled: those it has copied, in this fill or the last\n' +
+    '  from       the present owners of what is pending\n' +
+    '  received   in this fill or the last; only what it lacked is sent\n' +
+    '  stray      partitions that it holds data of and does not own any more; it gives it up when the owners have it\n' +
+    '  hints      kept for owners that could not be reached',
+  options: [option('--watch', 'until everything is settled: redrawn on a terminal, else a line for each change; Ctrl-C leaves')],
+  examples: ['cluster transfers', 'cluster transfers --watch', 'cluster transfers --json'],
+  run: (session, _args, options) => (options.watch === true ? watch(session) : show(session)),
+});
 
 async function show(session: Session): Promise<Outcome> {
   const { admin } = await session.client();

@@ -1,7 +1,6 @@
 /** `armature delete`: what is there now, or what a get returned, is deleted; a write concurrent with the delete survives it. */
 import { ReadContext } from '@armature/client';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { bytesField, keyText } from '../format.js';
 import { tellNotFound } from '../not-found.js';
 import type { Session } from '../session.js';
@@ -20,17 +19,13 @@ interface DeleteOptions extends KeyOptions, WriteQuorumOptions {
   readonly context?: string;
 }
 
-export function defineDelete(commands: Commands, program: Command): void {
-  define<DeleteOptions>(commands, program, {
-    usage: 'delete <bucket> <key>',
-    summary: 'delete a key',
-    details:
-      'All values that the key holds now are deleted, or with --context those that an earlier get returned.\nExit code 4: there was nothing to delete.',
-    options: [option('--context <text>', 'delete what the get that printed this context returned'), ...writeQuorums, base64Key],
-    examples: ['delete default greeting'],
-    run: (session, [bucket, key], options) => remove(session, bucket, key, options),
-  });
-}
+export const deleteCommand = define<DeleteOptions>({
+  details:
+    'All values that the key holds now are deleted, or with --context those that an earlier get returned.\nExit code 4: there was nothing to delete.',
+  options: [option('--context <text>', 'delete what the get that printed this context returned'), ...writeQuorums, base64Key],
+  examples: ['delete default greeting'],
+  run: (session, [bucket, key], options) => remove(session, bucket, key, options),
+});
 
 async function remove(
   session: Session,

@@ -8,8 +8,7 @@ import type { Writable } from 'node:stream';
 import type { Sibling } from '@armature/client';
 import { ArmatureError } from '@armature/kernel';
 import { EXIT } from '@armature/process';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { countText, durationText, keyText, plural, sizeText } from '../format.js';
 import { writeOut } from '../io.js';
 import { integerBetween } from '../parse.js';
@@ -30,20 +29,16 @@ interface ExportOptions {
 /** Records refused by CSV that are named; the others are counted. */
 const NAMED_REFUSALS = 10;
 
-export function defineExport(commands: Commands, program: Command): void {
-  define<ExportOptions>(commands, program, {
-    usage: 'export <bucket> [file]',
-    summary: 'write the records of a bucket to a file',
-    details:
-      'To standard output without a file, or with "-". JSON lines carry everything: bytes, metadata, concurrent values; import\n' +
-      'reads them back as they were. CSV has the columns key and value, and no place for types. Records that do not fit\n' +
-      '(bytes, metadata, several values) are left out and counted, and the exit code is 1. It is a listing, not a\n' +
-      'snapshot: what is written meanwhile may or may not be in it.',
-    options: [formatOption(), option('--limit <count>', 'stop after this many', integerBetween('--limit', 1, 1e12))],
-    examples: ['export default backup.jsonl', 'export default | gzip > backup.jsonl.gz', 'export people people.csv'],
-    run: (session, [bucket, file], options) => exportBucket(session, bucket, file ?? '-', options),
-  });
-}
+export const exportCommand = define<ExportOptions>({
+  details:
+    'To standard output without a file, or with "-". JSON lines carry everything: bytes, metadata, concurrent values; import\n' +
+    'reads them back as they were. CSV has the columns key and value, and no place for types. Records that do not fit\n' +
+    '(bytes, metadata, several values) are left out and counted, and the exit code is 1. It is a listing, not a\n' +
+    'snapshot: what is written meanwhile may or may not be in it.',
+  options: [formatOption(), option('--limit <count>', 'stop after this many', integerBetween('--limit', 1, 1e12))],
+  examples: ['export default backup.jsonl', 'export default | gzip > backup.jsonl.gz', 'export people people.csv'],
+  run: (session, [bucket, file], options) => exportBucket(session, bucket, file ?? '-', options),
+});
 
 async function exportBucket(
   session: Session,

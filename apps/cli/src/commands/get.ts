@@ -6,8 +6,7 @@ import type { Entry, Outline, Sibling } from '@armature/client';
 import { ArmatureError, exactUtf8Decode, isPlainLine } from '@armature/kernel';
 import { EXIT } from '@armature/process';
 import type { QuorumWord } from '@armature/protocol';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { bytesField, keyText, sizeText, tableText } from '../format.js';
 import { writeOut } from '../io.js';
 import { tellNotFound } from '../not-found.js';
@@ -31,39 +30,32 @@ type Values = Entry<Uint8Array>;
 
 const PREVIEW_CHARS = 40;
 
-export function defineGet(commands: Commands, program: Command): void {
-  define<GetOptions>(commands, program, {
-    usage: 'get <bucket> <key>',
-    summary: 'read a value',
-    details:
-      'The value goes to standard output, byte for byte; on a terminal with a line end after it. Exit code 4: there is no\n' +
-      'such key. Exit code 5: the key has several concurrent values, which are listed on standard error; choose one to\n' +
-      'print with --sibling, and put the one to keep. With --json all values are in the answer, and the code is 0.',
-    options: [
-      ...readQuorums,
-      option(
-        '--sibling <i>',
-        'print this one of several concurrent values, counted from 1',
-        integerBetween('--sibling', 1, 10_000),
-      ),
-      option(
-        '--sizes',
-        'show how many values there are and how large, and none of them: also where they are too large to be read',
-      ),
-      option('--raw', 'never add a line end'),
-      option('--context', 'print the context too, on standard error: put --context replaces exactly what was read'),
-      base64Key,
-      showReceipt,
-    ],
-    examples: [
-      'get default greeting',
-      'get photos cat.jpg > cat.jpg',
-      'get carts alice --json',
-      'get carts alice -r all --receipt',
-    ],
-    run: (session, [bucket, key], options) => get(session, bucket, key, options),
-  });
-}
+export const getCommand = define<GetOptions>({
+  details:
+    'The value goes to standard output, byte for byte; on a terminal with a line end after it. Exit code 4: there is no\n' +
+    'such key. Exit code 5: the key has several concurrent values, which are listed on standard error; choose one to\n' +
+    'print with --sibling, and put the one to keep. With --json all values are in the answer, and the code is 0.',
+  options: [
+    ...readQuorums,
+    option(
+      '--sibling <i>',
+      'print this one of several concurrent values, counted from 1',
+      integerBetween('--sibling', 1, 10_000),
+    ),
+    option('--sizes', 'show how many values there are and how large, and none of them: also where they are too large to be read'),
+    option('--raw', 'never add a line end'),
+    option('--context', 'print the context too, on standard error: put --context replaces exactly what was read'),
+    base64Key,
+    showReceipt,
+  ],
+  examples: [
+    'get default greeting',
+    'get photos cat.jpg > cat.jpg',
+    'get carts alice --json',
+    'get carts alice -r all --receipt',
+  ],
+  run: (session, [bucket, key], options) => get(session, bucket, key, options),
+});
 
 async function get(session: Session, bucket: string | undefined, key: string | undefined, options: GetOptions): Promise<Outcome> {
   const keyBytes = keyOf(options, key);

@@ -3,8 +3,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { ArmatureError, toArmatureError, toBinaryString } from '@armature/kernel';
 import { EXIT } from '@armature/process';
 import { systemRandom } from '@armature/runtime';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { countText, durationText, plural, sizeText } from '../format.js';
 import { integerBetween, invalid } from '../parse.js';
 import { readCsv } from '../records/csv.js';
@@ -30,37 +29,33 @@ interface ImportOptions {
   readonly maxFailures: number;
 }
 
-export function defineImport(commands: Commands, program: Command): void {
-  define<ImportOptions>(commands, program, {
-    usage: 'import <bucket> <file>',
-    summary: 'write the records of a file ("-": standard input)',
-    details:
-      'JSON lines, {"key": "...", "value": ...} each: a text value is stored as text, any other as JSON; keyBase64,\n' +
-      'valueBase64, meta and values (several, concurrent) as export writes them. Or CSV with a header. The file is UTF-8; a\n' +
-      'record that is not is a failure, as keys in another encoding would become one.\n\n' +
-      'Each key is read first and replaced, so importing twice changes nothing. --blind saves that read for a first load;\n' +
-      'keys that do exist then get siblings. Records that cannot be written are listed, with the reason, in a file that\n' +
-      'can be imported in turn; the exit code is then 1. The import gives up after --max-failures, or when the cluster has\n' +
-      'taken none of as many records in a row as are in hand at a time. Ctrl-C stops after what is in hand.',
-    options: [
-      formatOption(),
-      option('--key-column <name>', 'CSV: where the key is'),
-      option('--value-column <name>', 'CSV: where the value is (default: a JSON object of all other columns)'),
-      option('--concurrency <count>', 'records in hand at a time', integerBetween('--concurrency', 1, 4_096)).default(64),
-      option('--retries <count>', 'repetitions of a step that failed for now', integerBetween('--retries', 0, 100)).default(6),
-      option('--blind', 'write without reading first'),
-      option('--failures <file>', 'where to list failures (default: <file>.failures.jsonl)'),
-      option('--max-failures <count>', 'give up after this many', integerBetween('--max-failures', 1, 1e12)).default(1_000),
-    ],
-    examples: [
-      'import default records.jsonl',
-      'import default records.jsonl --blind --concurrency 256',
-      'import people people.csv --key-column id',
-      'armature export default | armature import copy -',
-    ],
-    run: (session, [bucket, file], options) => importFile(session, bucket ?? '', file ?? '-', options),
-  });
-}
+export const importCommand = define<ImportOptions>({
+  details:
+    'JSON lines, {"key": "...", "value": ...} each: a text value is stored as text, any other as JSON; keyBase64,\n' +
+    'valueBase64, meta and values (several, concurrent) as export writes them. Or CSV with a header. The file is UTF-8; a\n' +
+    'record that is not is a failure, as keys in another encoding would become one.\n\n' +
+    'Each key is read first and replaced, so importing twice changes nothing. --blind saves that read for a first load;\n' +
+    'keys that do exist then get siblings. Records that cannot be written are listed, with the reason, in a file that\n' +
+    'can be imported in turn; the exit code is then 1. The import gives up after --max-failures, or when the cluster has\n' +
+    'taken none of as many records in a row as are in hand at a time. Ctrl-C stops after what is in hand.',
+  options: [
+    formatOption(),
+    option('--key-column <name>', 'CSV: where the key is'),
+    option('--value-column <name>', 'CSV: where the value is (default: a JSON object of all other columns)'),
+    option('--concurrency <count>', 'records in hand at a time', integerBetween('--concurrency', 1, 4_096)).default(64),
+    option('--retries <count>', 'repetitions of a step that failed for now', integerBetween('--retries', 0, 100)).default(6),
+    option('--blind', 'write without reading first'),
+    option('--failures <file>', 'where to list failures (default: <file>.failures.jsonl)'),
+    option('--max-failures <count>', 'give up after this many', integerBetween('--max-failures', 1, 1e12)).default(1_000),
+  ],
+  examples: [
+    'import default records.jsonl',
+    'import default records.jsonl --blind --concurrency 256',
+    'import people people.csv --key-column id',
+    'armature export default | armature import copy -',
+  ],
+  run: (session, [bucket, file], options) => importFile(session, bucket ?? '', file ?? '-', options),
+});
 
 export function formatOption() {
   return option('--format <format>', 'jsonl or csv (default: by the name of the file, else jsonl)', (text): Format => {

@@ -1,7 +1,6 @@
 /** `armature keys`: one key per line, as the cluster walks its ring. Keys are any bytes, so those that are no plain text are escaped. */
 import { exactUtf8Decode, isPlainLine, toBase64Url } from '@armature/kernel';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { bytesField, keyText, plural } from '../format.js';
 import { integerBetween } from '../parse.js';
 import type { Session } from '../session.js';
@@ -13,22 +12,18 @@ interface KeysOptions {
   readonly base64?: boolean;
 }
 
-export function defineKeys(commands: Commands, program: Command): void {
-  define<KeysOptions>(commands, program, {
-    usage: 'keys <bucket>',
-    summary: 'list the keys of a bucket',
-    details:
-      'One key per line, in ring order, which is to say in no order. It is a listing, not a snapshot: keys written meanwhile\n' +
-      'may or may not be in it. It reads the whole bucket from its replicas, so do not poll it.\n' +
-      'Keys that are not plain text are escaped; --base64 and --json give every key exactly.',
-    options: [
-      option('--limit <count>', 'stop after this many', integerBetween('--limit', 1, 1e12)),
-      option('--base64', 'print all keys as base64, for --base64-key'),
-    ],
-    examples: ['keys default', 'keys default --limit 10', 'keys default --json | jq -r .key'],
-    run: (session, [bucket], options) => keys(session, bucket, options),
-  });
-}
+export const keysCommand = define<KeysOptions>({
+  details:
+    'One key per line, in ring order, which is to say in no order. It is a listing, not a snapshot: keys written meanwhile\n' +
+    'may or may not be in it. It reads the whole bucket from its replicas, so do not poll it.\n' +
+    'Keys that are not plain text are escaped; --base64 and --json give every key exactly.',
+  options: [
+    option('--limit <count>', 'stop after this many', integerBetween('--limit', 1, 1e12)),
+    option('--base64', 'print all keys as base64, for --base64-key'),
+  ],
+  examples: ['keys default', 'keys default --limit 10', 'keys default --json | jq -r .key'],
+  run: (session, [bucket], options) => keys(session, bucket, options),
+});
 
 async function keys(session: Session, bucket: string | undefined, options: KeysOptions): Promise<Outcome> {
   const target = await bucketOf(session, bucket, { codec: rawAs('application/octet-stream') });

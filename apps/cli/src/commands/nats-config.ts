@@ -8,8 +8,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { toArmatureError } from '@armature/kernel';
 import { newUserSeed, publicKeyOfSeed } from '@armature/bus-nats';
-import type { Command } from 'commander';
-import { define, option, repeated, type Commands, type Outcome } from '../command.js';
+import { define, option, repeated, type Outcome } from '../command.js';
 import { plural } from '../format.js';
 import { HEADER, renderUsers } from '../nats-config/render.js';
 import { natsUsers, type NatsUser } from '../nats-config/users.js';
@@ -24,42 +23,38 @@ interface Options extends WrittenWishes {
   readonly output?: string;
 }
 
-export function defineNatsConfig(commands: Commands, program: Command): void {
-  define<Options>(commands, program, {
-    usage: 'nats-config',
-    summary: 'write the users and permissions of this cluster for nats-server',
-    details:
-      'There is always a user for nodes, one for routers and one for workers. All others are there for whom you name. Options\n' +
-      'with <user> may be given several times; whoever has several roles is named in several options. Passwords are variables that nats-server reads from its environment,\n' +
-      'NATS_PASSWORD_<USER>, unless --keys or --from say otherwise. No secret is printed.\n\n' +
-      'A file for --from is JSON with the same names: {"application": ["shop:payments:read,write"], "atNodes": true,\n' +
-      '"nodes": ["n1", "n2"], "logins": {"shop": {"bcrypt": "$2a$..."}, "node-n1": {"nkey": "U..."}}}.',
-    options: [
-      repeated('--application <user:bucket:rights>', 'front door: read, write and list, separated by commas; * is every bucket'),
-      option('--at-nodes', 'applications may ask nodes as well as routers'),
-      repeated('--plain <user:bucket:verbs>', 'plain API: get, put and delete, separated by commas; * is every bucket'),
-      repeated('--administrator <user>', 'commands of administration'),
-      repeated('--direct-client <user>', 'a direct client, which holds the secret of the cluster'),
-      repeated('--monitor <user>', 'NATS service discovery and status'),
-      option('--nodes <names>', 'a user for each of these nodes, instead of one for all', words('--nodes')),
-      option('--routers <names>', 'the same for routers', words('--routers')),
-      option('--workers <names>', 'the same for anti-entropy workers', words('--workers')),
-      option('--from <file>', 'a JSON file that says all this, and logins'),
-      option(
-        '--keys <directory>',
-        'nkeys instead of passwords: a seed for each user is read from <directory>/<user>.nk, or made there',
-      ),
-      option('--users-only', 'only the list of users, to be included into an account that is there'),
-      option('--output <file>', 'write it there; a file that this command has made is replaced'),
-    ],
-    examples: [
-      'nats-config --cluster prod --administrator admin --application shop:payments:read,write --keys nkeys --output armature.conf',
-      'nats-config --cluster prod --plain kiosk:orders:get,put --monitor prometheus --users-only',
-      "nats-config --cluster prod --administrator ops --direct-client ops --application 'ops:*:read,write,list' --json",
-    ],
-    run: (session, _args, options) => natsConfig(session, options),
-  });
-}
+export const natsConfigCommand = define<Options>({
+  details:
+    'There is always a user for nodes, one for routers and one for workers. All others are there for whom you name. Options\n' +
+    'with <user> may be given several times; whoever has several roles is named in several options. Passwords are variables that nats-server reads from its environment,\n' +
+    'NATS_PASSWORD_<USER>, unless --keys or --from say otherwise. No secret is printed.\n\n' +
+    'A file for --from is JSON with the same names: {"application": ["shop:payments:read,write"], "atNodes": true,\n' +
+    '"nodes": ["n1", "n2"], "logins": {"shop": {"bcrypt": "$2a$..."}, "node-n1": {"nkey": "U..."}}}.',
+  options: [
+    repeated('--application <user:bucket:rights>', 'front door: read, write and list, separated by commas; * is every bucket'),
+    option('--at-nodes', 'applications may ask nodes as well as routers'),
+    repeated('--plain <user:bucket:verbs>', 'plain API: get, put and delete, separated by commas; * is every bucket'),
+    repeated('--administrator <user>', 'commands of administration'),
+    repeated('--direct-client <user>', 'a direct client, which holds the secret of the cluster'),
+    repeated('--monitor <user>', 'NATS service discovery and status'),
+    option('--nodes <names>', 'a user for each of these nodes, instead of one for all', words('--nodes')),
+    option('--routers <names>', 'the same for routers', words('--routers')),
+    option('--workers <names>', 'the same for anti-entropy workers', words('--workers')),
+    option('--from <file>', 'a JSON file that says all this, and logins'),
+    option(
+      '--keys <directory>',
+      'nkeys instead of passwords: a seed for each user is read from <directory>/<user>.nk, or made there',
+    ),
+    option('--users-only', 'only the list of users, to be included into an account that is there'),
+    option('--output <file>', 'write it there; a file that this command has made is replaced'),
+  ],
+  examples: [
+    'nats-config --cluster prod --administrator admin --application shop:payments:read,write --keys nkeys --output armature.conf',
+    'nats-config --cluster prod --plain kiosk:orders:get,put --monitor prometheus --users-only',
+    "nats-config --cluster prod --administrator ops --direct-client ops --application 'ops:*:read,write,list' --json",
+  ],
+  run: (session, _args, options) => natsConfig(session, options),
+});
 
 async function natsConfig(session: Session, options: Options): Promise<Outcome> {
   const { cluster, prefix } = session.settings;

@@ -1,8 +1,7 @@
 /** `armature ping`: does the cluster answer, and how fast. One small question to every member, or to one node, over the bus. */
 import { parseNodeId, unwrap } from '@armature/kernel';
 import { EXIT } from '@armature/process';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { tableText } from '../format.js';
 import { integerBetween } from '../parse.js';
 import type { Session } from '../session.js';
@@ -19,16 +18,12 @@ interface Pinged {
   readonly problem: string | undefined;
 }
 
-export function definePing(commands: Commands, program: Command): void {
-  define<PingOptions>(commands, program, {
-    usage: 'ping [node]',
-    summary: 'ask every member, or one node, whether it is there',
-    details: 'The time is that of a status request and its answer over the bus. Exit code 3: at least one did not answer.',
-    options: [option('-c, --count <count>', 'times to ask', integerBetween('--count', 1, 1_000)).default(3)],
-    examples: ['ping', 'ping n1 -c 10'],
-    run: (session, [node], { count }) => ping(session, node, count),
-  });
-}
+export const pingCommand = define<PingOptions>({
+  details: 'The time is that of a status request and its answer over the bus. Exit code 3: at least one did not answer.',
+  options: [option('-c, --count <count>', 'times to ask', integerBetween('--count', 1, 1_000)).default(3)],
+  examples: ['ping', 'ping n1 -c 10'],
+  run: (session, [node], { count }) => ping(session, node, count),
+});
 
 async function ping(session: Session, only: string | undefined, count: number): Promise<Outcome> {
   const { admin } = await session.client();

@@ -8,8 +8,7 @@ import { ReadContext, type Codec } from '@armature/client';
 import { ArmatureError, toArmatureError, toHex } from '@armature/kernel';
 import { MAX_VALUE_BYTES } from '@armature/protocol';
 import { systemRandom } from '@armature/runtime';
-import type { Command } from 'commander';
-import { define, option, repeated, type Commands } from '../command.js';
+import { define, option, repeated } from '../command.js';
 import { bytesField, plural, sizeText } from '../format.js';
 import type { InputStream } from '../io.js';
 import { bytesOfText, invalid, pair } from '../parse.js';
@@ -36,35 +35,31 @@ interface PutOptions extends KeyOptions, WriteQuorumOptions {
   readonly receipt?: boolean;
 }
 
-export function definePut(commands: Commands, program: Command): void {
-  define<PutOptions>(commands, program, {
-    usage: 'put <bucket> <key> [value]',
-    summary: 'write a value',
-    details:
-      'The value is the argument, the content of --file, or standard input. It replaces what the key holds now: the key is\n' +
-      'read first, and the write carries the context of that read. A write that happens in between is not lost, it becomes\n' +
-      'a sibling. With --context the write replaces exactly what an earlier get returned; with --blind it replaces nothing.',
-    options: [
-      option('-f, --file <file>', 'read the value from a file ("-": standard input)'),
-      option('--context <text>', 'replace what the get that printed this context returned'),
-      option('--blind', 'write without reading; beside an existing value it becomes a sibling').conflicts('context'),
-      ...writeQuorums,
-      option('--operation <id>', '16 hex digits, the same for each repetition of one write', operationId),
-      option('--content-type <type>', "the value's type, kept with it"),
-      repeated('--meta <name=value>', 'metadata to keep with the value; may be repeated'),
-      base64Key,
-      showReceipt,
-    ],
-    examples: [
-      'put default greeting hello',
-      'put carts alice \'{"items": []}\' --content-type application/json',
-      'put photos cat.jpg --file cat.jpg --meta camera=leica',
-      'date | armature put default now',
-      "put default greeting -- '-a value that begins with a dash'",
-    ],
-    run: (session, [bucket, key, value], options) => put(session, bucket, key, value, options),
-  });
-}
+export const putCommand = define<PutOptions>({
+  details:
+    'The value is the argument, the content of --file, or standard input. It replaces what the key holds now: the key is\n' +
+    'read first, and the write carries the context of that read. A write that happens in between is not lost, it becomes\n' +
+    'a sibling. With --context the write replaces exactly what an earlier get returned; with --blind it replaces nothing.',
+  options: [
+    option('-f, --file <file>', 'read the value from a file ("-": standard input)'),
+    option('--context <text>', 'replace what the get that printed this context returned'),
+    option('--blind', 'write without reading; beside an existing value it becomes a sibling').conflicts('context'),
+    ...writeQuorums,
+    option('--operation <id>', '16 hex digits, the same for each repetition of one write', operationId),
+    option('--content-type <type>', "the value's type, kept with it"),
+    repeated('--meta <name=value>', 'metadata to keep with the value; may be repeated'),
+    base64Key,
+    showReceipt,
+  ],
+  examples: [
+    'put default greeting hello',
+    'put carts alice \'{"items": []}\' --content-type application/json',
+    'put photos cat.jpg --file cat.jpg --meta camera=leica',
+    'date | armature put default now',
+    "put default greeting -- '-a value that begins with a dash'",
+  ],
+  run: (session, [bucket, key, value], options) => put(session, bucket, key, value, options),
+});
 
 async function put(
   session: Session,

@@ -6,8 +6,7 @@ import { toArmatureError } from '@armature/kernel';
 import { EXIT } from '@armature/process';
 import { HOLD_REASONS, type HoldReason } from '@armature/protocol';
 import { runReapPass, sharesToReap, type ReapTally } from '@armature/repair';
-import type { Command } from 'commander';
-import { define, type Commands, type Outcome } from '../command.js';
+import { define, type Outcome } from '../command.js';
 import { countText, durationText, plural } from '../format.js';
 import { Refused } from '../refused.js';
 import type { Session } from '../session.js';
@@ -25,21 +24,17 @@ const REASON_TEXTS: Readonly<Record<HoldReason, string>> = {
   full: 'the node remembers no more of them at once',
 };
 
-export function defineReap(commands: Commands, parent: Command): void {
-  define<ShareOptions>(commands, parent, {
-    usage: 'reap',
-    summary: 'drop the tombstones of deleted keys, and the entries of clocks, that nobody needs any more',
-    details:
-      'A deleted key is kept as a tombstone until every member of the cluster has been found, twice, to hold nothing of it but that: no other state, no hint, no stray copy. ' +
-      'Between the two lies the quarantine of the nodes (--reap-quarantine, 10 minutes). So the first run finds, and one that is later drops. ' +
-      'The clock of a key with more than 16 entries loses those that nobody needs on the same condition. ' +
-      'One member that is down blocks all of it until it is back, or removed.\n' +
-      'Exit code 3: some partitions could not be gone through; repeat it when all nodes are up.',
-    options: shareOptions,
-    examples: ['reap', 'reap --bucket carts', 'reap --partition 17 --json'],
-    run: (session, _args, options) => run(session, options),
-  });
-}
+export const reapCommand = define<ShareOptions>({
+  details:
+    'A deleted key is kept as a tombstone until every member of the cluster has been found, twice, to hold nothing of it but that: no other state, no hint, no stray copy. ' +
+    'Between the two lies the quarantine of the nodes (--reap-quarantine, 10 minutes). So the first run finds, and one that is later drops. ' +
+    'The clock of a key with more than 16 entries loses those that nobody needs on the same condition. ' +
+    'One member that is down blocks all of it until it is back, or removed.\n' +
+    'Exit code 3: some partitions could not be gone through; repeat it when all nodes are up.',
+  options: shareOptions,
+  examples: ['reap', 'reap --bucket carts', 'reap --partition 17 --json'],
+  run: (session, _args, options) => run(session, options),
+});
 
 async function run(session: Session, options: ShareOptions): Promise<Outcome> {
   const { admin } = await session.client();

@@ -8,8 +8,7 @@ import { EXIT } from '@armature/process';
 import type { WorkerCommand, WorkerStatus } from '@armature/protocol';
 import { progressOf, roundsOf, runSweep, type Pair, type PairResult, type Sweep, type SweepLimits } from '@armature/repair';
 import { systemRandom } from '@armature/runtime';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { countText, durationText, plural, sizeText, tableText } from '../format.js';
 import type { Session } from '../session.js';
 import { Refused } from '../refused.js';
@@ -23,34 +22,30 @@ interface RepairOptions extends ShareOptions {
 /** A node runs two exchanges at a time; with a worker about, one of ours per node leaves it room. */
 const LIMITS: SweepLimits = { atOnce: 4, perNode: 2, attempts: 60, retryMs: 500 };
 
-export function defineRepair(commands: Commands, repair: Command): void {
-  define<RepairOptions>(commands, repair, {
-    usage: 'run',
-    isDefault: true,
-    summary: 'compare all replicas now, and merge what differs',
-    details:
-      'Every pair of replicas of every partition compares hash trees, and what differs is merged both ways. Nothing is overwritten.\n' +
-      'Nodes that are down are skipped. Exit code 3: some were, or some exchanges failed; repeat it when they are back.',
-    options: [...shareOptions, option('--watch', 'a line for every exchange that found differences or failed')],
-    examples: ['repair', 'repair --bucket carts --watch', 'repair --partition 17 --json'],
-    run: (session, _args, options) => run(session, options),
-  });
-  const words = {
-    status: ['show what the anti-entropy workers are doing', ''],
-    pause: ['let the anti-entropy workers start no exchange', 'Until "armature repair resume", or until the worker restarts.'],
-    resume: ['let the anti-entropy workers go on', ''],
-  } as const;
-  for (const command of ['status', 'pause', 'resume'] as const) {
-    const [summary, details] = words[command];
-    define(commands, repair, {
-      usage: command,
-      summary,
-      ...(details === '' ? {} : { details }),
-      examples: [`repair ${command}`],
-      run: (session) => tellWorkers(session, command),
-    });
-  }
-}
+export const repairRunCommand = define<RepairOptions>({
+  details:
+    'Every pair of replicas of every partition compares hash trees, and what differs is merged both ways. Nothing is overwritten.\n' +
+    'Nodes that are down are skipped. Exit code 3: some were, or some exchanges failed; repeat it when they are back.',
+  options: [...shareOptions, option('--watch', 'a line for every exchange that found differences or failed')],
+  examples: ['repair', 'repair --bucket carts --watch', 'repair --partition 17 --json'],
+  run: (session, _args, options) => run(session, options),
+});
+
+export const repairStatusCommand = define({
+  examples: ['repair status'],
+  run: (session) => tellWorkers(session, 'status'),
+});
+
+export const repairPauseCommand = define({
+  details: 'Until "armature repair resume", or until the worker restarts.',
+  examples: ['repair pause'],
+  run: (session) => tellWorkers(session, 'pause'),
+});
+
+export const repairResumeCommand = define({
+  examples: ['repair resume'],
+  run: (session) => tellWorkers(session, 'resume'),
+});
 
 async function run(session: Session, options: RepairOptions): Promise<Outcome> {
   const { admin } = await session.client();

@@ -7,8 +7,7 @@
  */
 import { parseNodeId, parseZoneName, unwrap } from '@armature/kernel';
 import { balanceOf, emptyRing, metadataBytes, ringJoin, type RingSettings, type RingStrategy } from '@armature/ring';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { percentText, sizeText, tableText } from '../format.js';
 import { integerBetween, invalid, words } from '../parse.js';
 import { barText } from '../ring-drawing.js';
@@ -39,24 +38,20 @@ const TOKENS = [8, 32, 128, 512];
 const ORDERED_PARTITIONS = 16_384;
 const CLAIMED_PARTITIONS = [128, 512, 2_048, 8_192];
 
-export function defineRingSimulate(commands: Commands, ring: Command): void {
-  define<SimulateOptions>(commands, ring, {
-    usage: 'simulate',
-    summary: "compare the paper's three partitioning strategies (figure 8); needs no cluster",
-    details:
-      'Strategy 1: T random tokens per node, partitions between tokens. Strategy 2: the same tokens, Q equal partitions.\n' +
-      'Strategy 3: Q/S tokens per node, Q equal partitions; clusters use it. Efficiency is the load of the mean node over\n' +
-      'the load of the hottest one; metadata is what every node must hold to know who has what.',
-    options: [
-      option('--nodes <count>', 'S', integerBetween('--nodes', 1, 300)).default(30),
-      option('--n <count>', 'replicas of each key', integerBetween('--n', 1, 16)).default(3),
-      option('--runs <count>', 'rings per line, of which the mean is shown', integerBetween('--runs', 1, 100)).default(3),
-      option('--strategies <list>', 'of 1, 2, 3', strategiesOf).default([1, 2, 3], '1,2,3'),
-    ],
-    examples: ['ring simulate', 'ring simulate --nodes 100 --strategies 3', 'ring simulate --json'],
-    run: (session, _args, options) => simulate(session, options),
-  });
-}
+export const ringSimulateCommand = define<SimulateOptions>({
+  details:
+    'Strategy 1: T random tokens per node, partitions between tokens. Strategy 2: the same tokens, Q equal partitions.\n' +
+    'Strategy 3: Q/S tokens per node, Q equal partitions; clusters use it. Efficiency is the load of the mean node over\n' +
+    'the load of the hottest one; metadata is what every node must hold to know who has what.',
+  options: [
+    option('--nodes <count>', 'S', integerBetween('--nodes', 1, 300)).default(30),
+    option('--n <count>', 'replicas of each key', integerBetween('--n', 1, 16)).default(3),
+    option('--runs <count>', 'rings per line, of which the mean is shown', integerBetween('--runs', 1, 100)).default(3),
+    option('--strategies <list>', 'of 1, 2, 3', strategiesOf).default([1, 2, 3], '1,2,3'),
+  ],
+  examples: ['ring simulate', 'ring simulate --nodes 100 --strategies 3', 'ring simulate --json'],
+  run: (session, _args, options) => simulate(session, options),
+});
 
 async function simulate(session: Session, options: SimulateOptions): Promise<Outcome> {
   const points = options.strategies.flatMap((strategy) =>

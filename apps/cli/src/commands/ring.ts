@@ -6,8 +6,7 @@ import { ArmatureError, toHex, unwrap, parseBucketName, type PartitionId } from 
 import type { View } from '@armature/membership';
 import { unknownBucket } from '@armature/protocol';
 import { addressOf, balanceOf, OUT_OF_BALANCE, positionOf, type Ring } from '@armature/ring';
-import type { Command } from 'commander';
-import { define, option, type Commands, type Outcome } from '../command.js';
+import { define, option, type Outcome } from '../command.js';
 import { bytesField, keyText, percentText, tableText } from '../format.js';
 import { barText, drawRing, letterOf } from '../ring-drawing.js';
 import type { Session } from '../session.js';
@@ -21,23 +20,18 @@ interface RingOptions {
 
 const BAR_CELLS = 24;
 
-export function defineRing(commands: Commands, ring: Command): void {
-  define<RingOptions>(commands, ring, {
-    usage: 'show',
-    isDefault: true,
-    summary: 'draw the ring, or say where a key lives',
-    details:
-      'Each letter of the drawing is a partition, named for its first owner. With --key: the partition of the key, the nodes\n' +
-      'that serve it now, those that are to, and who stands in for one that is down, in this order.',
-    options: [
-      option('--key <key>', 'say where this key lives'),
-      option('--bucket <bucket>', 'the bucket of the key').default('default'),
-      base64Key,
-    ],
-    examples: ['ring', 'ring --key alice --bucket carts', 'ring --json'],
-    run: (session, _args, options) => show(session, options),
-  });
-}
+export const ringShowCommand = define<RingOptions>({
+  details:
+    'Each letter of the drawing is a partition, named for its first owner. With --key: the partition of the key, the nodes\n' +
+    'that serve it now, those that are to, and who stands in for one that is down, in this order.',
+  options: [
+    option('--key <key>', 'say where this key lives'),
+    option('--bucket <bucket>', 'the bucket of the key').default('default'),
+    base64Key,
+  ],
+  examples: ['ring', 'ring --key alice --bucket carts', 'ring --json'],
+  run: (session, _args, options) => show(session, options),
+});
 
 async function show(session: Session, options: RingOptions): Promise<Outcome> {
   const view = await (await session.client()).admin.view();

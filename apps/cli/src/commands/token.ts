@@ -23,8 +23,7 @@ import {
   type Role,
   type Token,
 } from '@armature/rights';
-import type { Command } from 'commander';
-import { define, option, repeated, type Commands, type Outcome } from '../command.js';
+import { define, option, repeated, type Outcome } from '../command.js';
 import { integerBetween, invalid } from '../parse.js';
 import type { Session } from '../session.js';
 
@@ -50,46 +49,40 @@ const KINDS =
   'A grant is <bucket>:<rights>, <bucket>/<prefix of keys>:<rights> or *:<rights>; rights are read, write and list,\n' +
   'separated by commas. A grant of a prefix cannot list. At most 16.';
 
-export function defineTokens(commands: Commands, tokens: Command): void {
-  define<CreateOptions>(commands, tokens, {
-    usage: 'create',
-    summary: 'make a token, with the secret of the cluster',
-    details: `${KINDS}\nThe generation is that of the cluster, which is asked for it unless --generation says it.`,
-    options: [
-      option('--subject <name>', 'who holds it, in words: 1 to 128 printable characters').makeOptionMandatory(),
-      repeated('--grant <grant>', 'what it allows; may be given several times'),
-      option('--role <role>', 'viewer, operator or administrator', role),
-      option('--expires <time>', 'for how long it is valid: 12h, 30d', lifetime).default(30 * DAY_MS, '30d'),
-      option('--generation <number>', 'without asking the cluster', integerBetween('--generation', 0, 2 ** 31)),
-      option('--out <file>', 'write it there, readable by its owner only, instead of printing it'),
-    ],
-    examples: [
-      'token create --subject checkout --grant payments:read,write --grant sessions/cart-:read --secret-file cluster.key',
-      'token create --subject reports --grant *:read,list --expires 8h --out reports.token --secret-file cluster.key',
-      'token create --subject olga --role operator --expires 12h --out olga.token --secret-file cluster.key',
-    ],
-    run: (session, _args, options) => create(session, options),
-  });
-  define(commands, tokens, {
-    usage: 'inspect <file>',
-    summary: 'show what a token allows, and whether this cluster made it',
-    details:
-      'The file holds the token; - is standard input. With the secret of the cluster it is verified, too. The exit code is 7 where\n' +
-      'it is forged or has expired. Whether it was revoked, only the cluster knows: compare its generation with armature cluster access.',
-    examples: ['token inspect reports.token', 'token inspect reports.token --secret-file cluster.key --json'],
-    run: (session, [file = '']) => inspect(session, file),
-  });
-  define<{ all?: boolean }>(commands, tokens, {
-    usage: 'revoke',
-    summary: 'make all tokens void that there are',
-    details:
-      'Raises the generation of the cluster: every router refuses tokens of an earlier one as soon as it has heard of it, within\n' +
-      'seconds. There is no list of tokens, so no single one can be revoked; make those anew that are still wanted.',
-    options: [option('--all', 'needed: so that nobody does it by mistake')],
-    examples: ['token revoke --all'],
-    run: (session, _args, options) => revoke(session, options.all === true),
-  });
-}
+export const tokenCreateCommand = define<CreateOptions>({
+  details: `${KINDS}\nThe generation is that of the cluster, which is asked for it unless --generation says it.`,
+  options: [
+    option('--subject <name>', 'who holds it, in words: 1 to 128 printable characters').makeOptionMandatory(),
+    repeated('--grant <grant>', 'what it allows; may be given several times'),
+    option('--role <role>', 'viewer, operator or administrator', role),
+    option('--expires <time>', 'for how long it is valid: 12h, 30d', lifetime).default(30 * DAY_MS, '30d'),
+    option('--generation <number>', 'without asking the cluster', integerBetween('--generation', 0, 2 ** 31)),
+    option('--out <file>', 'write it there, readable by its owner only, instead of printing it'),
+  ],
+  examples: [
+    'token create --subject checkout --grant payments:read,write --grant sessions/cart-:read --secret-file cluster.key',
+    'token create --subject reports --grant *:read,list --expires 8h --out reports.token --secret-file cluster.key',
+    'token create --subject olga --role operator --expires 12h --out olga.token --secret-file cluster.key',
+  ],
+  run: (session, _args, options) => create(session, options),
+});
+
+export const tokenInspectCommand = define({
+  details:
+    'The file holds the token; - is standard input. With the secret of the cluster it is verified, too. The exit code is 7 where\n' +
+    'it is forged or has expired. Whether it was revoked, only the cluster knows: compare its generation with armature cluster access.',
+  examples: ['token inspect reports.token', 'token inspect reports.token --secret-file cluster.key --json'],
+  run: (session, [file = '']) => inspect(session, file),
+});
+
+export const tokenRevokeCommand = define<{ all?: boolean }>({
+  details:
+    'Raises the generation of the cluster: every router refuses tokens of an earlier one as soon as it has heard of it, within\n' +
+    'seconds. There is no list of tokens, so no single one can be revoked; make those anew that are still wanted.',
+  options: [option('--all', 'needed: so that nobody does it by mistake')],
+  examples: ['token revoke --all'],
+  run: (session, _args, options) => revoke(session, options.all === true),
+});
 
 async function create(session: Session, options: CreateOptions): Promise<Outcome> {
   const keys = deriveTokenKeys(requireSecrets(session.settings), session.settings.cluster);

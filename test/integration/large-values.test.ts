@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { bytes, type Client } from '@armature/client';
 import { toArmatureError } from '@armature/kernel';
 import { ProcessCluster } from '@armature/tools/process-cluster';
+import { connect, headers as newHeaders } from 'nats';
 
 const NODES = ['n1', 'n2', 'n3'];
 const MIB = 1024 * 1024;
@@ -86,6 +87,42 @@ test('a hundred puts of 5 MiB at once: the same, and each ends with a clear word
   expect(outcomes).toContain('ok');
   expect(suspicions()).toEqual([]);
 });
+
+test('five hundred gets of 900 KB at once at the front door of a router: it holds as many as are on their way, and the others have their turn', async () => {
+  const guest = await cluster.connect({ routing: 'router' });
+  const bucket = guest.bucket('large', { codec: bytes });
+  const before = residentMiB(cluster.pid('r1'));
+  const outcomes = await Promise.all(
+    Array.from({ length: 500 }, (_, i) => bucket.get(`read${i % 10}`, { timeoutMs: 60_000 }).then(outcomeOf, codeOf)),
+  );
+  await guest.close();
+  expect(outcomes.filter((outcome) => !CLEAR.has(outcome))).toEqual([]);
+  expect(outcomes).toContain('ok');
+  expect(residentMiB(cluster.pid('r1')) - before).toBeLessThan(300);
+});
+
+test('five hundred plain gets of 900 KB at once: the same', async () => {
+  const before = residentMiB(cluster.pid('r1'));
+  const outcomes = await plainGets(500);
+  expect(outcomes.filter((outcome) => outcome !== 900_000 && outcome !== 'overloaded')).toEqual([]);
+  expect(outcomes).toContain(900_000);
+  expect(residentMiB(cluster.pid('r1')) - before).toBeLessThan(300);
+});
+
+/** What comes of so many plain requests at once: the bytes of the value, or an error. */
+async function plainGets(count: number): Promise<(number | string)[]> {
+  const connection = await connect({ servers: cluster.natsUrl });
+  const subjects = Array.from({ length: count }, (_, i) => `armature.${cluster.cluster}.api.get.large.read${i % 10}`);
+  const headers = newHeaders();
+  headers.set('Armature-Timeout-Ms', '60000');
+  const answers = await Promise.all(
+    subjects.map((subject) => connection.request(subject, new Uint8Array(0), { timeout: 90_000, headers })),
+  );
+  await connection.close();
+  return answers.map(({ headers: answered, data }) =>
+    answered?.has('Armature-Error') === true ? answered.get('Armature-Error') : data.length,
+  );
+}
 
 /** The largest that the process has been. */
 function residentMiB(pid: number): number {

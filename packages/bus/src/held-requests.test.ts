@@ -71,3 +71,54 @@ test('all peers together have a bound, within which each has one answer under wa
   await bench.clock.advance(50 * SECOND);
   expect(seen.every(({ value }) => value !== undefined)).toBe(true);
 });
+
+test('where answers take time to make, those that are being made count: a few at first, then as many as their size allows', async () => {
+  const bench = new LinkBench();
+  const a = bench.open('a');
+  const b = bench.open('b');
+  let [making, most] = [0, 0];
+  const mostSoFar: number[] = [];
+  b.serve(
+    async (message) => {
+      if (textOf(message) !== 'get') return message;
+      most = Math.max(most, ++making);
+      await new Promise<void>((resolve) => void bench.clock.after(20, resolve));
+      making--;
+      return LARGE;
+    },
+    { mayHaveLargeAnswer: (message) => textOf(message) === 'get' },
+  );
+  await bench.introduce(a, b);
+  bench.broker.network.shape(() => 1);
+  const seen = Array.from({ length: 500 }, () => watch(a.request(at('b'), note('get'), 60 * SECOND)));
+  for (let round = 0; round < 3; round++) {
+    await bench.clock.advance(30);
+    mostSoFar.push(most);
+    most = 0;
+  }
+  expect(mostSoFar[0]).toBe(32);
+  expect(Math.max(...mostSoFar.slice(1))).toBeLessThanOrEqual(10);
+  await bench.clock.advance(50 * SECOND);
+  expect(seen.map(({ value }) => value?.bytes.length)).toEqual(Array.from({ length: 500 }, () => 900_000));
+  expect([b.stats.executing, making]).toEqual([0, 0]);
+});
+
+test('small answers that take time to make are made at once by the hundred, once they are known to be small', async () => {
+  const bench = new LinkBench();
+  const [a, b] = [bench.open('a'), bench.open('b')];
+  let [making, most] = [0, 0];
+  b.serve(
+    async (message) => {
+      most = Math.max(most, ++making);
+      await new Promise<void>((resolve) => void bench.clock.after(5, resolve));
+      making--;
+      return message;
+    },
+    { mayHaveLargeAnswer: () => true },
+  );
+  await bench.introduce(a, b);
+  const seen = Array.from({ length: 1_000 }, (_, i) => watch(a.request(at('b'), note(String(i)), 10 * SECOND)));
+  await bench.clock.advance(5 * SECOND);
+  expect(seen.every(({ value }, i) => value !== undefined && textOf(value) === String(i))).toBe(true);
+  expect(most).toBeGreaterThanOrEqual(128);
+});

@@ -3,6 +3,9 @@
  * for what cannot leave soon: hundreds of reads of large values, asked for at once, would stop a process for seconds. Requests are small, so they wait instead, in order, until the
  * backlog is half of what it may be. Those that nobody waits for any more are dropped then.
  *
+ * What is being read counts as well, with what answers to that peer usually take: a router asks nodes, and has answered nothing yet when hundreds of requests have come. How large an answer will be nobody knows
+ * before it is there, so of a peer that is new a few are carried out at first; one that is larger than usual counts at once, and smaller ones little by little.
+ *
  * Requests without large answers, pings and writes among them, never wait here.
  */
 import type { Clock } from '@armature/runtime';
@@ -17,6 +20,13 @@ export interface HeldRequestsEnvironment<Reply> {
   readonly peers: Pick<PeerTable<Reply>, 'backlogBytes'>;
 }
 
+/** Of a peer whose answers are not known: 32 at once. */
+export const UNKNOWN_ANSWER_BYTES = 256 * 1024;
+/** Smaller answers count as that: 128 at once, or a peer that was content with small ones for long could have thousands of large ones read before the first is there. */
+const LEAST_ANSWER_BYTES = 64 * 1024;
+/** Share of the latest answer in what answers usually take, where it is smaller. */
+const WEIGHT = 1 / 16;
+
 interface Held<Request> {
   readonly id: number;
   readonly message: Request;
@@ -30,6 +40,8 @@ export class HeldRequests<Request, Reply> {
   readonly #carryOut: (peer: Peer<Reply>, id: number, timeoutMs: number, message: Request) => void;
   readonly #byPeer = new Map<Peer<Reply>, Held<Request>[]>();
   #size = 0;
+  /** Of answers that are being made, for all peers. */
+  #expectedBytes = 0;
 
   constructor(
     env: HeldRequestsEnvironment<Reply>,
@@ -43,10 +55,30 @@ export class HeldRequests<Request, Reply> {
     return this.#size;
   }
 
-  isBacklogged({ outbox: { backlogBytes } }: Peer<Reply>): boolean {
-    if (backlogBytes === 0) return false;
+  isBacklogged({ outbox, expectedBytes }: Peer<Reply>): boolean {
+    const ownBytes = outbox.backlogBytes + expectedBytes;
+    if (ownBytes === 0) return false;
     const { limits, peers } = this.#env;
-    return backlogBytes >= limits.backlogBytesPerPeer || peers.backlogBytes >= limits.backlogBytes;
+    return ownBytes >= limits.backlogBytesPerPeer || peers.backlogBytes + this.#expectedBytes >= limits.backlogBytes;
+  }
+
+  /** An answer that may be large is being made. How many bytes it is expected to take. */
+  begun(peer: Peer<Reply>): number {
+    const bytes = peer.usualAnswerBytes;
+    peer.expectedBytes += bytes;
+    this.#expectedBytes += bytes;
+    return bytes;
+  }
+
+  /** It has been made, and waits to be sent, if it has to: `sizeBytes`, 0 for an error. Of one that cannot be large nothing was expected. */
+  ended(peer: Peer<Reply>, expectedBytes: number, sizeBytes: number): void {
+    if (expectedBytes === 0) return;
+    peer.expectedBytes -= expectedBytes;
+    this.#expectedBytes -= expectedBytes;
+    const usualBytes = peer.usualAnswerBytes;
+    peer.usualAnswerBytes =
+      sizeBytes > usualBytes ? sizeBytes : Math.max(LEAST_ANSWER_BYTES, usualBytes + (sizeBytes - usualBytes) * WEIGHT);
+    if (this.#size > 0 && this.#byPeer.has(peer)) this.#resume(peer);
   }
 
   hold(peer: Peer<Reply>, id: number, timeoutMs: number, message: Request): void {
@@ -65,8 +97,9 @@ export class HeldRequests<Request, Reply> {
     this.#awaitRoom(peer);
   }
 
-  /** Where all peers together have too much waiting, this one's turn comes when nothing of its own is left. */
+  /** Where all peers together have too much waiting, this one's turn comes when nothing of its own is left. While answers are being made, the end of each is a reason to look. */
   #awaitRoom(peer: Peer<Reply>): void {
+    if (peer.expectedBytes > 0) return;
     const { limits, peers } = this.#env;
     const belowBytes = peers.backlogBytes >= limits.backlogBytes ? 1 : limits.backlogBytesPerPeer / 2;
     peer.outbox.whenBelow(belowBytes, () => this.#resume(peer));

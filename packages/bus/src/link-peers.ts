@@ -6,6 +6,7 @@ import { toHex, type Random } from '@armature/kernel';
 import type { Clock } from '@armature/runtime';
 import type { FrameHeader } from './frame.js';
 import { FrameMac } from './frame-mac.js';
+import { UNKNOWN_ANSWER_BYTES } from './held-requests.js';
 import type { Stranger } from './greeter.js';
 import { isLinkAddress, type LinkAddress, type LinkSubjects } from './link-address.js';
 import type { LinkLimits } from './link-limits.js';
@@ -30,6 +31,9 @@ export interface Peer<Reply> {
   isThere: boolean;
   /** Its requests that our handler has not answered yet. */
   executing: number;
+  /** What its answers have taken lately, and what those that are being made are expected to; see `held-requests.ts`. */
+  usualAnswerBytes: number;
+  expectedBytes: number;
   /** The longest that the frame at hand may have been under way, ms. */
   frameAgeMs: number;
   /** What it shows to be let in. The same object as long as it shows the same. */
@@ -137,6 +141,8 @@ export class PeerTable<Reply> {
       refusalPassword,
       isThere: false,
       executing: 0,
+      usualAnswerBytes: UNKNOWN_ANSWER_BYTES,
+      expectedBytes: 0,
       frameAgeMs: Infinity,
       token: undefined,
       wallMs: 0,

@@ -260,7 +260,7 @@ export class LinkReceiver<Request, Reply> {
       this.#sendError(peer, id, error);
       return;
     }
-    if (answer instanceof Promise) this.#answerLater(peer, id, answer);
+    if (answer instanceof Promise) this.#answerLater(peer, id, answer, this.#traits.mayHaveLargeAnswer?.(message) === true);
     else this.#sendReply(peer, id, answer);
   }
 
@@ -283,11 +283,12 @@ export class LinkReceiver<Request, Reply> {
     return errors.overloaded(`${address} has too many requests in hand${isGroupFull ? ` of ${group.name}` : ''}`);
   }
 
-  #answerLater(peer: Peer<Reply>, id: number, answer: Promise<Reply>): void {
+  #answerLater(peer: Peer<Reply>, id: number, answer: Promise<Reply>, mayBeLarge: boolean): void {
     const session = peer.pairing.peerSession;
     this.#executing++;
     peer.executing++;
     peer.group.executing++;
+    const expectedBytes = mayBeLarge ? this.#held.begun(peer) : 0;
     const askerIsAlive = (): boolean => {
       this.#executing--;
       peer.executing--;
@@ -295,28 +296,30 @@ export class LinkReceiver<Request, Reply> {
       return peer.pairing.peerSession === session; // else its successor may use the same id
     };
     answer.then(
-      (reply) => {
-        if (askerIsAlive()) this.#sendReply(peer, id, reply);
-      },
+      (reply) => this.#held.ended(peer, expectedBytes, askerIsAlive() ? this.#sendReply(peer, id, reply) : 0),
       (error: unknown) => {
         if (askerIsAlive()) this.#sendError(peer, id, error);
+        this.#held.ended(peer, expectedBytes, 0);
       },
     );
   }
 
-  #sendReply(peer: Peer<Reply>, id: number, reply: Reply): void {
-    if (this.#env.state() === 'closed') return;
+  /** Its size in bytes, 0 where an error has been sent in its place. */
+  #sendReply(peer: Peer<Reply>, id: number, reply: Reply): number {
+    if (this.#env.state() === 'closed') return 0;
     const writer = peer.outbox.open(RECORD.reply).u32(id);
     try {
       this.#env.codec.encodeReply(writer, reply);
     } catch (error) {
       peer.outbox.undo();
       this.#sendError(peer, id, error);
-      return;
+      return 0;
     }
     const sealed = peer.outbox.seal();
     if (sealed === 'too-large') this.noteTooLarge(peer);
-    if (typeof sealed === 'string') this.#sendError(peer, id, errors.notTaken(sealed, this.#env.limits.messageBytes));
+    if (typeof sealed !== 'string') return sealed;
+    this.#sendError(peer, id, errors.notTaken(sealed, this.#env.limits.messageBytes));
+    return 0;
   }
 
   #sendError(peer: Peer<Reply>, id: number, thrown: unknown): void {

@@ -20,3 +20,7 @@ test('what is no announcement is none: too long, too many words, no fingerprint'
   ])
     expect(parseAnnouncement(utf8(text))).toBeUndefined();
 });
+
+test('bytes that are no UTF-8 announce nothing: they would be another, longer address', () => {
+  expect(parseAnnouncement(Buffer.concat([Uint8Array.of(0x6e, 0xff, 0x80), utf8(` ${FINGERPRINT}`)]))).toBeUndefined();
+});

@@ -311,3 +311,9 @@ describe('tokens', () => {
     }
   });
 });
+
+test.each(['get', 'delete'])('a %s with a payload is refused: it would be kept while the request waits', async (verb) => {
+  const refused = await request(`${verb}.default.greeting`, 'x'.repeat(1_025));
+  expect(header(refused, 'Armature-Error')).toBe('invalid-argument');
+  expect(header(await request(`${verb}.default.nothing-there`, 'x'), 'Armature-Error')).toBe('not-found');
+});

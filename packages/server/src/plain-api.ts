@@ -17,6 +17,7 @@ import type { Gate } from './gate.js';
 import { answerError, answerFetched, answerNotFound, answerOutline, answerWritten, liveOf } from './plain-answer.js';
 import type { Verb } from './plain-headers.js';
 import { metaOfHeaders } from './plain-meta.js';
+import { PlainReads } from './plain-reads.js';
 import { isRepeated, operationOf, quorumOf, readRequest, type PlainRequest } from './plain-request.js';
 import { SERVER_VERSION, type ServerOptions } from './server-options.js';
 
@@ -30,7 +31,13 @@ export interface PlainApiParts {
   readonly options: ServerOptions;
 }
 
-export function servePlainApi(parts: PlainApiParts): Promise<RunningService> {
+/** What its requests have in common. */
+interface ServedParts extends PlainApiParts {
+  readonly reads: PlainReads;
+}
+
+export function servePlainApi(given: PlainApiParts): Promise<RunningService> {
+  const parts: ServedParts = { ...given, reads: new PlainReads(given.bus, given.clock) };
   const subjects = subjectsOf(parts.options.prefix, parts.options.cluster);
   const endpoints = (['get', 'put', 'delete'] as const).flatMap((verb): BusEndpoint[] => {
     const handler = (message: BusMessage): void => void answer(parts, verb, subjects.api(verb), message);
@@ -49,7 +56,7 @@ export function servePlainApi(parts: PlainApiParts): Promise<RunningService> {
 }
 
 /** Never rejects: an answer that cannot be sent is logged, and its requester hears nothing. */
-async function answer(parts: PlainApiParts, verb: Verb, root: string, message: BusMessage): Promise<void> {
+async function answer(parts: ServedParts, verb: Verb, root: string, message: BusMessage): Promise<void> {
   try {
     const request = readRequest(verb, root, message);
     const { bucket, key, token } = request;
@@ -65,10 +72,10 @@ async function answer(parts: PlainApiParts, verb: Verb, root: string, message: B
   }
 }
 
-async function carryOut(parts: PlainApiParts, request: PlainRequest, message: BusMessage): Promise<void> {
+async function carryOut(parts: ServedParts, request: PlainRequest, message: BusMessage): Promise<void> {
   switch (request.verb) {
     case 'get':
-      await get(parts, request, message);
+      await parts.reads.take(request.timeoutMs, (leftMs) => get(parts, { ...request, timeoutMs: leftMs }, message));
       return;
     case 'put':
       answerWritten(message, await write(parts, request, request.context, request.timeoutMs));
@@ -78,18 +85,20 @@ async function carryOut(parts: PlainApiParts, request: PlainRequest, message: Bu
   }
 }
 
-/** What is too large to be read is answered with its sizes and its context. */
-async function get(parts: PlainApiParts, request: PlainRequest, message: BusMessage): Promise<void> {
+/** What is too large to be read is answered with its sizes and its context. Resolves with the bytes that were read. */
+async function get(parts: ServedParts, request: PlainRequest, message: BusMessage): Promise<number> {
   const deadlineMs = parts.clock.monotonicMs() + request.timeoutMs;
   try {
     const reply = await readFrom(parts, request, request.timeoutMs);
     checkUnchanged(parts, request, reply);
     answerFetched(message, reply, request.sibling, parts.bus.maxPayloadBytes);
+    return reply.siblings.reduce((sum, { value }) => sum + value.length, 0);
   } catch (thrown) {
     const error = toArmatureError(thrown);
     if (!isTooLargeToSend(error)) throw error;
     const leftMs = Math.max(1, deadlineMs - parts.clock.monotonicMs());
     answerOutline(message, await readFrom(parts, request, leftMs, true), error);
+    return 0;
   }
 }
 

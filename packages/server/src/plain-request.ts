@@ -37,8 +37,13 @@ export interface PlainRequest {
 const DEFAULT_TIMEOUT_MS = 4_000;
 const MAX_TIMEOUT_MS = 60_000;
 
+/** What is sent with a get or a delete says nothing, and is kept for as long as that waits for its turn. */
+const MAX_IDLE_PAYLOAD_BYTES = 1024;
+
 /** `root` is the verb's subject without bucket and key. */
 export function readRequest(verb: Verb, root: string, message: BusMessage): PlainRequest {
+  if (verb !== 'put' && message.payload.length > MAX_IDLE_PAYLOAD_BYTES)
+    throw invalid(`a ${verb} takes no payload, and this one has ${message.payload.length} bytes`, 'Send an empty message.');
   const headers = readHeaders(verb, message);
   const address = addressOf(root, message.subject, headers);
   const request = {

@@ -3,7 +3,7 @@
  * after installing the dependencies when they are missing and compiling what has changed.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { builtPath, ensureBuilt } from './lib/build.mjs';
@@ -11,7 +11,7 @@ import { ensureDependencies } from './lib/dependencies.mjs';
 import { dataDirectoryOf, marksOf, readLocalCluster } from './lib/local-cluster.mjs';
 import { isStillRunning } from './lib/member-process.mjs';
 import { onStopSignals, runMain } from './lib/run-main.mjs';
-import { sayErr, UsageError } from './lib/say.mjs';
+import { sayErr, sayOut, UsageError } from './lib/say.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -36,6 +36,11 @@ await runMain(async () => {
   if (program === undefined) {
     throw new UsageError(`usage: node tools/run.mjs <program> [arguments]`, [`Programs: ${Object.keys(PROGRAMS).join(', ')}`]);
   }
+  // The tools have no version but that of the whole, and need not be built to tell it.
+  if (name !== 'armature' && (args.includes('--version') || args.includes('-V'))) {
+    tellVersion(name ?? '', args.includes('--json'));
+    return 0;
+  }
   await ensureDependencies({ root: ROOT, say: sayErr });
   await ensureBuilt({ root: ROOT, say: sayErr });
   // The user's directory stays the working directory, so that paths in the arguments mean what they say.
@@ -52,6 +57,16 @@ await runMain(async () => {
     child.once('exit', (code, signal) => done(signal === null ? (code ?? 1) : 130));
   });
 });
+
+/**
+ * @param {string} name
+ * @param {boolean} json
+ */
+function tellVersion(name, json) {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const node = process.versions.node;
+  sayOut(json ? JSON.stringify({ armature: version, node }) : `${name} ${version}, Node ${node}`);
+}
 
 /**
  * While `npm start` has a cluster running and nothing says otherwise, that is the cluster meant.

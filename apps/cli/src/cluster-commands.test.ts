@@ -73,6 +73,17 @@ describe('creating', () => {
     expect((await run(['get', 'one', 'k', ...direct])).out).toBe('v');
   });
 
+  test('with the token of an administrator and without the secret; the history has whose it was', async () => {
+    const broker = newBroker();
+    const run = runnerOn(broker);
+    await startNode(broker, options, 'a');
+    const made = await run(['token', 'create', '--subject', 'ada', '--role', 'administrator']);
+    const env = { ARMATURE_TOKEN: made.out.trim() };
+    expect(await run(['cluster', 'create', '--nodes', 'a', '--partitions', '8'], { env })).toMatchObject({ code: 0 });
+    const { changes } = (await run(['cluster', 'history', '--json'], { env })).json() as { changes: { author: string }[] };
+    expect(changes[0]?.author).toBe('ada');
+  });
+
   const broker = newBroker();
   const run = runnerOn(broker);
 

@@ -33,7 +33,7 @@ export interface ClientOptions {
   readonly cluster: string;
   /** `router` by default. `direct` needs `secret`. */
   readonly routing?: RoutingKind;
-  /** The cluster's secret, for direct clients, which seal contexts themselves; it allows all of administration. Both while it is being changed, the one to seal with first. */
+  /** The cluster's secret, for direct clients, which seal contexts themselves; it allows all of administration, unless a token says which role this client has. Both while it is being changed, the one to seal with first. */
   readonly secret?: Secret | readonly Secret[] | undefined;
   readonly prefix?: string;
   /**

@@ -52,7 +52,7 @@ export class Intruder {
   readonly #attempts: Attempt[] = [];
   readonly #operator: LinkEndpoint<Request, Reply>;
   readonly #carriedOut: string[] = [];
-  /** Processes whose clocks have been so far behind that no token had ended for them. */
+  /** Processes whose clocks have been so far behind that no token had ended for them: they are shown none that has. */
   readonly #longAgo = new Set<string>();
   #given = 0;
   #tried = 0;
@@ -159,8 +159,9 @@ export class Intruder {
     const server = pick(this.#random, this.#servers());
     const request = pick(this.#random, this.#wishes());
     if (attempt === undefined || server === undefined || request === undefined) return;
-    this.#tried++;
     this.#lookAtClocks();
+    if (attempt.what === ENDED && this.#longAgo.has(server)) return;
+    this.#tried++;
     const wish = request.kind === 'worker' ? `worker ${request.command}` : request.kind;
     attempt.link.request(adminAddress(server) as LinkAddress, request, PATIENCE_MS).then(
       () => {

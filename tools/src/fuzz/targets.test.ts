@@ -81,7 +81,7 @@ describe('targets', () => {
         const fuzzer = new Fuzzer(target, 63_000);
         expect(await fuzzer.begin(() => undefined)).toBeUndefined();
         const ofSeeds = fuzzer.outcomes;
-        expect(await fuzzer.run(300, () => undefined)).toBeUndefined();
+        expect(await fuzzer.run(1_000, () => undefined)).toBeUndefined();
         return [ofSeeds, fuzzer.outcomes, fuzzer.runs];
       };
       const first = await outcomes();

@@ -1,5 +1,6 @@
 /** All targets, in the order in which they are run. */
 import type { Target } from '../target.js';
+import { adminDoor } from './admin-door.js';
 import { commandLine } from './command-line.js';
 import { frames } from './frames.js';
 import { frontDoor } from './front-door.js';
@@ -16,7 +17,7 @@ import { trees } from './trees.js';
 import { versionSets } from './version-sets.js';
 
 export const TARGETS: readonly Target[] = [
-  ...[requests, replies, versionSets, contexts, tokens, frames, reassembly, link, frontDoor, plainApi],
+  ...[requests, replies, versionSets, contexts, tokens, frames, reassembly, link, frontDoor, adminDoor, plainApi],
   ...[history, statuses, notices, stored, trees, settings, commandLine],
 ];
 

@@ -201,12 +201,13 @@ function redis(text: string): string {
   );
 }
 
-/** Where a password stands before the last "@", as it does in a URL, no refusal shows it. */
+/** Where a password stands between the scheme and the last "@", as it does in a URL, and nowhere else, no refusal shows it. */
 function urlOf<T>(text: string, parse: () => T): Attempt<T> {
   const tried = attempt(parse);
-  const at = text.lastIndexOf('@');
-  const isCredential = at >= 0 && text.lastIndexOf(PASSWORD) >= 0 && text.lastIndexOf(PASSWORD) + PASSWORD.length <= at;
-  return isCredential ? discreet(text, tried) : tried;
+  const start = text.indexOf('://') + 1;
+  const end = Math.max(start, text.lastIndexOf('@'));
+  const elsewhere = text.slice(0, start) + text.slice(end);
+  return elsewhere.includes(PASSWORD) ? tried : discreet(text, tried);
 }
 
 function context(text: string): string {

@@ -173,6 +173,7 @@ class World {
     const world = new World(actorIntervalMs);
     await world.start();
     world.hear();
+    world.clearings.heard(world.noted); // in the same exchange
     await world.settle();
     expect(world.identity.isSettled).toBe(true);
     return world;
@@ -317,6 +318,15 @@ describe('a store that is not the one that was here last', () => {
     await world.settle();
     expect(world.count('lost')).toBe(1);
     expect(world.discards).toEqual([false]);
+  });
+
+  test('a store that has never been used, and knew of no cluster, asks nobody: its history is of this life', async () => {
+    const world = new World();
+    world.answered = new Promise(() => undefined);
+    await world.start();
+    world.hear();
+    await world.settle();
+    expect(world.identity.standing).toBe('settled');
   });
 
   test('a copy that does not know what has happened since answers nothing before it has asked somebody', async () => {
@@ -544,6 +554,28 @@ describe('another stint', () => {
     expect(world.member?.actors.at(-1)?.id).toBe(world.epoch.current);
     expect(world.count('lost')).toBe(0);
   });
+
+  test.each(['anew', 'lost'] as const)(
+    'a store that has retired several actors in a row, and is %s, waits for the next one and settles under it',
+    async (what) => {
+      const world = await World.running();
+      for (let i = 0; i < 5; i++) {
+        world.epoch.retire('a commit failed');
+        await world.clock.advance(70_000);
+        await world.settle();
+      }
+      world.epoch.retire('a commit failed');
+      if (what === 'anew') {
+        world.happen({ kind: 'remove', node: n1 });
+        world.happen(join);
+      } else world.clearings.heard([{ tenure: tenureId(n1, world.disk.tenure!), count: 3 }]);
+      await world.clock.advance(1);
+      world.hear();
+      await world.clock.advance(200_000);
+      await world.settle();
+      expect(world.identity.isSettled).toBe(true);
+    },
+  );
 
   test('removed while it was down, and never told: it learns of it when it asks', async () => {
     const world = await World.running();

@@ -13,7 +13,8 @@
  * - *foreign*: the store was last used in another stint (the node was removed or left, and joined again), or before a loss that has been stated since. What it holds
  *   is discarded, hints included, save where the node still is an owner of the present stint, because there is no other.
  * - *unconfirmed*: since it started, the node has not compared its history with anybody's, so it may not know yet what the first two depend on. It asks
- *   everybody until one answers, or until all have been silent for so long that nobody who could know better is there (`store-confirmation.ts`).
+ *   everybody until one answers, or until all have been silent for so long that nobody who could know better is there (`store-confirmation.ts`). A node that began with no history need not
+ *   ask: what it has it was told in this life.
  *
  * What a node acknowledged in its present life is kept even if its store turns out to be lost: versions that it minted under actors which it took in this life. What it held
  * before goes. A node that goes on alone takes a fresh actor first, so that the two can be told apart.
@@ -32,6 +33,7 @@ import { ArmatureError, hlcToMs, toArmatureError, type Hlc, type NodeId } from '
 import type { Member, Membership, View } from '@armature/membership';
 import type { ActorEpoch } from '@armature/replica';
 import type { Clock, Logger, Timer } from '@armature/runtime';
+import type { ActorId } from '@armature/versioning';
 import type { ClearingCounts, Tenure } from './clearing-counts.js';
 import type { Presence } from './presence.js';
 import { sounded, UNASKED, type Confirmation } from './store-confirmation.js';
@@ -64,7 +66,7 @@ const ANOTHER_MS = 5_000;
 
 export class StoreIdentity {
   readonly #env: StoreIdentityEnv;
-  #confirmation: Confirmation = UNASKED;
+  #confirmation: Confirmation;
   /** By the monotonic clock. */
   readonly #beganMs: number;
   /** It has answered for its replica in this life. */
@@ -75,6 +77,8 @@ export class StoreIdentity {
   readonly firstLook: Promise<void>;
   #looked: () => void = () => undefined;
   #lostAtMs: number | undefined;
+  /** For which beginning the actor was retired last. */
+  #retiredFor: string | undefined;
   /** By the monotonic clock: when another actor may be stated, after the one that was recorded last. */
   #nextActor: { readonly after: string; readonly atMs: number } | undefined;
   /** The view under which it was found settled last: nearly always the present one, and then there is nothing to compare. */
@@ -88,6 +92,8 @@ export class StoreIdentity {
   constructor(env: StoreIdentityEnv) {
     this.#env = env;
     this.#beganMs = env.clock.monotonicMs();
+    const isNew = env.membership.view.cluster === undefined && !this.wasMember;
+    this.#confirmation = isNew ? { ...UNASKED, state: 'confirmed' } : UNASKED;
     this.firstLook = new Promise((resolve) => (this.#looked = resolve));
   }
 
@@ -274,8 +280,8 @@ export class StoreIdentity {
     this.#env.onSettled();
   }
 
-  async #stateLoss({ actors, stint }: Member): Promise<number> {
-    const { epoch, membership, clock, log } = this.#env;
+  async #stateLoss({ actors, stint, loss }: Member): Promise<number> {
+    const { membership, clock, log } = this.#env;
     const nowMs = clock.monotonicMs();
     if (this.#lostAtMs !== undefined && nowMs - this.#lostAtMs < LOSS_INTERVAL_MS)
       return LOSS_INTERVAL_MS - (nowMs - this.#lostAtMs);
@@ -283,24 +289,31 @@ export class StoreIdentity {
       { recorded: actors.map(({ id }) => id), stint },
       'this store is not the one that was here last: it was wiped, or is an older copy; what it should hold is copied from the other owners',
     );
-    epoch.retire('this store is not the one that was here last');
-    const fresh = await epoch.renewed();
+    const fresh = await this.#renewFor(`lost ${stint} ${loss ?? ''}`, 'this store is not the one that was here last');
     await membership.declareLost(fresh);
     this.#lostAtMs = nowMs;
     return 0;
   }
 
+  /**
+   * A fresh actor for a new beginning. The former one is retired once only: a store that has retired several takes the next one after a while, and this is tried again until it has. That
+   * one has minted nothing before.
+   */
+  #renewFor(beginning: string, reason: string): Promise<ActorId> {
+    const { epoch } = this.#env;
+    if (this.#retiredFor !== beginning) epoch.retire(reason);
+    this.#retiredFor = beginning;
+    return epoch.renewed();
+  }
+
   /** Begins a new tenure with what may be kept of the old one. */
   async #begin(member: Member): Promise<void> {
     const { stint, loss } = member;
-    const { epoch, clearings, presence, discard } = this.#env;
+    const { clearings, presence, discard } = this.#env;
     const { tenure } = clearings;
     const isNewStint = tenure !== undefined && !isOfStint(tenure, member);
     // What it minted in another stint is none of this one's: a copy of that store may be anywhere.
-    if (isNewStint) {
-      epoch.retire('this node is a member anew');
-      await epoch.renewed();
-    }
+    if (isNewStint) await this.#renewFor(`anew ${stint}`, 'this node is a member anew');
     if (tenure !== undefined || loss !== undefined) {
       if ((await presence.another()) !== undefined) throw nameTaken();
       await discard(isNewStint);

@@ -82,7 +82,7 @@ const ALARM_TICK_MS = 5;
 
 /** Timers that are so late on average tell that answers are, too: a third of what a ping may take. */
 const BUSY_DELAY_MS = 100;
-/** What says something about whether the peer is up. Every other error is an answer, and proves that it is. */
+/** What says that the peer may be down. Every other error is an answer, and proves that it is up. */
 const SILENCE = new Set(['unreachable', 'timeout']);
 
 export class Participant {
@@ -334,7 +334,9 @@ export class Participant {
   }
 
   #noteSilence(node: NodeId, error: ArmatureError, askedMs: number): ArmatureError {
-    if (!SILENCE.has(error.code)) return error;
+    // A release that reads no frame of ours is as good as down. What it could not decode within a frame is another matter, and names no peer.
+    const readsNothing = error.code === 'protocol-mismatch' && 'peer' in error.details;
+    if (!SILENCE.has(error.code) && !readsNothing) return error;
     this.pauses.check(); // all deadlines are past when we wake, whoever answered meanwhile
     this.monitor.failed(node, error.code, askedMs);
     return error;

@@ -4,7 +4,7 @@
  *
  * What one peer's health is and what an outcome makes of it is a pure fold; `FailureMonitor` feeds it. The rules:
  *
- * - *unreachable* (nobody listens at the peer's subject) is certain knowledge: suspect at once;
+ * - *unreachable* (nobody listens at the peer's subject) is certain knowledge: suspect at once. So is *protocol-mismatch*: a release listens there that reads nothing of ours;
  * - a *timeout* is not: `timeoutsToSuspect` of them in a row, within `windowMs`, make a suspect;
  * - any answer, even an error, shows that the peer lives: healthy at once, however late it comes;
  * - trouble of our own (bus lost, closed) says nothing about the peer;
@@ -41,9 +41,11 @@ export interface Healthy {
   readonly sinceMs: number;
 }
 
+export type SuspicionReason = 'unreachable' | 'protocol-mismatch' | 'timeout';
+
 export interface Suspect {
   readonly state: 'suspect';
-  readonly reason: 'unreachable' | 'timeout';
+  readonly reason: SuspicionReason;
   /** When it became one, monotonic ms. */
   readonly sinceMs: number;
   /** Vain probes so far. */
@@ -63,8 +65,8 @@ export function observe(health: Health, outcome: Outcome, nowMs: number, setting
   if (outcome.kind === 'answered')
     return health === HEALTHY || (health.state === 'healthy' && health.timeouts === 0) ? health : HEALTHY;
   const { code } = outcome;
-  if (code === 'unreachable')
-    return health.state === 'suspect' ? health : { state: 'suspect', reason: 'unreachable', sinceMs: nowMs, probes: 0 };
+  if (code === 'unreachable' || code === 'protocol-mismatch')
+    return health.state === 'suspect' ? health : { state: 'suspect', reason: code, sinceMs: nowMs, probes: 0 };
   if (code !== 'timeout') return OUR_OWN_TROUBLE.has(code) ? health : observe(health, ANSWERED, nowMs, settings);
   if (health.state === 'suspect') return health;
   const inRow = health.timeouts > 0 && nowMs - health.sinceMs <= settings.windowMs;

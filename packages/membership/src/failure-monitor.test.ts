@@ -65,7 +65,18 @@ describe('failure monitor', () => {
     t.monitor.failed(a, 'unreachable');
     await t.clock.advance(10_000);
     expect(t.monitor.isSuspect(a)).toBe(true);
-    code = 'protocol-mismatch';
+    code = 'storage-full';
+    await t.clock.advance(5_001);
+    expect(t.monitor.isSuspect(a)).toBe(false);
+  });
+
+  test('a peer that reads nothing of ours is as good as down, until it does', async () => {
+    let code: ErrorCode | undefined = 'protocol-mismatch';
+    const t = monitor({ answer: () => code });
+    t.monitor.failed(a, 'protocol-mismatch');
+    await t.clock.advance(60_000);
+    expect(t.monitor.isSuspect(a)).toBe(true);
+    code = undefined;
     await t.clock.advance(5_001);
     expect(t.monitor.isSuspect(a)).toBe(false);
   });

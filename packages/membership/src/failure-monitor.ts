@@ -19,6 +19,7 @@ import {
   probedInVain,
   type DetectorSettings,
   type Health,
+  type SuspicionReason,
 } from './failure-detector.js';
 import { LatencyEstimate } from './latency-estimate.js';
 
@@ -56,7 +57,7 @@ export interface Transition {
   readonly node: NodeId;
   readonly to: 'healthy' | 'suspect';
   /** Why it became suspect; undefined on recovery. */
-  readonly reason: 'unreachable' | 'timeout' | undefined;
+  readonly reason: SuspicionReason | undefined;
 }
 
 interface Peer {

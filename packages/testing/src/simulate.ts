@@ -116,7 +116,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const convergedAfterMs = isConverged ? world.nowMs - endedMs : undefined;
 
   const { dots, witness, copies, handovers, lists, names, stamps, suspicion } = disks;
-  const custody = new Custody({ mishaps: disks.mishaps, ownersChanged: ringOf(cluster) !== ring });
+  const custody = new Custody({
+    mishaps: disks.mishaps,
+    ownersChanged: ringOf(cluster) !== ring,
+    roomForHints: run.roomForHints,
+  });
   const isSteady = !isCore && schedule.every(({ kind }) => STEADY.has(kind));
   const isWhole = !isCore && schedule.every(leavesWhole);
   violations.push(

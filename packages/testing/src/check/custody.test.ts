@@ -67,3 +67,12 @@ test('with a node that has suffered rot, reads that want all N records are not a
   expect(custody.mayBeUnreadable(bucketOf({ n: 3, r: 2 }))).toBe(false);
   expect(custodyOf({ n1: [mishap('power')] }).mayBeUnreadable(bucketOf({ n: 1, r: 1 }))).toBe(false);
 });
+
+test('writes may be refused where too few owners have been spared by rot, and nobody can stand in', () => {
+  const mishaps = new Map([['n1' as NodeId, [mishap('rot')]]]);
+  const may = (roomForHints: boolean, n: number, w: number): boolean =>
+    new Custody({ mishaps, ownersChanged: false, roomForHints }).mayLeadTooFew(bucketOf({ n, w }));
+  expect(may(false, 1, 1)).toBe(true);
+  expect(may(true, 1, 1)).toBe(false);
+  expect(may(false, 3, 2)).toBe(false);
+});

@@ -34,6 +34,8 @@ export interface CustodyOptions {
   readonly mishaps: ReadonlyMap<NodeId, readonly Mishap[]>;
   /** Whether owners have changed in the run. */
   readonly ownersChanged: boolean;
+  /** Whether fallbacks can stand in for owners, which they can unless told. */
+  readonly roomForHints?: boolean;
 }
 
 /** An acknowledged write, or what is known of it. */
@@ -66,8 +68,20 @@ export class Custody {
 
   /** Whether rot may have left some key of the bucket with fewer whole records than a read wants: then it cannot be read before it is written again. */
   mayBeUnreadable({ properties: { n, r } }: LoadedBucket): boolean {
-    const rotten = [...this.#options.mishaps.values()].filter((mishaps) => mishaps.some(({ kind }) => kind === 'rot'));
-    return n - rotten.length < r;
+    return n - this.#rotten < r;
+  }
+
+  /**
+   * Whether fewer owners may lead writes than a write wants, and no fallback can stand in for them: who writes over records that have rotted takes a fresh actor for each, and after the third one in a row leaves writes to
+   * others for up to a minute.
+   */
+  mayLeadTooFew({ properties: { n, w } }: LoadedBucket): boolean {
+    return this.#options.roomForHints === false && n - this.#rotten < w;
+  }
+
+  /** Nodes some of whose records have rotted. */
+  get #rotten(): number {
+    return [...this.#options.mishaps.values()].filter((mishaps) => mishaps.some(({ kind }) => kind === 'rot')).length;
   }
 
   #hasSuffered(node: NodeId, name: string, durability: Durability, fromMs: number, untilMs: number): boolean {

@@ -37,6 +37,7 @@ const FAR_MS = 2 ** 45;
 
 /** It ended at the beginning of 1970. */
 const ENDED = 'a token that has ended';
+const REVOKED = 'a token that was revoked';
 
 /** With what he comes, and whether it is his by right. */
 interface Attempt {
@@ -54,6 +55,8 @@ export class Intruder {
   readonly #carriedOut: string[] = [];
   /** Processes whose clocks have been so far behind that no token had ended for them: they are shown none that has. */
   readonly #longAgo = new Set<string>();
+  /** Nodes that have known of no cluster: they have heard of no revocation. */
+  readonly #unaware = new Set<string>();
   #given = 0;
   #tried = 0;
   #isStopped = false;
@@ -75,7 +78,7 @@ export class Intruder {
     this.#operator = this.#open(OPERATOR, proof({ subject: OPERATOR, role: 'operator' }));
     this.#try('the token of a viewer', proof({ role: 'viewer' }), true);
     this.#try(ENDED, proof({ expiresAtMs: 1 }));
-    this.#try('a token that was revoked', proof({ generation: generation - 1 }));
+    this.#try(REVOKED, proof({ generation: generation - 1 }));
     this.#try('the token of another cluster', proof({}, deriveTokenKeys(secrets, 'mall' as never)));
     this.#try('a token under another secret', proof({}, stranger));
     this.#try('no token', undefined);
@@ -117,7 +120,13 @@ export class Intruder {
       if (participant.membership.view.buckets.has(NAME as BucketName))
         found.push(`intruder: ${options.node} has taken in his proposal`);
     for (const { author, command, outcome, at } of kept)
-      if (author === NAME && outcome === 'done' && !RECORDED_LOOKS.has(command) && !this.#longAgo.has(at))
+      if (
+        author === NAME &&
+        outcome === 'done' &&
+        !RECORDED_LOOKS.has(command) &&
+        !this.#longAgo.has(at) &&
+        !this.#unaware.has(at)
+      )
         found.push(`intruder: ${command} is on record as done for him at ${at}`);
     const operated = kept.filter(({ author }) => author === OPERATOR).reduce((sum, { count }) => sum + count, 0);
     if (operated > this.#given)
@@ -159,16 +168,18 @@ export class Intruder {
     const server = pick(this.#random, this.#servers());
     const request = pick(this.#random, this.#wishes());
     if (attempt === undefined || server === undefined || request === undefined) return;
-    this.#lookAtClocks();
+    this.#look();
     if (attempt.what === ENDED && this.#longAgo.has(server)) return;
     this.#tried++;
     const wish = request.kind === 'worker' ? `worker ${request.command}` : request.kind;
     attempt.link.request(adminAddress(server) as LinkAddress, request, PATIENCE_MS).then(
       () => {
-        this.#lookAtClocks();
+        this.#look();
         const isHis = (attempt.isViewer && LOOKS.has(wish)) || wish === 'ping';
         const isOfLongAgo = attempt.what === ENDED && this.#longAgo.has(server);
-        if (!isHis && !isOfLongAgo) this.#carriedOut.push(`${wish} was carried out at ${server}, with ${attempt.what}`);
+        const isUnaware = attempt.what === REVOKED && this.#unaware.has(server);
+        if (!isHis && !isOfLongAgo && !isUnaware)
+          this.#carriedOut.push(`${wish} was carried out at ${server}, with ${attempt.what}`);
       },
       (thrown: unknown) => this.#checkRefusal(attempt, wish, toArmatureError(thrown)),
     );
@@ -181,7 +192,9 @@ export class Intruder {
     if (isOfRole && !isNamed && !OTHERS.has(wish)) this.#carriedOut.push(`${wish} was refused without a role, with ${what}`);
   }
 
-  #lookAtClocks(): void {
+  #look(): void {
+    for (const { options, participant } of this.#cluster.running)
+      if (participant.membership.view.cluster === undefined) this.#unaware.add(`node.${options.node}`);
     for (const server of this.#servers())
       if (this.#cluster.clockAheadMs(nameOf(server)) < -BEGINNING_MS / 2) this.#longAgo.add(server);
   }

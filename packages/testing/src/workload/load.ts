@@ -146,8 +146,12 @@ export class Load {
       const state = new Map<string, VersionSet>();
       for (const [address, set] of states)
         if (bucketOfAddress(address) === name) state.set(utf8Decode(keyOfAddress(address)), set);
-      const { all } = workload.attempts;
-      const attempts = evidence.custody.mayBeUnreadable(workload.bucket) ? all.filter(({ kind }) => kind === 'write') : all;
+      const { custody } = evidence;
+      const isReadable = !custody.mayBeUnreadable(workload.bucket);
+      const isWritable = !custody.mayLeadTooFew(workload.bucket);
+      const attempts = workload.attempts.all.filter(
+        ({ kind }) => (isReadable || kind === 'write') && (isWritable || kind === 'read'),
+      );
       const found = [...workload.judge({ ...evidence, state }), ...checkAvailability(attempts, wellSinceMs)];
       return found.map((violation) => `${name}: ${violation}`);
     });

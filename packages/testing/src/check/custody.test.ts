@@ -5,7 +5,7 @@ import { addressOf } from '@armature/ring';
 import { spaceKey } from '@armature/storage';
 import type { Mishap } from '../world/disk.js';
 import type { LoadedBucket } from '../workload/workload.js';
-import { Custody, type Kept } from './custody.js';
+import { Custody, hasSuffered, type Kept } from './custody.js';
 
 const bucketOf = (properties: Partial<BucketProperties>): LoadedBucket => ({
   name: 'b' as LoadedBucket['name'],
@@ -75,4 +75,10 @@ test('writes may be refused where too few owners have been spared by rot, and no
   expect(may(false, 1, 1)).toBe(true);
   expect(may(true, 1, 1)).toBe(false);
   expect(may(false, 3, 2)).toBe(false);
+});
+
+test('what is given to a node while not all know that it is removed may be lost, and what it is given later may not', () => {
+  const mishaps: readonly Mishap[] = [{ kind: 'removed', atMs: 10, endedMs: 20, keys: [] }];
+  const may = (fromMs: number): boolean => hasSuffered(mishaps, 'b/k', 'fsync', fromMs);
+  expect([may(5), may(15), may(25)]).toEqual([true, true, false]);
 });

@@ -84,10 +84,25 @@ export class Administrator {
   /** After that while somebody finds the machine, and it joins again with whatever is on its disk. */
   async #loseForAWhile(name: NodeId, awayMs: number, meanwhile: () => Promise<void>): Promise<void> {
     if (!(await this.#supervisor.putAway(name, 'kill'))) return;
+    const stints = this.#stintsOf(name);
+    const allKnow = this.#cluster.member(name).disk.removed();
     await meanwhile();
+    void this.#untilForgotten(name, stints).then(allKnow);
     await this.#cluster.world.sleep(awayMs);
     await this.#supervisor.bringUp(name);
     await this.#propose({ kind: 'join', ...this.#settingsOf(name) });
+  }
+
+  /** Those of its memberships that anybody counts who runs. */
+  #stintsOf(name: NodeId): readonly string[] {
+    return this.#cluster.running.flatMap(({ participant }) => participant.membership.view.members.get(name)?.stint ?? []);
+  }
+
+  /** Until nobody counts one of these memberships any more; at once where nobody has heard that they are over, since they are not. */
+  async #untilForgotten(name: NodeId, stints: readonly string[]): Promise<void> {
+    const counting = (): number => this.#stintsOf(name).filter((stint) => stints.includes(stint)).length;
+    if (counting() === this.#cluster.running.length) return;
+    while (counting() > 0) await this.#cluster.world.sleep(RETRY_MS);
   }
 
   async #replace(node: NodeId, by: NodeId, dead: boolean): Promise<void> {

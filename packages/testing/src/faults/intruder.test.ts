@@ -35,7 +35,7 @@ test('what he asked for is known again where it is found', async () => {
   const change = { kind: 'bucket', bucket: 'trudy' as BucketName, properties: DEFAULT_BUCKET_PROPERTIES } as const;
   await world.until(cluster.propose('n1' as NodeId, change));
   expect(intruder.judge(kept).join()).toContain('n1 has taken in his proposal');
-  const [given] = kept;
+  const given = kept.find(({ at }) => at === 'node.n1');
   const record = { ...(given as CommandRecord), command: 'reap', outcome: 'done' } as const;
   expect(intruder.judge([{ ...record, author: 'trudy' }]).join()).toContain('reap is on record as done for him');
   expect(intruder.judge([{ ...record, author: 'olga', count: 1_000 }]).join()).toContain('1000 commands of the operator');

@@ -38,6 +38,8 @@ const FAR_MS = 2 ** 45;
 /** It ended at the beginning of 1970. */
 const ENDED = 'a token that has ended';
 const REVOKED = 'a token that was revoked';
+/** After its start, a process may not have heard of a revocation for so long. Virtual ms. */
+const UNAWARE_MS = 15_000;
 
 /** With what he comes, and whether it is his by right. */
 interface Attempt {
@@ -55,8 +57,11 @@ export class Intruder {
   readonly #carriedOut: string[] = [];
   /** Processes whose clocks have been so far behind that no token had ended for them: they are shown none that has. */
   readonly #longAgo = new Set<string>();
-  /** Nodes that have known of no cluster: they have heard of no revocation. */
+  /** Processes that had just started when he tried something: they may not have heard of the revocation. */
   readonly #unaware = new Set<string>();
+  /** Those of them that have taken the revoked token. */
+  readonly #tookRevoked = new Set<string>();
+  readonly #enteredMs: number;
   #given = 0;
   #tried = 0;
   #isStopped = false;
@@ -65,6 +70,7 @@ export class Intruder {
   private constructor(cluster: SimulatedCluster, workers: readonly string[]) {
     this.#cluster = cluster;
     this.#workers = workers;
+    this.#enteredMs = cluster.world.nowMs;
     this.#random = cluster.world.random(NAME);
     const { secrets } = cluster;
     const { cluster: name } = cluster.names;
@@ -125,7 +131,7 @@ export class Intruder {
         outcome === 'done' &&
         !RECORDED_LOOKS.has(command) &&
         !this.#longAgo.has(at) &&
-        !this.#unaware.has(at)
+        !this.#tookRevoked.has(at)
       )
         found.push(`intruder: ${command} is on record as done for him at ${at}`);
     const operated = kept.filter(({ author }) => author === OPERATOR).reduce((sum, { count }) => sum + count, 0);
@@ -178,6 +184,7 @@ export class Intruder {
         const isHis = (attempt.isViewer && LOOKS.has(wish)) || wish === 'ping';
         const isOfLongAgo = attempt.what === ENDED && this.#longAgo.has(server);
         const isUnaware = attempt.what === REVOKED && this.#unaware.has(server);
+        if (isUnaware && !isHis) this.#tookRevoked.add(server);
         if (!isHis && !isOfLongAgo && !isUnaware)
           this.#carriedOut.push(`${wish} was carried out at ${server}, with ${attempt.what}`);
       },
@@ -193,10 +200,19 @@ export class Intruder {
   }
 
   #look(): void {
-    for (const { options, participant } of this.#cluster.running)
-      if (participant.membership.view.cluster === undefined) this.#unaware.add(`node.${options.node}`);
+    for (const server of this.#servers()) if (this.#mayBeUnaware(server)) this.#unaware.add(server);
     for (const server of this.#servers())
       if (this.#cluster.clockAheadMs(nameOf(server)) < -BEGINNING_MS / 2) this.#longAgo.add(server);
+  }
+
+  /** A node hears of the membership when it has started, if it can hear anybody. Workers start before he comes, and ask every ten seconds. */
+  #mayBeUnaware(server: string): boolean {
+    const { world, members, running } = this.#cluster;
+    if (server.startsWith('anti-entropy.')) return world.nowMs - this.#enteredMs < UNAWARE_MS;
+    const member = members.get(nameOf(server) as NodeId);
+    const node = running.find(({ options }) => `node.${options.node}` === server);
+    if (member === undefined || node === undefined) return false;
+    return node.participant.membership.view.cluster === undefined || world.nowMs - (member.process?.startedMs ?? 0) < UNAWARE_MS;
   }
 
   #operate(): void {

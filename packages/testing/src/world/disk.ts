@@ -43,10 +43,11 @@ export type DiskImage = ReadonlyMap<BinaryString, Uint8Array>;
 
 /**
  * What may have cost a disk some of what had been acknowledged: `kill`, what was in the memory of the process; `power`, what was not synced; `rot`, these stored
- * keys; `replaced`, everything: another device, an old copy of this one, its node was removed for good, or another process took what was for it.
+ * keys; `replaced`, everything: another device, an old copy of this one, its node was removed for good, or another process took what was for it; `removed`, what was given to it
+ * by those who had not heard that its node is removed.
  */
 export interface Mishap {
-  readonly kind: 'kill' | 'power' | 'rot' | 'replaced';
+  readonly kind: 'kill' | 'power' | 'rot' | 'replaced' | 'removed';
   /** Virtual ms. */
   readonly atMs: number;
   /** When it was over, virtual ms: mostly the same. */
@@ -201,8 +202,17 @@ export class SimulatedDisk {
 
   /** From now on somebody else takes what is for it. The result ends that. */
   bypass(): () => void {
+    return this.#suffersFromNow('replaced');
+  }
+
+  /** Its node has been removed, and not all know: what they give it is on no member's disk. The result ends that. */
+  removed(): () => void {
+    return this.#suffersFromNow('removed');
+  }
+
+  #suffersFromNow(kind: Mishap['kind']): () => void {
     const { nowMs } = this.#world;
-    const mishap = { kind: 'replaced', atMs: nowMs, endedMs: Infinity, keys: [] } satisfies Mishap;
+    const mishap = { kind, atMs: nowMs, endedMs: Infinity, keys: [] } satisfies Mishap;
     this.mishaps.push(mishap);
     return () => {
       mishap.endedMs = this.#world.nowMs;

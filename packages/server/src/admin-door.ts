@@ -9,7 +9,7 @@
  *
  * Commands are recorded with who gave them: a change of the membership in its history, the rest, and what was refused, among the records of commands.
  */
-import { toArmatureError, toBinaryString, toHex, type ClusterName, type Random, type Secrets } from '@armature/kernel';
+import { toArmatureError, toBinaryString, toHex, type ClusterName, type Secrets } from '@armature/kernel';
 import {
   LinkEndpoint,
   PeerQuota,
@@ -18,7 +18,6 @@ import {
   linkAddress,
   refusalPayload,
   tokenShownIn,
-  type Bus,
   type BusMessage,
   type BusSubscription,
   type LinkAddress,
@@ -46,15 +45,11 @@ import {
 } from '@armature/protocol';
 import type { Membership } from '@armature/membership';
 import { authorizeRole, claimOf, deriveTokenKeys, type Access, type Token, type TokenKeys } from '@armature/rights';
-import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
+import type { Counter } from '@armature/runtime';
 import { HandedEndpoints, type HandedEndpoint } from './handed-endpoints.js';
+import type { ServerPorts } from './server-options.js';
 
-export interface AdminDoorEnv {
-  readonly bus: Bus;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly telemetry: Telemetry;
+export interface AdminDoorEnv extends ServerPorts {
   readonly prefix: string;
   readonly cluster: ClusterName;
   readonly secrets: Secrets;

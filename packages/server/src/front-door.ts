@@ -8,14 +8,13 @@
  * An endpoint takes requests of its right and its bucket only, whatever else their sender may do: that is what NATS permits or forbids by the subject. Then it asks `authorize`, which knows about
  * tokens. Nothing but `fetch`, `write`, `scan` and `ping` is answered, and nothing that a request says about the ring is believed.
  */
-import type { ArmatureError, BucketName, ClusterName, Random } from '@armature/kernel';
+import type { ArmatureError, BucketName, ClusterName } from '@armature/kernel';
 import {
   LinkEndpoint,
   PeerQuota,
   ReassemblyBudget,
   parseLinkAddress,
   refusalPayload,
-  type Bus,
   type BusMessage,
   type BusSubscription,
   type LinkAddress,
@@ -39,8 +38,8 @@ import {
   type Reply,
   type Request,
 } from '@armature/protocol';
-import type { Clock, Logger, Telemetry } from '@armature/runtime';
 import { HandedEndpoints, type HandedEndpoint } from './handed-endpoints.js';
+import type { ServerPorts } from './server-options.js';
 
 /** Why not, if it is not allowed. `key` is undefined for a listing; `token` is what the application shows, the same object as long as it shows the same. */
 export type Authorize = (
@@ -50,12 +49,7 @@ export type Authorize = (
   token: Uint8Array | undefined,
 ) => ArmatureError | undefined;
 
-export interface FrontDoorEnv {
-  readonly bus: Bus;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly telemetry: Telemetry;
+export interface FrontDoorEnv extends ServerPorts {
   readonly prefix: string;
   readonly cluster: ClusterName;
   /** Of the router or node whose door it is, e.g. `router.r1`. */

@@ -21,8 +21,8 @@ import { addTallies, failure, NOTHING, SUCCESS, tallyOfReport, verdictLine } fro
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SUITES = ['types', 'lint', 'unit', 'fuzz', 'integration'];
 const MINUTE_MS = 60_000;
-/** Of fuzzing, for each target: 18 of them, two at a time, take a minute and a half in CI. `npm run fuzz` by itself takes longer, and finds more. */
-const FUZZ_SECONDS = isCi() ? 8 : 3;
+/** Of fuzzing, for each target: 18 of them, two at a time, take a minute in CI. `npm run fuzz` by itself takes longer, and finds more. */
+const FUZZ_SECONDS = isCi() ? 5 : 3;
 
 const HELP = `npm test [-- options] [filter ...]
 
@@ -141,17 +141,15 @@ async function checkStep(name, command, args, timeoutMs) {
 }
 
 /**
- * Each target for so long. What is tried follows from the commit: again the same for the same one, and something else for the next.
+ * Each target for so long, always from the same seed: a tree that has passed passes again. New seeds are for `npm run fuzz`.
  * @param {number} seconds
  * @returns {Promise<StepResult>}
  */
 async function fuzzStep(seconds) {
-  const head = await runCommand('git', ['rev-parse', 'HEAD'], { cwd: ROOT });
-  const seed = Number.parseInt(head.stdout.slice(0, 7), 16) || 1;
   return checkStep(
     'fuzz',
     process.execPath,
-    ['tools/run.mjs', 'fuzz', '--minutes', String(seconds / 60), '--seed', String(seed)],
+    ['tools/run.mjs', 'fuzz', '--minutes', String(seconds / 60), '--seed', '1'],
     4 * MINUTE_MS + seconds * 20_000,
   );
 }

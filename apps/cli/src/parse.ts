@@ -1,5 +1,5 @@
 /** What users type, checked where it enters: keys, quorums, properties, lists. All throw `invalid-argument` with the way out. */
-import { ArmatureError, exactUtf8Encode, fromBase64, unwrap } from '@armature/kernel';
+import { ArmatureError, exactUtf8Encode, fromBase64, quoted, unwrap } from '@armature/kernel';
 import { parseQuorumWord, type QuorumWord } from '@armature/protocol';
 
 export function invalid(message: string, remedy: string): ArmatureError {
@@ -10,8 +10,7 @@ export function invalid(message: string, remedy: string): ArmatureError {
 export function parseKey(text: string, isBase64: boolean): Uint8Array {
   if (!isBase64) return bytesOfText(text, 'the key', 'Give it as base64, with --base64-key.');
   const bytes = fromBase64(text);
-  if (bytes === undefined)
-    throw invalid(`the key ${JSON.stringify(text.slice(0, 80))} is not base64`, 'Encode it as base64 or base64url.');
+  if (bytes === undefined) throw invalid(`the key ${quoted(text)} is not base64`, 'Encode it as base64 or base64url.');
   return bytes;
 }
 
@@ -30,7 +29,7 @@ export function integerBetween(name: string, low: number, high: number): (text: 
   return (text) => {
     const value = Number(text);
     if (/^\d{1,15}$/.test(text) && value >= low && value <= high) return value;
-    throw invalid(`${name} ${JSON.stringify(text.slice(0, 40))} is not valid`, `Give a whole number from ${low} to ${high}.`);
+    throw invalid(`${name} ${quoted(text)} is not valid`, `Give a whole number from ${low} to ${high}.`);
   };
 }
 
@@ -38,7 +37,7 @@ export function integerBetween(name: string, low: number, high: number): (text: 
 export function decimal(name: string): (text: string) => number {
   return (text) => {
     if (/^\d{1,6}(\.\d{1,6})?$/.test(text)) return Number(text);
-    throw invalid(`${name} ${JSON.stringify(text.slice(0, 40))} is not a number`, 'Write it like 1 or 0.5.');
+    throw invalid(`${name} ${quoted(text)} is not a number`, 'Write it like 1 or 0.5.');
   };
 }
 
@@ -63,5 +62,5 @@ export function pairs(name: string): (text: string) => ReadonlyMap<string, strin
 export function pair(name: string, text: string): readonly [string, string] {
   const at = text.indexOf('=');
   if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
-  throw invalid(`${name} ${JSON.stringify(text.slice(0, 80))} is not a pair`, 'Write it as name=value.');
+  throw invalid(`${name} ${quoted(text)} is not a pair`, 'Write it as name=value.');
 }

@@ -4,7 +4,7 @@
  * damaged. What is not provably the text that was typed is refused, before anything is done with it.
  */
 import { readFileSync } from 'node:fs';
-import { exactUtf8Decode, REPLACEMENT } from '@armature/kernel';
+import { exactUtf8Decode, quoted, REPLACEMENT } from '@armature/kernel';
 import { invalid } from './parse.js';
 
 /** Where Linux keeps the command line: all arguments, each with a NUL behind it. */
@@ -33,7 +33,7 @@ export function checkArguments(args: readonly string[], raw: () => readonly Uint
     const given = bytes?.[i];
     if (!arg.includes(REPLACEMENT) || (given !== undefined && exactUtf8Decode(given) === arg)) continue;
     throw invalid(
-      `argument ${i + 1} (${JSON.stringify(arg.slice(0, 40))}) is not UTF-8, or cannot be told from one that is not`,
+      `argument ${i + 1} (${quoted(arg)}) is not UTF-8, or cannot be told from one that is not`,
       'Give a key as base64, with --base64-key, and a value with --file or through standard input.',
     );
   }

@@ -5,7 +5,7 @@
  * tell of: a server without TLS is refused before any credentials are sent. Nothing else is allowed, since the client library
  * takes every other scheme for plain TCP. What is wrong is told without the part of a URL that may hold a password.
  */
-import { ArmatureError, shownUrl } from '@armature/kernel';
+import { ArmatureError, clipped, shownUrl } from '@armature/kernel';
 
 export const DEFAULT_NATS_SERVER = 'nats://127.0.0.1:4222';
 
@@ -49,7 +49,7 @@ function parseServer(text: string, shown: string): ParsedServer {
   if (url === undefined || url.host === '') throw badServer(`${shown} is not the URL of a NATS server`, ENCODE);
   const { protocol, host } = url;
   if (protocol !== 'nats:' && protocol !== 'tls:') {
-    throw badServer(`${shown} has the scheme ${protocol.slice(0, 40)}//, by which no NATS server is reached from here`, SCHEMES);
+    throw badServer(`${shown} has the scheme ${clipped(protocol)}//, by which no NATS server is reached from here`, SCHEMES);
   }
   if (!['', '/'].includes(url.pathname) || url.search !== '' || url.hash !== '') {
     throw badServer(`${shown} has more than a host and a port`, ENCODE);

@@ -2,7 +2,7 @@
  * Who is at the other end of a link: a name such as `node.n1` or `client.k3j9`, which is also the tail of the subject that
  * it listens at. Addresses arrive in frames and are published to, so they are checked like any other input.
  */
-import { ArmatureError, assert, err, ok, type Brand, type Result } from '@armature/kernel';
+import { ArmatureError, assert, err, ok, quoted, type Brand, type Result } from '@armature/kernel';
 import { isSubjectToken, subjectOf } from './subject.js';
 
 /** One or more subject tokens joined by dots, at most `MAX_ADDRESS_BYTES` long. */
@@ -24,7 +24,7 @@ export function isLinkAddress(text: string): text is LinkAddress {
 
 export function parseLinkAddress(text: string): Result<LinkAddress, ArmatureError> {
   if (isLinkAddress(text)) return ok(text);
-  return err(new ArmatureError('invalid-argument', `${JSON.stringify(text.slice(0, 80))} is not a link address`));
+  return err(new ArmatureError('invalid-argument', `${quoted(text)} is not a link address`));
 }
 
 /** Which frame was refused, and by whom. */

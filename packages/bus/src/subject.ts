@@ -3,7 +3,7 @@
  * line is bounded, so every subject of ours is built here from tokens of a narrow alphabet, and no byte of a user's
  * key ever gets into one.
  */
-import { ArmatureError, assert, err, ok, type Result } from '@armature/kernel';
+import { ArmatureError, assert, err, ok, quoted, type Result } from '@armature/kernel';
 
 const TOKEN = /^[A-Za-z0-9_-]+$/;
 
@@ -17,7 +17,7 @@ export function isSubjectToken(text: string): boolean {
 /** `a.b.c` of the tokens `a`, `b`, `c`. A token outside `[A-Za-z0-9_-]+` is a bug of the caller. */
 export function subjectOf(...tokens: readonly string[]): string {
   assert(tokens.length > 0, 'a subject has at least one token');
-  for (const token of tokens) assert(TOKEN.test(token), `${JSON.stringify(token)} is a subject token`);
+  for (const token of tokens) assert(TOKEN.test(token), `${quoted(token)} is a subject token`);
   const subject = tokens.join('.');
   assert(subject.length <= MAX_SUBJECT_BYTES, `a subject has at most ${MAX_SUBJECT_BYTES} bytes`);
   return subject;
@@ -28,7 +28,7 @@ export function parseSubject(text: string): Result<readonly string[], ArmatureEr
   const tokens = text.split('.');
   if (text.length <= MAX_SUBJECT_BYTES && tokens.every(isSubjectToken)) return ok(tokens);
   return err(
-    new ArmatureError('invalid-argument', `${JSON.stringify(text.slice(0, 80))} is not a subject`, {
+    new ArmatureError('invalid-argument', `${quoted(text)} is not a subject`, {
       remedy: 'Use ASCII letters, digits, "-" or "_", in parts joined by dots.',
     }),
   );

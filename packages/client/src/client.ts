@@ -1,10 +1,11 @@
 /** The client: one connection, its routing, and the buckets and the administration reached through them. */
 import {
   ArmatureError,
-  NAME_RULE,
   checkedSecrets,
+  NAME_RULE,
   parseClusterName,
   parseNodeId,
+  quoted,
   toHex,
   unwrap,
   utf8Encode,
@@ -206,7 +207,7 @@ function clientName(group: string | undefined, random: Random): string {
   const unique = toHex(random.bytes(8));
   if (group === undefined) return unique;
   if (parseNodeId(group).ok) return `${group}.${unique}`;
-  throw new ArmatureError('invalid-config', `${JSON.stringify(group)} is no name for a group of clients`, {
+  throw new ArmatureError('invalid-config', `${quoted(group)} is no name for a group of clients`, {
     remedy: `Use ${NAME_RULE}.`,
   });
 }

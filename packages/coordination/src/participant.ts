@@ -5,7 +5,15 @@
  *
  * It answers the control messages that every participant must (gossip, ping), and hands the rest to its owner.
  */
-import { ArmatureError, toArmatureError, type ClusterName, type NodeId, type Random, type Secrets } from '@armature/kernel';
+import {
+  ArmatureError,
+  quoted,
+  toArmatureError,
+  type ClusterName,
+  type NodeId,
+  type Random,
+  type Secrets,
+} from '@armature/kernel';
 import {
   LinkEndpoint,
   parseLinkAddress,
@@ -349,6 +357,6 @@ export class Participant {
 
 function linkAddressOf(role: LinkRole, name: string): LinkAddress {
   const address = parseLinkAddress(`${role}.${name}`);
-  if (!address.ok) throw new ArmatureError('invalid-argument', `${JSON.stringify(name)} cannot be part of a subject`);
+  if (!address.ok) throw new ArmatureError('invalid-argument', `${quoted(name)} cannot be part of a subject`);
   return address.value;
 }

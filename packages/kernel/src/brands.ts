@@ -7,6 +7,7 @@
  */
 import { ArmatureError } from './errors.js';
 import { err, ok, type Result } from './result.js';
+import { quoted } from './quoted.js';
 
 declare const brand: unique symbol;
 /** Brands compose: an address is a binary string is a string. */
@@ -36,7 +37,7 @@ export const MAX_META_ENTRIES = 64;
 function parseName<B extends string>(kind: string, text: string): Result<Brand<string, B>, ArmatureError> {
   if (NAME.test(text)) return ok(text as Brand<string, B>);
   return err(
-    new ArmatureError('invalid-argument', `${kind} ${JSON.stringify(text.slice(0, 80))} is not a valid name`, {
+    new ArmatureError('invalid-argument', `${kind} ${quoted(text)} is not a valid name`, {
       remedy: `Use ${NAME_RULE}.`,
     }),
   );

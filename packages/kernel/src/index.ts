@@ -7,6 +7,7 @@ export * from './bytes.js';
 export * from './errors.js';
 export * from './hlc.js';
 export * from './plain-line.js';
+export * from './quoted.js';
 export * from './random.js';
 export * from './redact-url.js';
 export * from './reader.js';

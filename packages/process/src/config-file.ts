@@ -3,7 +3,7 @@
  * cluster, so a key that this process has no use for is fine; one that no process knows is a typing error and refused.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { ArmatureError } from '@armature/kernel';
+import { ArmatureError, quoted } from '@armature/kernel';
 import type { Environment } from './resolve-settings.js';
 
 export interface ConfigFile {
@@ -55,7 +55,7 @@ export function parseConfig(path: string, text: string, knownNames: readonly str
   if (unknown !== undefined) {
     const close = knownNames.find((name) => name.toLowerCase() === unknown.replaceAll(/[-_]/g, '').toLowerCase());
     const remedy = close === undefined ? `Known settings: ${knownNames.join(', ')}.` : `Write "${close}".`;
-    throw refused(path, `has the key ${JSON.stringify(unknown.slice(0, 80))}, which is no setting`, remedy);
+    throw refused(path, `has the key ${quoted(unknown)}, which is no setting`, remedy);
   }
   return document as Readonly<Record<string, unknown>>;
 }

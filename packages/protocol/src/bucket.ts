@@ -2,7 +2,7 @@
  * Bucket properties: how a family of keys is replicated, read, written and reconciled (paper, sections 2.3 and 6: "each
  * service tunes N, R, W"). They are spread with membership, so every coordinator and replica judges by the same ones.
  */
-import { ArmatureError, err, ok, parseBucketName, type BucketName, type Result } from '@armature/kernel';
+import { ArmatureError, clipped, err, ok, parseBucketName, quoted, type BucketName, type Result } from '@armature/kernel';
 import { largestValueBytes, MAX_VALUE_BYTES } from './limits.js';
 import { MAX_N } from './quorum-word.js';
 
@@ -95,7 +95,8 @@ export function parseBucketProperties(
   base: BucketProperties = DEFAULT_BUCKET_PROPERTIES,
 ): Result<BucketProperties, ArmatureError> {
   const unknown = Object.keys(input).find((name) => !Object.hasOwn(CHECKS, name));
-  if (unknown !== undefined) return refuse(unknown, `is not a bucket property; there are ${BUCKET_PROPERTY_NAMES.join(', ')}`);
+  if (unknown !== undefined)
+    return refuse(clipped(unknown), `is not a bucket property; there are ${BUCKET_PROPERTY_NAMES.join(', ')}`);
   const merged: BucketProperties = { ...base, ...input };
   for (const name of BUCKET_PROPERTY_NAMES) {
     const problem = CHECKS[name](merged[name]);
@@ -112,7 +113,7 @@ export function parseBucketProperties(
 
 /** Names a bucket that is not there, and how to make it. */
 export function unknownBucket(bucket: string): ArmatureError {
-  return new ArmatureError('unknown-bucket', `there is no bucket ${JSON.stringify(bucket)} in this cluster`, {
+  return new ArmatureError('unknown-bucket', `there is no bucket ${quoted(bucket)} in this cluster`, {
     remedy: `Create it: armature bucket create ${parseBucketName(bucket).ok ? bucket : '<name>'}`,
     details: { bucket },
   });

@@ -7,6 +7,7 @@ import {
   parseBucketName,
   parseClusterName,
   parseZoneName,
+  quoted,
   type ArmatureError,
   type Hlc,
   type Result,
@@ -110,7 +111,7 @@ function change(input: Json): Change {
       };
     default:
       throw new Refused(
-        `change.kind ${typeof kind === 'string' ? JSON.stringify(kind.slice(0, 40)) : `of type ${typeof kind}`} is unknown to this version`,
+        `change.kind ${typeof kind === 'string' ? quoted(kind) : `of type ${typeof kind}`} is unknown to this version`,
       );
   }
 }

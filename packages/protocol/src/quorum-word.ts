@@ -2,7 +2,7 @@
  * How many replicas a request asks for, as users write it: a number, or a word whose number depends on the bucket's N.
  * On the wire one byte.
  */
-import { ArmatureError, assert, DecodeError, err, ok, type Result } from '@armature/kernel';
+import { ArmatureError, assert, DecodeError, err, ok, quoted, type Result } from '@armature/kernel';
 
 /** `default`: what the bucket's properties say. */
 export type QuorumWord = number | 'default' | 'one' | 'quorum' | 'all';
@@ -37,7 +37,7 @@ export function parseQuorumWord(name: string, text: string): Result<QuorumWord, 
   if (text === 'default' || text === 'one' || text === 'quorum' || text === 'all') return ok(text);
   if (/^\d{1,2}$/.test(text) && Number(text) <= MAX_N) return ok(Number(text));
   return err(
-    new ArmatureError('invalid-argument', `${name}=${JSON.stringify(text.slice(0, 40))} is not a quorum`, {
+    new ArmatureError('invalid-argument', `${name}=${quoted(text)} is not a quorum`, {
       remedy: `Use a number from 0 to ${MAX_N}, or one of: one, quorum, all, default.`,
     }),
   );

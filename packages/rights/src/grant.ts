@@ -8,7 +8,17 @@
  * A grant with a prefix cannot list. A listing walks the bucket in the order of the ring, which scatters keys, and its cursor names a key: it would show
  * keys outside of the prefix.
  */
-import { ArmatureError, MAX_KEY_BYTES, asBuffer, err, ok, parseBucketName, type BucketName, type Result } from '@armature/kernel';
+import {
+  ArmatureError,
+  asBuffer,
+  err,
+  MAX_KEY_BYTES,
+  ok,
+  parseBucketName,
+  quoted,
+  type BucketName,
+  type Result,
+} from '@armature/kernel';
 
 /** What may be done with keys: `read` is get, `write` is put and delete, `list` is the listing and exporting of a bucket. */
 export const RIGHTS = ['read', 'write', 'list'] as const;
@@ -103,7 +113,7 @@ function prefixFromText(text: string): Uint8Array | undefined {
 }
 
 function shown(text: string): string {
-  return JSON.stringify(text.slice(0, 80));
+  return quoted(text);
 }
 
 function invalid(message: string, remedy: string): Result<never, ArmatureError> {

@@ -5,6 +5,7 @@
  * case, and what a verb does not take, what is unknown and what is given twice is refused by name.
  */
 import type { BusMessage } from '@armature/bus';
+import { clipped } from '@armature/kernel';
 import { invalid } from './plain-errors.js';
 
 export type Verb = 'get' | 'put' | 'delete';
@@ -76,16 +77,17 @@ function headersOf(message: BusMessage): Iterable<readonly [string, readonly str
 
 function addOnce<K>(into: Map<K, string>, key: K, name: string, value: string, times: number): void {
   if (into.has(key) || times > 1)
-    throw invalid(`the header ${name} is given twice`, 'Give it once; upper and lower case are the same.');
+    throw invalid(`the header ${clipped(name)} is given twice`, 'Give it once; upper and lower case are the same.');
   into.set(key, value);
 }
 
 function taken(verb: Verb, name: string): RequestHeader {
   const known = SPELLING.get(name.toLowerCase());
   if (known === undefined) {
-    if (name.toLowerCase().startsWith(META)) throw invalid(`a ${verb} takes no metadata (${name})`, 'Leave the header out.');
+    if (name.toLowerCase().startsWith(META))
+      throw invalid(`a ${verb} takes no metadata (${clipped(name)})`, 'Leave the header out.');
     throw invalid(
-      `there is no request header ${name.slice(0, 80)}`,
+      `there is no request header ${clipped(name)}`,
       `Did you mean ${nearest(name)}? docs/protocol.md lists them all.`,
     );
   }

@@ -8,7 +8,7 @@
  *
  * The type of the value is the metadata entry `content-type`, and has the usual header.
  */
-import { exactUtf8Decode, exactUtf8Encode, REPLACEMENT } from '@armature/kernel';
+import { clipped, exactUtf8Decode, exactUtf8Encode, REPLACEMENT } from '@armature/kernel';
 import type { Meta } from '@armature/protocol';
 import { META_HEADER } from './plain-headers.js';
 import { invalid } from './plain-errors.js';
@@ -31,8 +31,8 @@ export function headersOfMeta(meta: Meta): [name: string, value: string][] {
 /** Metadata from a request: names in lower case, without the prefix. Throws `invalid-argument` for what is not escaped as it must be. */
 export function metaOfHeaders(sent: readonly (readonly [name: string, value: string])[]): Meta {
   return sent.map(([name, value]) => [
-    unescaped(name, `the metadata name ${name}`),
-    unescaped(value, `the metadata value of ${name}`),
+    unescaped(name, `the metadata name ${clipped(name)}`),
+    unescaped(value, `the metadata value of ${clipped(name)}`),
   ]);
 }
 

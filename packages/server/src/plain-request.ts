@@ -5,6 +5,7 @@ import {
   EMPTY_BYTES,
   exactUtf8Encode,
   fromBase64,
+  quoted,
   REPLACEMENT,
   unwrap,
   type BucketName,
@@ -88,7 +89,7 @@ export function isRepeated(headers: RequestHeaders): boolean {
   if (headers.get('Armature-Operation') === undefined)
     throw invalid('Armature-Repeated without Armature-Operation', 'Send the Armature-Operation of the earlier attempt, too.');
   if (text === 'true' || text === 'false') return text === 'true';
-  throw invalid(`Armature-Repeated is ${JSON.stringify(text.slice(0, 40))}`, 'Give true or false.');
+  throw invalid(`Armature-Repeated is ${quoted(text)}`, 'Give true or false.');
 }
 
 /**
@@ -143,17 +144,14 @@ function siblingOf(headers: RequestHeaders): number | undefined {
   const text = headers.get('Armature-Sibling');
   if (text === undefined) return undefined;
   if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw invalid(
-    `Armature-Sibling is ${JSON.stringify(text.slice(0, 40))}`,
-    'Give the number of a concurrent value, counted from 1.',
-  );
+  throw invalid(`Armature-Sibling is ${quoted(text)}`, 'Give the number of a concurrent value, counted from 1.');
 }
 
 function timeoutOf(headers: RequestHeaders): number {
   const text = headers.get('Armature-Timeout-Ms');
   if (text === undefined) return DEFAULT_TIMEOUT_MS;
   if (/^\d{1,6}$/.test(text) && Number(text) > 0) return Math.min(Number(text), MAX_TIMEOUT_MS);
-  throw invalid(`Armature-Timeout-Ms is ${JSON.stringify(text.slice(0, 40))}`, `Give milliseconds from 1 to ${MAX_TIMEOUT_MS}.`);
+  throw invalid(`Armature-Timeout-Ms is ${quoted(text)}`, `Give milliseconds from 1 to ${MAX_TIMEOUT_MS}.`);
 }
 
 function contradiction(what: 'bucket' | 'key'): ArmatureError {

@@ -7,7 +7,7 @@
  */
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ArmatureError } from '@armature/kernel';
+import { ArmatureError, quoted } from '@armature/kernel';
 import { stampText, verifyStamp, type StorageIdentity } from '@armature/storage';
 import { corruptError, ignoreMissing, levelError } from './level-errors.js';
 
@@ -37,7 +37,7 @@ export async function inspectDirectory(directory: string, identity: StorageIdent
       return { stamped: true };
     }
     const strange = names.find((name) => !HARMLESS.includes(name));
-    if (strange !== undefined) throw foreignFiles(directory, `it contains ${JSON.stringify(strange)} and no stamp`);
+    if (strange !== undefined) throw foreignFiles(directory, `it contains ${quoted(strange)} and no stamp`);
     return { stamped: false };
   } catch (thrown) {
     throw levelError(thrown, directory);

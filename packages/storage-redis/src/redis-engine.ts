@@ -13,7 +13,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { ArmatureError, asBuffer, assert, toBinaryString, type BinaryString } from '@armature/kernel';
+import { ArmatureError, asBuffer, assert, quoted, toBinaryString, type BinaryString } from '@armature/kernel';
 import { silentLog, type Logger } from '@armature/runtime';
 import {
   closedError,
@@ -68,7 +68,7 @@ const MANY_LIMIT = 1000;
 export async function openRedisEngine(options: RedisEngineOptions): Promise<Engine> {
   const { prefix, identity } = options;
   if (!/^[\w.:-]{1,200}$/.test(prefix)) {
-    throw new ArmatureError('invalid-config', `${JSON.stringify(prefix)} is not a valid prefix`, {
+    throw new ArmatureError('invalid-config', `${quoted(prefix)} is not a valid prefix`, {
       remedy: 'Use 1 to 200 letters, digits, ".", "_", ":" or "-".',
     });
   }

@@ -9,7 +9,7 @@
  *
  * 64 bits suffice: among a million epochs ever minted, the chance that any two agree is below 10^-7.
  */
-import { ArmatureError, err, ok, toHex, type Brand, type Random, type Result } from '@armature/kernel';
+import { ArmatureError, err, ok, quoted, toHex, type Brand, type Random, type Result } from '@armature/kernel';
 
 /** One epoch of one node's store: 16 lower-case hex digits. Text order is byte order. */
 export type ActorId = Brand<string, 'ActorId'>;
@@ -34,7 +34,7 @@ export function mintActorId(random: Random): ActorId {
 export function parseActorId(text: string): Result<ActorId, ArmatureError> {
   if (ACTOR.test(text)) return ok(text as ActorId);
   return err(
-    new ArmatureError('invalid-argument', `${JSON.stringify(text.slice(0, 40))} is not an actor id`, {
+    new ArmatureError('invalid-argument', `${quoted(text)} is not an actor id`, {
       remedy: 'Give the 16 lower-case hex digits that the node reports.',
     }),
   );

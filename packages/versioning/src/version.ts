@@ -11,9 +11,10 @@
 import {
   ArmatureError,
   EMPTY_BYTES,
-  MAX_META_ENTRIES,
   err,
+  MAX_META_ENTRIES,
   ok,
+  quoted,
   toHex,
   type Brand,
   type Hlc,
@@ -58,7 +59,7 @@ export function mintOperationId(random: Random): OperationId {
 export function parseOperationId(text: string): Result<OperationId, ArmatureError> {
   if (OPERATION.test(text)) return ok(text as OperationId);
   return err(
-    new ArmatureError('invalid-argument', `${JSON.stringify(text.slice(0, 40))} is not an operation id`, {
+    new ArmatureError('invalid-argument', `${quoted(text)} is not an operation id`, {
       remedy: 'Give 16 lower-case hex digits, drawn at random once per put and kept for its retries.',
     }),
   );

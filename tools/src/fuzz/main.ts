@@ -9,6 +9,7 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import cliProgress from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
+import { count } from '../option-values.js';
 import { drive, type Plan, type Result } from './drive.js';
 import { tryOnce } from './fuzzer.js';
 import type { Target } from './target.js';
@@ -154,12 +155,6 @@ function known(name: string): Target {
   } catch {
     throw new InvalidArgumentError(`there is no target ${name}; there are ${TARGETS.map((one) => one.name).join(', ')}`);
   }
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on');
-  return value;
 }
 
 function minutesOf(text: string): number {

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
+import { count } from '../option-values.js';
 import { workspaceRoot } from '../workspace-root.js';
 import { hunt, type Catch } from './hunt.js';
 import { MUTATIONS } from './list/index.js';
@@ -101,10 +102,4 @@ async function inTurn<T, R>(tasks: readonly T[], jobs: number, work: (task: T) =
   };
   await Promise.all(Array.from({ length: Math.min(jobs, tasks.length) }, worker));
   return results;
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on');
-  return value;
 }

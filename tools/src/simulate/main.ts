@@ -19,6 +19,7 @@ import {
   type SimulationOptions,
   type SimulationReport,
 } from '@armature/testing';
+import { count } from '../option-values.js';
 import { addUp, describeTotals, NOTHING_SIMULATED, speedOf, summaryOf, type Totals } from './totals.js';
 
 interface Options {
@@ -168,12 +169,6 @@ function describe(report: SimulationReport): void {
   );
   for (const violation of violations) console.log(pc.red(violation));
   if (violations.length === 0) console.log(pc.green('nothing lost, nothing returned'));
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on');
-  return value;
 }
 
 function nodesOf(text: string): number {

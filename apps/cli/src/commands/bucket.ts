@@ -1,5 +1,5 @@
 /** `armature bucket`: families of keys with properties of their own (paper, section 6: each service tunes N, R, W). */
-import { ArmatureError, parseBucketName, unwrap } from '@armature/kernel';
+import { ArmatureError, clipped, parseBucketName, quoted, unwrap } from '@armature/kernel';
 import {
   BUCKET_PROPERTY_NAMES,
   DEFAULT_BUCKET_PROPERTIES,
@@ -106,7 +106,7 @@ async function show(session: Session, name: string): Promise<Outcome> {
 
 async function create(session: Session, name: string, given: Given): Promise<Outcome> {
   if ((await propertiesOf(session, name)) !== undefined) {
-    throw invalid(`there is a bucket ${name} already`, `Change it with: armature bucket update ${name}`);
+    throw invalid(`there is a bucket ${clipped(name)} already`, `Change it with: armature bucket update ${clipped(name)}`);
   }
   return set(session, name, given);
 }
@@ -143,6 +143,6 @@ function word<W extends string>(name: string, words: readonly W[]): (text: strin
   return (text) => {
     const found = words.find((one) => one === text);
     if (found !== undefined) return found;
-    throw invalid(`${name} ${JSON.stringify(text.slice(0, 40))} is not valid`, `Use one of: ${words.join(', ')}.`);
+    throw invalid(`${name} ${quoted(text)} is not valid`, `Use one of: ${words.join(', ')}.`);
   };
 }

@@ -1,4 +1,5 @@
 /** `armature cluster access`: whether applications need a token, and of which generation. A record of the history, so every router and node knows it by itself. */
+import { quoted } from '@armature/kernel';
 import type { Access, TokenDemand } from '@armature/rights';
 import { define, option, type Outcome } from '../command.js';
 import { invalid } from '../parse.js';
@@ -27,5 +28,5 @@ async function access(session: Session, tokens: TokenDemand | undefined): Promis
 
 function demand(text: string): TokenDemand {
   if (text === 'required' || text === 'optional') return text;
-  throw invalid(`--tokens ${JSON.stringify(text.slice(0, 40))} is not valid`, 'Use required or optional.');
+  throw invalid(`--tokens ${quoted(text)} is not valid`, 'Use required or optional.');
 }

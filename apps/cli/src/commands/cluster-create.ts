@@ -3,7 +3,7 @@
  * every named node must answer first: a typing error would make a member that never was.
  */
 import type { MemberStatus } from '@armature/client';
-import { ArmatureError, parseNodeId, unwrap } from '@armature/kernel';
+import { ArmatureError, clipped, parseNodeId, unwrap } from '@armature/kernel';
 import { DEFAULT_BUCKET_PROPERTIES } from '@armature/protocol';
 import { sleep } from '@armature/runtime';
 import { define, option, type Outcome } from '../command.js';
@@ -59,7 +59,8 @@ async function create(session: Session, options: CreateOptions): Promise<Outcome
   });
   for (const [name, map] of [['--zones', options.zones] as const, ['--weights', options.weights] as const]) {
     const stray = [...(map?.keys() ?? [])].find((node) => !options.nodes.includes(node));
-    if (stray !== undefined) throw invalid(`${name} names ${stray}, which is not among --nodes`, 'Correct one of the two.');
+    if (stray !== undefined)
+      throw invalid(`${name} names ${clipped(stray)}, which is not among --nodes`, 'Correct one of the two.');
   }
   await waitForNodes(session, options.nodes);
   const { admin } = await session.client();

@@ -1,6 +1,6 @@
 /** `armature import`: a file of records into a bucket, many at a time, with progress, retries, and an exact account at the end. */
 import { createReadStream, statSync } from 'node:fs';
-import { ArmatureError, toArmatureError, toBinaryString } from '@armature/kernel';
+import { ArmatureError, clipped, quoted, toArmatureError, toBinaryString } from '@armature/kernel';
 import { EXIT } from '@armature/process';
 import { systemRandom } from '@armature/runtime';
 import { define, option, type Outcome } from '../command.js';
@@ -60,7 +60,7 @@ export const importCommand = define<ImportOptions>({
 export function formatOption() {
   return option('--format <format>', 'jsonl or csv (default: by the name of the file, else jsonl)', (text): Format => {
     if (text === 'jsonl' || text === 'csv') return text;
-    throw invalid(`${JSON.stringify(text.slice(0, 40))} is not a format`, 'Use jsonl or csv.');
+    throw invalid(`${quoted(text)} is not a format`, 'Use jsonl or csv.');
   });
 }
 
@@ -205,7 +205,7 @@ async function refuseUnknownBucket(session: Session, bucket: string): Promise<vo
   if (!admin.hasCredentials) return; // each record will say so
   const known = await admin.buckets();
   if ([...known.keys()].some((name) => name === bucket)) return;
-  throw new ArmatureError('unknown-bucket', `there is no bucket ${JSON.stringify(bucket)} in this cluster`, {
-    remedy: `Create it: armature bucket create ${bucket}. There are: ${[...known.keys()].join(', ')}.`,
+  throw new ArmatureError('unknown-bucket', `there is no bucket ${quoted(bucket)} in this cluster`, {
+    remedy: `Create it: armature bucket create ${clipped(bucket)}. There are: ${clipped([...known.keys()].join(', '))}.`,
   });
 }

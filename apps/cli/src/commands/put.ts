@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { ReadContext, type Codec } from '@armature/client';
-import { ArmatureError, toArmatureError, toHex } from '@armature/kernel';
+import { ArmatureError, quoted, toArmatureError, toHex } from '@armature/kernel';
 import { MAX_VALUE_BYTES } from '@armature/protocol';
 import { systemRandom } from '@armature/runtime';
 import { define, option, repeated } from '../command.js';
@@ -108,7 +108,7 @@ async function put(
 function metaOf(texts: readonly string[]): Readonly<Record<string, string>> {
   const entries = new Map<string, string>();
   for (const [name, value] of texts.map((text) => pair('--meta', text))) {
-    if (entries.has(name)) throw invalid(`--meta ${JSON.stringify(name)} is given twice`, 'Give each name once.');
+    if (entries.has(name)) throw invalid(`--meta ${quoted(name)} is given twice`, 'Give each name once.');
     entries.set(name, value);
   }
   return Object.fromEntries(entries);
@@ -156,10 +156,7 @@ async function readAll(input: InputStream): Promise<Uint8Array> {
 
 function operationId(text: string): string {
   if (/^[0-9a-f]{16}$/.test(text)) return text;
-  throw invalid(
-    `--operation ${JSON.stringify(text.slice(0, 40))} is no operation id`,
-    'Give 16 hex digits, as an earlier error told them.',
-  );
+  throw invalid(`--operation ${quoted(text)} is no operation id`, 'Give 16 hex digits, as an earlier error told them.');
 }
 
 /** A write that may have happened is repeated by reading first again, or else under its own id. */

@@ -5,7 +5,7 @@
  * The rings are formed one join after the other, as clusters grow. Keys are uniform, so a partition's load is the part of the circle it
  * covers; what differs between the strategies is then only how evenly they divide it.
  */
-import { parseNodeId, parseZoneName, unwrap } from '@armature/kernel';
+import { parseNodeId, parseZoneName, quoted, unwrap } from '@armature/kernel';
 import { balanceOf, emptyRing, metadataBytes, ringJoin, type RingSettings, type RingStrategy } from '@armature/ring';
 import { define, option, type Outcome } from '../command.js';
 import { percentText, sizeText, tableText } from '../format.js';
@@ -118,6 +118,6 @@ function measure(settings: Omit<RingSettings, 'seed'>, { nodes, n, runs }: Simul
 function strategiesOf(text: string): readonly RingStrategy[] {
   return words('--strategies')(text).map((word) => {
     if (word === '1' || word === '2' || word === '3') return Number(word) as RingStrategy;
-    throw invalid(`${JSON.stringify(word)} is no strategy`, 'There are 1, 2 and 3.');
+    throw invalid(`${quoted(word)} is no strategy`, 'There are 1, 2 and 3.');
   });
 }

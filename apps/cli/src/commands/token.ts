@@ -6,7 +6,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { ArmatureError, toArmatureError, unwrap, type Secrets } from '@armature/kernel';
+import { ArmatureError, quoted, toArmatureError, unwrap, type Secrets } from '@armature/kernel';
 import { EXIT, loadSecrets, requireSecrets } from '@armature/process';
 import {
   ROLES,
@@ -178,7 +178,7 @@ async function readToken(session: Session, file: string): Promise<string> {
     return readFileSync(file, 'utf8').trim();
   } catch (thrown) {
     throw invalid(
-      `the file ${JSON.stringify(file)} cannot be read: ${toArmatureError(thrown).message}`,
+      `the file ${quoted(file)} cannot be read: ${toArmatureError(thrown).message}`,
       'Give the file that holds the token, or -.',
     );
   }
@@ -205,7 +205,7 @@ function wordsOf({ subject, role, expiresAtMs, generation }: Token): string {
 function role(word: string): Role {
   const found = ROLES.find((one) => one === word);
   if (found !== undefined) return found;
-  throw invalid(`--role ${JSON.stringify(word.slice(0, 40))} is not valid`, `Use one of: ${ROLES.join(', ')}.`);
+  throw invalid(`--role ${quoted(word)} is not valid`, `Use one of: ${ROLES.join(', ')}.`);
 }
 
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: DAY_MS } as const;
@@ -214,8 +214,5 @@ function lifetime(word: string): number {
   const [, amount = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(word) ?? [];
   const lifetimeMs = Number(amount) * (UNIT_MS[unit as keyof typeof UNIT_MS] ?? 0);
   if (lifetimeMs > 0 && lifetimeMs <= MAX_DAYS * DAY_MS) return lifetimeMs;
-  throw invalid(
-    `--expires ${JSON.stringify(word.slice(0, 40))} is not valid`,
-    `Write it like 90m, 12h or 30d, up to ${MAX_DAYS}d.`,
-  );
+  throw invalid(`--expires ${quoted(word)} is not valid`, `Write it like 90m, 12h or 30d, up to ${MAX_DAYS}d.`);
 }

@@ -5,7 +5,7 @@
  * They are users of one account. The parts of a cluster talk to one another all the time, and an account for each would need an export and an import for each subject; and an
  * operator who runs NATS already can add users to an account that is there, which is the boundary towards everything else.
  */
-import type { ClusterName } from '@armature/kernel';
+import { clipped, type ClusterName } from '@armature/kernel';
 import {
   FRONT_RIGHTS,
   WORKER_GROUP,
@@ -57,7 +57,10 @@ export function natsUsers(
   const drafts = [...processes, ...clients];
   const unknown = [...wishes.logins.keys()].find((user) => drafts.every(({ name }) => name !== user));
   if (unknown !== undefined)
-    throw invalid(`there is a login for ${unknown}, and no such user`, `There are ${drafts.map(({ name }) => name).join(', ')}.`);
+    throw invalid(
+      `there is a login for ${clipped(unknown)}, and no such user`,
+      `There are ${clipped(drafts.map(({ name }) => name).join(', '))}.`,
+    );
   const users = drafts.map((draft) => ({
     ...draft,
     permissions: permissionsOf(space, draft.appointments),

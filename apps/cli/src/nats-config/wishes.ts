@@ -5,7 +5,7 @@
  *
  * Every error names the option or the field, and the word in it that is wrong.
  */
-import { NAME_RULE, parseBucketName, parseNodeId } from '@armature/kernel';
+import { NAME_RULE, parseBucketName, parseNodeId, quoted } from '@armature/kernel';
 import { FRONT_RIGHTS } from '@armature/protocol';
 import { invalid } from '../parse.js';
 
@@ -99,9 +99,7 @@ export function parseWishes(text: string, file: string): Wishes {
     } else if (name === 'logins') {
       checkLogins(value, fault);
     } else if (!LISTS.some((list) => list === name)) {
-      throw fault(
-        `there is no field ${JSON.stringify(name.slice(0, 80))}; there are ${[...LISTS, 'atNodes', 'logins'].join(', ')}`,
-      );
+      throw fault(`there is no field ${quoted(name)}; there are ${[...LISTS, 'atNodes', 'logins'].join(', ')}`);
     } else if (!Array.isArray(value) || !value.every((word) => typeof word === 'string')) {
       throw fault(`"${name}" is no list of texts`);
     }
@@ -124,27 +122,24 @@ function checkLogins(value: unknown, fault: (what: string) => Error): void {
   for (const [user, login] of Object.entries(value)) {
     const [kind, text, ...more] = isObject(login) ? Object.entries(login).flat() : [];
     const isRight = typeof kind === 'string' && typeof text === 'string' && more.length === 0 && LOGINS.get(kind)?.test(text);
-    if (isRight !== true)
-      throw fault(`the login of ${JSON.stringify(user.slice(0, 80))} is neither {"bcrypt": "$2a$..."} nor {"nkey": "U..."}`);
+    if (isRight !== true) throw fault(`the login of ${quoted(user)} is neither {"bcrypt": "$2a$..."} nor {"nkey": "U..."}`);
   }
 }
 
 function checkedName(text: string, where: string): string {
-  if (!parseNodeId(text).ok) throw invalid(`${where}: ${JSON.stringify(text.slice(0, 80))} is not a name`, `Use ${NAME_RULE}.`);
+  if (!parseNodeId(text).ok) throw invalid(`${where}: ${quoted(text)} is not a name`, `Use ${NAME_RULE}.`);
   return text;
 }
 
 function grantFrom(text: string, where: string, known: readonly string[], example: string): BucketGrant {
   const [user = '', bucket = '', wordsText = '', ...more] = text.split(':');
   const shape = `Write <user>:<bucket>:<${known.join(',')}>, for example ${example}; * is every bucket.`;
-  const refuse = (what: string, remedy = shape): Error =>
-    invalid(`${where} ${JSON.stringify(text.slice(0, 80))}: ${what}`, remedy);
+  const refuse = (what: string, remedy = shape): Error => invalid(`${where} ${quoted(text)}: ${what}`, remedy);
   if (more.length > 0 || wordsText === '') throw refuse('it does not have three parts');
-  if (!parseNodeId(user).ok) throw refuse(`${JSON.stringify(user)} is not the name of a user`, `Use ${NAME_RULE}.`);
-  if (bucket !== '*' && !parseBucketName(bucket).ok)
-    throw refuse(`${JSON.stringify(bucket)} is not a bucket`, `Use ${NAME_RULE}, or *.`);
+  if (!parseNodeId(user).ok) throw refuse(`${quoted(user)} is not the name of a user`, `Use ${NAME_RULE}.`);
+  if (bucket !== '*' && !parseBucketName(bucket).ok) throw refuse(`${quoted(bucket)} is not a bucket`, `Use ${NAME_RULE}, or *.`);
   const words = wordsText.split(',');
   const strange = words.find((word) => !known.includes(word));
-  if (strange !== undefined) throw refuse(`there is no ${JSON.stringify(strange)}`, `Use ${known.join(', ')}.`);
+  if (strange !== undefined) throw refuse(`there is no ${quoted(strange)}`, `Use ${known.join(', ')}.`);
   return { user, bucket, words: known.filter((word) => words.includes(word)) };
 }

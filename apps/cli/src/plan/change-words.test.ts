@@ -84,6 +84,7 @@ describe('changes as words', () => {
     [['replace', 'n4'], 'replace n4 lacks the successor'],
     [['replace:n4'], 'is not a pair'],
     [['replace:n4='], 'replace n4 lacks the successor'],
+    [['weight', 'n'.repeat(4_096)], `weight ${'n'.repeat(80)}… lacks the weight`],
     [['replace:n4=n5,gone'], 'is not a pair'],
     [['replace:n4=n5,weight=1000'], 'weight must be from 0.01 to 100'],
     [['replace:n4=n.5'], 'node'],

@@ -15,7 +15,7 @@
  * A successor has the zone and the weight of the node it replaces unless it is given others. What those are only the cluster knows, so words are read
  * first and completed then (`completeChanges`).
  */
-import { unwrap, type NodeId } from '@armature/kernel';
+import { clipped, quoted, unwrap, type NodeId } from '@armature/kernel';
 import type { MembershipChange } from '@armature/membership';
 import { parseChange, type MemberSettings } from '@armature/protocol';
 import { decimal, invalid, pair } from '../parse.js';
@@ -133,7 +133,7 @@ function checkOptions(changes: readonly WrittenChange[], { zone, weight, dead }:
 function kindOf(word: string): Kind {
   if (Object.hasOwn(VALUE_OF, word)) return word as Kind;
   throw invalid(
-    `${JSON.stringify(word.slice(0, 40))} is no change of membership`,
+    `${quoted(word)} is no change of membership`,
     `Write one of ${Object.keys(VALUE_OF).join(', ')}, and then the node: join n4, or join:n4.`,
   );
 }
@@ -143,17 +143,17 @@ function argumentsIn(kind: Kind, text: string, word: string): string[] {
   if (kind === 'join') return text.split(',');
   if (kind === 'replace') {
     const [names = '', ...settings] = text.split(',');
-    return [...pair(word, names), ...settings];
+    return [...pair(clipped(word), names), ...settings];
   }
   if (VALUE_OF[kind] === undefined) return [text];
-  return [...pair(word, text)];
+  return [...pair(clipped(word), text)];
 }
 
 function changeOf(kind: Kind, [node = '', ...rest]: readonly string[], options: ArrivalOptions): WrittenChange {
   if (node === '') throw invalid(`${kind} names no node`, `Write it like ${kind} n4${exampleOf(kind)}.`);
   const value = VALUE_OF[kind];
   if (value !== undefined && (rest[0] ?? '') === '')
-    throw invalid(`${kind} ${node} lacks the ${value}`, `Write it like ${kind} ${node}${exampleOf(kind)}.`);
+    throw invalid(`${kind} ${clipped(node)} lacks the ${value}`, `Write it like ${kind} n4${exampleOf(kind)}.`);
   if (kind === 'replace') return replacementOf(node, rest, options);
   const settings =
     kind === 'join'
@@ -183,9 +183,9 @@ function replacementOf(node: string, [successor = '', ...words]: readonly string
 function arrivalSettings(prefix: string, words: readonly string[]): { readonly zone?: unknown; readonly weight?: unknown } {
   const settings: Record<string, unknown> = {};
   for (const word of words) {
-    const [name, value] = pair(`${prefix},`, word);
+    const [name, value] = pair(`${clipped(prefix)},`, word);
     if (name !== 'zone' && name !== 'weight')
-      throw invalid(`a node that comes has no ${JSON.stringify(name.slice(0, 40))}`, 'It has a zone and a weight.');
+      throw invalid(`a node that comes has no ${quoted(name)}`, 'It has a zone and a weight.');
     settings[name] = settingOf(name, value);
   }
   return settings;

@@ -7,7 +7,7 @@
  * is refused: it is not what the file says, and different keys would become one.
  */
 import { Readable } from 'node:stream';
-import { ArmatureError, exactUtf8Decode, REPLACEMENT, utf8Encode } from '@armature/kernel';
+import { ArmatureError, clipped, exactUtf8Decode, quoted, REPLACEMENT, utf8Encode } from '@armature/kernel';
 import { parse, type CsvError, type Info } from 'csv-parse';
 import { stringify } from 'csv-stringify/sync';
 import { JSON_TYPE, TEXT_TYPE, type ReadRecord, type KeyRecord } from './record.js';
@@ -111,14 +111,14 @@ function checkedHeader(header: string[], columns: CsvColumns, checked: Utf8Watch
   const names = header.map((name) => name.trim());
   const double = names.find((name, i) => names.indexOf(name) < i);
   if (double !== undefined) {
-    throw new ArmatureError('invalid-argument', `the header of the file has the column ${JSON.stringify(double)} twice`, {
+    throw new ArmatureError('invalid-argument', `the header of the file has the column ${quoted(double)} twice`, {
       remedy: 'Give each column a name of its own.',
     });
   }
   for (const wanted of [columns.key, ...(columns.value === undefined ? [] : [columns.value])]) {
     if (names.includes(wanted)) continue;
-    throw new ArmatureError('invalid-argument', `the file has no column ${JSON.stringify(wanted)}`, {
-      remedy: `Give --key-column (and --value-column), from: ${names.join(', ')}.`,
+    throw new ArmatureError('invalid-argument', `the file has no column ${quoted(wanted)}`, {
+      remedy: `Give --key-column (and --value-column), from: ${clipped(names.join(', '))}.`,
     });
   }
   return names;

@@ -12,7 +12,7 @@
  *
  * Other fields are passed over, so that a list of failures can be imported again.
  */
-import { exactUtf8Decode, exactUtf8Encode, fromBase64, toBase64Url } from '@armature/kernel';
+import { clipped, exactUtf8Decode, exactUtf8Encode, fromBase64, toBase64Url } from '@armature/kernel';
 import { linesOf } from './lines.js';
 import { BINARY_TYPE, JSON_TYPE, TEXT_TYPE, type ReadRecord, type KeyRecord, type RecordValue } from './record.js';
 
@@ -29,8 +29,7 @@ type Json = Readonly<Record<string, unknown>>;
 export function parseRecord(text: string): KeyRecord {
   const line = objectOf(parseJson(text), 'the line');
   const changed = changedNumber(line, text);
-  if (changed !== undefined)
-    throw new Error(`the number ${changed.slice(0, 40)} cannot be kept exactly; write that value as text`);
+  if (changed !== undefined) throw new Error(`the number ${clipped(changed)} cannot be kept exactly; write that value as text`);
   const key = bytesOf(line, 'key', 'the line');
   if (key === undefined) throw new Error('it has neither "key" nor "keyBase64"');
   if (line['values'] === undefined) return { key: key.bytes, values: [valueOf(line, 'the line')] };

@@ -83,6 +83,11 @@ export const commandLine: Target = {
     ...denseJson(sizeBytes - 32, 'value').map((text) => as(jsonLines, `{"key":"a",${utf8Decode(text).slice(1)}`)),
     as(jsonLines, `{"key":"a","value":[${'9'.repeat(400)},${'123456789012345678,'.repeat(Math.floor(sizeBytes / 20))}1]}`),
     as(changes, 'join a '.repeat(Math.floor(sizeBytes / 7))),
+    ...['weight N', 'weight:N', 'join:N,zone', 'replace:N', 'replace:n2=n5,N'].map((text) =>
+      as(changes, text.replace('N', 'n'.repeat(sizeBytes - 32))),
+    ),
+    as(wishes, JSON.stringify({ nodes: ['n1'], logins: { ['n'.repeat(sizeBytes - 64)]: { nkey: 'U' } } })),
+    as(csv, `${'n'.repeat(sizeBytes - 16)},b\n`),
     as(csv, ','.repeat(sizeBytes - 1)),
     as(csv, `key,value\n${'"'.repeat(sizeBytes - 16)}`),
     as(csv, `key,value\n${'a,b\n'.repeat(Math.floor(sizeBytes / 4) - 8)}`),

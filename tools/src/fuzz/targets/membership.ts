@@ -73,6 +73,7 @@ export const history: Target = {
   ],
   dense: (sizeBytes) => [
     ...denseJson(sizeBytes, 'change'),
+    utf8Encode(JSON.stringify({ kind: 'bucket', bucket: 'b', properties: { ['n'.repeat(sizeBytes - 64)]: 1 } })),
     utf8Encode(
       JSON.stringify({
         ...RECORDS[12],

@@ -3,7 +3,7 @@ import { ArmatureError, DecodeError, type Result } from '@armature/kernel';
 import { holds } from '../target.js';
 
 /** Refusals end up in logs and in headers of messages: they quote no more of their input than a name's worth. */
-const MAX_REFUSAL_CHARS = 4_096;
+const MAX_REFUSAL_CHARS = 1_024;
 
 export type Attempt<T> = { readonly taken: true; readonly value: T } | { readonly taken: false; readonly refusal: string };
 
@@ -25,7 +25,8 @@ export function attemptOf<T>(result: Result<T, Error>): Attempt<T> {
 export function refusalOf(thrown: unknown): string {
   if (thrown instanceof DecodeError) return `malformed: ${thrown.message}`;
   if (!(thrown instanceof ArmatureError) || thrown.code === 'internal') throw thrown;
-  holds(thrown.message.length <= MAX_REFUSAL_CHARS, `a refusal of ${thrown.message.length} characters: it repeats its input`);
+  for (const words of [thrown.message, thrown.remedy ?? ''])
+    holds(words.length <= MAX_REFUSAL_CHARS, `a refusal of ${words.length} characters: it repeats its input`);
   return `${thrown.code}: ${thrown.message}`;
 }
 

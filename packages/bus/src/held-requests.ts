@@ -12,6 +12,7 @@ import type { Clock } from '@armature/runtime';
 import type { LinkLimits } from './link-limits.js';
 import type { LinkMeter } from './link-meter.js';
 import type { Peer, PeerTable } from './link-peers.js';
+import type { IncomingBuffer, RequestsInHand } from './requests-in-hand.js';
 
 export interface HeldRequestsEnvironment<Reply> {
   readonly clock: Clock;
@@ -27,9 +28,16 @@ const LEAST_ANSWER_BYTES = 64 * 1024;
 /** Share of the latest answer in what answers usually take, where it is smaller. */
 const WEIGHT = 1 / 16;
 
-interface Held<Request> {
+/** A request that is to be carried out. */
+export interface TakenRequest<Request> {
+  /** Of the sender. */
   readonly id: number;
   readonly message: Request;
+  readonly buffer: IncomingBuffer;
+}
+
+interface Held<Request> {
+  readonly request: TakenRequest<Request>;
   readonly deadlineMs: number;
   /** Of the peer that has asked. */
   readonly session: number;
@@ -37,22 +45,20 @@ interface Held<Request> {
 
 export class HeldRequests<Request, Reply> {
   readonly #env: HeldRequestsEnvironment<Reply>;
-  readonly #carryOut: (peer: Peer<Reply>, id: number, timeoutMs: number, message: Request) => void;
+  readonly #inHand: RequestsInHand;
+  readonly #carryOut: (peer: Peer<Reply>, request: TakenRequest<Request>, timeoutMs: number) => void;
   readonly #byPeer = new Map<Peer<Reply>, Held<Request>[]>();
-  #size = 0;
   /** Of answers that are being made, for all peers. */
   #expectedBytes = 0;
 
   constructor(
     env: HeldRequestsEnvironment<Reply>,
-    carryOut: (peer: Peer<Reply>, id: number, timeoutMs: number, message: Request) => void,
+    inHand: RequestsInHand,
+    carryOut: (peer: Peer<Reply>, request: TakenRequest<Request>, timeoutMs: number) => void,
   ) {
     this.#env = env;
+    this.#inHand = inHand;
     this.#carryOut = carryOut;
-  }
-
-  get size(): number {
-    return this.#size;
   }
 
   isBacklogged({ outbox, expectedBytes }: Peer<Reply>): boolean {
@@ -78,16 +84,14 @@ export class HeldRequests<Request, Reply> {
     const usualBytes = peer.usualAnswerBytes;
     peer.usualAnswerBytes =
       sizeBytes > usualBytes ? sizeBytes : Math.max(LEAST_ANSWER_BYTES, usualBytes + (sizeBytes - usualBytes) * WEIGHT);
-    if (this.#size > 0 && this.#byPeer.has(peer)) this.#resume(peer);
+    if (this.#byPeer.size > 0 && this.#byPeer.has(peer)) this.#resume(peer);
   }
 
-  hold(peer: Peer<Reply>, id: number, timeoutMs: number, message: Request): void {
+  hold(peer: Peer<Reply>, request: TakenRequest<Request>, timeoutMs: number): void {
     const { clock, meter } = this.#env;
     meter.add('held');
-    this.#size++;
-    peer.executing++;
-    peer.group.executing++;
-    const one = { id, message, deadlineMs: clock.monotonicMs() + timeoutMs, session: peer.pairing.peerSession };
+    this.#inHand.begin(peer, request.buffer);
+    const one = { request, deadlineMs: clock.monotonicMs() + timeoutMs, session: peer.pairing.peerSession };
     const others = this.#byPeer.get(peer);
     if (others !== undefined) {
       others.push(one);
@@ -111,11 +115,9 @@ export class HeldRequests<Request, Reply> {
     let done = 0;
     for (let one = held[0]; one !== undefined && !this.isBacklogged(peer); one = held[done]) {
       done++;
-      this.#size--;
-      peer.executing--;
-      peer.group.executing--;
+      this.#inHand.end(peer, one.request.buffer);
       if (one.session === peer.pairing.peerSession && one.deadlineMs > nowMs)
-        this.#carryOut(peer, one.id, one.deadlineMs - nowMs, one.message);
+        this.#carryOut(peer, one.request, one.deadlineMs - nowMs);
       else this.#env.meter.add('expired');
     }
     if (done === held.length) this.#byPeer.delete(peer);

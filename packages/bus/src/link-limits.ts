@@ -39,6 +39,10 @@ export interface LinkLimits {
   readonly executing: number;
   /** The same of one group of peers (`peer-quota.ts`), at all endpoints that share a quota. */
   readonly executingPerGroup: number;
+  /** Bytes of the frames and messages that those came in, at all endpoints that share a quota. What goes beyond it is taken, and nothing after it. */
+  readonly executingBytes: number;
+  /** The same of one group of peers. */
+  readonly executingBytesPerGroup: number;
   /** Incomplete messages being reassembled, all peers together, in bytes; where no budget is shared. */
   readonly reassemblyBytes: number;
   /** An incomplete message that has got no further for this long is dropped. */
@@ -68,6 +72,8 @@ export const DEFAULT_LINK_LIMITS: LinkLimits = {
   pendingBytesPerPeer: 64 * MIB,
   executing: 65_536,
   executingPerGroup: 65_536,
+  executingBytes: 512 * MIB,
+  executingBytesPerGroup: 512 * MIB,
   reassemblyBytes: 256 * MIB,
   reassemblyAgeMs: 30_000,
   peers: 4096,

@@ -10,7 +10,7 @@ import { clockWord, isInTime, longestAgeMs } from './frame-age.js';
 import type { FrameClock } from './frame-clock.js';
 import type { FrameGate } from './frame-gate.js';
 import type { Greeter } from './greeter.js';
-import { HeldRequests } from './held-requests.js';
+import { HeldRequests, type TakenRequest } from './held-requests.js';
 import { isLinkAddress, type LinkAddress } from './link-address.js';
 import type { LinkCodec, LinkHandler, RequestTraits } from './link-codec.js';
 import * as errors from './link-errors.js';
@@ -20,6 +20,7 @@ import { MAX_TOKEN_BYTES } from './link-options.js';
 import type { Peer, PeerTable } from './link-peers.js';
 import type { PendingRequest } from './pending-requests.js';
 import { readError, writeError } from './remote-error.js';
+import { IncomingBuffer, RequestsInHand } from './requests-in-hand.js';
 import { requestBegunBy, requestsIn } from './unconfirmed.js';
 
 /** What the receiver needs of its endpoint. */
@@ -51,18 +52,21 @@ export class LinkReceiver<Request, Reply> {
   readonly #env: ReceiverEnvironment<Request, Reply>;
   #handler: LinkHandler<Request, Reply> | undefined;
   #traits: RequestTraits<Request> = {};
+  readonly #inHand: RequestsInHand;
   readonly #held: HeldRequests<Request, Reply>;
-  #executing = 0;
+  /** What the record at hand came in. */
+  #buffer = new IncomingBuffer(0);
   #warnedMs = -Infinity;
 
   constructor(env: ReceiverEnvironment<Request, Reply>) {
     this.#env = env;
-    this.#held = new HeldRequests(env, (peer, id, timeoutMs, message) => this.#carryOut(peer, id, timeoutMs, message));
+    this.#inHand = new RequestsInHand(env.limits);
+    this.#held = new HeldRequests(env, this.#inHand, (peer, request, timeoutMs) => this.#carryOut(peer, request, timeoutMs));
   }
 
   /** Requests of peers that the handler has not answered yet. */
   get executing(): number {
-    return this.#executing + this.#held.size;
+    return this.#inHand.count;
   }
 
   get serving(): boolean {
@@ -93,6 +97,7 @@ export class LinkReceiver<Request, Reply> {
     if (hearing === 'renewed') this.#renew(peer);
     peer.isThere = true;
     this.#clockIn(peer, header);
+    this.#buffer = new IncomingBuffer(message.payload.length);
     meter.frameIn(message.payload.length, readRecords(records, this.#visitor, peer));
   }
 
@@ -244,11 +249,13 @@ export class LinkReceiver<Request, Reply> {
       return;
     }
     const { mayHaveLargeAnswer } = this.#traits;
-    if (this.#held.isBacklogged(peer) && mayHaveLargeAnswer?.(message) === true) this.#held.hold(peer, id, timeoutMs, message);
-    else this.#carryOut(peer, id, timeoutMs, message);
+    const request = { id, message, buffer: this.#buffer };
+    if (this.#held.isBacklogged(peer) && mayHaveLargeAnswer?.(message) === true) this.#held.hold(peer, request, timeoutMs);
+    else this.#carryOut(peer, request, timeoutMs);
   }
 
-  #carryOut(peer: Peer<Reply>, id: number, timeoutMs: number, message: Request): void {
+  #carryOut(peer: Peer<Reply>, request: TakenRequest<Request>, timeoutMs: number): void {
+    const { id, message } = request;
     let answer: Reply | Promise<Reply>;
     try {
       answer = (this.#handler as LinkHandler<Request, Reply>)(message, {
@@ -260,7 +267,7 @@ export class LinkReceiver<Request, Reply> {
       this.#sendError(peer, id, error);
       return;
     }
-    if (answer instanceof Promise) this.#answerLater(peer, id, answer, this.#traits.mayHaveLargeAnswer?.(message) === true);
+    if (answer instanceof Promise) this.#answerLater(peer, request, answer, this.#traits.mayHaveLargeAnswer?.(message) === true);
     else this.#sendReply(peer, id, answer);
   }
 
@@ -274,25 +281,21 @@ export class LinkReceiver<Request, Reply> {
 
   /** Why no request is taken at the moment, if none is. */
   #obstacle({ group }: Peer<Reply>): ArmatureError | undefined {
-    const { address, limits, meter } = this.#env;
+    const { address, meter } = this.#env;
     if (this.#env.state() === 'draining') return errors.draining(address);
     if (this.#handler === undefined) return errors.unreachable(address, 'no');
-    const isGroupFull = group.executing >= limits.executingPerGroup;
-    if (this.executing < limits.executing && !isGroupFull) return undefined;
+    const whose = this.#inHand.fullWith(group);
+    if (whose === undefined) return undefined;
     meter.add('overloaded');
-    return errors.overloaded(`${address} has too many requests in hand${isGroupFull ? ` of ${group.name}` : ''}`);
+    return errors.overloaded(`${address} has too many requests in hand${whose}`);
   }
 
-  #answerLater(peer: Peer<Reply>, id: number, answer: Promise<Reply>, mayBeLarge: boolean): void {
+  #answerLater(peer: Peer<Reply>, { id, buffer }: TakenRequest<Request>, answer: Promise<Reply>, mayBeLarge: boolean): void {
     const session = peer.pairing.peerSession;
-    this.#executing++;
-    peer.executing++;
-    peer.group.executing++;
+    this.#inHand.begin(peer, buffer);
     const expectedBytes = mayBeLarge ? this.#held.begun(peer) : 0;
     const askerIsAlive = (): boolean => {
-      this.#executing--;
-      peer.executing--;
-      peer.group.executing--;
+      this.#inHand.end(peer, buffer);
       return peer.pairing.peerSession === session; // else its successor may use the same id
     };
     answer.then(
@@ -341,6 +344,7 @@ export class LinkReceiver<Request, Reply> {
       if (error instanceof DecodeError) meter.add('decodeErrors');
       else this.#warn({ peer: peer.address, error }, 'handling a one-way message failed');
     };
+    const buffer = this.#buffer;
     try {
       const answer = handler(this.#env.codec.decodeRequest(body), {
         address: peer.address,
@@ -348,8 +352,8 @@ export class LinkReceiver<Request, Reply> {
         token: peer.token,
       });
       if (!(answer instanceof Promise)) return;
-      this.#executing++;
-      answer.catch(failed).finally(() => this.#executing--);
+      this.#inHand.begin(peer, buffer);
+      answer.catch(failed).finally(() => this.#inHand.end(peer, buffer));
     } catch (error) {
       failed(error);
     }
@@ -358,7 +362,7 @@ export class LinkReceiver<Request, Reply> {
   // ---- messages larger than a frame
 
   #onFragment(peer: Peer<Reply>, message: number, index: number, count: number, bytes: Uint8Array): void {
-    const { meter, limits } = this.#env;
+    const { limits } = this.#env;
     const nowMs = this.#env.clock.monotonicMs();
     if (this.#env.state() !== 'closed') {
       peer.outbox.open(RECORD.received).u32(message).u32(index);
@@ -370,11 +374,21 @@ export class LinkReceiver<Request, Reply> {
     } else if (step.state === 'dropped') {
       this.#dropped(peer, step.reason, step.first);
     } else if (step.state === 'complete') {
-      const content = new ByteReader(step.bytes);
-      const kind = content.u8();
-      if (kind === RECORD.fragment) meter.add('decodeErrors');
-      else readRecord(kind, content, this.#visitor, peer);
+      this.#onWhole(peer, step.bytes);
     }
+  }
+
+  #onWhole(peer: Peer<Reply>, bytes: Uint8Array): void {
+    const content = new ByteReader(bytes);
+    const kind = content.u8();
+    if (kind === RECORD.fragment) {
+      this.#env.meter.add('decodeErrors');
+      return;
+    }
+    const frame = this.#buffer;
+    this.#buffer = new IncomingBuffer(bytes.length);
+    readRecord(kind, content, this.#visitor, peer);
+    this.#buffer = frame;
   }
 
   /** Whoever asked is told, where there was no room for what it asked. */

@@ -16,8 +16,11 @@ export interface PeerGroup {
   readonly name: string;
   /** At all endpoints that share the quota. */
   peers: number;
-  /** Requests of theirs that are being answered. */
+  /** Requests of theirs that are being answered, and the bytes of the buffers that these came in (`requests-in-hand.ts`). */
   executing: number;
+  executingBytes: number;
+  /** All groups of the quota. */
+  readonly all: { executingBytes: number };
 }
 
 /** One that is counted. */
@@ -50,6 +53,7 @@ export class PeerQuota {
   readonly #limits: QuotaLimits;
   readonly #groups = new Map<string, PeerGroup>();
   readonly #members = new Set<QuotaMember>();
+  readonly #all = { executingBytes: 0 };
 
   constructor(limits: QuotaLimits) {
     this.#limits = limits;
@@ -58,7 +62,7 @@ export class PeerQuota {
   /** The group of an address. It is remembered while anybody of it is. */
   groupOf(address: string): PeerGroup {
     const name = groupOf(address);
-    return this.#groups.get(name) ?? { name, peers: 0, executing: 0 };
+    return this.#groups.get(name) ?? { name, peers: 0, executing: 0, executingBytes: 0, all: this.#all };
   }
 
   /** Whether there is room for one more of the group, once those that nobody misses have been forgotten. */

@@ -109,6 +109,60 @@ test('requests in hand are bounded per group, and those of other groups are take
   expect(textOf(seen.value as Note)).toBe('quick');
 });
 
+test('bytes of requests in hand are bounded per group: a frame counts whole until the last request in it has been answered', async () => {
+  const bench = new Doorstep();
+  const held: ((answer: Note) => void)[] = [];
+  bench.door({ executingBytesPerGroup: 40_000 }, (message) =>
+    textOf(message) === 'quick' ? message : new Promise<Note>((resolve) => held.push(resolve)),
+  );
+  const [evil, shop] = [bench.guest('evil', 'e'), bench.guest('shop', 's')];
+  const ask = (bytes: number): { readonly code?: string } => watch(evil.request(DOOR, { bytes: new Uint8Array(bytes) }, SECOND));
+  ask(10);
+  await bench.turns(); // they know each other now
+  const together = [ask(30_000), ask(10)]; // one frame
+  await bench.turns();
+  const besides = ask(20_000);
+  await bench.turns();
+  const tooMany = ask(10);
+  const seen = watch(shop.request(DOOR, note('quick'), SECOND));
+  await bench.turns();
+  expect([...together, besides, tooMany].map(({ code }) => code)).toEqual([undefined, undefined, undefined, 'overloaded']);
+  expect(textOf(seen.value as Note)).toBe('quick');
+
+  held[1]?.(note('large')); // the small one beside it holds the frame still
+  await bench.turns();
+  const stillTooMany = ask(10);
+  await bench.turns();
+  expect(stillTooMany.code).toBe('overloaded');
+
+  held[2]?.(note('small'));
+  await bench.turns();
+  const again = ask(10);
+  await bench.turns();
+  expect(again.code).toBeUndefined();
+});
+
+test('a message of many fragments counts while it is in hand, at all doors together', async () => {
+  const bench = new Doorstep();
+  const held: ((answer: Note) => void)[] = [];
+  bench.door({ executingBytes: 300_000 }, (message) =>
+    message.bytes.length < 100 ? message : new Promise<Note>((resolve) => held.push(resolve)),
+  );
+  const [evil, shop] = [bench.guest('evil', 'e'), bench.guest('shop', 's')];
+  const large = watch(evil.request(DOOR, { bytes: new Uint8Array(400_000) }, SECOND));
+  await bench.turns();
+  expect(held.length).toBe(1);
+  const refused = watch(shop.request(DOOR, note('quick'), SECOND));
+  await bench.turns();
+  expect(refused.code).toBe('overloaded');
+  held[0]?.(note('done'));
+  await bench.turns();
+  expect(textOf(large.value as unknown as Note)).toBe('done');
+  const seen = watch(shop.request(DOOR, note('quick'), SECOND));
+  await bench.turns();
+  expect(textOf(seen.value as Note)).toBe('quick');
+});
+
 test('a nonce serves whom it was told, for some seconds', async () => {
   const bench = new Doorstep();
   const door = bench.door();

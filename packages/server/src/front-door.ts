@@ -75,7 +75,8 @@ const MAX_UNKNOWN = 64;
 /** What all doors together remember of those who ask there, and hold of incomplete messages; one group of applications gets half. */
 const PEERS: QuotaLimits = { peers: 8_192, peersPerGroup: 4_096 };
 const REASSEMBLY_BYTES = 256 * 1024 * 1024;
-const EXECUTING_PER_GROUP = 16_384;
+/** Requests in hand of one group, and the bytes of the frames and messages that they and those of all others came in. */
+const EXECUTING = { executingPerGroup: 16_384, executingBytesPerGroup: 128 * 1024 * 1024, executingBytes: 256 * 1024 * 1024 };
 
 export class FrontDoor {
   readonly #env: FrontDoorEnv;
@@ -131,7 +132,7 @@ export class FrontDoor {
       limits: {
         messageBytes,
         incomingBytes: Math.min(messageBytes, MAX_FRONT_REQUEST_BYTES),
-        executingPerGroup: EXECUTING_PER_GROUP,
+        ...EXECUTING,
       },
       isHanded: true,
       reassembly: this.#reassembly,

@@ -63,8 +63,8 @@ export class LinkSubjects {
   }
 
   /**
-   * Where refusals of frames to `address` come; a frame's number is one more token. `password` is known to that peer only, and to who can read
-   * the bus: nobody else can refuse a frame.
+   * Where refusals of frames to `address` come; a frame's number is one more token. `password` is known to that peer only, and to
+   * who can read the bus: nobody else can refuse a frame.
    */
   refusalsBy(address: LinkAddress, password: string): string {
     return `${this.#refusalsPrefix}${address}.${password}.`;

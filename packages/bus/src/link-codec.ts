@@ -29,6 +29,9 @@ export type LinkHandler<Request, Reply> = (message: Request, from: LinkSender) =
 
 /** What a link has to know of a request. */
 export interface RequestTraits<Request> {
-  /** Whether its answer may be large. It then waits while many bytes of such answers wait to be sent to the same peer. Default: no. */
+  /**
+   * Whether its answer may be large. It then waits while many bytes of such answers wait to be sent to the same peer. Default:
+   * no.
+   */
   readonly mayHaveLargeAnswer?: (message: Request) => boolean;
 }

@@ -110,7 +110,10 @@ export function frameRefused(code: Exclude<RefusalCode, 'wrong-secret'>, peer: L
   return new ArmatureError(code, `${peer} ${message}`, { remedy, details: { peer, executed: 'no' } });
 }
 
-/** The peer's answer to a frame whose MAC is not one of its secret. Somebody else may listen at the same address, so it may have run there. */
+/**
+ * The peer's answer to a frame whose MAC is not one of its secret. Somebody else may listen at the same address, so it may have
+ * run there.
+ */
 export function otherSecret(peer: LinkAddress): ArmatureError {
   return new ArmatureError('wrong-cluster', `${peer} belongs to another cluster of this name: it holds another secret`, {
     remedy: OTHER_SECRET_REMEDY,

@@ -58,7 +58,10 @@ async function answered<T>(bench: LinkBench, request: Promise<T>): Promise<T> {
 const requestRecord = (writer: ByteWriter, id: number, text: string): void =>
   record(writer, RECORD.request, (w) => w.u32(id).u32(SECOND).blob(note(text).bytes));
 
-/** An endpoint `b` that echoes, and an outsider `x` who publishes to it what it likes and sees what comes back. With keys, both hold them. */
+/**
+ * An endpoint `b` that echoes, and an outsider `x` who publishes to it what it likes and sees what comes back. With keys, both
+ * hold them.
+ */
 function outsider(keys?: readonly Uint8Array[]) {
   const bench = new LinkBench();
   const b = bench.open('b', {}, { keys });

@@ -9,23 +9,29 @@ export interface LinkLimits {
   readonly frameRecords: number;
   /** Largest message, in bytes. Larger ones are refused where they are sent. */
   readonly messageBytes: number;
-  /** Largest message that is taken from a peer, in bytes; `messageBytes` unless told. Smaller where requests are small and replies are not. */
+  /**
+   * Largest message that is taken from a peer, in bytes; `messageBytes` unless told. Smaller where requests are small and replies
+   * are not.
+   */
   readonly incomingBytes: number;
   /** Size of the fragments of messages that fit into no frame, in bytes. Larger than a frame: few pieces cost less here. */
   readonly fragmentBytes: number;
   /**
-   * Fragments to one peer that it has not said it has received, in bytes; one at least may be on its way. So much of a large value waits at most in the buffers of
-   * sockets, and in those of the server, which cuts off who does not read what piles up there. Small messages to the same peer wait for so
-   * much at most. Over a connection with a round trip of 100 ms it allows 10 MiB per second.
+   * Fragments to one peer that it has not said it has received, in bytes; one at least may be on its way. So much of a large
+   * value waits at most in the buffers of sockets, and in those of the server, which cuts off who does not read what piles up
+   * there. Small messages to the same peer wait for so much at most. Over a connection with a round trip of 100 ms it allows 10
+   * MiB per second.
    */
   readonly fragmentWindowBytes: number;
-  /** Whoever has said nothing of a full window for this long gets the next: what was on its way is lost, or the peer stands still. */
+  /**
+   * Whoever has said nothing of a full window for this long gets the next: what was on its way is lost, or the peer stands still.
+   */
   readonly fragmentStallMs: number;
   /** Large replies that may wait for their turn to one peer, in bytes; more are answered with `overloaded`. */
   readonly largeQueueBytesPerPeer: number;
   /**
-   * While so many bytes of large replies wait to be sent to one peer, requests of its that may have large answers are not carried out yet: so no more of them is read and held than is
-   * on its way soon.
+   * While so many bytes of large replies wait to be sent to one peer, requests of its that may have large answers are not carried
+   * out yet: so no more of them is read and held than is on its way soon.
    */
   readonly backlogBytesPerPeer: number;
   /** The same for all peers together. A peer that has no reply waiting is answered whatever the others have. */
@@ -39,7 +45,10 @@ export interface LinkLimits {
   readonly executing: number;
   /** The same of one group of peers (`peer-quota.ts`), at all endpoints that share a quota. */
   readonly executingPerGroup: number;
-  /** Bytes of the frames and messages that those came in, at all endpoints that share a quota. What goes beyond it is taken, and nothing after it. */
+  /**
+   * Bytes of the frames and messages that those came in, at all endpoints that share a quota. What goes beyond it is taken, and
+   * nothing after it.
+   */
   readonly executingBytes: number;
   /** The same of one group of peers. */
   readonly executingBytesPerGroup: number;

@@ -1,6 +1,7 @@
 /**
- * What an endpoint remembers of its peers: those that it has asked something, and those that have shown that they can hear at their address (`greeter.ts`). Of a peer with nothing under way it is only the
- * numbers of its session, which cost a round trip to agree upon again, so idle ones are forgotten when there are too many (`peer-quota.ts`).
+ * What an endpoint remembers of its peers: those that it has asked something, and those that have shown that they can hear at
+ * their address (`greeter.ts`). Of a peer with nothing under way it is only the numbers of its session, which cost a round trip
+ * to agree upon again, so idle ones are forgotten when there are too many (`peer-quota.ts`).
  */
 import { toHex, type Random } from '@armature/kernel';
 import type { Clock } from '@armature/runtime';

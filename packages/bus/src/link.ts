@@ -4,13 +4,13 @@
  * load that is worth more than ten times a request per message, and at one request in flight it costs nothing.
  *
  * A request ends in exactly one of: the peer's reply, the peer's typed error, or an error of the link itself (unreachable,
- * timeout, overloaded, too-large, bus-unavailable, wrong-cluster, protocol-mismatch, closed), whose `details.executed` says whether
- * the request may have run. Nothing is retried here and nothing is queued without bound.
+ * timeout, overloaded, too-large, bus-unavailable, wrong-cluster, protocol-mismatch, closed), whose `details.executed` says
+ * whether the request may have run. Nothing is retried here and nothing is queued without bound.
  *
  * Down peers: frames with requests carry a reply subject of ours, so the bus's no-responders status names the frame that nobody
  * took. Messages between two endpoints arrive in order, except that those larger than a frame may be overtaken.
  */
-import { assert, ByteWriter, toArmatureError, type ArmatureError } from '@armature/kernel';
+import { assert, ByteWriter } from '@armature/kernel';
 import { sleep, type Clock, type Logger, type ObservedGauge } from '@armature/runtime';
 import { NO_RESPONDERS, type Bus, type BusDenial, type BusEvent, type BusMessage } from './bus.js';
 import { RECORD, writeHeaderPrefix } from './frame.js';
@@ -25,22 +25,18 @@ import { LinkMeter, type LinkStats } from './link-meter.js';
 import type { LinkOptions } from './link-options.js';
 import { PeerTable, type Peer, type PeerClock } from './link-peers.js';
 import { LinkReceiver } from './link-receiver.js';
+import { LinkRequester } from './link-requester.js';
+import { LinkResponder } from './link-responder.js';
+import type { LinkSide } from './link-side.js';
 import { WriterPool, type Outbox, type OutboxEnvironment } from './outbox.js';
 import { PeerQuota } from './peer-quota.js';
-import type { PendingRequest } from './pending-requests.js';
 import { ReassemblyBudget } from './reassembly.js';
 import { parseRefusal } from './refusal.js';
 import { SweepTimer, TICK_MS } from './sweep-timer.js';
 
-/** Longest timeout that a request can carry: 24 days, a little less than what a timer takes. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1000;
-/** A request whose age the peer cannot tell goes out again, so often. Once is enough, unless the peer's clocks jump meanwhile. */
-const MAX_REPEATS = 3;
-
 export class LinkEndpoint<Request, Reply> {
   readonly address: LinkAddress;
   readonly #bus: Bus;
-  readonly #codec: LinkCodec<Request, Reply>;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #limits: LinkLimits;
@@ -49,12 +45,13 @@ export class LinkEndpoint<Request, Reply> {
   readonly #meter: LinkMeter;
   readonly #peers: PeerTable<Reply>;
   readonly #gate: FrameGate<Reply>;
+  readonly #requester: LinkRequester<Request, Reply>;
+  readonly #responder: LinkResponder<Request, Reply>;
   readonly #receiver: LinkReceiver<Request, Reply>;
   readonly #sweeps: SweepTimer;
   readonly #closers: readonly (() => void)[];
   #toFlush: Outbox[] = [];
   #frames = 0;
-  #pending = 0;
   #state: 'open' | 'draining' | 'closed' = 'open';
   #drained: Promise<void> | undefined;
 
@@ -68,7 +65,6 @@ export class LinkEndpoint<Request, Reply> {
     const role = address.split('.')[0] as string;
     this.address = address;
     this.#bus = bus;
-    this.#codec = codec;
     this.#clock = clock;
     this.#frameClock = new FrameClock(clock);
     this.#sweeps = new SweepTimer(clock, (nowMs) => this.#sweep(nowMs));
@@ -90,29 +86,30 @@ export class LinkEndpoint<Request, Reply> {
       quota: options.quota ?? new PeerQuota({ peers, peersPerGroup: peers }),
     });
     this.#gate = new FrameGate({ cluster, log: this.#log, meter: this.#meter, peers: this.#peers, isSealed: keys !== undefined });
-    this.#receiver = new LinkReceiver({
-      address,
-      codec,
-      clock,
+    const side: LinkSide<Request, Reply> = {
+      ...{ address, codec, clock },
       log: this.#log,
       limits: this.#limits,
       meter: this.#meter,
       peers: this.#peers,
+      state: () => this.#state,
+      wakeAt: (dueMs) => this.#sweeps.wakeAt(dueMs),
+    };
+    this.#requester = new LinkRequester(side, () => bus.connected);
+    this.#responder = new LinkResponder(side);
+    this.#receiver = new LinkReceiver({
+      side,
+      requester: this.#requester,
+      responder: this.#responder,
       gate: this.#gate,
       greeter: new Greeter(outboxes, clock, random),
       frameClock: this.#frameClock,
-      state: () => this.#state,
-      settled: () => {
-        this.#pending--;
-      },
-      sendAgain: (peer, request) => this.#sendAgain(peer, request),
-      wakeAt: (dueMs) => this.#sweeps.wakeAt(dueMs),
     });
     const labels = { role, link: address };
     const gauge = (name: string, help: string, read: () => number): ObservedGauge =>
       options.telemetry.observedGauge(`armature_link_${name}`, help, read, labels);
-    const pending = gauge('pending', 'Requests without an answer yet.', () => this.#pending);
-    const executing = gauge('executing', 'Requests being answered.', () => this.#receiver.executing);
+    const pending = gauge('pending', 'Requests without an answer yet.', () => this.#requester.pending);
+    const executing = gauge('executing', 'Requests being answered.', () => this.#responder.inHand);
     this.#closers = [
       bus.onEvent((event) => this.#onBusEvent(event)),
       ...(options.isHanded === true ? [() => pending.remove(), () => executing.remove()] : this.#listen()),
@@ -133,11 +130,11 @@ export class LinkEndpoint<Request, Reply> {
   /** Whether nobody waits for anything here. */
   get isIdle(): boolean {
     const isQuiet = (peer: Peer<Reply>): boolean => peer.outbox.idle && !peer.reassembly.active;
-    return this.#pending === 0 && this.#receiver.executing === 0 && [...this.#peers.all()].every(isQuiet);
+    return this.#requester.pending === 0 && this.#responder.inHand === 0 && [...this.#peers.all()].every(isQuiet);
   }
 
   get stats(): LinkStats {
-    return this.#meter.snapshot({ pending: this.#pending, executing: this.#receiver.executing, peers: this.#peers.size });
+    return this.#meter.snapshot({ pending: this.#requester.pending, executing: this.#responder.inHand, peers: this.#peers.size });
   }
 
   /** What is known of the wall clocks of those peers that have been heard. */
@@ -147,71 +144,18 @@ export class LinkEndpoint<Request, Reply> {
 
   /** Answers what peers ask from now on; until then nobody does. */
   serve(handler: LinkHandler<Request, Reply>, traits: RequestTraits<Request> = {}): void {
-    assert(!this.#receiver.serving, 'an endpoint has one handler');
-    this.#receiver.serve(handler, traits);
+    assert(!this.#responder.isServing, 'an endpoint has one handler');
+    this.#responder.serve(handler, traits);
   }
 
   /** See the head of this file for how it ends. `timeoutMs` counts from now, and has a coarse end (`TICK_MS`). */
   request(to: LinkAddress, message: Request, timeoutMs: number): Promise<Reply> {
-    assert(timeoutMs > 0, 'a request waits for some time');
-    const peer = this.#peers.at(to);
-    if (peer === undefined) return Promise.reject(this.#refused('more peers than this endpoint remembers'));
-    const obstacle = this.#obstacle(peer);
-    if (obstacle !== undefined) return Promise.reject(obstacle);
-    return new Promise<Reply>((resolve, reject) => {
-      const deadlineMs = this.#clock.monotonicMs() + Math.min(timeoutMs, MAX_TIMEOUT_MS);
-      this.#ask(peer, peer.pending.add(deadlineMs, resolve, reject, message), message);
-    });
-  }
-
-  /** Sends a request that has been entered. Should it fail at once, it is taken out and rejected. */
-  #ask(peer: Peer<Reply>, pending: PendingRequest<Reply>, message: Request): void {
-    const { id, deadlineMs, reject } = pending;
-    const waitMs = deadlineMs - this.#clock.monotonicMs();
-    const writer = peer.outbox.open(RECORD.request).u32(id).u32(Math.ceil(waitMs));
-    try {
-      this.#codec.encodeRequest(writer, message);
-    } catch (error) {
-      peer.outbox.undo();
-      peer.pending.take(id);
-      reject(toArmatureError(error));
-      return;
-    }
-    const sealed = peer.outbox.seal(pending);
-    if (typeof sealed === 'string') {
-      peer.pending.take(id);
-      if (sealed === 'too-large') this.#receiver.noteTooLarge(peer);
-      reject(errors.notTaken(sealed, this.#limits.messageBytes));
-      return;
-    }
-    peer.pending.measure(pending, sealed);
-    this.#pending++;
-    this.#sweeps.wakeAt(deadlineMs);
-  }
-
-  /** The peer did not carry it out, for it could not tell how long it was under way. By what we have just heard from it, it can. */
-  #sendAgain(peer: Peer<Reply>, { deadlineMs, resolve, reject, message, repeats }: PendingRequest<Reply>): void {
-    if (this.#state === 'closed') reject(errors.linkClosed('no'));
-    else if (deadlineMs <= this.#clock.monotonicMs()) reject(errors.timedOut(peer.address));
-    else if (repeats === MAX_REPEATS) reject(errors.ageUnknown(peer.address));
-    else this.#ask(peer, peer.pending.add(deadlineMs, resolve, reject, message, repeats + 1), message as Request);
+    return this.#requester.request(to, message, timeoutMs);
   }
 
   /** One way, at most once. What cannot be sent is lost, and counted. Throws only what the encoder throws. */
   send(to: LinkAddress, message: Request): void {
-    const peer = this.#peers.at(to);
-    if (peer === undefined || this.#state === 'closed' || !this.#bus.connected) {
-      this.#meter.add('droppedMessages');
-      return;
-    }
-    const writer = peer.outbox.open(RECORD.oneWay);
-    try {
-      this.#codec.encodeRequest(writer, message);
-    } catch (error) {
-      peer.outbox.undo();
-      throw error;
-    }
-    if (typeof peer.outbox.seal() === 'string') this.#meter.add('droppedMessages');
+    this.#requester.send(to, message);
   }
 
   /**
@@ -228,7 +172,7 @@ export class LinkEndpoint<Request, Reply> {
     this.#state = 'draining';
     const untilMs = this.#clock.monotonicMs() + this.#limits.drainMs;
     const busy = (): boolean =>
-      this.#pending > 0 || this.#receiver.executing > 0 || [...this.#peers.all()].some((peer) => !peer.outbox.idle);
+      this.#requester.pending > 0 || this.#responder.inHand > 0 || [...this.#peers.all()].some((peer) => !peer.outbox.idle);
     while (this.#bus.connected && busy() && this.#clock.monotonicMs() < untilMs) await sleep(this.#clock, TICK_MS);
     if (this.#bus.connected) await this.#bus.flush().catch(() => undefined); // lost meanwhile: then there is nobody to tell
     this.close();
@@ -242,29 +186,13 @@ export class LinkEndpoint<Request, Reply> {
     this.#sweeps.cancel();
     for (const peer of this.#peers.all()) {
       peer.outbox.discard();
-      this.#fail(peer, () => true, errors.linkClosed('unknown'));
+      this.#requester.failAll(peer, errors.linkClosed('unknown'));
       peer.reassembly.reset();
     }
     this.#peers.clear();
   }
 
   // ---- sending
-
-  #obstacle(peer: Peer<Reply>): ArmatureError | undefined {
-    if (this.#state === 'closed') return errors.linkClosed('no');
-    if (!this.#bus.connected) return errors.busUnavailable('no');
-    const limits = this.#limits;
-    if (peer.pending.size >= limits.pendingPerPeer || this.#pending >= limits.pendingTotal) {
-      return this.#refused('too many requests without an answer');
-    }
-    if (peer.pending.sizeBytes >= limits.pendingBytesPerPeer) return this.#refused('too many bytes without an answer');
-    return undefined;
-  }
-
-  #refused(why: string): ArmatureError {
-    this.#meter.add('overloaded');
-    return errors.overloaded(why);
-  }
 
   #outboxEnvironment({ cluster, keys, token }: LinkOptions): OutboxEnvironment {
     const [header, tokenRecord] = [new ByteWriter(), new ByteWriter()];
@@ -321,23 +249,28 @@ export class LinkEndpoint<Request, Reply> {
       return;
     }
     if (code === 'wrong-secret') this.#gate.noteStranger(peer.address);
-    // Of somebody who has been heard, only the bus can say that it is gone: it answers for itself, and whoever else listens there is no concern of ours.
-    // It may have come back as another release, though. Unless it is heard again before the next refusal, that one is believed.
+    // Of somebody who has been heard, only the bus can say that it is gone: it answers for itself, and whoever else listens there
+    // is no concern of ours. It may have come back as another release, though. Unless it is heard again before the next refusal,
+    // that one is believed.
     if (code !== 'unreachable' && peer.isThere) {
       peer.isThere = code !== 'protocol-mismatch';
       return;
     }
     if (code === 'wrong-secret') {
-      this.#fail(peer, () => true, errors.otherSecret(peer.address));
+      this.#requester.failAll(peer, errors.otherSecret(peer.address));
       return;
     }
     const error = code === 'unreachable' ? errors.unreachable(peer.address, 'no') : errors.frameRefused(code, peer.address);
-    const failed = this.#fail(peer, (pending) => pending.firstFrame <= frame && frame <= pending.lastFrame, error);
+    const failed = this.#requester.fail(peer, (pending) => pending.firstFrame <= frame && frame <= pending.lastFrame, error);
     if (code !== 'unreachable') return;
     peer.isThere = false;
     // Whoever took the frames before this one listens no more: it will not answer them, though it may have done the work.
     const earlier = (lastFrame: number): boolean => lastFrame !== -1 && lastFrame < frame;
-    const before = this.#fail(peer, (pending) => earlier(pending.lastFrame), errors.unreachable(peer.address, 'unknown'));
+    const before = this.#requester.fail(
+      peer,
+      (pending) => earlier(pending.lastFrame),
+      errors.unreachable(peer.address, 'unknown'),
+    );
     this.#meter.add('unreachable', failed + before);
   }
 
@@ -346,7 +279,7 @@ export class LinkEndpoint<Request, Reply> {
       for (const peer of this.#peers.all()) {
         peer.outbox.discard();
         peer.reassembly.reset();
-        this.#fail(peer, () => true, errors.busUnavailable('unknown'));
+        this.#requester.failAll(peer, errors.busUnavailable('unknown'));
       }
     } else if (event.kind === 'denied') {
       this.#onDenial(event.denial);
@@ -360,18 +293,7 @@ export class LinkEndpoint<Request, Reply> {
   #onDenial({ operation, subject }: BusDenial): void {
     const peer = operation === 'publish' ? this.#peers.known(this.#subjects.addressAt(subject) ?? '') : undefined;
     if (peer === undefined) return;
-    this.#meter.add(
-      'unreachable',
-      this.#fail(peer, () => true, errors.notPermitted(peer.address, subject)),
-    );
-  }
-
-  /** One error for all of them: thousands may fail at once, and a stack trace for each would stall the process. */
-  #fail(peer: Peer<Reply>, which: (pending: PendingRequest<Reply>) => boolean, error: ArmatureError): number {
-    const failed = peer.pending.takeWhere(which);
-    this.#pending -= failed.length;
-    for (const pending of failed) pending.reject(error);
-    return failed.length;
+    this.#meter.add('unreachable', this.#requester.failAll(peer, errors.notPermitted(peer.address, subject)));
   }
 
   // ---- deadlines
@@ -380,14 +302,7 @@ export class LinkEndpoint<Request, Reply> {
   #sweep(nowMs: number): number {
     let nextMs = Infinity;
     for (const peer of this.#peers.all()) {
-      const expired = peer.pending.takeExpired(nowMs);
-      if (expired.length > 0) {
-        this.#pending -= expired.length;
-        this.#meter.add('timeouts', expired.length);
-        const error = errors.timedOut(peer.address);
-        for (const pending of expired) pending.reject(error);
-      }
-      nextMs = Math.min(nextMs, peer.pending.earliestDeadlineMs, this.#receiver.sweep(peer, nowMs));
+      nextMs = Math.min(nextMs, this.#requester.sweep(peer, nowMs), this.#receiver.sweep(peer, nowMs));
     }
     return nextMs;
   }

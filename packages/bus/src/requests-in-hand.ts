@@ -1,8 +1,9 @@
 /**
  * Requests of peers that have been taken and are not answered yet, bounded in number and in bytes.
  *
- * What a request holds is the buffer that it came in: a decoded value is a part of it. A frame of many requests is held until the last of them has been
- * answered, so frames are counted, each once, and not requests. Those of one group of peers (`peer-quota.ts`) count together, wherever a quota is shared.
+ * What a request holds is the buffer that it came in: a decoded value is a part of it. A frame of many requests is held until the
+ * last of them has been answered, so frames are counted, each once, and not requests. Those of one group of peers
+ * (`peer-quota.ts`) count together, wherever a quota is shared.
  */
 import type { LinkLimits } from './link-limits.js';
 import type { PeerGroup } from './peer-quota.js';
@@ -37,7 +38,10 @@ export class RequestsInHand {
     return this.#count;
   }
 
-  /** Why no more is taken of the group, as a part of a sentence; undefined if one is. A buffer that goes beyond a bound of bytes is taken, and the next is not. */
+  /**
+   * Why no more is taken of the group, as a part of a sentence; undefined if one is. A buffer that goes beyond a bound of bytes
+   * is taken, and the next is not.
+   */
   fullWith(group: PeerGroup): string | undefined {
     const { executing, executingPerGroup, executingBytes, executingBytesPerGroup } = this.#limits;
     if (group.executing >= executingPerGroup || group.executingBytes >= executingBytesPerGroup) return ` of ${group.name}`;

@@ -66,7 +66,7 @@ export const quorums: readonly Mutation[] = [
   {
     name: 'expired-requests-done',
     trap: 'a request that waited in a paused process is carried out after its sender gave up',
-    file: 'packages/bus/src/link-receiver.ts',
+    file: 'packages/bus/src/link-responder.ts',
     find: 'if (!isInTime(peer.frameAgeMs, timeoutMs)) {',
     replace: 'if (peer.frameAgeMs < 0) {',
     run: LONG_PAUSES,

@@ -1,5 +1,5 @@
 /** From the connection's settings to what the NATS adapter needs: contexts and credentials files are read here. */
-import { readNatsOptions, type NatsSettings, type ResolvedNatsOptions } from '@armature/bus-nats';
+import { readNatsOptions, type NatsSettings, type ResolvedNatsOptions } from '@armature/bus-nats/options';
 import type { connectionSettings } from './catalogue.js';
 import type { ValuesOf } from './setting.js';
 

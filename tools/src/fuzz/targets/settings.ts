@@ -6,7 +6,7 @@
  */
 import { utf8Decode, utf8Encode, redactUrl, checkedSecrets } from '@armature/kernel';
 import { natsOptionsFrom, parseNatsContext } from '@armature/bus-nats';
-import { parseCreds, parseSeed, parseServers } from '@armature/bus-nats/decoders';
+import { parseCreds, parseSeed, parseServers } from '@armature/bus-nats/options';
 import {
   bearsToken,
   connectionSettings,

@@ -10,6 +10,7 @@ export default defineConfig({
   resolve,
   ssr: { resolve },
   test: {
+    maxWorkers: '100%', // of the cores; by default one is left idle, which on two of them is half
     projects: [
       {
         extends: true,

@@ -4,7 +4,7 @@
  */
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Client } from '@armature/client';
 import type { NodeId, PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -14,6 +14,8 @@ import { expectNoDotNamesTwoValues, expectReplicasEqual, startWorkload, type Wor
 import { ProcessCluster } from '@armature/tools/process-cluster';
 
 const PATIENCE_MS = 90_000;
+/** Longer than the tests have patience: one that waits in vain says what each node says of itself, which a test that is cut off does not. */
+vi.setConfig({ testTimeout: 3 * PATIENCE_MS });
 const node = (name: string): NodeId => name as NodeId;
 
 let cluster: ProcessCluster;

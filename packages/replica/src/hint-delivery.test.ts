@@ -5,8 +5,8 @@ import { ManualClock, memoryTelemetry, recordingLog, silentLog, sleep } from '@a
 import { memoryEngine, Store } from '@armature/storage';
 import { describe, expect, test } from 'vitest';
 import { createdWith, joinOf, node, viewAfter } from './history.test-support.js';
-import { HintDelivery, HintStore } from './index.js';
-import { BUCKET, TestNode, addressFor, finish, hintSpaceOn } from './replica.test-support.js';
+import { HintDelivery, HintStore, hintSpaceOn } from './index.js';
+import { BUCKET, TestNode, addressFor, finish } from './replica.test-support.js';
 
 const [N1, N2, N3, N4] = ['n1', 'n2', 'n3', 'n4'].map(node) as [NodeId, NodeId, NodeId, NodeId];
 const THREE = createdWith([N1, N2, N3]);
@@ -39,7 +39,7 @@ class World {
   async open(): Promise<this> {
     const { clock, random, telemetry } = this;
     const store = new Store({ engine: memoryEngine(), clock });
-    const space = hintSpaceOn(store, [N1, N2, N3, N4]);
+    const space = hintSpaceOn(store);
     const parts = { node: node('fallback'), space, clock, random, telemetry, log: silentLog, limitBytes: 1_000_000 };
     this.hints = await finish(clock, HintStore.open(parts));
     this.delivery = new HintDelivery({

@@ -4,8 +4,8 @@ import { MemoryDisk, Store, spaceKey } from '@armature/storage';
 import { encodeVersionSet as encoded, join } from '@armature/versioning';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HintStore, type MintRequest, type MintResult } from './index.js';
-import { BUCKET, TestNode, addressFor, decoded, finish, hintSpaceOn, valuesOf } from './replica.test-support.js';
+import { HintStore, hintSpaceOn, type MintRequest, type MintResult } from './index.js';
+import { BUCKET, TestNode, addressFor, decoded, finish, valuesOf } from './replica.test-support.js';
 
 const A = 'a' as NodeId;
 const B = 'b' as NodeId;
@@ -30,7 +30,7 @@ class World {
     };
     const { clock, random, limitBytes, telemetry } = this;
     this.store = new Store({ engine, clock, cacheBytes: 0 });
-    const space = hintSpaceOn(this.store, [A, B]);
+    const space = hintSpaceOn(this.store);
     const parts = { node: 'n9' as NodeId, space, clock, random, telemetry, limitBytes };
     this.hints = await finish(clock, HintStore.open({ ...parts, log: this.log.log }));
     this.store.onCommitFailure(() => {

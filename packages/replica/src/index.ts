@@ -18,4 +18,5 @@ export type * from './replica-env.js';
 export * from './retention.js';
 export * from './slice-budget.js';
 export * from './stand-in-actor.js';
+export { epochStoreOn, hintSpaceOn, recordStoreOn } from './stored-records.js';
 export type * from './write-observer.js';

@@ -1,28 +1,9 @@
 /** A replica over a real store on a memory disk, wired as a node wires it, in virtual time. */
-import {
-  ArmatureError,
-  seededRandom,
-  toHex,
-  utf8Decode,
-  utf8Encode,
-  type BinaryString,
-  type NodeId,
-  type Random,
-} from '@armature/kernel';
+import { ArmatureError, seededRandom, toHex, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type BucketProperties } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
 import { memoryTelemetry, recordingLog, sleep, type ManualClock } from '@armature/runtime';
-import {
-  MemoryDisk,
-  Store,
-  faultyEngine,
-  parseSpaceKey,
-  spaceBounds,
-  spaceKey,
-  type Engine,
-  type Fault,
-  type StorageOperation,
-} from '@armature/storage';
+import { MemoryDisk, Store, faultyEngine, spaceKey, type Engine, type Fault } from '@armature/storage';
 import {
   EMPTY_CONTEXT,
   contextOf,
@@ -32,95 +13,12 @@ import {
   type OperationId,
   type VersionSet,
 } from '@armature/versioning';
-import {
-  ActorEpoch,
-  Replica,
-  type EpochStore,
-  type HintSpace,
-  type MintRequest,
-  type MintResult,
-  type RecordStore,
-} from './index.js';
+import { ActorEpoch, Replica, epochStoreOn, recordStoreOn, type MintRequest, type MintResult } from './index.js';
 
 export const BUCKET: BucketProperties = DEFAULT_BUCKET_PROPERTIES;
 export const LWW: BucketProperties = { ...BUCKET, resolver: 'last-write-wins' };
 
 export const addressFor = (key: string): Address => addressOf(DEFAULT_BUCKET, utf8Encode(key));
-
-const EPOCH_KEY = spaceKey('meta', 'actor-epoch');
-
-export const epochStoreOn = (store: Store): EpochStore => ({
-  load: async () => store.read(EPOCH_KEY),
-  save: (document) => store.write([{ kind: 'put', key: EPOCH_KEY, value: document }], 'fsync'),
-});
-
-function listing(address: string, isListed: boolean): StorageOperation {
-  const key = spaceKey('reapable', address);
-  return isListed ? { kind: 'put', key, value: new Uint8Array(0) } : { kind: 'delete', key };
-}
-
-export const recordStoreOn = (store: Store): RecordStore => ({
-  read: (address) => store.read(spaceKey('data', address)),
-  write: (operations, durability) =>
-    store.write(
-      operations.flatMap(({ reapable, ...operation }): StorageOperation[] => {
-        const record = { ...operation, key: spaceKey('data', operation.key) };
-        return reapable === undefined ? [record] : [record, listing(operation.key, reapable)];
-      }),
-      durability,
-    ),
-  reapable: {
-    async page(query) {
-      const page = await store.range({ ...query, ...spaceBounds('reapable', query.start, query.end) });
-      const keyOf = (stored: BinaryString): BinaryString => parseSpaceKey(stored)!.key;
-      return {
-        addresses: page.entries.map(({ key }) => keyOf(key) as string as Address),
-        next: page.next === undefined ? undefined : keyOf(page.next),
-      };
-    },
-    set: (address, isListed) => store.write([listing(address, isListed)], 'os'),
-  },
-  async range(query) {
-    const page = await store.range({ ...query, ...spaceBounds('data', query.start, query.end) });
-    return {
-      entries: page.entries.map(({ key, value }) => ({ key: parseSpaceKey(key)!.key, value })),
-      next: page.next === undefined ? undefined : parseSpaceKey(page.next)!.key,
-    };
-  },
-});
-
-/** Hints under their owner's name, in a store of their own. */
-export function hintSpaceOn(store: Store, candidates: readonly NodeId[]): HintSpace {
-  const prefix = (owner: NodeId): string => spaceKey('hints', `${owner}/`);
-  const under = (owner: NodeId): RecordStore => ({
-    read: (address) => store.read((prefix(owner) + address) as never),
-    write: (operations, durability) =>
-      store.write(
-        operations.map((operation) => ({ ...operation, key: (prefix(owner) + operation.key) as never })),
-        durability,
-      ),
-    async range(query) {
-      const end = query.end === undefined ? `${prefix(owner).slice(0, -1)}0` : prefix(owner) + query.end;
-      const page = await store.range({ ...query, start: (prefix(owner) + query.start) as never, end: end as never });
-      const bare = (key: string) => key.slice(prefix(owner).length) as never;
-      return {
-        entries: page.entries.map(({ key, value }) => ({ key: bare(key), value })),
-        next: page.next === undefined ? undefined : bare(page.next),
-      };
-    },
-  });
-  return {
-    for: under,
-    async owners() {
-      const found: NodeId[] = [];
-      for (const owner of candidates) {
-        const { entries } = await under(owner).range({ start: '' as never, limit: 1 });
-        if (entries.length > 0) found.push(owner);
-      }
-      return found;
-    },
-  };
-}
 
 /** What goes wrong with the engine's writes, and how slow they are. */
 export interface EnginePlan {

@@ -2,8 +2,8 @@ import { seededRandom, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Address } from '@armature/ring';
 import { ManualClock, silentLog, noTelemetry } from '@armature/runtime';
 import { expect, test } from 'vitest';
-import { Replica } from './index.js';
-import { addressFor, BUCKET, finish, recordStoreOn, TestNode } from './replica.test-support.js';
+import { recordStoreOn, Replica } from './index.js';
+import { addressFor, BUCKET, finish, TestNode } from './replica.test-support.js';
 
 /** A replica beside that of a test node, over the same store, and what its observer was told. */
 async function observed(options: { overlayLimitBytes?: number } = {}) {

@@ -12,6 +12,9 @@ import {
   HintStore,
   Replica,
   SliceBudget,
+  epochStoreOn,
+  hintSpaceOn,
+  recordStoreOn,
   type MintRequest,
   type MintResult,
 } from '@armature/replica';
@@ -22,15 +25,7 @@ import { CommandLog } from './command-log.js';
 import { Departure } from './departure.js';
 import { discard } from './discard.js';
 import { KeyRequests } from './key-requests.js';
-import {
-  clearingStoreOn,
-  commandStoreOn,
-  epochStoreOn,
-  hintSpaceOn,
-  historyStoreOn,
-  recordStoreOn,
-  tenureStoreOn,
-} from './node-storage.js';
+import { clearingStoreOn, commandStoreOn, historyStoreOn, tenureStoreOn } from './node-storage.js';
 import { observedEngine } from './observed-engine.js';
 import type { Presence } from './presence.js';
 import type { Fence } from './ring-fence.js';

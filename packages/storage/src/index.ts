@@ -9,5 +9,6 @@ export * from './faulty-engine.js';
 export * from './identity.js';
 export * from './key-space.js';
 export { MemoryDisk, memoryEngine } from './memory-engine.js';
+export { pageAfterDamage } from './page-after-damage.js';
 export { closedError } from './storage-error.js';
 export * from './store.js';

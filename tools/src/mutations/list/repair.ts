@@ -204,7 +204,7 @@ export const repair: readonly Mutation[] = [
   {
     name: 'reapable-listed-apart',
     trap: 'a tombstone stays for ever: a crash comes between its record and its entry in the list of what may be reaped',
-    file: 'packages/server/src/node-storage.ts',
+    file: 'packages/replica/src/stored-records.ts',
     find: 'if (operation.reapable !== undefined) batch.push(listing(operation.key, operation.reapable));',
     replace:
       "if (operation.reapable !== undefined) store.write([listing(operation.key, operation.reapable)], 'memory').catch(() => undefined);",

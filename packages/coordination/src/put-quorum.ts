@@ -21,6 +21,7 @@
  *
  * What a node said is kept by node and judged under whatever plan stands: a ring change in the middle moves nodes in and out of the count, and none counts twice.
  */
+import { isHolder } from '@armature/membership';
 import type { ErrorCode, NodeId } from '@armature/kernel';
 import type { ReplicaOutcome, ReplicaReceipt, ReplicaRole } from '@armature/protocol';
 import type { WriteQuorum } from './quorum.js';
@@ -96,18 +97,13 @@ export function putFailed(state: PutTally, node: NodeId, code: ErrorCode): PutTa
  * hint, and is to be given the version as its own.
  */
 export function putReplanned(state: PutTally, plan: PutPlan): PutTally {
-  const risen = state.standIns.filter(({ node }) => isMeant(plan, node)).map(({ node }) => node);
+  const risen = state.standIns.filter(({ node }) => isHolder(plan, node)).map(({ node }) => node);
   const standIns = state.standIns.filter((standIn) => isPartOf(plan, standIn));
   return judged({ ...state, plan, standIns, heard: state.heard.filter(({ node }) => !risen.includes(node)) });
 }
 
-/** Whether the node is given the version as its own, now or for the time to come. */
-function isMeant({ owners, pending }: PutPlan, node: NodeId): boolean {
-  return owners.includes(node) || pending.includes(node);
-}
-
 function isPartOf(plan: PutPlan, { node, owner }: StandIn): boolean {
-  return isMeant(plan, owner) && !isMeant(plan, node);
+  return isHolder(plan, owner) && !isHolder(plan, node);
 }
 
 /** The owner whose hint the node is to keep; undefined for one that is given the version as its own. */

@@ -23,4 +23,4 @@ export {
 } from './plan.js';
 export { costTransfers, totalAmount, type Amount, type CostedTransfer, type TotalAmount } from './plan-cost.js';
 export { checkProposal } from './propose.js';
-export { foldHistory, type Orphan, type PendingCopy, type Placement, type View } from './view.js';
+export { foldHistory, isHolder, type Orphan, type PendingCopy, type Placement, type View } from './view.js';

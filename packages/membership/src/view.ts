@@ -30,6 +30,11 @@ export interface Placement {
   readonly fallbacks: NodeList;
 }
 
+/** Whether the node is given what is written there as its own: it is an owner, or is to become one. */
+export function isHolder({ owners, pending }: Pick<Placement, 'owners' | 'pending'>, node: NodeId): boolean {
+  return owners.includes(node) || pending.includes(node);
+}
+
 /** A partition that a node must copy before it may announce that it is ready for it. */
 export interface PendingCopy {
   readonly partition: PartitionId;

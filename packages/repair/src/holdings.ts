@@ -4,7 +4,7 @@
  * Of a node that has just started with thousands of partitions, some are looked at, and the others are taken to be as large as those.
  */
 import type { BinaryString, NodeId, PartitionId } from '@armature/kernel';
-import type { View } from '@armature/membership';
+import { isHolder, type View } from '@armature/membership';
 import type { Holdings, ShareHolding } from '@armature/protocol';
 import { bucketOfAddress, POSITION_BYTES, type Address } from '@armature/ring';
 import type { ScanQuery, TreeKeeper } from './tree-keeper.js';
@@ -46,8 +46,7 @@ function sharesOf(view: View, node: NodeId): { partition: PartitionId; n: number
   for (let index = 0; index < (view.ring?.partitionCount ?? 0); index++) {
     const partition = index as PartitionId;
     for (const n of view.ns) {
-      const { owners, pending } = view.placementOf(partition, n);
-      if (owners.includes(node) || pending.includes(node)) shares.push({ partition, n });
+      if (isHolder(view.placementOf(partition, n), node)) shares.push({ partition, n });
     }
   }
   return shares;

@@ -6,7 +6,7 @@
  * they are built: until then, as after every start, the answer is that nobody can tell yet, which is not that there is nothing.
  */
 import type { BinaryString, NodeId, PartitionId } from '@armature/kernel';
-import type { View } from '@armature/membership';
+import { isHolder, type View } from '@armature/membership';
 import type { SliceBudget } from '@armature/replica';
 import type { Address } from '@armature/ring';
 import type { SynchronisedReplica } from './local-share.js';
@@ -20,16 +20,15 @@ export type Duty = 'keep' | 'wait' | 'relinquish';
 
 export function dutyOf(view: View, node: NodeId, partition: PartitionId, n: number): Duty {
   if (!view.members.has(node)) return 'keep';
-  const { owners, pending } = view.placementOf(partition, n);
-  if (owners.includes(node) || pending.includes(node)) return 'keep';
+  const placement = view.placementOf(partition, n);
+  if (isHolder(placement, node)) return 'keep';
+  const { owners, pending } = placement;
   return pending.length > 0 || owners.length === 0 ? 'wait' : 'relinquish';
 }
 
 /** Whether the node is to hold the key, now or for the time to come. */
 export function isOurs(view: View, node: NodeId, address: Address, n: number): boolean {
-  if (view.ring === undefined) return false;
-  const { owners, pending } = view.placement(address, n);
-  return owners.includes(node) || pending.includes(node);
+  return view.ring !== undefined && isHolder(view.placement(address, n), node);
 }
 
 export interface StraySearchEnv {

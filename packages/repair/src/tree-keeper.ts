@@ -15,7 +15,7 @@ import {
   type NodeId,
   type PartitionId,
 } from '@armature/kernel';
-import type { View } from '@armature/membership';
+import { isHolder, type View } from '@armature/membership';
 import { MerkleTree } from '@armature/merkle';
 import { bucketOfAddress, type Address } from '@armature/ring';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
@@ -183,8 +183,7 @@ export class TreeKeeper {
   }
 
   #isReplica(partition: PartitionId, n: number): boolean {
-    const { owners, pending } = this.#env.view().placementOf(partition, n);
-    return owners.includes(this.#env.node) || pending.includes(this.#env.node);
+    return isHolder(this.#env.view().placementOf(partition, n), this.#env.node);
   }
 
   #plant(partition: PartitionId): Plot {

@@ -21,7 +21,7 @@
  * Hints of a buffered bucket go home durable: the hint is deleted then, and where a fallback minted it may have been the one durable copy.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
-import type { View } from '@armature/membership';
+import { isHolder, type View } from '@armature/membership';
 import {
   transferTimeMs,
   type Durability,
@@ -227,8 +227,9 @@ export class HintDelivery {
     const view = this.#env.view();
     const bucket = view.buckets.get(bucketOfAddress(hint.address));
     if (bucket === undefined) return 'waits'; // its record is on its way here
-    const { owners, pending } = view.placement(hint.address, bucket.n);
-    const home = owners.includes(hint.owner) || pending.includes(hint.owner) ? [hint.owner] : owners;
+    const placement = view.placement(hint.address, bucket.n);
+    const { owners, pending } = placement;
+    const home = isHolder(placement, hint.owner) ? [hint.owner] : owners;
     const targets = [...home, ...pending.filter((node) => !home.includes(node))];
     const durability = home[0] === hint.owner && bucket.durability !== 'buffered' ? bucket.durability : 'fsync';
     const errors = await Promise.all(targets.map((target) => this.#give(walk, target, hint, durability)));

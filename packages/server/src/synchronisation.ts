@@ -3,6 +3,7 @@
  * them, and runs exchanges when it is told to. Who is to exchange with whom, and when, is not decided here but by whoever asks: an anti-entropy
  * worker, or an administrator. Reaping, which such a worker asks for too, is `reaping.ts`.
  */
+import { isHolder } from '@armature/membership';
 import { ArmatureError, unreachable, type NodeId } from '@armature/kernel';
 import type { LinkSender } from '@armature/bus';
 import type { Participant } from '@armature/coordination';
@@ -225,9 +226,8 @@ export class Synchronisation {
   #checkShare({ partition, n, peer }: ExchangeRequest): void {
     const { view } = this.#env.participant.membership;
     const isShare = view.ns.includes(n) && partition < (view.ring?.partitionCount ?? 0);
-    const { owners, pending } = isShare ? view.placementOf(partition, n) : { owners: [], pending: [] };
-    const replicas = [...owners, ...pending];
-    if (peer !== this.#env.node && replicas.includes(peer) && replicas.includes(this.#env.node)) return;
+    const placement = isShare ? view.placementOf(partition, n) : { owners: [], pending: [] };
+    if (peer !== this.#env.node && isHolder(placement, peer) && isHolder(placement, this.#env.node)) return;
     throw new ArmatureError(
       'invalid-argument',
       `${this.#env.node} and ${peer} are not two replicas of partition ${partition} for n=${n}`,

@@ -1,4 +1,5 @@
 /** Everybody who follows what comes to the disks of a cluster, and what goes from them, as it happens; and whom its processes take for failed. */
+import { isHolder } from '@armature/membership';
 import type { BinaryString, NodeId } from '@armature/kernel';
 import { bucketOfAddress } from '@armature/ring';
 import { parseSpaceKey, type StorageOperation } from '@armature/storage';
@@ -116,9 +117,9 @@ export class DiskObservers {
     const stint = this.#stints.get(node);
     // A member anew: it discards what it held under its earlier membership.
     if (stint !== undefined && stint !== member.stint && !member.alsoBegunBy.includes(stint)) return;
-    const { owners, pending } = view.placement(held.address, n);
-    if (owners.includes(node) || pending.includes(node)) return; // reaped
-    this.handovers.dropped(node, held.address, held.set, owners, this.#cluster.world.nowMs);
+    const placement = view.placement(held.address, n);
+    if (isHolder(placement, node)) return; // reaped
+    this.handovers.dropped(node, held.address, held.set, placement.owners, this.#cluster.world.nowMs);
   }
 
   /** All that has befallen each disk so far. */

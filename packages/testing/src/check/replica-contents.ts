@@ -3,7 +3,7 @@
  * and whether any dot names two versions, anywhere, at any time that somebody looked.
  */
 import { bytesEqual, type BinaryString, toHex, utf8Decode, type NodeId } from '@armature/kernel';
-import type { View } from '@armature/membership';
+import { isHolder, type View } from '@armature/membership';
 import { openRecord } from '@armature/replica';
 import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
 import { parseSpaceKey } from '@armature/storage';
@@ -122,7 +122,7 @@ export function agreementOf(
     });
     if (pending.length > 0 && isWhole) differences.push(`${pending.join(', ')} still to become owner of ${nameOf(address)}`);
     for (const node of of.keys()) {
-      if (isWhole && !owners.includes(node) && !pending.includes(node))
+      if (isWhole && !isHolder({ owners, pending }, node))
         differences.push(`${node} still holds ${nameOf(address)}, which is not its own`);
     }
     const theirs = owners.map((owner) => of.get(owner));

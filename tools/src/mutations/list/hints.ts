@@ -40,7 +40,7 @@ export const hints: readonly Mutation[] = [
     name: 'hint-for-former-owner-only',
     trap: 'a hint for a node that is no owner any more is the only copy, and goes nowhere else',
     file: DELIVERY,
-    find: 'const home = owners.includes(hint.owner) || pending.includes(hint.owner) ? [hint.owner] : owners;',
+    find: 'const home = isHolder(placement, hint.owner) ? [hint.owner] : owners;',
     replace: 'const home = [hint.owner];',
     run: STRAY_HINTS,
   },

@@ -257,12 +257,18 @@ describe('read repair', () => {
     expect(cluster.asksOf('merge')).toHaveLength(1);
   });
 
-  test('a damaged record that nobody else holds is left alone', async () => {
+  test('a damaged record is taken away when all other owners have said that they hold nothing, and not before', async () => {
     const cluster = await open();
+    cluster.fastest = [N1, N2, N3];
     cluster.at(N1).store.records.set(addressFor('k'), Buffer.from('rubbish'));
-    expect((await cluster.finish(read(cluster))).set.siblings).toEqual([]);
+    expect((await cluster.finish(read(cluster, 'k', { r: 1 }))).set.siblings).toEqual([]); // N3 may hold something
     await cluster.clock.advance(100);
     expect(cluster.asksOf('merge')).toEqual([]);
+
+    await expect(cluster.finish(read(cluster, 'k', { r: 3 }))).rejects.toMatchObject({ code: 'unavailable' });
+    await cluster.clock.advance(100);
+    expect(cluster.asksOf('merge').map(({ to: one }) => one)).toEqual([N1]);
+    expect((await cluster.finish(read(cluster, 'k', { r: 3 }))).set.siblings).toEqual([]);
   });
 
   test('tombstones are repaired like values: a deleted key does not come back', async () => {

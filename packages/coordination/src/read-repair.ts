@@ -1,11 +1,11 @@
 /**
- * Reconciliation and read repair (paper, sections 4.4 and 4.5): what the answers of a read amount to, and which of the replicas that gave them have to
- * learn something from the others.
+ * Reconciliation and read repair (paper, sections 4.4 and 4.5): what the answers of a read amount to, and which of the replicas
+ * that gave them have to learn something from the others.
  *
- * Answers are compared as bytes first: encodings are canonical, and in production 99.94 % of reads see one version (paper, 6.3), so
- * nearly always one decoding serves all replicas and there is nothing to repair.
+ * Answers are compared as bytes first: encodings are canonical, and in production 99.94 % of reads see one version (paper, 6.3),
+ * so nearly always one decoding serves all replicas and there is nothing to repair.
  */
-import { ArmatureError, bytesEqual } from '@armature/kernel';
+import { ArmatureError, bytesEqual, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
 import { largestSetSentBytes, transferTimeMs } from '@armature/protocol';
 import { bucketOfAddress, type Address } from '@armature/ring';
@@ -23,14 +23,21 @@ import type { CoordinationEnv } from './environment.js';
 import type { GetAnswer, GetState } from './get-core.js';
 
 /**
- * A repair is not sent later than this after its read began. The sender may have stood still since, while the key was deleted and its tombstone reaped; what it
- * carries would then bring the value back. Reaping waits much longer than this before it takes a tombstone (see docs/decisions/0007-reaping.md).
+ * A repair is not sent later than this after its read began. The sender may have stood still since, while the key was deleted and
+ * its tombstone reaped; what it carries would then bring the value back. Reaping waits much longer than this before it takes a
+ * tombstone (see docs/decisions/0007-reaping.md).
  */
 const MAX_REPAIR_AGE_MS = 60_000;
-/** Repairs are off the path of any request; this only bounds how long one may linger. A large one gets the time in addition that its bytes may take. */
+/**
+ * Repairs are off the path of any request; this only bounds how long one may linger. A large one gets the time in addition that
+ * its bytes may take.
+ */
 const REPAIR_TIMEOUT_MS = 10_000;
 
-/** A moment by both clocks: on some systems the monotonic one stands still while the machine sleeps, and the wall clock may be set. */
+/**
+ * A moment by both clocks: on some systems the monotonic one stands still while the machine sleeps, and the wall clock may be
+ * set.
+ */
 export interface Moment {
   readonly monotonicMs: number;
   readonly wallMs: number;
@@ -46,8 +53,8 @@ export function ageOf(clock: Clock, { monotonicMs, wallMs }: Moment): number {
 }
 
 /**
- * The join of all answers; of their outlines, where one of them is an outline: to join it with a whole set would mix sizes with values. Error `storage-corrupt` when a replica
- * sent what is no version set.
+ * The join of all answers; of their outlines, where one of them is an outline: to join it with a whole set would mix sizes with
+ * values. Error `storage-corrupt` when a replica sent what is no version set.
  */
 export function reconcileAnswers(answers: readonly GetAnswer[]): VersionSet {
   const first = answers[0]?.set;
@@ -65,9 +72,13 @@ function outlineOfAnswer(answer: GetAnswer): VersionSet {
 }
 
 /**
- * Sends the join to every owner that answered something else, or that found its record damaged. Fire and forget: a repair that fails is repaired by
- * the next read. Nothing is decoded, and nothing sent, when all hold the same bytes. Fallbacks are not repaired: what they keep is not theirs. Nor is anybody by outlines, which
- * have no values, or by what no message can carry. `begun`: the read.
+ * Sends the join to every owner that answered something else, or that found its record damaged. Fire and forget: a repair that
+ * fails is repaired by the next read. Nothing is decoded, and nothing sent, when all hold the same bytes. Fallbacks are not
+ * repaired: what they keep is not theirs. Nor is anybody by outlines, which have no values, or by what no message can carry.
+ * `begun`: the read.
+ *
+ * Where all owners have spoken, and those whose records are whole hold nothing, what a damaged record held is lost. The empty set
+ * takes it away: left where it is, it would keep a read that needs its owner from ever being answered.
  */
 export function repairReplicas(
   env: CoordinationEnv,
@@ -87,13 +98,14 @@ export function repairReplicas(
     env.log.error({ err: thrown }, 'read repair: a replica holds what cannot be decoded');
     return;
   }
-  if (all.clock.length === 0) return;
+  const { owners, pending } = view.placement(address, bucket.n);
+  const isEmpty = all.clock.length === 0;
+  if (isEmpty && (pending.length > 0 || !owners.every((owner) => damaged.includes(owner) || hasAnswered(answers, owner)))) return;
   const set = encodeVersionSet(resolve(bucket.resolver, all));
   if (set.length > largestSetSentBytes(env.messageBytes)) return;
   const stale = answers.filter((answer) => answer.set === undefined || !bytesEqual(answer.set, set)).map(({ node }) => node);
   const request = { kind: 'merge', ring: view.ringVersion, address, set, durability: bucket.durability } as const;
-  const { owners } = view.placement(address, bucket.n);
-  for (const node of [...stale, ...damaged]) {
+  for (const node of isEmpty ? damaged : [...stale, ...damaged]) {
     if (!owners.includes(node)) continue;
     if (ageOf(env.clock, begun) > MAX_REPAIR_AGE_MS) return;
     const letGo = env.inHand.hold(address);
@@ -105,6 +117,10 @@ export function repairReplicas(
       )
       .finally(letGo);
   }
+}
+
+function hasAnswered(answers: readonly GetAnswer[], node: NodeId): boolean {
+  return answers.some((answer) => answer.node === node);
 }
 
 function areSame(answers: readonly GetAnswer[]): boolean {

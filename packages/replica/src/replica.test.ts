@@ -1,6 +1,6 @@
 import { ArmatureError, hlcFromMs } from '@armature/kernel';
 import { ManualClock } from '@armature/runtime';
-import { contextOf, counterOf, encodeVersionSet, type OperationId } from '@armature/versioning';
+import { contextOf, counterOf, emptyVersionSet, encodeVersionSet, type OperationId } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
 import { spaceKey } from '@armature/storage';
 import { openRecord, sealRecord } from './index.js';
@@ -273,6 +273,20 @@ describe('damage', () => {
     expect(node.epoch.current).not.toBe(before);
     expect(node.counted('armature_replica_damaged_records_total')).toBe(2);
     expect(node.log.entries.some(({ level, message }) => level === 'error' && message.includes('damaged'))).toBe(true);
+  });
+
+  test('the empty set takes a damaged record away, and the actor with it; a whole one it leaves as it is', async () => {
+    const node = await open();
+    const before = node.epoch.current;
+    const nothing = encodeVersionSet(emptyVersionSet);
+    await node.put('k', 'one');
+    await node.merge('k', nothing);
+    expect(await node.values('k')).toEqual(['one']);
+    await node.damage('k');
+    await node.merge('k', nothing);
+    expect(await node.values('k')).toEqual([]);
+    expect(node.epoch.current).not.toBe(before);
+    expect(node.log.entries.some(({ level, message }) => level === 'error' && message.includes('was dropped'))).toBe(true);
   });
 
   test('puts over a damaged record succeed under a fresh actor, and many at once do not spend one each', async () => {

@@ -2,13 +2,13 @@
  * A replica: the node's share of each key (paper, sections 4.4 and 4.5).
  *
  * Three things can happen to a key here. It is *read*. A version set from elsewhere is *merged* into what is held; merging is the
- * only way anything from outside gets in, be it a replicated put, a repair, a hint or a transfer, so that order,
- * duplication and lateness cannot lose data. Or a put is *minted*: this node makes the dot, from its own latest state and under its own
- * actor, one put per key at a time, and only then does the result leave the node.
+ * only way anything from outside gets in, be it a replicated put, a repair, a hint or a transfer, so that order, duplication and
+ * lateness cannot lose data. Or a put is *minted*: this node makes the dot, from its own latest state and under its own actor,
+ * one put per key at a time, and only then does the result leave the node.
  *
- * A mint hands out the new set before it is on disk, so that fan-out and fsync overlap: the put takes one commit, not two in a row. Should the
- * commit then fail, peers may know a dot that this store has forgotten. That is what actor epochs are for: a failed commit retires the actor, and
- * the forgotten dot stays the only one of its name.
+ * A mint hands out the new set before it is on disk, so that fan-out and fsync overlap: the put takes one commit, not two in a
+ * row. Should the commit then fail, peers may know a dot that this store has forgotten. That is what actor epochs are for: a
+ * failed commit retires the actor, and the forgotten dot stays the only one of its name.
  */
 import { ArmatureError, HLC_ZERO, bytesEqual, toArmatureError, type Hlc } from '@armature/kernel';
 import { maxSetBytes, type BucketProperties, type Durability } from '@armature/protocol';
@@ -43,8 +43,12 @@ import { DAMAGED, decodeHeld, isAccepted, isDropped, readHeld, type Held } from 
 import { ReapableRecords } from './reapable-records.js';
 import { openRecord, sealRecord } from './record.js';
 
-/** A mint that finds its actor retired under it starts again; a second retirement in its own short life is an accident, a third is trouble. */
+/**
+ * A mint that finds its actor retired under it starts again; a second retirement in its own short life is an accident, a third is
+ * trouble.
+ */
 const MAX_MINT_ATTEMPTS = 3;
+const LOST = 'a damaged record was dropped: no owner of its key holds anything of it, so what it held is lost';
 
 export class Replica {
   /** What reaping has to look at. */
@@ -80,7 +84,8 @@ export class Replica {
   }
 
   /**
-   * Joins `incoming` into what is held. Resolves when the result is as durable as asked. Errors: `invalid-argument` for bytes that are not a
+   * Joins `incoming` into what is held. Resolves when the result is as durable as asked. An empty set takes a damaged record
+   * away: its sender has found that no owner holds anything of the key. Errors: `invalid-argument` for bytes that are not a
    * version set; `stale-ring` (see `StillValid`); storage errors.
    */
   async merge(
@@ -90,7 +95,8 @@ export class Replica {
     durability: Durability,
     stillValid?: StillValid,
   ): Promise<void> {
-    // The lock covers reading and handing over to the store, which from then on answers with the new state; it does not cover the commit.
+    // The lock covers reading and handing over to the store, which from then on answers with the new state; it does not cover the
+    // commit.
     const accepted = this.#change(address, (held) => {
       checkStillValid(stillValid);
       return this.#mergeInto(held, address, incoming, bucket, durability);
@@ -99,8 +105,9 @@ export class Replica {
   }
 
   /**
-   * Makes the version of a put and stores it. Resolves as soon as the dot exists and the store has accepted it; see `MintResult.committed` for when it
-   * is stored. Nothing was minted when it rejects. Errors: `too-large` (the key has too many siblings, or too many bytes of them), `stale-ring`, `unavailable` (past its deadline, or the clock is wrong), `overloaded`
+   * Makes the version of a put and stores it. Resolves as soon as the dot exists and the store has accepted it; see
+   * `MintResult.committed` for when it is stored. Nothing was minted when it rejects. Errors: `too-large` (the key has too many
+   * siblings, or too many bytes of them), `stale-ring`, `unavailable` (past its deadline, or the clock is wrong), `overloaded`
    * and other storage errors, among them the one that keeps a fresh actor from being saved.
    */
   async mint(request: MintRequest): Promise<MintResult> {
@@ -125,12 +132,13 @@ export class Replica {
   }
 
   /**
-   * Drops the key, if it still holds exactly `set`. For what others provably have, or nobody needs any more. The count of our own events in it is kept as
-   * the epoch's floor. Whether it was dropped; rejects with storage errors.
+   * Drops the key, if it still holds exactly `set`. For what others provably have, or nobody needs any more. The count of our own
+   * events in it is kept as the epoch's floor. Whether it was dropped; rejects with storage errors.
    */
   drop(address: Address, set: Uint8Array): Promise<boolean> {
     return this.#whileHolding(address, set, (held, local) => {
-      // A whole record that holds no version set (of a newer format, say) hides how many of our own events it counts, as a damaged one does.
+      // A whole record that holds no version set (of a newer format, say) hides how many of our own events it counts, as a
+      // damaged one does.
       if (local === undefined) this.#retireForDamage(address);
       else this.#env.epoch.dropping(local.clock);
       const reapable = this.reapable.listing(local, emptyVersionSet);
@@ -141,8 +149,9 @@ export class Replica {
   }
 
   /**
-   * Prunes the clock of the key (`pruneClock`), if it still holds exactly `set`. For entries that nobody needs any more. The count of our own events among them is kept
-   * as the epoch's floor, as in `drop`. Whether it was pruned; rejects with storage errors.
+   * Prunes the clock of the key (`pruneClock`), if it still holds exactly `set`. For entries that nobody needs any more. The
+   * count of our own events among them is kept as the epoch's floor, as in `drop`. Whether it was pruned; rejects with storage
+   * errors.
    */
   prune(address: Address, set: Uint8Array): Promise<boolean> {
     return this.#whileHolding(address, set, (held, local) => {
@@ -164,20 +173,15 @@ export class Replica {
     const dropped = await this.#change(address, (held) => {
       if (!held.damaged) return undefined;
       this.#retireForDamage(address);
-      const committed = this.#env.store.write(
-        [{ kind: 'delete', key: address, reapable: this.reapable.listing(undefined, emptyVersionSet) }],
-        'os',
-      );
-      this.#env.observer?.doubted(address);
-      return { committed };
+      return { committed: this.#deleteDamaged(address, 'os') };
     });
     await dropped?.committed;
     return dropped !== undefined;
   }
 
   /**
-   * A page of what is held in an arc of the ring. Damaged records are left out (and counted): a peer has them whole. One that memory still has whole is no
-   * damage to anybody who reads, and is written anew.
+   * A page of what is held in an arc of the ring. Damaged records are left out (and counted): a peer has them whole. One that
+   * memory still has whole is no damage to anybody who reads, and is written anew.
    */
   async page(query: RangeQuery): Promise<StoredPage> {
     const page = await this.#env.store.range(query);
@@ -185,7 +189,8 @@ export class Replica {
     const damaged: Address[] = [];
     for (const { key, value } of page.entries) {
       const address = key as string as Address;
-      // A flipped bit in a key makes a key that nobody ever wrote, with a record that is whole: an address says for itself whether it is one.
+      // A flipped bit in a key makes a key that nobody ever wrote, with a record that is whole: an address says for itself
+      // whether it is one.
       const set = verifyAddress(address).ok ? (openRecord(value) ?? this.#savedFromMemory(address)) : undefined;
       if (set !== undefined) entries.push({ address, set });
       else {
@@ -233,11 +238,16 @@ export class Replica {
     const { bytes, changed, incoming: set, local, joined: after } = joined.value;
     if (bucket.resolver === 'last-write-wins') this.#clock = receiveTimestamps(this.#clock, set, this.#env.clock.nowMs());
     if (held.damaged) this.#retireForDamage(address);
+    if (held.damaged && after.clock.length === 0) {
+      this.#env.log.error({ bucket: bucketOfAddress(address) }, LOST);
+      return { committed: this.#deleteDamaged(address, durability) };
+    }
     this.#checkMemory(set, local.clock);
     (changed ? this.#count.merges : this.#count.unchangedMerges).add();
     const repeated = changed ? undefined : this.#large.commitOf(held.set, durability);
     if (repeated !== undefined) return { committed: repeated };
-    // Another unchanged set is written again all the same: what is held may still be on its way to the disk, and the sender is promised a durability.
+    // Another unchanged set is written again all the same: what is held may still be on its way to the disk, and the sender is
+    // promised a durability.
     const record = sealRecord(bytes);
     const committed = this.#write(address, record, durability, this.reapable.listing(held.damaged ? undefined : local, after));
     this.#large.note(record, durability, committed);
@@ -333,6 +343,13 @@ export class Replica {
   #tellDropped(address: Address, before: Uint8Array, committed: Promise<void>): void {
     this.#env.observer?.dropped(address, before);
     committed.catch(() => this.#env.observer?.doubted(address));
+  }
+
+  #deleteDamaged(address: Address, durability: Durability): Promise<void> {
+    const reapable = this.reapable.listing(undefined, emptyVersionSet);
+    const committed = this.#env.store.write([{ kind: 'delete', key: address, reapable }], durability);
+    this.#env.observer?.doubted(address);
+    return committed;
   }
 
   /** For whoever reads: the next merge or mint of the key deals with it. */

@@ -1,7 +1,7 @@
 /** Quorums, outcomes and requests: what an answer says is so; and what waited too long, came from elsewhere or was said by a wrong clock is not taken for right. */
 import type { Mutation } from '../mutation.js';
 import { CUTS_DURING_A_MOVE, DEAD_NEWCOMER, VACANCIES } from './directed-runs.js';
-import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, PLAIN, CLOCKS, OTHER_VERSIONS } from './runs.js';
+import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, PLAIN, CLOCKS, OTHER_VERSIONS, ROT_OF_THE_LAST } from './runs.js';
 import { EARLY_PAUSES, LONG_PAUSES, LONG_SLEEPS } from './long-pauses.js';
 
 const PUT = 'packages/coordination/src/put-quorum.ts';
@@ -128,6 +128,14 @@ export const quorums: readonly Mutation[] = [
     find: "if (version !== PROTOCOL_VERSION) return 'protocol-mismatch';",
     replace: "if (version === PROTOCOL_VERSION + 1) return 'protocol-mismatch';",
     run: OTHER_VERSIONS,
+  },
+  {
+    name: 'damaged-stays',
+    trap: 'a damaged record of which nobody else holds anything keeps reads that need its owner from ever being answered',
+    file: 'packages/coordination/src/read-repair.ts',
+    find: 'if (isEmpty && (pending.length > 0 || ',
+    replace: 'if (isEmpty && (damaged.length > 0 || ',
+    run: ROT_OF_THE_LAST,
   },
   {
     name: 'reads-always-repair',

@@ -56,6 +56,21 @@ export const ROT: RunOptions = {
 /** The same, of keys that nobody reads any more. */
 export const ROT_UNREAD: RunOptions = { ...ROT, load: { ...ROT.load, fadeMs: 2_000 } };
 
+/** A disk rots, and what it held is nowhere else: one copy is enough for a write, and the other machine loses its power before it has stored its own. */
+export const ROT_OF_THE_LAST: RunOptions = {
+  kinds: ['rot', 'power'],
+  durationMs: 15_000,
+  faultsEveryMs: 500,
+  hintLimitBytes: NO_HINTS,
+  load: {
+    workloads: ['registers'],
+    properties: { n: 2, r: 2, w: 1, durability: 'memory' },
+    thinkMs: 50,
+    blind: 0.6,
+    fadeMs: 2_000,
+  },
+};
+
 /** Clusters fall into parts, again and again, and messages are lost. */
 export const PARTITIONS: RunOptions = {
   kinds: ['partition', 'one-way', 'loss'],

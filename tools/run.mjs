@@ -1,6 +1,7 @@
 /**
- * `npm run armature`, `npm run bench`, `npm run dataset`, `npm run simulate`, `npm run chaos`, `npm run compare:conflicts`, `npm run docs:subjects`, `npm run fuzz`: runs one of the workspace's programs,
- * after installing the dependencies when they are missing and compiling what has changed.
+ * `npm run armature`, `npm run bench`, `npm run dataset`, `npm run simulate`, `npm run chaos`, `npm run compare:conflicts`, `npm
+ * run docs:subjects`, `npm run fuzz`: runs one of the workspace's programs, after installing the dependencies when they are
+ * missing and compiling what has changed.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

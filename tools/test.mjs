@@ -21,7 +21,10 @@ import { addTallies, failure, NOTHING, SUCCESS, tallyOfReport, verdictLine } fro
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SUITES = ['types', 'lint', 'unit', 'fuzz', 'integration'];
 const MINUTE_MS = 60_000;
-/** Of fuzzing, for each target: 18 of them, two at a time, take a minute in CI. `npm run fuzz` by itself takes longer, and finds more. */
+/**
+ * Of fuzzing, for each target: 18 of them, two at a time, take a minute in CI. `npm run fuzz` by itself takes longer, and finds
+ * more.
+ */
 const FUZZ_SECONDS = isCi() ? 5 : 3;
 
 const HELP = `npm test [-- options] [filter ...]

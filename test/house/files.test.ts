@@ -17,7 +17,10 @@ import {
 
 const LONG_LINES = 300;
 const TOO_LONG_LINES = 400;
-/** Characters that a file's opening comment has at least: none where the file is its own explanation, then a line, then a paragraph. */
+/**
+ * Characters that a file's opening comment has at least: none where the file is its own explanation, then a line, then a
+ * paragraph.
+ */
 const openingDue = (lines: number): number => (lines <= 25 ? 0 : lines <= 120 ? 40 : 100);
 
 const packages = readPackages();

@@ -1,6 +1,7 @@
 /**
- * What a program loads before it does anything. Time is not measured here, since it depends on the machine; modules are counted, and packages that a program has no use for are
- * named. Each program runs in a process of its own, from the sources, whose imports are those of what is built.
+ * What a program loads before it does anything. Time is not measured here, since it depends on the machine; modules are counted,
+ * and packages that a program has no use for are named. Each program runs in a process of its own, from the sources, whose
+ * imports are those of what is built.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

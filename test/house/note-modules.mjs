@@ -1,6 +1,6 @@
 /**
- * Loaded with `--import`: writes down which modules a process has loaded, ES modules as they come and CommonJS ones at its end, one URL a line, into the file that
- * the environment names.
+ * Loaded with `--import`: writes down which modules a process has loaded, ES modules as they come and CommonJS ones at its end,
+ * one URL a line, into the file that the environment names.
  *
  * The same file is what runs on the thread of the loaders.
  */

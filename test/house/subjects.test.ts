@@ -1,6 +1,6 @@
 /**
- * Subjects are made in two places, of which the table in `protocol/subject-table.ts` knows. One that is put together elsewhere would be in nobody's permissions, and would show only where a
- * nats-server has some.
+ * Subjects are made in two places, of which the table in `protocol/subject-table.ts` knows. One that is put together elsewhere
+ * would be in nobody's permissions, and would show only where a nats-server has some.
  */
 import { expect, test } from 'vitest';
 import { readPackages, type SourceFile } from './workspace.js';

@@ -1,4 +1,7 @@
-/** Roles on real processes: the command line and the library give commands with a token and without the secret, what is not allowed is refused, and it is known who gave what. */
+/**
+ * Roles on real processes: the command line and the library give commands with a token and without the secret, what is not
+ * allowed is refused, and it is known who gave what.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';

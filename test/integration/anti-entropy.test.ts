@@ -1,7 +1,7 @@
 /**
- * Replica synchronisation on real processes (scenarios 15 to 17): what each node holds is read from its own replica, page by page, so that no read repair can
- * help; and hints that others keep are no help either, because the node that is robbed has acknowledged what it loses. (A node that is wiped notices,
- * and is refilled without a repair: membership-under-failure.test.ts.)
+ * Replica synchronisation on real processes (scenarios 15 to 17): what each node holds is read from its own replica, page by
+ * page, so that no read repair can help; and hints that others keep are no help either, because the node that is robbed has
+ * acknowledged what it loses. (A node that is wiped notices, and is refilled without a repair: membership-under-failure.test.ts.)
  */
 import { execFile } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
@@ -112,7 +112,10 @@ async function copyOf(name: string): Promise<string> {
   return copy;
 }
 
-/** Puts the copy in the place of the data directory: what the node has acknowledged since then is lost, and nothing in the history tells. */
+/**
+ * Puts the copy in the place of the data directory: what the node has acknowledged since then is lost, and nothing in the history
+ * tells.
+ */
 async function putBack(name: string, copy: string): Promise<void> {
   const directory = join(cluster.directory, name);
   expect(await cluster.terminate(name)).toBe('exit code 0');

@@ -1,6 +1,7 @@
 /**
- * What a crash can lose of a buffered bucket, on real processes. Nodes flush once a minute here, longer than any of these tests takes, so that whatever is found
- * after a kill is there because its durable copy was made, or because another node has it in memory.
+ * What a crash can lose of a buffered bucket, on real processes. Nodes flush once a minute here, longer than any of these tests
+ * takes, so that whatever is found after a kill is there because its durable copy was made, or because another node has it in
+ * memory.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Client } from '@armature/client';
@@ -18,7 +19,10 @@ import { ProcessCluster } from '@armature/tools/process-cluster';
 
 const NODES = ['n1', 'n2', 'n3'];
 const BUCKET = 'buffered';
-/** A write that was acknowledged so long before a kill of everything is there: an fsync takes some ms, and even a busy disk not this long. */
+/**
+ * A write that was acknowledged so long before a kill of everything is there: an fsync takes some ms, and even a busy disk not
+ * this long.
+ */
 const BOUND_MS = 5_000;
 const dots = new DotLedger();
 let cluster: ProcessCluster;

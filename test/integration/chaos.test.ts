@@ -1,4 +1,7 @@
-/** `npm run chaos`, small: a node is killed, another stands still, one joins, a clock jumps, a second process is started, nats-server restarts, all within half a minute of load. */
+/**
+ * `npm run chaos`, small: a node is killed, another stands still, one joins, a clock jumps, a second process is started,
+ * nats-server restarts, all within half a minute of load.
+ */
 import { expect, test } from 'vitest';
 import { pageOf, runChaos } from '@armature/tools/chaos';
 

@@ -1,5 +1,6 @@
 /**
- * Disks that fill up or lose bytes, under real processes: the node says so, the cluster goes on without it, and when the disk works again nothing is missing.
+ * Disks that fill up or lose bytes, under real processes: the node says so, the cluster goes on without it, and when the disk
+ * works again nothing is missing.
  */
 import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -69,7 +70,8 @@ describe('a disk that is full', () => {
     const noise = seededRandom('noise');
     const outcomes = new Set<string>();
     let bulk = 0;
-    // Until the disk is full, and a while longer. A put that n1 cannot take is no failure: fallbacks stand in for it, even for W = 3.
+    // Until the disk is full, and a while longer. A put that n1 cannot take is no failure: fallbacks stand in for it, even for W
+    // = 3.
     for (let after = 0; after < 50; bulk++) {
       const { receipt } = await bucket.put(`bulk ${bulk}`, toHex(noise.bytes(10_000)), { w: 3, timeoutMs: 20_000 });
       for (const { node, outcome } of receipt.replicas) if ((node as string) === 'n1') outcomes.add(outcome);

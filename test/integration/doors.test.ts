@@ -1,6 +1,6 @@
 /**
- * The doors for applications on real processes: arguments as a shell gives them, bytes as any NATS client sends them, and listings of buckets that are larger than any
- * message.
+ * The doors for applications on real processes: arguments as a shell gives them, bytes as any NATS client sends them, and
+ * listings of buckets that are larger than any message.
  */
 import { execFile, type ExecFileException } from 'node:child_process';
 import { connect as connectTcp } from 'node:net';

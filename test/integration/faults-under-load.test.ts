@@ -1,7 +1,8 @@
 /**
- * What the world does to a cluster, while six writers keep a ledger: half of them coordinate their own reads, half go through the router. After each fault the cluster is to
- * heal by itself (hints, read repair, an anti-entropy worker), and then every acknowledged write is accounted for, all replicas are
- * byte-equal, and no dot has ever named two values, in this or any earlier scenario of the file.
+ * What the world does to a cluster, while six writers keep a ledger: half of them coordinate their own reads, half go through the
+ * router. After each fault the cluster is to heal by itself (hints, read repair, an anti-entropy worker), and then every
+ * acknowledged write is accounted for, all replicas are byte-equal, and no dot has ever named two values, in this or any earlier
+ * scenario of the file.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Client } from '@armature/client';

@@ -1,5 +1,6 @@
 /**
- * Two sites on real processes, each a NATS cluster, joined by a gateway: zones a and b at one site, c at the other, N = 3. The gateway is cut.
+ * Two sites on real processes, each a NATS cluster, joined by a gateway: zones a and b at one site, c at the other, N = 3. The
+ * gateway is cut.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { json, type Client } from '@armature/client';

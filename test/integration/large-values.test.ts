@@ -1,6 +1,7 @@
 /**
- * Many large values at once, on real processes: they take turns in bytes, and answers wait where they are not read yet. What is not done in its time is refused, and others do not notice:
- * small operations beside them succeed, and no node takes another for failed.
+ * Many large values at once, on real processes: they take turns in bytes, and answers wait where they are not read yet. What is
+ * not done in its time is refused, and others do not notice: small operations beside them succeed, and no node takes another for
+ * failed.
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';

@@ -1,4 +1,6 @@
-/** From nothing to a cluster in which nobody may do more than his work, by the commands of docs/operations.md as they stand there. */
+/**
+ * From nothing to a cluster in which nobody may do more than his work, by the commands of docs/operations.md as they stand there.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Walk } from '@armature/tools/walk';
 

@@ -1,6 +1,7 @@
 /**
- * Changes of membership while processes are killed and disks are lost, under load: whatever happens to a node in the middle of a change, the change completes when the
- * node is back, no acknowledged write is lost, none comes back, and all replicas end up equal.
+ * Changes of membership while processes are killed and disks are lost, under load: whatever happens to a node in the middle of a
+ * change, the change completes when the node is back, no acknowledged write is lost, none comes back, and all replicas end up
+ * equal.
  */
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +15,10 @@ import { expectNoDotNamesTwoValues, expectReplicasEqual, startWorkload, type Wor
 import { ProcessCluster } from '@armature/tools/process-cluster';
 
 const PATIENCE_MS = 90_000;
-/** Longer than the tests have patience: one that waits in vain says what each node says of itself, which a test that is cut off does not. */
+/**
+ * Longer than the tests have patience: one that waits in vain says what each node says of itself, which a test that is cut off
+ * does not.
+ */
 vi.setConfig({ testTimeout: 3 * PATIENCE_MS });
 const node = (name: string): NodeId => name as NodeId;
 

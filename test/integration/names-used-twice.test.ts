@@ -1,4 +1,7 @@
-/** Two processes of one name, of which the second does not start, and two clusters of one name, of which neither harms the other: nobody loses anything. */
+/**
+ * Two processes of one name, of which the second does not start, and two clusters of one name, of which neither harms the other:
+ * nobody loses anything.
+ */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -137,7 +140,8 @@ test('a node that is killed and started again at once, again and again, is not t
 test('a second node that starts while the first stands still goes when that wakes, and the first keeps what it has', async () => {
   cluster.pause('n3');
   const second = run('node', 'n3', cluster.secretFile, ...dataOf('n3 again'));
-  // It has been passed over that somebody listens at the name and is silent: the newcomer states that its store is not the one that was here last.
+  // It has been passed over that somebody listens at the name and is silent: the newcomer states that its store is not the one
+  // that was here last.
   await expect.poll(lossesOfN3, { timeout: 20_000 }).toBe(1);
   cluster.resume('n3');
   const { code, output } = await second;

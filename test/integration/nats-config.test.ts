@@ -1,6 +1,7 @@
 /**
- * What `armature nats-config` writes, on a real nats-server: everybody does his work with it and is denied nothing, and whatever the table of subjects does not give him is denied. What
- * is to be denied is said here once more, in other words than those that the permissions are made of.
+ * What `armature nats-config` writes, on a real nats-server: everybody does his work with it and is denied nothing, and whatever
+ * the table of subjects does not give him is denied. What is to be denied is said here once more, in other words than those that
+ * the permissions are made of.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -98,8 +99,8 @@ async function cli(user: string, ...args: string[]): Promise<Ended> {
 const HASH = '$2a$04$YslFcKSVskb601wE/3S59O8ebgSEeuTccBMzVw0Jc8OTfGUx.aKEm';
 
 /**
- * Has the command write the users, for an account of a server that has another one. One of them has a hash; the passwords of the others are in the environment that nats-server
- * gets.
+ * Has the command write the users, for an account of a server that has another one. One of them has a hash; the passwords of the
+ * others are in the environment that nats-server gets.
  */
 function configured(name: string): readonly string[] {
   const [users, wishes, server] = ['users.conf', 'wishes.json', 'server.conf'].map((file) => join(directory, file)) as [

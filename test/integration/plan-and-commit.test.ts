@@ -1,5 +1,6 @@
 /**
- * Plan, commit, watch, as an operator does it: the real command line against real processes. What a plan says has to be what then happens.
+ * Plan, commit, watch, as an operator does it: the real command line against real processes. What a plan says has to be what then
+ * happens.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * Known ways for stores of this kind to go wrong, one test each, on four nodes and a router, over a real NATS. There is no anti-entropy worker: what heals
- * here heals by hints, read repair, or not at all. Numbers are those of the list that the simulated scenarios follow, too.
+ * Known ways for stores of this kind to go wrong, one test each, on four nodes and a router, over a real NATS. There is no
+ * anti-entropy worker: what heals here heals by hints, read repair, or not at all. Numbers are those of the list that the
+ * simulated scenarios follow, too.
  */
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * The secret of a cluster is changed while it serves: every process gets the new one beside the former one, then to seal with, and then alone. Nothing is refused on
- * the way that was given out in the step before.
+ * The secret of a cluster is changed while it serves: every process gets the new one beside the former one, then to seal with,
+ * and then alone. Nothing is refused on the way that was given out in the step before.
  */
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -28,7 +28,10 @@ afterAll(async () => {
   await cluster.stop();
 });
 
-/** Writes one key again and again, each time with the context of the read before, until told to stop; resolves with the codes of what failed. */
+/**
+ * Writes one key again and again, each time with the context of the read before, until told to stop; resolves with the codes of
+ * what failed.
+ */
 function writeAlways(key: string): () => Promise<{ readonly written: number; readonly failed: readonly string[] }> {
   const bucket = client.bucket('default');
   const failed: string[] = [];

@@ -1,6 +1,7 @@
 /**
- * A disk that can be filled: a file system in memory of a given size, and a ballast file that takes its space away. Mounting needs root; without it, the file
- * system is mounted in a user namespace of its own and reached through /proc from outside, so nothing has to be installed or allowed in most places.
+ * A disk that can be filled: a file system in memory of a given size, and a ballast file that takes its space away. Mounting
+ * needs root; without it, the file system is mounted in a user namespace of its own and reached through /proc from outside, so
+ * nothing has to be installed or allowed in most places.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** Tokens on real processes: required of applications, bound to their bucket, void at every router once the generation is raised. */
+/**
+ * Tokens on real processes: required of applications, bound to their bucket, void at every router once the generation is raised.
+ */
 import { execFile, type ExecFileException } from 'node:child_process';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * Deletes on real processes (scenarios 5 and 29): what is deleted stays deleted, whatever was down when; tombstones go when nobody needs them, from all disks, and
- * not before; and what is written again under the same keys, with contexts of whatever age, is there to stay.
+ * Deletes on real processes (scenarios 5 and 29): what is deleted stays deleted, whatever was down when; tombstones go when
+ * nobody needs them, from all disks, and not before; and what is written again under the same keys, with contexts of whatever
+ * age, is there to stay.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';

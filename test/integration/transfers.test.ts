@@ -1,6 +1,6 @@
 /**
- * Data on the move between real processes: what a joiner receives, what former owners keep, what an interruption costs, and whether writes, reads and deletions
- * that go on meanwhile come out right.
+ * Data on the move between real processes: what a joiner receives, what former owners keep, what an interruption costs, and
+ * whether writes, reads and deletions that go on meanwhile come out right.
  */
 import { afterEach, expect, test } from 'vitest';
 import type { Client } from '@armature/client';

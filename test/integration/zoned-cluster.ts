@@ -1,4 +1,7 @@
-/** A cluster of real processes in several zones, with a nats-server in each; those of one site form a NATS cluster, and sites are joined by gateways. A node is in the zone that its name begins with. */
+/**
+ * A cluster of real processes in several zones, with a nats-server in each; those of one site form a NATS cluster, and sites are
+ * joined by gateways. A node is in the zone that its name begins with.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

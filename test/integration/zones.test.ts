@@ -1,5 +1,6 @@
 /**
- * Three zones, two nodes and a nats-server in each, N = 3, on real processes: a zone is cut off from the other two, and both sides go on.
+ * Three zones, two nodes and a nats-server in each, N = 3, on real processes: a zone is cut off from the other two, and both
+ * sides go on.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { json, type Client } from '@armature/client';

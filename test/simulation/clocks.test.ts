@@ -1,6 +1,6 @@
 /**
- * Scenarios of wrong clocks: whoever knows that its clock is wrong stamps nothing, what was stamped nevertheless goes everywhere and wins over nothing that was
- * written by somebody who had read it, and no other key is stamped by it.
+ * Scenarios of wrong clocks: whoever knows that its clock is wrong stamps nothing, what was stamped nevertheless goes everywhere
+ * and wins over nothing that was written by somebody who had read it, and no other key is stamped by it.
  */
 import { expect } from 'vitest';
 import { hlcFromMs, type NodeId } from '@armature/kernel';

@@ -1,5 +1,6 @@
 /**
- * Scenarios of hinted handoff: what could not be given to its owner goes home, whoever restarts meanwhile; and what cannot be read is not written over.
+ * Scenarios of hinted handoff: what could not be given to its owner goes home, whoever restarts meanwhile; and what cannot be
+ * read is not written over.
  */
 import { expect } from 'vitest';
 import { ArmatureError, type NodeId } from '@armature/kernel';

@@ -1,5 +1,6 @@
 /**
- * Scenarios of healing: what a disk has lost comes back, by reads, by comparing replicas or by a refill, and once all is well nothing is written.
+ * Scenarios of healing: what a disk has lost comes back, by reads, by comparing replicas or by a refill, and once all is well
+ * nothing is written.
  */
 import { expect } from 'vitest';
 import type { NodeId } from '@armature/kernel';

@@ -1,8 +1,9 @@
 /**
- * Scenarios of sizes: whatever clients put, and on however many sides of a cut, a key fits into a message. So it can be read, replaced, deleted, repaired and moved. One that
- * does not fit all the same can be replaced and deleted, and is in nobody's way.
+ * Scenarios of sizes: whatever clients put, and on however many sides of a cut, a key fits into a message. So it can be read,
+ * replaced, deleted, repaired and moved. One that does not fit all the same can be replaced and deleted, and is in nobody's way.
  *
- * Messages are small here, so that few puts fill them: of a bucket of three replicas, puts may make 10,000 bytes of a key on each side.
+ * Messages are small here, so that few puts fill them: of a bucket of three replicas, puts may make 10,000 bytes of a key on each
+ * side.
  */
 import { expect } from 'vitest';
 import { headerValue, type BusMessage } from '@armature/bus';

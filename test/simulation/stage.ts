@@ -1,9 +1,10 @@
 /**
- * A stage for scenarios: a small cluster in simulation, and the words in which a scenario is told. `scenario(name, play)` is a test; what the play
- * does happens in virtual time, event by event the same each time, and whatever it was about, in the end no dot may name two versions and no task may have thrown.
+ * A stage for scenarios: a small cluster in simulation, and the words in which a scenario is told. `scenario(name, play)` is a
+ * test; what the play does happens in virtual time, event by event the same each time, and whatever it was about, in the end no
+ * dot may name two versions and no task may have thrown.
  *
- * Everybody is called by the part they play for a key: its owners in order, the fallbacks behind them. `at` is the node that coordinates an operation; without it a
- * direct client does, which is no part of any cut unless named.
+ * Everybody is called by the part they play for a key: its owners in order, the fallbacks behind them. `at` is the node that
+ * coordinates an operation; without it a direct client does, which is no part of any cut unless named.
  */
 import { expect, test } from 'vitest';
 import { linkAddress, LinkEndpoint, type LinkAddress } from '@armature/bus';

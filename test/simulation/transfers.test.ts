@@ -1,5 +1,6 @@
 /**
- * Scenarios of partitions on the move: whoever becomes an owner has everything, whatever is written, damaged or killed meanwhile, and then all is quiet.
+ * Scenarios of partitions on the move: whoever becomes an owner has everything, whatever is written, damaged or killed meanwhile,
+ * and then all is quiet.
  */
 import { expect } from 'vitest';
 import { pick, seededRandom, type NodeId } from '@armature/kernel';

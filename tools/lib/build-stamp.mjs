@@ -1,9 +1,10 @@
 /**
  * Whether anything has changed since the last build that succeeded, told by looking at files and not by running the compiler.
  *
- * The stamp of a build is a digest of the path, size and times of each file that goes into it (sources, manifests, settings of the compiler, npm's note of what is installed,
- * which stands for the compiler itself) and of what the compiler notes of its own output. A file that is changed, added or removed changes the stamp. The time of the last change
- * of the file's status is in it too, since tools that copy files can set the time of modification to what it was.
+ * The stamp of a build is a digest of the path, size and times of each file that goes into it (sources, manifests, settings of
+ * the compiler, npm's note of what is installed, which stands for the compiler itself) and of what the compiler notes of its own
+ * output. A file that is changed, added or removed changes the stamp. The time of the last change of the file's status is in it
+ * too, since tools that copy files can set the time of modification to what it was.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -27,9 +28,8 @@ export function isUpToDate(root) {
 }
 
 /**
- * To be called before a build, and what it returns after one that succeeded: a source that is changed meanwhile makes the next build due.
- * @param {string} root
- * @returns {() => void}
+ * To be called before a build, and what it returns after one that succeeded: a source that is changed meanwhile makes the next
+ * build due. @param {string} root @returns {() => void}
  */
 export function beginBuild(root) {
   const stampFile = join(root, STAMP_FILE);

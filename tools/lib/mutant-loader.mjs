@@ -1,9 +1,9 @@
 /**
- * Loaded with `--import`, behind tsx: in this process some modules of the workspace are others. Which ones, and what they are, is in the file
- * that the environment names; without one the loader does nothing.
+ * Loaded with `--import`, behind tsx: in this process some modules of the workspace are others. Which ones, and what they are, is
+ * in the file that the environment names; without one the loader does nothing.
  *
- * The same file is what runs on the thread of the loaders. Its hook comes before those of tsx, which were registered earlier, and hands out what is
- * compiled already.
+ * The same file is what runs on the thread of the loaders. Its hook comes before those of tsx, which were registered earlier, and
+ * hands out what is compiled already.
  */
 import { readFileSync } from 'node:fs';
 import { register } from 'node:module';

@@ -1,5 +1,6 @@
 /**
- * The local cluster as separate processes: a nats-server, the nodes, the router, an anti-entropy worker, each with its own log and data.
+ * The local cluster as separate processes: a nats-server, the nodes, the router, an anti-entropy worker, each with its own log
+ * and data.
  *
  * Up: nats-server, then all the others together, then (the first time) `cluster create`, then everybody ready.
  * Down, in the opposite order, each step bounded: worker and router first, so that no request meets a node that is leaving;
@@ -39,9 +40,9 @@ const DEFAULT_NATS_PORT = 4222;
  */
 
 /**
- * Starts nats-server when there is a binary to start, else uses the one that runs.
- * @param {{nats: {kind: 'url', url: string} | {kind: 'binary', path: string}, dataDirectory: string, say: import('./say.mjs').Say}} options
- * @returns {Promise<{url: string, pid?: number, exited?: Promise<string>, stop: () => Promise<void>}>}
+ * Starts nats-server when there is a binary to start, else uses the one that runs. @param {{nats: {kind: 'url', url: string} |
+ * {kind: 'binary', path: string}, dataDirectory: string, say: import('./say.mjs').Say}} options @returns {Promise<{url: string,
+ * pid?: number, exited?: Promise<string>, stop: () => Promise<void>}>}
  */
 export async function startBus({ nats, dataDirectory, say }) {
   if (nats.kind === 'url') return { url: nats.url, stop: () => Promise.resolve() };
@@ -125,7 +126,8 @@ export async function startMembers({ root, dataDirectory, bus, signal, onDeath, 
 }
 
 /**
- * @param {{root: string, dataDirectory: string, cluster: LocalCluster, signal: AbortSignal, say: import('./say.mjs').Say}} options
+ * @param {{root: string, dataDirectory: string, cluster: LocalCluster, signal: AbortSignal, say: import('./say.mjs').Say}}
+ * options
  */
 async function createCluster({ root, dataDirectory, cluster, signal, say }) {
   const nodes = cluster.members.filter(({ role }) => role === 'node').map(({ name }) => name);

@@ -1,6 +1,6 @@
 /**
- * What `npm start` falls back to where no nats-server can be had: the same cluster in this one process, over the in-process bus, on the same
- * data directories. Nothing outside can connect to it, so it brings its own prompt.
+ * What `npm start` falls back to where no nats-server can be had: the same cluster in this one process, over the in-process bus,
+ * on the same data directories. Nothing outside can connect to it, so it brings its own prompt.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

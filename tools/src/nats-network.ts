@@ -1,10 +1,12 @@
 /**
- * Several nats-servers joined as in production, by the routes of one NATS cluster or by gateways between the clusters of several sites, with a proxy of ours in
- * every connection between two of them. So a zone or a site can be cut off from the others while all processes on both sides stay up.
+ * Several nats-servers joined as in production, by the routes of one NATS cluster or by gateways between the clusters of several
+ * sites, with a proxy of ours in every connection between two of them. So a zone or a site can be cut off from the others while
+ * all processes on both sides stay up.
  *
- * Servers tell each other their addresses and would connect past the proxies. Therefore each pair of servers of a site has a proxy for each direction, and a
- * server advertises an address for routes at which nobody listens; and each gateway has one proxy in front of it, which is what it advertises. `links`
- * asks the servers themselves, by their monitoring ports, what is connected, so that a test can see that a cut is one.
+ * Servers tell each other their addresses and would connect past the proxies. Therefore each pair of servers of a site has a
+ * proxy for each direction, and a server advertises an address for routes at which nobody listens; and each gateway has one proxy
+ * in front of it, which is what it advertises. `links` asks the servers themselves, by their monitoring ports, what is connected,
+ * so that a test can see that a cut is one.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

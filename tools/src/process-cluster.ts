@@ -1,6 +1,7 @@
 /**
- * A real cluster for the benchmark and the integration tests: a nats-server, node and router processes as they are deployed, each with a data directory
- * of its own, and the means to do to them what the world does: end them politely, kill them, stop them in their tracks.
+ * A real cluster for the benchmark and the integration tests: a nats-server, node and router processes as they are deployed, each
+ * with a data directory of its own, and the means to do to them what the world does: end them politely, kill them, stop them in
+ * their tracks.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,6 +20,8 @@ import { waitUntil } from '../lib/readiness.mjs';
 import { spawnNats, type PrivateNats } from '../lib/spawn-nats.mjs';
 import { clockFileOf } from '../lib/wall-clock.mjs';
 import { copyDirectoryInUse } from './copy-directory-in-use.js';
+import { metricOf } from './metric.js';
+import type { ProcessClusterOptions } from './process-cluster-options.js';
 import { programArgs } from './program.js';
 import { workspaceRoot } from './workspace-root.js';
 
@@ -31,40 +34,6 @@ const WALL_CLOCK = pathToFileURL(join(ROOT, 'tools', 'lib', 'wall-clock.mjs')).h
 /** A sweep is done before a test has lost its patience. */
 const WORKER_CYCLE = '3s';
 
-export interface ProcessClusterOptions {
-  readonly nodes?: readonly string[];
-  readonly routers?: readonly string[];
-  /** Anti-entropy workers; none by default, so that tests see what happens without. */
-  readonly workers?: readonly string[];
-  readonly storage?: 'level' | 'memory';
-  readonly partitionCount?: number;
-  readonly zoneOf?: (node: string) => string;
-  /** Kept after `stop` when given; otherwise a temporary directory that goes with it. */
-  readonly dataDirectory?: string;
-  /** More arguments of nats-server; a function gets the name of the cluster. */
-  readonly natsArgs?: readonly string[] | ((cluster: string) => readonly string[]);
-  /** `user:password` of each process and (without a name) of clients, for a nats-server that asks for them. */
-  readonly credentialsOf?: (member?: string) => string;
-  /** Of clients, where NATS permits them a group only. */
-  readonly group?: string;
-  /** False: the nodes are started, and belong to no cluster yet. */
-  readonly create?: boolean;
-  /** More flags for every node. */
-  readonly nodeFlags?: readonly string[];
-  /** More flags for one node; they win over those for every node. */
-  readonly flagsOf?: (node: string) => readonly string[];
-  /** More flags for every anti-entropy worker. */
-  readonly workerFlags?: readonly string[];
-  /** V8 flags for every node, e.g. `--cpu-prof`. */
-  readonly execArgv?: readonly string[];
-  /** Whether `setClock` works. False by default. */
-  readonly settableClocks?: boolean;
-  /** Programs and client library of another checkout, built, instead of this one's. */
-  readonly build?: { readonly root: string; readonly connect: typeof connect };
-  /** Servers that run already, instead of one of the cluster's own: where each process connects (and, without a name, clients). Stopped with the cluster. */
-  readonly network?: { urlOf(member?: string): string; stop(): Promise<void> };
-}
-
 type Role = 'node' | 'router' | 'anti-entropy';
 
 interface Running {
@@ -73,8 +42,13 @@ interface Running {
   process: MemberProcess;
 }
 
+export { metricOf };
+
 export class ProcessCluster {
-  /** Random: processes that an aborted run has left behind may find another cluster's server at the port of theirs, and must not meet it. */
+  /**
+   * Random: processes that an aborted run has left behind may find another cluster's server at the port of theirs, and must not
+   * meet it.
+   */
   readonly cluster: string;
   readonly secret: string;
   readonly directory: string;
@@ -216,8 +190,8 @@ export class ProcessCluster {
   }
 
   /**
-   * Starts a second node process under the name of one that runs. Its data directory is empty, or a copy of that of the first, made while that one writes. Its output is in
-   * `logFile('<name>-again')`.
+   * Starts a second node process under the name of one that runs. Its data directory is empty, or a copy of that of the first,
+   * made while that one writes. Its output is in `logFile('<name>-again')`.
    */
   launchDouble(name: string, data: 'empty' | 'copied'): MemberProcess {
     const directory = join(this.directory, `${name}-again-${this.#doubles.length + 1}`);
@@ -231,7 +205,10 @@ export class ProcessCluster {
     return double;
   }
 
-  /** Sets the wall clock of a node ahead of the machine's by so many ms, or behind it; the monotonic clock goes on as it was. Needs `settableClocks`. */
+  /**
+   * Sets the wall clock of a node ahead of the machine's by so many ms, or behind it; the monotonic clock goes on as it was.
+   * Needs `settableClocks`.
+   */
   setClock(name: string, aheadMs: number): void {
     writeFileSync(join(this.directory, clockFileOf(name)), String(aheadMs));
   }
@@ -384,12 +361,4 @@ export class ProcessCluster {
 
 function natsArgsOf({ natsArgs = [] }: ProcessClusterOptions, cluster: string): readonly string[] {
   return typeof natsArgs === 'function' ? natsArgs(cluster) : natsArgs;
-}
-
-/** The sum of a metric over all its labels, from Prometheus' text; 0 when there is none. `labels` is text that a line must have. */
-export function metricOf(text: string, name: string, labels = ''): number {
-  const lines = text
-    .split('\n')
-    .filter((line) => /[ {]/.test(line[name.length] ?? '') && line.startsWith(name) && line.includes(labels));
-  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

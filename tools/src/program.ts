@@ -1,8 +1,9 @@
 /**
  * How the programs of this workspace are run: Node's arguments for them.
  *
- * What is built starts in half the time of the sources, and is what production runs; so the benchmark runs it, and so do the integration tests, which build it first
- * (`test/integration/build.setup.ts`) and say so in the environment. Whoever runs a source file otherwise gets the sources.
+ * What is built starts in half the time of the sources, and is what production runs; so the benchmark runs it, and so do the
+ * integration tests, which build it first (`test/integration/build.setup.ts`) and say so in the environment. Whoever runs a
+ * source file otherwise gets the sources.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

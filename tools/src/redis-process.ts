@@ -1,6 +1,6 @@
 /**
- * A redis-server for the integration tests, in a directory of its own, that syncs each write, and that can be sent back to an older state: what a failover to a replica that
- * lagged gives, or a volume that was restored.
+ * A redis-server for the integration tests, in a directory of its own, that syncs each write, and that can be sent back to an
+ * older state: what a failover to a replica that lagged gives, or a volume that was restored.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';

@@ -1,9 +1,10 @@
 /**
  * A TCP proxy that can be cut: the network between two processes of a test, with both of them left running.
  *
- * A cut comes in the two kinds that real networks have. `reset`: connections die at once on both sides and new ones are refused, as when a process or a
- * switch port goes. `silent`: connections stay and nothing passes, as when packets are dropped; each side learns of it by its own deadlines only. After
- * `heal` a silent connection goes on where it stopped, with what was on its way, as TCP does once a retransmission gets through.
+ * A cut comes in the two kinds that real networks have. `reset`: connections die at once on both sides and new ones are refused,
+ * as when a process or a switch port goes. `silent`: connections stay and nothing passes, as when packets are dropped; each side
+ * learns of it by its own deadlines only. After `heal` a silent connection goes on where it stopped, with what was on its way, as
+ * TCP does once a retransmission gets through.
  */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 

@@ -1,8 +1,9 @@
 /**
- * The commands of a page of documentation, run by a shell as they stand there, in a directory of their own, with a nats-server and the programs of this workspace on the path. So what a
- * newcomer is told to type is known to work.
+ * The commands of a page of documentation, run by a shell as they stand there, in a directory of their own, with a nats-server
+ * and the programs of this workspace on the path. So what a newcomer is told to type is known to work.
  *
- * Changed are only the port of nats-server, the paths of programs that are run with `node apps/...`, and where the output of what runs in the background goes.
+ * Changed are only the port of nats-server, the paths of programs that are run with `node apps/...`, and where the output of what
+ * runs in the background goes.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -31,7 +32,10 @@ export class Walk {
   #shell: ChildProcess | undefined;
   #said = '';
 
-  /** Runs the first block of shell commands below a heading of a page, to its end. What it starts in the background runs until `stop`. */
+  /**
+   * Runs the first block of shell commands below a heading of a page, to its end. What it starts in the background runs until
+   * `stop`.
+   */
   static async along(page: string, heading: string): Promise<Walk> {
     const server = await resolveNatsServer({ root: ROOT, acceptUrl: false, say: () => undefined });
     if (server.kind !== 'binary') throw new Error(`no nats-server: ${server.said}`);

@@ -1,7 +1,8 @@
 /**
- * From commander to our actions. A command has two parts. Its listing is what help shows of it among others, and is always there; its definition, with options, examples and an
- * action that gets a session and says how the process is to end, is loaded when the command is given, or its help is asked for. So a command does not wait for the code of all the
- * others. Settings may stand before or after the command's name.
+ * From commander to our actions. A command has two parts. Its listing is what help shows of it among others, and is always there;
+ * its definition, with options, examples and an action that gets a session and says how the process is to end, is loaded when the
+ * command is given, or its help is asked for. So a command does not wait for the code of all the others. Settings may stand
+ * before or after the command's name.
  */
 import { EXIT, EXPOSED, KNOWN_SETTINGS, exposedFiles, readConfigFile, resolveSettings, type ExitCode } from '@armature/process';
 import { Option, type Command } from 'commander';

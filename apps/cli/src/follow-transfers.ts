@@ -1,6 +1,6 @@
 /**
- * Following the transfers of a cluster until everything is where it belongs: asks all members, a few times a second, and tells of each report. Members
- * are polled and not listened to, so that it works with whoever answers, and can begin at any time.
+ * Following the transfers of a cluster until everything is where it belongs: asks all members, a few times a second, and tells of
+ * each report. Members are polled and not listened to, so that it works with whoever answers, and can begin at any time.
  */
 import type { Admin } from '@armature/client';
 import { ArmatureError, toArmatureError } from '@armature/kernel';
@@ -21,7 +21,9 @@ export async function takeTransferReport(admin: Admin): Promise<TransferReport> 
   return transferReport(view, await Promise.all([...view.members.keys()].sort().map((node) => admin.member(node))));
 }
 
-/** Resolves with the last report: settled, or what it was when `interrupted`. Rejects when no node has answered for half a minute. */
+/**
+ * Resolves with the last report: settled, or what it was when `interrupted`. Rejects when no node has answered for half a minute.
+ */
 export async function followTransfers(
   admin: Admin,
   clock: Clock,

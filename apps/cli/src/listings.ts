@@ -1,5 +1,6 @@
 /**
- * All commands, in the order in which help lists them, each with the file that it is loaded from. What a command does, and which options it takes, is in that file.
+ * All commands, in the order in which help lists them, each with the file that it is loaded from. What a command does, and which
+ * options it takes, is in that file.
  */
 import type { Listing } from './command.js';
 

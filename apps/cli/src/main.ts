@@ -39,5 +39,6 @@ const exitCode = await runCli(args, {
   },
 });
 
-// Everything has been written by now. What may still be open (standard input, a resolver that does not answer) must not keep a script waiting.
+// Everything has been written by now. What may still be open (standard input, a resolver that does not answer) must not keep a
+// script waiting.
 process.exit(exitCode);

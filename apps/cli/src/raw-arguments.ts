@@ -1,7 +1,8 @@
 /**
- * Arguments as the shell gave them. Node decodes them as UTF-8 and puts U+FFFD in the place of every byte that is none, so the keys of a script in
- * another encoding would all become one. Linux still knows the bytes; elsewhere an argument with that character in it cannot be told from one that was
- * damaged. What is not provably the text that was typed is refused, before anything is done with it.
+ * Arguments as the shell gave them. Node decodes them as UTF-8 and puts U+FFFD in the place of every byte that is none, so the
+ * keys of a script in another encoding would all become one. Linux still knows the bytes; elsewhere an argument with that
+ * character in it cannot be told from one that was damaged. What is not provably the text that was typed is refused, before
+ * anything is done with it.
  */
 import { readFileSync } from 'node:fs';
 import { exactUtf8Decode, quoted, REPLACEMENT } from '@armature/kernel';

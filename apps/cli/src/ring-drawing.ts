@@ -1,6 +1,6 @@
 /**
- * The ring on a terminal: the circle cut open and wound in rows, one letter for each partition (or for several, where there are too
- * many), the letter its owner's. Neighbourhoods, runs and stripes can be seen at a glance.
+ * The ring on a terminal: the circle cut open and wound in rows, one letter for each partition (or for several, where there are
+ * too many), the letter its owner's. Neighbourhoods, runs and stripes can be seen at a glance.
  */
 import type { PartitionId } from '@armature/kernel';
 import type { Ring } from '@armature/ring';

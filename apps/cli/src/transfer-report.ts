@@ -1,6 +1,6 @@
 /**
- * Data on the move, as one document: by the history, who is to copy what from whom; by the nodes' own words, how far they are. `cluster transfers`
- * shows it, and `cluster commit --wait` follows it to its end.
+ * Data on the move, as one document: by the history, who is to copy what from whom; by the nodes' own words, how far they are.
+ * `cluster transfers` shows it, and `cluster commit --wait` follows it to its end.
  *
  * All is *settled* when no copy is to be made, nobody is leaving, nobody holds what is not his, and those who answer know the
  * same history. A member that does not answer is in the way only if something is expected of it.
@@ -86,8 +86,8 @@ function isAtRest({ pending, isLeaving, stray, clear }: NodeTransfers): boolean 
 }
 
 /**
- * What has been received since a first report. A node counts anew in each of its fills, and shows the figures of the last one until the next
- * begins: so figures count when they are others than at first, and are kept when they fall.
+ * What has been received since a first report. A node counts anew in each of its fills, and shows the figures of the last one
+ * until the next begins: so figures count when they are others than at first, and are kept when they fall.
  */
 export class ReceivedSince {
   readonly #first: ReadonlyMap<string, NodeTransfers>;

@@ -2,8 +2,9 @@
  * The shopping cart of the paper (sections 4.4 and 6.1): "add to cart" must never be refused and never be lost, so two carts that
  * were written at the same time are both kept, and merged when somebody looks.
  *
- * A cart is a map from item to a quantity and a time. Merging takes, per item, the later of the two; a removal is an entry with quantity 0, not an
- * absence, or the merge would bring the item back. The paper's own merge is the plain union, whose known flaw is just that.
+ * A cart is a map from item to a quantity and a time. Merging takes, per item, the later of the two; a removal is an entry with
+ * quantity 0, not an absence, or the merge would bring the item back. The paper's own merge is the plain union, whose known flaw
+ * is just that.
  */
 import { json, type Bucket, type Client } from '@armature/client';
 
@@ -61,7 +62,10 @@ export class Carts {
     return Object.fromEntries(lines.map(([item, { quantity }]) => [item, quantity]));
   }
 
-  /** Now, or just after the line that is changed, should that be of a clock ahead of ours: else its copy in another cart would undo the change. */
+  /**
+   * Now, or just after the line that is changed, should that be of a clock ahead of ours: else its copy in another cart would
+   * undo the change.
+   */
   #timeAfter(line: Line | undefined): number {
     return Math.max(this.#nowMs(), (line?.changedAtMs ?? 0) + 1);
   }

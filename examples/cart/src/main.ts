@@ -1,6 +1,6 @@
 /**
- * `npm run example:cart`: two clients put into one cart at the same moment, neither knowing of the other, and both items survive. Against
- * a running cluster when `NATS_URL` is set, otherwise against a cluster inside this process.
+ * `npm run example:cart`: two clients put into one cart at the same moment, neither knowing of the other, and both items survive.
+ * Against a running cluster when `NATS_URL` is set, otherwise against a cluster inside this process.
  */
 import { connect, type Client } from '@armature/client';
 import { startLocalCluster } from '@armature/server';

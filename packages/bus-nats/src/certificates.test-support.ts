@@ -1,4 +1,7 @@
-/** Two servers' certificates for 127.0.0.1 and their keys, each its own authority, valid until 2120. They protect nothing but tests. */
+/**
+ * Two servers' certificates for 127.0.0.1 and their keys, each its own authority, valid until 2120. They protect nothing but
+ * tests.
+ */
 export interface TestCertificate {
   readonly cert: string;
   readonly key: string;

@@ -16,7 +16,10 @@ import { paceReconnects } from './reconnect-pace.js';
 export interface NatsBusOptions extends NatsServerOptions, NatsBusSettings {
   /** Shown by the server's monitoring: role and name of the process. */
   readonly name: string;
-  /** How long an attempt at one server may take. The first connection gives up when each has been tried once. 5,000 ms unless given. */
+  /**
+   * How long an attempt at one server may take. The first connection gives up when each has been tried once. 5,000 ms unless
+   * given.
+   */
   readonly connectTimeoutMs?: number | undefined;
 }
 

@@ -86,7 +86,10 @@ export function parseCreds(text: string, what: string): { readonly jwt: string; 
   });
 }
 
-/** Words that stand alone on a line between two lines of dashes. A line at a time: an expression over the whole text would try each dash of a damaged file with each other one. */
+/**
+ * Words that stand alone on a line between two lines of dashes. A line at a time: an expression over the whole text would try
+ * each dash of a damaged file with each other one.
+ */
 function fencedWords(text: string): readonly string[] {
   const lines = text
     .split('\n')

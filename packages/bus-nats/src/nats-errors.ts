@@ -65,7 +65,10 @@ export function connectError(thrown: unknown, servers: readonly string[]): Armat
   });
 }
 
-/** An error that the server sent while connected, or to an attempt to connect again: the library's code for it, and the server's words. */
+/**
+ * An error that the server sent while connected, or to an attempt to connect again: the library's code for it, and the server's
+ * words.
+ */
 export function runtimeError(code: string, words = ''): ArmatureError {
   if (NOT_ALLOWED.has(code)) {
     return new ArmatureError('invalid-config', `NATS refuses the credentials: ${code}`, {

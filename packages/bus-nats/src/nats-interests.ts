@@ -22,7 +22,10 @@ export interface Interest {
 
 export interface InterestsEnvironment {
   readonly clock: Clock;
-  /** Resolves when the server has taken what was sent before, and `denied` has been told what it denies. Rejects when the connection is lost. */
+  /**
+   * Resolves when the server has taken what was sent before, and `denied` has been told what it denies. Rejects when the
+   * connection is lost.
+   */
   flush(): Promise<void>;
   /** Told once for each subject when it begins to lack, and once when it is taken again. */
   changed(subject: string, state: 'denied' | 'granted'): void;

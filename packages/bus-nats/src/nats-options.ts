@@ -68,8 +68,8 @@ export interface NatsWorld {
 }
 
 /**
- * Resolves settings from flags, `env` (`NATS_URL`, `NATS_CONTEXT`, ...) and files. Throws `invalid-config`, naming the field and the file;
- * so does `credentials` of the result, when a file cannot be used any more.
+ * Resolves settings from flags, `env` (`NATS_URL`, `NATS_CONTEXT`, ...) and files. Throws `invalid-config`, naming the field and
+ * the file; so does `credentials` of the result, when a file cannot be used any more.
  */
 export function readNatsOptions(flags: NatsSettings, env: Environment): ResolvedNatsOptions {
   return unwrap(natsOptionsFrom({ flags, env, home: homeFolder(), readText: (path) => readFileSync(path, 'utf8') }));

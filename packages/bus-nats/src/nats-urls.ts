@@ -10,7 +10,10 @@ import { ArmatureError, clipped, shownUrl } from '@armature/kernel';
 export const DEFAULT_NATS_SERVER = 'nats://127.0.0.1:4222';
 
 export interface NatsServers {
-  /** `nats://host:port` or `tls://host:port`, without credentials: for the client library, which does not look for them there, and for logs. */
+  /**
+   * `nats://host:port` or `tls://host:port`, without credentials: for the client library, which does not look for them there, and
+   * for logs.
+   */
   readonly urls: readonly string[];
   readonly requireTls: boolean;
   readonly user?: string;
@@ -23,7 +26,8 @@ export function parseServers(text: string | readonly string[] | undefined): Nats
   const texts = (typeof text === 'string' ? [text] : (text ?? [])).flatMap((one) => one.split(','));
   const given = texts.map((one) => one.trim()).filter((one) => one !== '');
   if (given.length === 0) return { urls: [DEFAULT_NATS_SERVER], requireTls: false };
-  // A comma in a password cuts a URL in two, and the first half has no "@" to tell the password by. So all is hidden up to the last one.
+  // A comma in a password cuts a URL in two, and the first half has no "@" to tell the password by. So all is hidden up to the
+  // last one.
   const shown = shownUrl(texts.join(','));
   const parsed = given.map((one) => parseServer(one, given.length === 1 ? shownUrl(one) : shown));
   const credentials = parsed.map((one) => one.credentials).findLast((one) => one !== undefined);

@@ -12,7 +12,9 @@ import type { BusHeaders } from './headers.js';
 /** Status of the empty message that comes to the reply subject when nobody listens at the subject asked. */
 export const NO_RESPONDERS = 503;
 
-/** One delivery. Valid for as long as its receiver keeps it; `payload` may pin a larger network buffer, so copy what lives long. */
+/**
+ * One delivery. Valid for as long as its receiver keeps it; `payload` may pin a larger network buffer, so copy what lives long.
+ */
 export interface BusMessage {
   readonly subject: string;
   readonly payload: Uint8Array;
@@ -74,7 +76,10 @@ export type BusEvent =
   /** The server is about to shut down and asks its clients to go elsewhere. */
   | { readonly kind: 'lame-duck' }
   | { readonly kind: 'error'; readonly error: ArmatureError }
-  /** The bus does not permit this process to subscribe, or to publish, to `subject`. A subscription stays denied until it is `granted`. */
+  /**
+   * The bus does not permit this process to subscribe, or to publish, to `subject`. A subscription stays denied until it is
+   * `granted`.
+   */
   | { readonly kind: 'denied'; readonly denial: BusDenial }
   /** A subscription that was denied is there. */
   | { readonly kind: 'granted'; readonly subject: string }
@@ -112,8 +117,8 @@ export interface Bus {
   /** Tells `listener` of every event from now on; the result ends that. */
   onEvent(listener: (event: BusEvent) => void): () => void;
   /**
-   * Resolves when the bus has taken everything published and subscribed to so far, and has told what of it is denied. Rejects with
-   * `bus-unavailable` where it cannot.
+   * Resolves when the bus has taken everything published and subscribed to so far, and has told what of it is denied. Rejects
+   * with `bus-unavailable` where it cannot.
    */
   flush(): Promise<void>;
   /** Receives nothing new, delivers what is in hand, sends what was published, and closes. Idempotent. */

@@ -1,4 +1,7 @@
-/** The clock of an endpoint as its frames show it: when they are sent, and what they give back of the peer's own stamps (`frame-age.ts`). */
+/**
+ * The clock of an endpoint as its frames show it: when they are sent, and what they give back of the peer's own stamps
+ * (`frame-age.ts`).
+ */
 import { SleepGauge, type Clock } from '@armature/runtime';
 import { clockWord, HELD_TOO_LONG_MS, type Echo, type SendTime } from './frame-age.js';
 

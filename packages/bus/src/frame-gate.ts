@@ -1,6 +1,7 @@
 /**
- * Which frames an endpoint reads: those of its cluster, in its version of the protocol, and, where it holds a secret, with a MAC of that secret. The MAC is looked at before
- * anything but the header is read. Who sent another frame is told so, and it is logged, once for each sender and reason.
+ * Which frames an endpoint reads: those of its cluster, in its version of the protocol, and, where it holds a secret, with a MAC
+ * of that secret. The MAC is looked at before anything but the header is read. Who sent another frame is told so, and it is
+ * logged, once for each sender and reason.
  */
 import { ByteReader, DecodeError } from '@armature/kernel';
 import type { Logger } from '@armature/runtime';

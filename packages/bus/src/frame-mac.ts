@@ -1,9 +1,11 @@
 /**
- * The MAC of a frame: proof that its sender holds the cluster's secret, that nobody has changed a byte of it, and that it is meant for this receiver.
+ * The MAC of a frame: proof that its sender holds the cluster's secret, that nobody has changed a byte of it, and that it is
+ * meant for this receiver.
  *
- * HMAC-SHA-256 (RFC 2104), truncated to 16 bytes, over the whole frame. The key is that of one direction between two addresses: it is derived from the
- * link key of the cluster, the sender's address and the receiver's. So the receiver is covered although its address is not in the frame, and a frame that is
- * sent on to somebody else, or back to its sender, does not verify. What keeps an old frame from being taken twice is `pairing.ts`.
+ * HMAC-SHA-256 (RFC 2104), truncated to 16 bytes, over the whole frame. The key is that of one direction between two addresses:
+ * it is derived from the link key of the cluster, the sender's address and the receiver's. So the receiver is covered although
+ * its address is not in the frame, and a frame that is sent on to somebody else, or back to its sender, does not verify. What
+ * keeps an old frame from being taken twice is `pairing.ts`.
  *
  * There may be several link keys while the secret of a cluster is being changed: the first seals, and all verify.
  */

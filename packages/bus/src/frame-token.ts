@@ -1,6 +1,7 @@
 /**
- * What an endpoint has to know of a frame before it can have the keys to verify it: who the frame says it is from, and the token that it shows. Nothing of that is believed until the MAC
- * of the frame has been verified with the keys that belong to that token.
+ * What an endpoint has to know of a frame before it can have the keys to verify it: who the frame says it is from, and the token
+ * that it shows. Nothing of that is believed until the MAC of the frame has been verified with the keys that belong to that
+ * token.
  */
 import { ByteReader, DecodeError } from '@armature/kernel';
 import { PROTOCOL_VERSION, RECORD, readHeader } from './frame.js';
@@ -15,7 +16,10 @@ export interface ShownToken {
   readonly token: Uint8Array;
 }
 
-/** Undefined for what is no frame at all; the word to refuse it with for a frame of another cluster or version, and for one that shows no token or has no MAC. */
+/**
+ * Undefined for what is no frame at all; the word to refuse it with for a frame of another cluster or version, and for one that
+ * shows no token or has no MAC.
+ */
 export function tokenShownIn(frame: Uint8Array, ofCluster: string): ShownToken | RefusalCode | undefined {
   const reader = new ByteReader(frame);
   try {

@@ -3,18 +3,19 @@
  *
  *     header   magic u8, version u8, cluster (u8 length, ASCII), sender's address (u8 length, ASCII),
  *              sealed u8 (1: the frame ends with a MAC; see frame-mac.ts),
- *              the sender's session for this receiver u32, its nonce u32, the receiver's nonce as far as the sender knows it u32 (0: not
- *              yet), the number of the frame in the session, low half u32, high half u32 (see pairing.ts),
- *              when it was begun: by the sender's monotonic clock u32, in ms modulo 2^32, and by its wall clock, in ms since
- *              the Unix epoch, low half u32, high half u32,
- *              the first of these times in the last frame from the receiver u32, how long ago that was heard in ms u32 (see frame-age.ts)
+ *              the sender's session for this receiver u32, its nonce u32, the receiver's nonce as far as the sender knows it u32
+ *              (0: not yet), the number of the frame in the session, low half u32, high half u32 (see pairing.ts), when it was
+ *              begun: by the sender's monotonic clock u32, in ms modulo 2^32, and by its wall clock, in ms since the Unix epoch,
+ *              low half u32, high half u32, the first of these times in the last frame from the receiver u32, how long ago that
+ *              was heard in ms u32 (see frame-age.ts)
  *     record*  kind u8, length u32, then `length` bytes:
  *                request   id u32, timeout in ms u32, body        reply   id u32, body
  *                error     id u32, error (see remote-error.ts)    one-way body
  *                fragment  message u32, index u32, count u32, bytes
  *                received  message u32, index u32: of a fragment that has come
  *                token     bytes: what its sender shows to be let in; before all others
- *                again     id u32: this request was not carried out, because nobody can tell that it is not too old; send it again
+ *                again     id u32: this request was not carried out, because nobody can tell that it is not too old; send it
+ *                          again
  *     mac      16 bytes, if the frame is sealed
  *
  * The header up to the address keeps its shape in every version, so that a frame that cannot be understood can be refused

@@ -1,13 +1,14 @@
 /**
- * First contact without memory. Whoever sends a frame is answered before anything is remembered of it, so that made-up senders, however many, take the place of nobody
- * (as SYN cookies do for TCP: RFC 4987, section 3.6).
+ * First contact without memory. Whoever sends a frame is answered before anything is remembered of it, so that made-up senders,
+ * however many, take the place of nobody (as SYN cookies do for TCP: RFC 4987, section 3.6).
  *
- * A frame of a sender that is not known is not carried out in any case: its requests are sent back with a nonce of ours, and asked again by a frame that names that nonce (`pairing.ts`). So
- * all that must be known when the second frame comes is which nonce the sender was told. It is not drawn, but computed: the MAC of the sender's address and of the time in steps of a
- * few seconds, under a key that only this endpoint knows. Who names it can hear at that address, and has been told a moment ago.
+ * A frame of a sender that is not known is not carried out in any case: its requests are sent back with a nonce of ours, and
+ * asked again by a frame that names that nonce (`pairing.ts`). So all that must be known when the second frame comes is which
+ * nonce the sender was told. It is not drawn, but computed: the MAC of the sender's address and of the time in steps of a few
+ * seconds, under a key that only this endpoint knows. Who names it can hear at that address, and has been told a moment ago.
  *
- * A nonce is valid during its step and the next one. A peer that was taken up by one is remembered for at least that long (`metMs` in `peer-quota.ts`), else a recording of the frame that named it would be taken up
- * once more.
+ * A nonce is valid during its step and the next one. A peer that was taken up by one is remembered for at least that long
+ * (`metMs` in `peer-quota.ts`), else a recording of the frame that named it would be taken up once more.
  */
 import { ByteWriter, utf8Encode, type ArmatureError, type Random } from '@armature/kernel';
 import type { Clock } from '@armature/runtime';

@@ -1,10 +1,12 @@
 /**
- * Requests that are not carried out yet, because many bytes of large replies wait to be sent to their sender already. To read what is asked for, and to hold it, would take memory and time
- * for what cannot leave soon: hundreds of reads of large values, asked for at once, would stop a process for seconds. Requests are small, so they wait instead, in order, until the
- * backlog is half of what it may be. Those that nobody waits for any more are dropped then.
+ * Requests that are not carried out yet, because many bytes of large replies wait to be sent to their sender already. To read
+ * what is asked for, and to hold it, would take memory and time for what cannot leave soon: hundreds of reads of large values,
+ * asked for at once, would stop a process for seconds. Requests are small, so they wait instead, in order, until the backlog is
+ * half of what it may be. Those that nobody waits for any more are dropped then.
  *
- * What is being read counts as well, with what answers to that peer usually take: a router asks nodes, and has answered nothing yet when hundreds of requests have come. How large an answer will be nobody knows
- * before it is there, so of a peer that is new a few are carried out at first; one that is larger than usual counts at once, and smaller ones little by little.
+ * What is being read counts as well, with what answers to that peer usually take: a router asks nodes, and has answered nothing
+ * yet when hundreds of requests have come. How large an answer will be nobody knows before it is there, so of a peer that is new
+ * a few are carried out at first; one that is larger than usual counts at once, and smaller ones little by little.
  *
  * Requests without large answers, pings and writes among them, never wait here.
  */
@@ -23,7 +25,10 @@ export interface HeldRequestsEnvironment<Reply> {
 
 /** Of a peer whose answers are not known: 32 at once. */
 export const UNKNOWN_ANSWER_BYTES = 256 * 1024;
-/** Smaller answers count as that: 128 at once, or a peer that was content with small ones for long could have thousands of large ones read before the first is there. */
+/**
+ * Smaller answers count as that: 128 at once, or a peer that was content with small ones for long could have thousands of large
+ * ones read before the first is there.
+ */
 const LEAST_ANSWER_BYTES = 64 * 1024;
 /** Share of the latest answer in what answers usually take, where it is smaller. */
 const WEIGHT = 1 / 16;
@@ -76,7 +81,10 @@ export class HeldRequests<Request, Reply> {
     return bytes;
   }
 
-  /** It has been made, and waits to be sent, if it has to: `sizeBytes`, 0 for an error. Of one that cannot be large nothing was expected. */
+  /**
+   * It has been made, and waits to be sent, if it has to: `sizeBytes`, 0 for an error. Of one that cannot be large nothing was
+   * expected.
+   */
   ended(peer: Peer<Reply>, expectedBytes: number, sizeBytes: number): void {
     if (expectedBytes === 0) return;
     peer.expectedBytes -= expectedBytes;
@@ -101,7 +109,10 @@ export class HeldRequests<Request, Reply> {
     this.#awaitRoom(peer);
   }
 
-  /** Where all peers together have too much waiting, this one's turn comes when nothing of its own is left. While answers are being made, the end of each is a reason to look. */
+  /**
+   * Where all peers together have too much waiting, this one's turn comes when nothing of its own is left. While answers are
+   * being made, the end of each is a reason to look.
+   */
   #awaitRoom(peer: Peer<Reply>): void {
     if (peer.expectedBytes > 0) return;
     const { limits, peers } = this.#env;

@@ -3,8 +3,9 @@
  *
  *     HMAC(key, message) = H((key ^ opad) || H((key ^ ipad) || message))
  *
- * `createHmac` makes a stream, a key object and a buffer for each message: 2 us for a frame of 200 bytes, most of which is not hashing. Here the two padded keys are made once, the
- * message is copied behind one of them, and both hashes are one-shot calls that answer with strings, since a buffer of its own for each costs more than the hash.
+ * `createHmac` makes a stream, a key object and a buffer for each message: 2 us for a frame of 200 bytes, most of which is not
+ * hashing. Here the two padded keys are made once, the message is copied behind one of them, and both hashes are one-shot calls
+ * that answer with strings, since a buffer of its own for each costs more than the hash.
  */
 import { hash } from 'node:crypto';
 import { assert, type BinaryString } from '@armature/kernel';

@@ -1,9 +1,13 @@
 /**
- * What lies between two connections of the in-process broker: nothing, unless a test or a simulation says otherwise. Names
- * are those given to `InProcessBroker.connect`. Cuts and delays are per direction; order per direction is kept unless a shape says otherwise.
+ * What lies between two connections of the in-process broker: nothing, unless a test or a simulation says otherwise. Names are
+ * those given to `InProcessBroker.connect`. Cuts and delays are per direction; order per direction is kept unless a shape says
+ * otherwise.
  */
 
-/** More than NATS does to a message, so that nobody comes to rely on less: it arrives once for each delay, and may overtake others. */
+/**
+ * More than NATS does to a message, so that nobody comes to rely on less: it arrives once for each delay, and may overtake
+ * others.
+ */
 export interface Passages {
   readonly delaysMs: readonly number[];
 }

@@ -1,8 +1,9 @@
 /**
- * What is on its way to one peer. Records are encoded straight into an open frame, which is published at the end of the turn
- * or when it is full: an idle system waits for nothing, and a busy one pays the price of a bus message once for hundreds of
- * records. A record that is larger than a frame is cut into fragments, sent one large message after another. The peer says of each
- * that it has received it, and only so many are under way: small records pass between them, and no buffer swells before a peer that stands still.
+ * What is on its way to one peer. Records are encoded straight into an open frame, which is published at the end of the turn or
+ * when it is full: an idle system waits for nothing, and a busy one pays the price of a bus message once for hundreds of records.
+ * A record that is larger than a frame is cut into fragments, sent one large message after another. The peer says of each that it
+ * has received it, and only so many are under way: small records pass between them, and no buffer swells before a peer that
+ * stands still.
  */
 import { ByteWriter } from '@armature/kernel';
 import type { Timer } from '@armature/runtime';
@@ -205,8 +206,8 @@ export class Outbox {
   }
 
   /**
-   * Sends these requests back: the frame that they came in, whose nonce and stamp these are, was not of a session that we know. The answer names that nonce, so that
-   * the peer can tell that it is no recording.
+   * Sends these requests back: the frame that they came in, whose nonce and stamp these are, was not of a session that we know.
+   * The answer names that nonce, so that the peer can tell that it is no recording.
    */
   sendBack(ids: readonly number[], nonce: number, stamp: number): void {
     const writer = new ByteWriter();
@@ -286,7 +287,10 @@ export class Outbox {
     return sizeBytes;
   }
 
-  /** Publishes the records that were gathered before one that did not fit. They are copied, for their MAC would be written over that one. */
+  /**
+   * Publishes the records that were gathered before one that did not fit. They are copied, for their MAC would be written over
+   * that one.
+   */
   #publishBefore(gathered: Uint8Array): void {
     const writer = new ByteWriter(gathered.length + MAC_BYTES).raw(gathered);
     this.#seal(writer);

@@ -1,18 +1,20 @@
 /**
  * What two endpoints know of each other's present lives, so that nothing of a former life is carried out again.
  *
- * An endpoint draws a *session* for each peer that it meets, and numbers its frames to that peer within it. The receiver refuses a number that it has seen
- * (`replay-window.ts`). That is enough while it knows the session. But a session that it does not know may be that of a peer that has just started, or that of a
- * recording: a frame of long ago still has a right MAC.
+ * An endpoint draws a *session* for each peer that it meets, and numbers its frames to that peer within it. The receiver refuses
+ * a number that it has seen (`replay-window.ts`). That is enough while it knows the session. But a session that it does not know
+ * may be that of a peer that has just started, or that of a recording: a frame of long ago still has a right MAC.
  *
- * So each endpoint also draws a *nonce* for the peer, shows it in every frame, and each frame names the nonce of its receiver as far as its sender knows it. A session that is not
- * known is taken up only by a frame that names the present nonce: it was written after that nonce was drawn. With that the nonce has done its
- * work, and a fresh one is drawn. So a recording of the session before names a nonce that is gone.
+ * So each endpoint also draws a *nonce* for the peer, shows it in every frame, and each frame names the nonce of its receiver as
+ * far as its sender knows it. A session that is not known is taken up only by a frame that names the present nonce: it was
+ * written after that nonce was drawn. With that the nonce has done its work, and a fresh one is drawn. So a recording of the
+ * session before names a nonce that is gone.
  *
- * A frame that names another nonce is *unconfirmed*. It changes nothing and nothing in it is carried out; what it asks is sent back with our nonce, and its sender asks again.
- * First contact costs one round trip.
+ * A frame that names another nonce is *unconfirmed*. It changes nothing and nothing in it is carried out; what it asks is sent
+ * back with our nonce, and its sender asks again. First contact costs one round trip.
  *
- * Frames that were under way while the session was taken up name the nonce before. They are taken too, in that session only: none of them can have been carried out before.
+ * Frames that were under way while the session was taken up name the nonce before. They are taken too, in that session only: none
+ * of them can have been carried out before.
  */
 import { ReplayWindow } from './replay-window.js';
 

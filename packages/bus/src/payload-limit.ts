@@ -2,9 +2,9 @@
 import { ArmatureError } from '@armature/kernel';
 
 /**
- * The least that a message of the bus must take, in bytes, for links to work over it. A frame of a large message takes some hundred
- * bytes for its headers with the longest names, and what is left should be worth a message. The plain API needs as much: a context and a
- * receipt are headers of one message.
+ * The least that a message of the bus must take, in bytes, for links to work over it. A frame of a large message takes some
+ * hundred bytes for its headers with the longest names, and what is left should be worth a message. The plain API needs as much:
+ * a context and a receipt are headers of one message.
  */
 export const MIN_PAYLOAD_BYTES = 4096;
 

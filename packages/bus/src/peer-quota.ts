@@ -1,11 +1,13 @@
 /**
  * How many peers are remembered, and who makes room for others.
  *
- * Peers come in *groups*: applications and clients are told apart by a part of their address that NATS permissions bind to a user, since only he can hear what is sent there
- * (`guest.<group>.<random>`). One group gets no more than its share. When it has that, those of its own make room; when all groups together have too many, any do. Those that have been
- * silent the longest go first, and those in whose name something is under way never: then there is no room for one more.
+ * Peers come in *groups*: applications and clients are told apart by a part of their address that NATS permissions bind to a
+ * user, since only he can hear what is sent there (`guest.<group>.<random>`). One group gets no more than its share. When it has
+ * that, those of its own make room; when all groups together have too many, any do. Those that have been silent the longest go
+ * first, and those in whose name something is under way never: then there is no room for one more.
  *
- * Who has only said something is no peer yet and is not counted (`greeter.ts`): all these have shown that they can hear at their address.
+ * Who has only said something is no peer yet and is not counted (`greeter.ts`): all these have shown that they can hear at their
+ * address.
  *
  * Several endpoints of a process may share one quota, as the front doors of a router do.
  */
@@ -26,7 +28,10 @@ export interface PeerGroup {
 /** One that is counted. */
 export interface QuotaMember {
   readonly group: PeerGroup;
-  /** By our monotonic clock: when it was taken up by a nonce that it had been told without being remembered; -Infinity where it never was. */
+  /**
+   * By our monotonic clock: when it was taken up by a nonce that it had been told without being remembered; -Infinity where it
+   * never was.
+   */
   readonly metMs: number;
   /** When it was last heard. */
   readonly heardMs: number;

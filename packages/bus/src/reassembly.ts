@@ -3,11 +3,12 @@
  * its order, so there is at most one incomplete message per peer, its fragments come as 0, 1, 2, ..., and anything
  * else means that some were lost: then the rest is dropped and the requester runs into its deadline.
  *
- * Nothing is allocated on the word of a header: memory grows with bytes that really arrived, within a budget shared by all peers. What a fragment takes up besides its bytes counts too, or
- * a million fragments of a byte each would hold a hundred times what the budget allows; one that is a small part of a large frame is copied, so that it does not hold the rest.
+ * Nothing is allocated on the word of a header: memory grows with bytes that really arrived, within a budget shared by all peers.
+ * What a fragment takes up besides its bytes counts too, or a million fragments of a byte each would hold a hundred times what
+ * the budget allows; one that is a small part of a large frame is copied, so that it does not hold the rest.
  *
- * A group of peers (`peer-quota.ts`) gets no more than its share of the budget. Where there is no room, messages of which nothing has come for seconds are dropped first; those that get on are
- * not, else none would ever become whole.
+ * A group of peers (`peer-quota.ts`) gets no more than its share of the budget. Where there is no room, messages of which nothing
+ * has come for seconds are dropped first; those that get on are not, else none would ever become whole.
  */
 import { concatBytes } from '@armature/kernel';
 
@@ -65,7 +66,10 @@ export class ReassemblyBudget {
 export type ReassemblyStep =
   | { readonly state: 'partial' }
   | { readonly state: 'complete'; readonly bytes: Uint8Array }
-  /** These fragments lead nowhere. Said once per message. `first` is its first fragment, where there is no room for the message: whoever waits for an answer can be told. */
+  /**
+   * These fragments lead nowhere. Said once per message. `first` is its first fragment, where there is no room for the message:
+   * whoever waits for an answer can be told.
+   */
   | { readonly state: 'dropped'; readonly reason: string; readonly first?: Uint8Array }
   /** One more of a message dropped before. */
   | { readonly state: 'ignored' };

@@ -4,7 +4,10 @@
  */
 import { utf8Decode, utf8Encode } from '@armature/kernel';
 
-/** `wrong-secret`: the same name, and another secret. `unauthenticated`: no token that this cluster has made. `overloaded`: there is no room for one more door. */
+/**
+ * `wrong-secret`: the same name, and another secret. `unauthenticated`: no token that this cluster has made. `overloaded`: there
+ * is no room for one more door.
+ */
 export type RefusalCode = (typeof CODES)[number];
 
 const CODES = ['wrong-cluster', 'wrong-secret', 'protocol-mismatch', 'unauthenticated', 'overloaded'] as const;

@@ -17,7 +17,10 @@ export function writeError(writer: ByteWriter, error: ArmatureError): void {
   writer.text(detailsText(error));
 }
 
-/** Throws `DecodeError` on malformed input, and where a text is longer than any that is sent. A code of a newer version than ours reads as `internal`, keeping its name. */
+/**
+ * Throws `DecodeError` on malformed input, and where a text is longer than any that is sent. A code of a newer version than ours
+ * reads as `internal`, keeping its name.
+ */
 export function readError(reader: ByteReader): ArmatureError {
   const code = reader.text(MAX_TEXT_CHARS * BYTES_PER_CHAR);
   const message = reader.text(MAX_TEXT_CHARS * BYTES_PER_CHAR);

@@ -1,6 +1,7 @@
 /**
- * Which of the latest sequence numbers have been seen: a ring of bits below the highest one (the algorithm of RFC 6479). Frames may overtake each other a
- * little. A number that was seen is refused, and so is one that is so far below the highest that nobody remembers it.
+ * Which of the latest sequence numbers have been seen: a ring of bits below the highest one (the algorithm of RFC 6479). Frames
+ * may overtake each other a little. A number that was seen is refused, and so is one that is so far below the highest that nobody
+ * remembers it.
  */
 
 const BITS = 32;

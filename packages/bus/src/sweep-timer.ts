@@ -1,7 +1,8 @@
 /**
  * When an endpoint looks at the deadlines of its requests. One timer serves all of them.
  *
- * After a pause every deadline is past, and the answers have yet to be read: timers come first. So a look that comes late is put off by one more tick, once.
+ * After a pause every deadline is past, and the answers have yet to be read: timers come first. So a look that comes late is put
+ * off by one more tick, once.
  */
 import type { Clock, Timer } from '@armature/runtime';
 

@@ -1,4 +1,7 @@
-/** What can be answered to a frame of a session that is not known: which requests are in it, to be sent back. Nothing else in it is looked at. */
+/**
+ * What can be answered to a frame of a session that is not known: which requests are in it, to be sent back. Nothing else in it
+ * is looked at.
+ */
 import type { ByteReader } from '@armature/kernel';
 import { readRecords, RECORD, type RecordVisitor } from './frame.js';
 
@@ -9,7 +12,9 @@ export function requestsIn(records: ByteReader): readonly number[] {
   return ids;
 }
 
-/** The id of the request whose first fragment this is: a fragmented message begins with its kind and, if it is a request, its id. */
+/**
+ * The id of the request whose first fragment this is: a fragmented message begins with its kind and, if it is a request, its id.
+ */
 export function requestBegunBy(first: Uint8Array): number | undefined {
   return first.length >= 5 && first[0] === RECORD.request ? idAt(first, 1) : undefined;
 }

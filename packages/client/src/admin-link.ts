@@ -1,8 +1,9 @@
 /**
  * The way to the doors of administration: a link under the key of a token, opened when the first command is given.
  *
- * Who holds the secret of the cluster makes himself a token with the role of an administrator. It is never shown to anybody and ends with this process, so it has no end of its own, by which the clock
- * of a node that is wrong could refuse it; and since its holder could make another one at once, no generation voids it.
+ * Who holds the secret of the cluster makes himself a token with the role of an administrator. It is never shown to anybody and
+ * ends with this process, so it has no end of its own, by which the clock of a node that is wrong could refuse it; and since its
+ * holder could make another one at once, no generation voids it.
  */
 import { unwrap, type ClusterName, type Random, type Secrets } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type Bus } from '@armature/bus';

@@ -1,6 +1,7 @@
 /**
- * Administration: explicit commands, given at any node (paper, section 4.8.1), and what the processes say of themselves. It is asked at the door of administration of each process, with a
- * token that has a role; who holds the cluster's secret has made one for himself (`admin-link.ts`). What a role does not allow is refused by the process that is asked, with `forbidden`.
+ * Administration: explicit commands, given at any node (paper, section 4.8.1), and what the processes say of themselves. It is
+ * asked at the door of administration of each process, with a token that has a role; who holds the cluster's secret has made one
+ * for himself (`admin-link.ts`). What a role does not allow is refused by the process that is asked, with `forbidden`.
  */
 import {
   type ArmatureError,
@@ -128,8 +129,8 @@ export class Admin {
   }
 
   /**
-   * Has `successor`, a node that runs and is no member, take over the share of `node`; weight and zone are those of `node` unless given. `dead`: the old
-   * node is gone for good, and is asked nothing any more.
+   * Has `successor`, a node that runs and is no member, take over the share of `node`; weight and zone are those of `node` unless
+   * given. `dead`: the old node is gone for good, and is asked nothing any more.
    */
   async replace(
     node: string,
@@ -168,7 +169,10 @@ export class Admin {
     return this.propose({ kind: 'access', tokens, revision: revision + 1, generation });
   }
 
-  /** Raises the generation: all tokens that have been made are void from then on. Errors: those of the rules for changes, `unreachable`. */
+  /**
+   * Raises the generation: all tokens that have been made are void from then on. Errors: those of the rules for changes,
+   * `unreachable`.
+   */
   async revokeTokens(): Promise<ChangeRecord> {
     const access = await this.access();
     return this.propose({ kind: 'access', ...access, generation: access.generation + 1 });
@@ -184,7 +188,10 @@ export class Admin {
     return (await this.#ask(at ?? (await this.#anyServer('administrator')), request, COMMAND_TIMEOUT_MS)).record;
   }
 
-  /** What these changes would do, made together in this order; nothing is changed. Errors: those of the rules for changes, `unreachable`. */
+  /**
+   * What these changes would do, made together in this order; nothing is changed. Errors: those of the rules for changes,
+   * `unreachable`.
+   */
   plan(changes: readonly MembershipChange[]): Promise<CostedPlan> {
     return makePlan(this.#planning, changes);
   }
@@ -221,7 +228,10 @@ export class Admin {
     };
   }
 
-  /** Asks every member. A node that does not answer is in the list too, with the reason. Errors: `unauthenticated`, `forbidden`, `unreachable`. */
+  /**
+   * Asks every member. A node that does not answer is in the list too, with the reason. Errors: `unauthenticated`, `forbidden`,
+   * `unreachable`.
+   */
   async members(): Promise<MemberStatus[]> {
     const view = await this.view();
     return Promise.all([...view.members.keys()].sort().map((node) => this.member(node)));
@@ -239,8 +249,8 @@ export class Admin {
   }
 
   /**
-   * Has a node compare a share with another of its replicas, and merge what differs both ways. Errors: `overloaded` when it runs as many as it may,
-   * `stale-ring` when `ring` is not that of its view any more, `unreachable`.
+   * Has a node compare a share with another of its replicas, and merge what differs both ways. Errors: `overloaded` when it runs
+   * as many as it may, `stale-ring` when `ring` is not that of its view any more, `unreachable`.
    */
   exchange(initiator: NodeId, request: Omit<ExchangeRequest, 'kind'>): Promise<ExchangeReply> {
     return this.#ask(nodeAddress(initiator) as LinkAddress, { kind: 'exchange', ...request }, EXCHANGE_TIMEOUT_MS);
@@ -252,16 +262,16 @@ export class Admin {
   }
 
   /**
-   * Has the first owner of a share look for tombstones that nobody needs any more, as far as one run goes. Errors: `overloaded` when it is reaping already,
-   * `stale-ring`, `unreachable`, `invalid-argument` when another node is the first owner.
+   * Has the first owner of a share look for tombstones that nobody needs any more, as far as one run goes. Errors: `overloaded`
+   * when it is reaping already, `stale-ring`, `unreachable`, `invalid-argument` when another node is the first owner.
    */
   reap(first: NodeId, request: Omit<ReapRequest, 'kind'>): Promise<ReapReply> {
     return this.#ask(nodeAddress(first) as LinkAddress, { kind: 'reap', ...request }, REAP_TIMEOUT_MS);
   }
 
   /**
-   * Says it to all anti-entropy workers that answer a roll call within a second; resolves with what they say of themselves, by name. Those that fall silent are left out. Errors: `unauthenticated`,
-   * `forbidden`.
+   * Says it to all anti-entropy workers that answer a roll call within a second; resolves with what they say of themselves, by
+   * name. Those that fall silent are left out. Errors: `unauthenticated`, `forbidden`.
    */
   async workers(command: WorkerCommand): Promise<WorkerStatus[]> {
     this.#requireLink(leastRoleFor({ kind: 'worker', command }));
@@ -286,7 +296,10 @@ export class Admin {
     };
   }
 
-  /** A node, or where none answers a router, which passes commands on. Errors: `unauthenticated`, before anybody is looked for where nothing was given; `unreachable`. */
+  /**
+   * A node, or where none answers a router, which passes commands on. Errors: `unauthenticated`, before anybody is looked for
+   * where nothing was given; `unreachable`.
+   */
   async #anyServer(needed: Role): Promise<LinkAddress> {
     const link = await this.#requireLink(needed).open();
     const prove = (server: LinkAddress, timeoutMs: number): Promise<Reply> =>

@@ -1,8 +1,8 @@
 /**
  * A bucket as the application sees it: typed values under keys, read and written with contexts (paper, section 4.1).
  *
- * Concurrent writes are never dropped: `get` returns all of them, and the bucket's merge function makes one of them. `update` is the loop that
- * most applications want: read, merge, change, write with the context of the read.
+ * Concurrent writes are never dropped: `get` returns all of them, and the bucket's merge function makes one of them. `update` is
+ * the loop that most applications want: read, merge, change, write with the context of the read.
  */
 import { toHex, unwrap, parseBucketName, type BinaryString, type BucketName, type Random } from '@armature/kernel';
 import {
@@ -32,7 +32,10 @@ export interface BucketOptions<T> {
    * same siblings may be merged by several clients at once.
    */
   readonly merge?: ((values: readonly T[]) => T) | undefined;
-  /** For each operation as a whole, retries included. By default 5,000 ms, and of a put what its bytes may take in addition (a second for each MiB). */
+  /**
+   * For each operation as a whole, retries included. By default 5,000 ms, and of a put what its bytes may take in addition (a
+   * second for each MiB).
+   */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -52,14 +55,16 @@ export interface PutOptions {
   readonly meta?: Readonly<Record<string, string>>;
   /** 16 hex characters: the same for each repetition of one write, e.g. after an `unknown-outcome`. */
   readonly operation?: string;
-  /** An earlier call with this `operation` had an unknown outcome: look for what became of it before writing again. Costs a read. */
+  /**
+   * An earlier call with this `operation` had an unknown outcome: look for what became of it before writing again. Costs a read.
+   */
   readonly repeated?: boolean;
 }
 
 export interface Written {
   /**
-   * For your next write of the key: covers this write and what it replaced, and no sibling that you have not read. Covers nothing where the key's clock names
-   * more actors than a context holds (1,024): the write was done, and the next one is blind.
+   * For your next write of the key: covers this write and what it replaced, and no sibling that you have not read. Covers nothing
+   * where the key's clock names more actors than a context holds (1,024): the write was done, and the next one is blind.
    */
   readonly context: ReadContext;
   readonly receipt: Receipt;
@@ -69,7 +74,9 @@ export interface Written {
 export interface Reading<T> {
   /** Undefined when the key was never written or is deleted. */
   readonly entry: Entry<T> | undefined;
-  /** Of all that was read. A deleted key has one too, for the write that comes after the delete; undefined when nothing was read. */
+  /**
+   * Of all that was read. A deleted key has one too, for the write that comes after the delete; undefined when nothing was read.
+   */
   readonly context: ReadContext | undefined;
   /** Who took part, also where nothing was found. */
   readonly receipt: Receipt;
@@ -95,7 +102,10 @@ export class Bucket<T> {
     this.#options = options;
   }
 
-  /** The key's values, or undefined when it was never written or is deleted. Error `too-large` where they do not fit into a message: see `outline`. */
+  /**
+   * The key's values, or undefined when it was never written or is deleted. Error `too-large` where they do not fit into a
+   * message: see `outline`.
+   */
   async get(key: Key, options: ReadOptions = {}): Promise<Entry<T> | undefined> {
     return (await this.read(key, options)).entry;
   }
@@ -111,8 +121,8 @@ export class Bucket<T> {
   }
 
   /**
-   * How many concurrent values the key has, their sizes, and the context to replace or delete them: for keys whose values are too large to be read together (`too-large`).
-   * Metadata is left out too.
+   * How many concurrent values the key has, their sizes, and the context to replace or delete them: for keys whose values are too
+   * large to be read together (`too-large`). Metadata is left out too.
    */
   async outline(key: Key, options: ReadOptions = {}): Promise<Outline> {
     const { siblings, context, receipt } = await this.#fetch(key, options, true);
@@ -124,7 +134,10 @@ export class Bucket<T> {
     };
   }
 
-  /** Writes a value. With the context of a read it replaces what that read returned; without, it becomes a sibling of what is there. */
+  /**
+   * Writes a value. With the context of a read it replaces what that read returned; without, it becomes a sibling of what is
+   * there.
+   */
   put(key: Key, value: T, options: PutOptions = {}): Promise<Written> {
     const { codec } = this.#options;
     const meta = metaWith(codec.contentType, options.meta);
@@ -148,8 +161,8 @@ export class Bucket<T> {
   }
 
   /**
-   * Reads, merges, applies `change`, and writes the result with the context of the read. `change` gets undefined for an absent key, and
-   * deletes by returning it. Two updates at once both survive, as siblings, until the next read merges them.
+   * Reads, merges, applies `change`, and writes the result with the context of the read. `change` gets undefined for an absent
+   * key, and deletes by returning it. Two updates at once both survive, as siblings, until the next read merges them.
    */
   async update(
     key: Key,

@@ -1,13 +1,13 @@
 /**
  * Changing the membership with open eyes: plan, look, commit.
  *
- * A plan is made here, from one node's history, and costs the cluster a few questions: what each of those that data would be copied from
- * holds. Nothing is kept anywhere; a plan is a value that its maker may write down and commit later.
+ * A plan is made here, from one node's history, and costs the cluster a few questions: what each of those that data would be
+ * copied from holds. Nothing is kept anywhere; a plan is a value that its maker may write down and commit later.
  *
- * To commit is to give the same commands in the same order, provided that the membership is still the one planned against. All of them
- * go to one node, because another might not know of the first when it is asked for the second. There is no lock: somebody
- * else's command may slip in between two of ours, each of which is still checked for itself. So what came out is compared with what was
- * planned, and `asPlanned` says whether it is that.
+ * To commit is to give the same commands in the same order, provided that the membership is still the one planned against. All of
+ * them go to one node, because another might not know of the first when it is asked for the second. There is no lock: somebody
+ * else's command may slip in between two of ours, each of which is still checked for itself. So what came out is compared with
+ * what was planned, and `asPlanned` says whether it is that.
  */
 import type { LinkAddress } from '@armature/bus';
 import { ArmatureError, toArmatureError, unwrap, type NodeId } from '@armature/kernel';

@@ -34,24 +34,30 @@ export interface ClientOptions {
   readonly cluster: string;
   /** `router` by default. `direct` needs `secret`. */
   readonly routing?: RoutingKind;
-  /** The cluster's secret, for direct clients, which seal contexts themselves; it allows all of administration, unless a token says which role this client has. Both while it is being changed, the one to seal with first. */
+  /**
+   * The cluster's secret, for direct clients, which seal contexts themselves; it allows all of administration, unless a token
+   * says which role this client has. Both while it is being changed, the one to seal with first.
+   */
   readonly secret?: Secret | readonly Secret[] | undefined;
   readonly prefix?: string;
   /**
-   * A name that stands in the subjects at which this client hears answers (`link.guest.<group>.<random>`, `link.client.<group>.<random>`), so that NATS permissions can keep
-   * other applications from hearing them. None unless given.
+   * A name that stands in the subjects at which this client hears answers (`link.guest.<group>.<random>`,
+   * `link.client.<group>.<random>`), so that NATS permissions can keep other applications from hearing them. None unless given.
    */
   readonly group?: string | undefined;
   /**
-   * A token, as text or bytes: see `armature token create`. One with grants is shown at the front door. One with a role is for `admin`, and is never shown to anybody. For the routing `router`; a
-   * direct client holds the secret, and needs none.
+   * A token, as text or bytes: see `armature token create`. One with grants is shown at the front door. One with a role is for
+   * `admin`, and is never shown to anybody. For the routing `router`; a direct client holds the secret, and needs none.
    */
   readonly token?: Uint8Array | string | undefined;
-  /** Who gives the commands of administration, for the history, where the secret allows them: 1 to 128 printable characters. `an application` unless given. Of a token it is the subject. */
+  /**
+   * Who gives the commands of administration, for the history, where the secret allows them: 1 to 128 printable characters. `an
+   * application` unless given. Of a token it is the subject.
+   */
   readonly author?: string | undefined;
   /**
-   * Operations under way at a time, 512 by default; what is started beyond that waits its turn, within its own time. More than the default is of use only over long
-   * distances.
+   * Operations under way at a time, 512 by default; what is started beyond that waits its turn, within its own time. More than
+   * the default is of use only over long distances.
    */
   readonly operationsAtOnce?: number;
 }
@@ -80,7 +86,10 @@ export class Client {
     this.#close = parts.close;
   }
 
-  /** A bucket of text values, or, with options, of whatever the codec makes. Cheap; whether the bucket exists shows at the first operation. */
+  /**
+   * A bucket of text values, or, with options, of whatever the codec makes. Cheap; whether the bucket exists shows at the first
+   * operation.
+   */
   bucket(name: string): Bucket<string>;
   bucket<T>(name: string, options: BucketOptions<T>): Bucket<T>;
   bucket<T>(name: string, options?: BucketOptions<T>): Bucket<T> | Bucket<string> {
@@ -94,7 +103,10 @@ export class Client {
   }
 }
 
-/** A client over a bus that is there already; `close` drains it, and takes its gauges out of the telemetry. Errors: `invalid-argument`, `invalid-config`, `no-cluster`. */
+/**
+ * A client over a bus that is there already; `close` drains it, and takes its gauges out of the telemetry. Errors:
+ * `invalid-argument`, `invalid-config`, `no-cluster`.
+ */
 export async function connectOver(ports: ClientPorts, options: ClientOptions): Promise<Client> {
   const telemetry = scopedTelemetry(ports.telemetry);
   try {
@@ -158,7 +170,10 @@ interface Names {
   readonly paced: (routing: Routing) => Routing;
 }
 
-/** A client at the front door of routers. It needs no secret; with one, or with a token that has a role, it can administer, over a link of its own. */
+/**
+ * A client at the front door of routers. It needs no secret; with one, or with a token that has a role, it can administer, over a
+ * link of its own.
+ */
 async function openGuest(
   ports: ClientPorts & { readonly telemetry: ScopedTelemetry },
   options: ClientOptions,

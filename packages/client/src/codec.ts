@@ -1,4 +1,7 @@
-/** Codecs: between the application's values and the opaque bytes that Armature stores (paper, section 2.3: "binary objects (blobs)"). */
+/**
+ * Codecs: between the application's values and the opaque bytes that Armature stores (paper, section 2.3: "binary objects
+ * (blobs)").
+ */
 import { ArmatureError, exactUtf8Decode, exactUtf8Encode } from '@armature/kernel';
 
 export interface Codec<T> {
@@ -20,7 +23,10 @@ export const bytes: Codec<Uint8Array> = {
   contentType: 'application/octet-stream',
 };
 
-/** Text as UTF-8. Throws for text that has none (half a surrogate pair) and for bytes that are none, so that no value changes on its way. */
+/**
+ * Text as UTF-8. Throws for text that has none (half a surrogate pair) and for bytes that are none, so that no value changes on
+ * its way.
+ */
 export const utf8: Codec<string> = { encode: encodeText, decode: decodeText, contentType: 'text/plain; charset=utf-8' };
 
 /**

@@ -1,7 +1,8 @@
 /**
- * Direct routing: the client is a participant. It follows membership (from a random node every ten seconds, at every announcement, and at once
- * when a replica says that the ring is stale), coordinates its reads itself, and sends each write to a replica that mints it. One hop less than through a
- * router for reads, none more for writes; the paper measured half the latency at the 99.9th percentile (table 2).
+ * Direct routing: the client is a participant. It follows membership (from a random node every ten seconds, at every
+ * announcement, and at once when a replica says that the ring is stale), coordinates its reads itself, and sends each write to a
+ * replica that mints it. One hop less than through a router for reads, none more for writes; the paper measured half the latency
+ * at the 99.9th percentile (table 2).
  *
  * It holds the cluster's secret, because it seals contexts: it is inside the trust domain.
  */

@@ -35,8 +35,8 @@ export class Entry<T> {
   }
 
   /**
-   * The value. Of several concurrent ones, what the bucket's merge function makes of them. Throws `application-error` when there are several
-   * and no merge function: to pick one silently would lose the others.
+   * The value. Of several concurrent ones, what the bucket's merge function makes of them. Throws `application-error` when there
+   * are several and no merge function: to pick one silently would lose the others.
    */
   get value(): T {
     const [first] = this.siblings;

@@ -5,7 +5,10 @@ import type { Meta } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import { checkMeta } from '@armature/versioning';
 
-/** Text keys are stored as UTF-8. Text that has no UTF-8 (half a surrogate pair) is refused: it would share a key with other such text. */
+/**
+ * Text keys are stored as UTF-8. Text that has no UTF-8 (half a surrogate pair) is refused: it would share a key with other such
+ * text.
+ */
 export type Key = string | Uint8Array;
 
 /** Throws `invalid-argument` for text without UTF-8 and for an empty key, `too-large` for a long one. */
@@ -13,7 +16,10 @@ export function addressOfKey(bucket: BucketName, key: Key): Address {
   return unwrap(checkedAddress(bucket, typeof key === 'string' ? bytesOfText(key) : key));
 }
 
-/** Metadata with the value's type first. What the caller adds is checked here, because encoding for the wire would replace what UTF-8 cannot express. */
+/**
+ * Metadata with the value's type first. What the caller adds is checked here, because encoding for the wire would replace what
+ * UTF-8 cannot express.
+ */
 export function metaWith(contentType: string, own: Readonly<Record<string, string>> | undefined): Meta {
   if (own === undefined) return [['content-type', contentType]];
   return unwrap(checkMeta(Object.entries({ 'content-type': contentType, ...own })));

@@ -1,6 +1,6 @@
 /**
- * The context of a read, carried for the user: what the reader has seen, opaque and sealed. In a direct client it is sealed only when it
- * leaves (most reads are not followed by a write, and a seal costs an HMAC); from a router it comes sealed.
+ * The context of a read, carried for the user: what the reader has seen, opaque and sealed. In a direct client it is sealed only
+ * when it leaves (most reads are not followed by a write, and a seal costs an HMAC); from a router it comes sealed.
  */
 import { contextFromText, contextToText } from '@armature/versioning';
 import { unwrap, type NodeId } from '@armature/kernel';

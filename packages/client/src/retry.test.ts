@@ -3,7 +3,9 @@ import { ArmatureError, seededRandom, type ErrorCode } from '@armature/kernel';
 import { ManualClock } from '@armature/runtime';
 import { retrying } from './retry.js';
 
-/** Runs attempts that fail one after another with these codes, then succeed; resolves with the outcome and how many there were. */
+/**
+ * Runs attempts that fail one after another with these codes, then succeed; resolves with the outcome and how many there were.
+ */
 async function outcomeOf(...codes: readonly ErrorCode[]): Promise<{ outcome: string; attempts: number }> {
   const clock = new ManualClock();
   let attempts = 0;

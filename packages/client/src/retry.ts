@@ -1,6 +1,6 @@
 /**
- * Retries: bounded in number and by the caller's deadline, backing off with full jitter, heeding the server's hint. A write keeps its
- * operation id, so a repetition of one that did happen is recognised as the same.
+ * Retries: bounded in number and by the caller's deadline, backing off with full jitter, heeding the server's hint. A write keeps
+ * its operation id, so a repetition of one that did happen is recognised as the same.
  */
 import { unknownOutcome } from '@armature/coordination';
 import { type ArmatureError, toArmatureError, type ErrorCode, type Random } from '@armature/kernel';
@@ -19,8 +19,9 @@ const MAX_ATTEMPTS = 4;
 const FIRST_BACKOFF_MS = 20;
 
 /**
- * Runs `attempt(leftMs, isUnsure)` until it succeeds, fails for good, or the time is up; rejects with the last error. Of a write, one attempt that may have
- * happened makes the whole unknown, whatever the later ones were answered: a refusal speaks for its own attempt only. `isUnsure`: there was one.
+ * Runs `attempt(leftMs, isUnsure)` until it succeeds, fails for good, or the time is up; rejects with the last error. Of a write,
+ * one attempt that may have happened makes the whole unknown, whatever the later ones were answered: a refusal speaks for its own
+ * attempt only. `isUnsure`: there was one.
  */
 export async function retrying<T>(
   env: { readonly clock: Clock; readonly random: Random },

@@ -1,6 +1,6 @@
 /**
- * Which anti-entropy workers are there? Nobody has a list of them: a question to all, and whoever answers before long says where it is. Nothing else follows from the answer: whether it is a worker,
- * its door of administration proves.
+ * Which anti-entropy workers are there? Nobody has a list of them: a question to all, and whoever answers before long says where
+ * it is. Nothing else follows from the answer: whether it is a worker, its door of administration proves.
  */
 import { utf8Decode } from '@armature/kernel';
 import { parseLinkAddress, type Bus, type LinkAddress } from '@armature/bus';

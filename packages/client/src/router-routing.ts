@@ -1,7 +1,7 @@
 /**
- * Router routing: every operation goes to one coordinator, a router if there is any, else a node (paper, section 4.5: "through a generic
- * load balancer"). The bus picks which, and the client stays with it, so that large messages reach one process whole, until it
- * stops answering.
+ * Router routing: every operation goes to one coordinator, a router if there is any, else a node (paper, section 4.5: "through a
+ * generic load balancer"). The bus picks which, and the client stays with it, so that large messages reach one process whole,
+ * until it stops answering.
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import { forbiddenSubjectOf, type Bus, type LinkAddress, type LinkEndpoint } from '@armature/bus';
@@ -94,8 +94,9 @@ export class RouterRouting implements Routing {
   }
 
   /**
-   * Before the first write at a door. NATS says of a message that it was denied, and not of which: so nobody can tell whether a write was, unless something was asked before that
-   * does nothing. Resolves with what is left of the time. Errors: those of a request that has not been sent.
+   * Before the first write at a door. NATS says of a message that it was denied, and not of which: so nobody can tell whether a
+   * write was, unless something was asked before that does nothing. Resolves with what is left of the time. Errors: those of a
+   * request that has not been sent.
    */
   async #knock(door: LinkAddress, timeoutMs: number): Promise<number> {
     const { link, clock } = this.#env;

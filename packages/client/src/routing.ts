@@ -1,12 +1,16 @@
 /**
- * Routing: where requests are coordinated (paper, section 6.4). Both kinds offer the same three operations, so that buckets do not care.
+ * Routing: where requests are coordinated (paper, section 6.4). Both kinds offer the same three operations, so that buckets do
+ * not care.
  */
 import type { BinaryString, BucketName } from '@armature/kernel';
 import type { FetchOptions, FetchedSibling, Meta, Receipt, ScanReply, WriteOptions, WriteReply } from '@armature/protocol';
 import type { Address } from '@armature/ring';
 import type { ReadContext } from './read-context.js';
 
-/** `direct`: reads are coordinated in this process, writes go to a replica. `router`: both by the router tier, or by any node where there is no router. */
+/**
+ * `direct`: reads are coordinated in this process, writes go to a replica. `router`: both by the router tier, or by any node
+ * where there is no router.
+ */
 export type RoutingKind = 'direct' | 'router';
 
 export interface Fetched {

@@ -1,12 +1,16 @@
 /**
- * Whether this node's wall clock can be believed. Wall clocks stamp versions and membership records. A stamp from a clock that is an hour ahead wins over
- * what others write in the next hour, and one from a clock that is behind loses to what has been overwritten. So a node whose clock is wrong must not stamp
- * versions; others can take the write.
+ * Whether this node's wall clock can be believed. Wall clocks stamp versions and membership records. A stamp from a clock that is
+ * an hour ahead wins over what others write in the next hour, and one from a clock that is behind loses to what has been
+ * overwritten. So a node whose clock is wrong must not stamp versions; others can take the write.
  *
- * No single peer can be trusted to be right, but the majority can. Every frame of a peer says what its sender's wall clock showed. We note by how much that exceeds our own
- * *monotonic* clock, which nobody sets. Our wall clock exceeds the monotonic one by some amount, too, and if this differs by more than the limit from that of a
- * strict majority of all clocks known (our own counted), always to the same side, then our wall clock is wrong. Since nothing in the comparison changes when our
- * wall clock is set, a jump is found out by the very next mint, and not only after the next word of a peer; and a node that has been cut off goes on knowing.
+ * No single peer can be trusted to be right, but the majority can. Every frame of a peer says what its sender's wall clock
+ * showed. We note by how much that exceeds our own
+ * *monotonic* clock, which nobody sets. Our wall clock exceeds the monotonic one by some amount, too, and if this differs by more
+ * than the limit from that of a
+ * strict majority of all clocks known (our own counted), always to the same side, then our wall clock is wrong. Since nothing in
+ * the comparison changes when our
+ * wall clock is set, a jump is found out by the very next mint, and not only after the next word of a peer; and a node that has
+ * been cut off goes on knowing.
  *
  * It takes two peers at least: where two clocks differ, nobody can say which of them is wrong.
  */
@@ -30,8 +34,9 @@ export interface MajorityRange {
 }
 
 /**
- * Where one more clock may stand so that no strict majority of all, that one counted, is on the other side of it. Sorted, the others have as many below `low`, and
- * above `high`, as they can without being such a majority. Fewer than two others contradict nobody.
+ * Where one more clock may stand so that no strict majority of all, that one counted, is on the other side of it. Sorted, the
+ * others have as many below `low`, and above `high`, as they can without being such a majority. Fewer than two others contradict
+ * nobody.
  */
 export function majorityRange(others: readonly number[]): MajorityRange {
   const sorted = others.toSorted((a, b) => a - b);
@@ -67,7 +72,10 @@ const LOOK_MS = 1_000;
 const COMPARE_MS = 1_000;
 /** Of a peer that has not been heard for so long, the clock may have been set since. */
 const SILENT_MS = 60_000;
-/** What was heard earlier counts for a day where too few have been heard of late: two quartz clocks drift apart by some seconds in that time, a small part of the limit. */
+/**
+ * What was heard earlier counts for a day where too few have been heard of late: two quartz clocks drift apart by some seconds in
+ * that time, a small part of the limit.
+ */
 const MAX_AGE_MS = 24 * 3_600_000;
 /** Nothing has been compared yet: every clock is outside of it. */
 const NOTHING: MajorityRange = { low: Infinity, high: -Infinity };
@@ -141,7 +149,10 @@ export class ClockWatch {
     this.#timer = undefined;
   }
 
-  /** Asks those peers for their time that have not been heard of late. Resolves when all have answered or failed, at the latest after a second. Until it has done so once, nothing is stamped. */
+  /**
+   * Asks those peers for their time that have not been heard of late. Resolves when all have answered or failed, at the latest
+   * after a second. Until it has done so once, nothing is stamped.
+   */
   async compare(): Promise<void> {
     const { peers, ping, clock, heard } = this.#env;
     const since = clock.monotonicMs() - SILENT_MS;
@@ -180,7 +191,9 @@ export class ClockWatch {
   }
 }
 
-/** By how much these clocks exceed our monotonic one: those heard of late if they can make a majority, else all of the last day. */
+/**
+ * By how much these clocks exceed our monotonic one: those heard of late if they can make a majority, else all of the last day.
+ */
 function differencesOf(heard: readonly HeardClock[], nowMs: number): number[] {
   const within = (ageMs: number): HeardClock[] => heard.filter(({ heardAtMs }) => nowMs - heardAtMs <= ageMs);
   const lately = within(SILENT_MS);

@@ -1,4 +1,7 @@
-/** The trust domain of a cluster: everybody who holds its secret (docs/decisions/0002). What its members prove to each other, they prove with keys derived here. */
+/**
+ * The trust domain of a cluster: everybody who holds its secret (docs/decisions/0002). What its members prove to each other, they
+ * prove with keys derived here.
+ */
 import { hkdfSync } from 'node:crypto';
 import type { ClusterName, Secrets } from '@armature/kernel';
 

@@ -1,6 +1,6 @@
 /**
- * A small cluster in virtual time: real replicas over maps, real views of membership, and a network that does what a test says. Each process has
- * the view that it has heard of; the ring fence is the server's.
+ * A small cluster in virtual time: real replicas over maps, real views of membership, and a network that does what a test says.
+ * Each process has the view that it has heard of; the ring fence is the server's.
  */
 import {
   ArmatureError,

@@ -1,7 +1,7 @@
 /**
- * A tiny world against its promise: four nodes, of which one joins when it likes, clients that read and write through any of them or a router, and a network that
- * loses, delays and refuses; commits that fail, suspicions true and false. Then everything heals: hints go home, the newcomer is filled, every key is
- * read from all its owners. The promise:
+ * A tiny world against its promise: four nodes, of which one joins when it likes, clients that read and write through any of them
+ * or a router, and a network that loses, delays and refuses; commits that fail, suspicions true and false. Then everything heals:
+ * hints go home, the newcomer is filled, every key is read from all its owners. The promise:
  *
  * - all owners of a key hold the same bytes;
  * - every write that was acknowledged is there, or something that had seen it is, or something that had seen that, and so on;
@@ -65,8 +65,8 @@ interface Knowledge {
   readonly context: Uint8Array;
   readonly seen: ReadonlySet<string>;
   /**
-   * Those that came from a read. A writer's own last event is in its context too, but a replica that has not heard of that and of events before it cannot say
-   * so in a vector: there the writer's next version stands beside its last. Nothing is lost by it.
+   * Those that came from a read. A writer's own last event is in its context too, but a replica that has not heard of that and of
+   * events before it cannot say so in a vector: there the writer's next version stands beside its last. Nothing is lost by it.
    */
   readonly read: ReadonlySet<string>;
 }

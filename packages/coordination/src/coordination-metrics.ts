@@ -1,6 +1,6 @@
 /**
- * What operators see of coordinated requests, wherever they are coordinated: how long they take, and how they fail. Objectives are about
- * these, at the 99.9th percentile (paper, section 2.2); everything else is there to explain them.
+ * What operators see of coordinated requests, wherever they are coordinated: how long they take, and how they fail. Objectives
+ * are about these, at the 99.9th percentile (paper, section 2.2); everything else is there to explain them.
  */
 import { toArmatureError, type ErrorCode } from '@armature/kernel';
 import type { Receipt } from '@armature/protocol';

@@ -1,6 +1,7 @@
 /**
- * The coordinator: the doors through which coordinated requests enter, the same in a node, a router and a direct client. It checks what comes in against
- * the bucket and the limits, opens and seals contexts, and leads to `get`, `put`, `forwardWrite` and `scan`.
+ * The coordinator: the doors through which coordinated requests enter, the same in a node, a router and a direct client. It
+ * checks what comes in against the bucket and the limits, opens and seals contexts, and leads to `get`, `put`, `forwardWrite` and
+ * `scan`.
  */
 import { ArmatureError, EMPTY_BYTES, toArmatureError, type BucketName, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -68,7 +69,10 @@ export class Coordinator {
         : { ...parts.env, self, replica: parts.replica, hints: parts.hints };
   }
 
-  /** Reads, and answers the way clients understand: siblings and one sealed context. Error `too-large` where they do not fit into a message; see `get` for others. */
+  /**
+   * Reads, and answers the way clients understand: siblings and one sealed context. Error `too-large` where they do not fit into
+   * a message; see `get` for others.
+   */
   async fetch(request: FetchRequest, timeoutMs: number): Promise<FetchReply> {
     const result = await this.read(request, timeoutMs);
     const siblings = distinctSiblings(result.set).map(({ version }) => fetchedSibling(version));
@@ -101,7 +105,10 @@ export class Coordinator {
     return compareVersionVectors(a.clock, b.clock) === 'equal' && a.own === undefined && b.own === undefined;
   }
 
-  /** Puts or deletes: minted here when this is one of the key's owners, otherwise, or where this one's store fails, by one of the others. */
+  /**
+   * Puts or deletes: minted here when this is one of the key's owners, otherwise, or where this one's store fails, by one of the
+   * others.
+   */
   write(request: WriteRequest, timeoutMs: number): Promise<WriteReply> {
     return this.#env.metrics.observed('put', () =>
       request.value.length < LARGE_WRITE_BYTES ? this.#write(request, timeoutMs) : this.#writeOnce(request, timeoutMs),
@@ -115,7 +122,10 @@ export class Coordinator {
     return this.#joined.join(request, attempt, () => this.#env.clock.monotonicMs() >= deadlineMs);
   }
 
-  /** Has one of the key's owners put or delete, for callers inside the trust domain, who need not open a context to know whose answer was fastest. */
+  /**
+   * Has one of the key's owners put or delete, for callers inside the trust domain, who need not open a context to know whose
+   * answer was fastest.
+   */
   forward(request: WriteRequest, fastest: NodeId | undefined, timeoutMs: number): Promise<WriteReply> {
     return this.#env.metrics.observed('put', async () => {
       const deadlineMs = this.#env.clock.monotonicMs() + timeoutMs;
@@ -149,7 +159,8 @@ export class Coordinator {
       request.value.length,
     );
     const done = await putting.catch((thrown: unknown) => {
-      // Nobody has picked this node by its ring: whoever sent the write does not know another, and a full disk here must not keep the key from being written.
+      // Nobody has picked this node by its ring: whoever sent the write does not know another, and a full disk here must not keep
+      // the key from being written.
       const error = toArmatureError(thrown);
       if (request.ring !== RING_UNKNOWN || !mayBeTakenElsewhere(error)) throw error;
       const failed = new Map([[minting.self, error.code]]);
@@ -179,8 +190,9 @@ export class Coordinator {
   }
 
   /**
-   * Whether a write that this node does not own is nevertheless for it: when this node is the one that is behind. Who names a ring has picked this node by
-   * it, so it is told that the rings differ; passing the write on could send it round in circles between nodes that take one another for its owner.
+   * Whether a write that this node does not own is nevertheless for it: when this node is the one that is behind. Who names a
+   * ring has picked this node by it, so it is told that the rings differ; passing the write on could send it round in circles
+   * between nodes that take one another for its owner.
    */
   async #isMeant(self: NodeId, request: WriteRequest, bucket: BucketProperties, deadlineMs: number): Promise<boolean> {
     if (request.ring === RING_UNKNOWN) return false;

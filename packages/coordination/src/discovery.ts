@@ -2,8 +2,10 @@
  * Discovery: the link address of some process of a kind, whichever the bus picks. All of a kind listen in one queue group, so
  * the bus deals questions out among them.
  *
- * Answers bear no proof, and anybody may give some. So an answer is a hint: whoever is named is asked over a link whether it is there, several at a time, and the first that answers is taken. On the inner link, and at the door of administration, only a holder of
- * the secret can. The question is put again until then, so that an honest answer comes among others; that the bus says "nobody listens" only has the next kind asked for, too.
+ * Answers bear no proof, and anybody may give some. So an answer is a hint: whoever is named is asked over a link whether it is
+ * there, several at a time, and the first that answers is taken. On the inner link, and at the door of administration, only a
+ * holder of the secret can. The question is put again until then, so that an honest answer comes among others; that the bus says
+ * "nobody listens" only has the next kind asked for, too.
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import { NO_RESPONDERS, parseLinkAddress, type Bus, type BusMessage, type LinkAddress } from '@armature/bus';
@@ -30,7 +32,9 @@ const DISCOVER_TIMEOUT_MS = 500;
 const DISCOVER_AGAIN_MS = 50;
 /** Two round trips around the world. */
 const PROOF_TIMEOUT_MS = 1_000;
-/** Somebody who names processes that do not exist, or do not answer, must name so many at a time to keep others from being asked. */
+/**
+ * Somebody who names processes that do not exist, or do not answer, must name so many at a time to keep others from being asked.
+ */
 const PROOFS_AT_ONCE = 32;
 /** For somebody else, when one has answered that has failed the caller lately. */
 const SHUNNED_MS = 250;
@@ -43,8 +47,8 @@ const PREFIX: Readonly<Record<DiscoverableRole, string>> = { node: 'node.', newc
 const TELLING = new Set(['wrong-cluster', 'protocol-mismatch', 'unauthenticated', 'forbidden', 'overloaded']);
 
 /**
- * The link address of some process of the first of these kinds that answers; undefined when none does. Rejects when none has proved itself, with why: `wrong-cluster`,
- * `protocol-mismatch`, `unauthenticated`, `forbidden`, `overloaded`.
+ * The link address of some process of the first of these kinds that answers; undefined when none does. Rejects when none has
+ * proved itself, with why: `wrong-cluster`, `protocol-mismatch`, `unauthenticated`, `forbidden`, `overloaded`.
  */
 export function discover(env: DiscoveryEnv, ...roles: readonly DiscoverableRole[]): Promise<LinkAddress | undefined> {
   return new Search(env, roles).found;
@@ -54,7 +58,10 @@ class Search {
   readonly found: Promise<LinkAddress | undefined>;
   readonly #env: DiscoveryEnv;
   readonly #roles: readonly DiscoverableRole[];
-  /** Those that are asked whether they are there. Who has failed is asked again when he is named again: his answer may have been in somebody else's name. */
+  /**
+   * Those that are asked whether they are there. Who has failed is asked again when he is named again: his answer may have been
+   * in somebody else's name.
+   */
   readonly #proving = new Set<string>();
   /** Those that the bus does not let this process ask. */
   readonly #outOfReach = new Set<string>();

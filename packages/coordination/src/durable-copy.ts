@@ -1,8 +1,10 @@
 /**
- * The driver of the durable copy of a put in a buffered bucket: gives the duty to one replica after the other until one has fulfilled it.
+ * The driver of the durable copy of a put in a buffered bucket: gives the duty to one replica after the other until one has
+ * fulfilled it.
  *
- * The first to have it is given its copy with the others, so with all well the durable copy costs no message and no wait. Whoever gets the duty later may
- * have its copy already, in memory, and is asked for it again. None of this keeps the put's answer waiting, and it goes on after it.
+ * The first to have it is given its copy with the others, so with all well the durable copy costs no message and no wait. Whoever
+ * gets the duty later may have its copy already, in memory, and is asked for it again. None of this keeps the put's answer
+ * waiting, and it goes on after it.
  */
 import { toArmatureError, type NodeId } from '@armature/kernel';
 import { transferTimeMs } from '@armature/protocol';
@@ -10,8 +12,8 @@ import type { AlarmWheel, Logger } from '@armature/runtime';
 import { dutyAnswered, dutyHolder, startDuty, type DurableDuty } from './durable-duty.js';
 
 /**
- * How long one replica may take, ms: much longer than an fsync under load, and short, because until somebody has written it down the put lives
- * in memory only. A large put gets the time in addition that its bytes may take.
+ * How long one replica may take, ms: much longer than an fsync under load, and short, because until somebody has written it down
+ * the put lives in memory only. A large put gets the time in addition that its bytes may take.
  */
 const PATIENCE_MS = 1_000;
 

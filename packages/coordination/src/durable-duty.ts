@@ -1,10 +1,11 @@
 /**
- * Who makes the durable copy of a put in a buffered bucket (paper, section 6.1: "the coordinator chooses one of the N replicas to perform a durable write"),
- * without the waiting.
+ * Who makes the durable copy of a put in a buffered bucket (paper, section 6.1: "the coordinator chooses one of the N replicas to
+ * perform a durable write"), without the waiting.
  *
- * One replica has the duty at a time. It is the next healthy owner after the minting node, in the order of the preference list: so the minting node's disk
- * is on no path, and the duty is spread over the nodes as the keys are. Who fails, says that its copy is not durable, or takes too long, passes the duty on to the
- * next; the last is the minting node itself, which cannot be unreachable. With all well exactly one durable copy is made.
+ * One replica has the duty at a time. It is the next healthy owner after the minting node, in the order of the preference list:
+ * so the minting node's disk is on no path, and the duty is spread over the nodes as the keys are. Who fails, says that its copy
+ * is not durable, or takes too long, passes the duty on to the next; the last is the minting node itself, which cannot be
+ * unreachable. With all well exactly one durable copy is made.
  */
 import type { NodeId } from '@armature/kernel';
 
@@ -29,7 +30,10 @@ export function dutyHolder({ order, passed, done }: DurableDuty): NodeId | undef
   return done ? undefined : order[passed];
 }
 
-/** What became of an attempt of `node`. A copy counts whoever made it, however late; only the one that has the duty can pass it on. */
+/**
+ * What became of an attempt of `node`. A copy counts whoever made it, however late; only the one that has the duty can pass it
+ * on.
+ */
 export function dutyAnswered(duty: DurableDuty, node: NodeId, isDurable: boolean): DurableDuty {
   if (isDurable) return { ...duty, done: true };
   return dutyHolder(duty) === node ? { ...duty, passed: duty.passed + 1 } : duty;

@@ -1,4 +1,7 @@
-/** Whether a repeated write has been carried out before: its owners are asked before it is minted again (docs/decisions/0008-superseded-operations.md). */
+/**
+ * Whether a repeated write has been carried out before: its owners are asked before it is minted again
+ * (docs/decisions/0008-superseded-operations.md).
+ */
 import { toArmatureError } from '@armature/kernel';
 import { transferTimeMs } from '@armature/protocol';
 import type { MintRequest } from '@armature/replica';
@@ -11,13 +14,16 @@ import { LARGE_WRITE_BYTES } from './joined-writes.js';
 /** Share of the time left that is spent on looking for an earlier attempt, each time. */
 const LOOK_SHARE = 0.25;
 
-/** The write waits no longer than this, and what the value's bytes take. Owners that are well answer by then; a silent one must not hold it up. */
+/**
+ * The write waits no longer than this, and what the value's bytes take. Owners that are well answer by then; a silent one must
+ * not hold it up.
+ */
 const LOOK_MS = 120;
 
 /**
- * What the owners hold of the key, where an earlier attempt at this write is part of it. A repetition that reaches another node than the first attempt would
- * be minted a second time there, under a second dot; once the first is overwritten, the second may come back as a sibling (decision 0008).
- * Undefined where nobody who answers in time knows of an attempt.
+ * What the owners hold of the key, where an earlier attempt at this write is part of it. A repetition that reaches another node
+ * than the first attempt would be minted a second time there, under a second dot; once the first is overwritten, the second may
+ * come back as a sibling (decision 0008). Undefined where nobody who answers in time knows of an attempt.
  */
 export async function earlierAttempt(
   env: CoordinationEnv,

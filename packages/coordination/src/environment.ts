@@ -8,7 +8,10 @@ import type { InHand } from './in-hand.js';
 
 export type ReplicaRequest = ReadRequest | MergeRequest | PullRequest | WriteRequest;
 
-/** Asks one node, itself included, something about its own replica. Rejects with an `ArmatureError`, at the latest after `timeoutMs`. */
+/**
+ * Asks one node, itself included, something about its own replica. Rejects with an `ArmatureError`, at the latest after
+ * `timeoutMs`.
+ */
 export type AskReplica = <Q extends ReplicaRequest>(node: NodeId, request: Q, timeoutMs: number) => Promise<ReplyTo<Q>>;
 
 export interface CoordinationEnv {
@@ -30,12 +33,15 @@ export interface CoordinationEnv {
   readonly self: NodeId | undefined;
 }
 
-/** A ring change caught in the middle of an operation is caught up with and tried again; more often than this, membership is in turmoil. */
+/**
+ * A ring change caught in the middle of an operation is caught up with and tried again; more often than this, membership is in
+ * turmoil.
+ */
 export const MAX_RING_RETRIES = 3;
 
 /**
- * `env.refresh`, for as long as the request has time: those who could tell of the membership may be as silent as the replicas are. Errors: `timeout`, and
- * those of `refresh`.
+ * `env.refresh`, for as long as the request has time: those who could tell of the membership may be as silent as the replicas
+ * are. Errors: `timeout`, and those of `refresh`.
  */
 export function refreshWithin(env: Pick<CoordinationEnv, 'refresh' | 'alarms'>, timeoutMs: number): Promise<View> {
   return new Promise((resolve, reject) => {

@@ -1,9 +1,10 @@
 /**
- * Forwarding a write to a replica that can mint it (paper, section 4.5): from a router, a direct client, or a node outside the first N.
+ * Forwarding a write to a replica that can mint it (paper, section 4.5): from a router, a direct client, or a node outside the
+ * first N.
  *
- * Any owner may mint. The one that answered the preceding read fastest goes first: it has the state that the context speaks of, and being
- * fast it keeps the 99.9th percentile down (paper, section 5). When it cannot be reached the next owner is tried, with the same operation id,
- * so that a write that did happen after all is recognised as the same one.
+ * Any owner may mint. The one that answered the preceding read fastest goes first: it has the state that the context speaks of,
+ * and being fast it keeps the 99.9th percentile down (paper, section 5). When it cannot be reached the next owner is tried, with
+ * the same operation id, so that a write that did happen after all is recognised as the same one.
  */
 import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
 import type { Placement } from '@armature/membership';
@@ -27,15 +28,19 @@ const TRY_ANOTHER = new Set<ErrorCode>([
   'storage-corrupt',
 ]);
 
-/** Share of the time left that one node may take, so that there is time for another; of a large write at least what its bytes may take. */
+/**
+ * Share of the time left that one node may take, so that there is time for another; of a large write at least what its bytes may
+ * take.
+ */
 const ATTEMPT_SHARE = 0.4;
 
 /** Nodes tried for one write: more than N never have it, and a request must end. */
 const MAX_ATTEMPTS = 4;
 
 /**
- * Has one of the key's owners mint and replicate. `n` is the bucket's; `failed` have been tried already, and minted nothing. Errors: the owner's own (`partial-write`, `invalid-context`, ...);
- * `unknown-outcome` when some node may have taken the write and nobody confirmed it; `unavailable` when none did.
+ * Has one of the key's owners mint and replicate. `n` is the bucket's; `failed` have been tried already, and minted nothing.
+ * Errors: the owner's own (`partial-write`, `invalid-context`, ...); `unknown-outcome` when some node may have taken the write
+ * and nobody confirmed it; `unavailable` when none did.
  */
 export async function forwardWrite(
   env: CoordinationEnv,
@@ -84,8 +89,8 @@ export async function forwardWrite(
 }
 
 /**
- * Whom to try, in order: the context's replica if it is an owner, the other owners that are up, fastest first, then fallbacks, which mint in the absence of all owners, and at last the owners
- * that seem down. Whoever failed is not asked twice.
+ * Whom to try, in order: the context's replica if it is an owner, the other owners that are up, fastest first, then fallbacks,
+ * which mint in the absence of all owners, and at last the owners that seem down. Whoever failed is not asked twice.
  */
 function untried(
   env: CoordinationEnv,

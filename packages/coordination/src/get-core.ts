@@ -1,12 +1,16 @@
 /**
- * The state machine of one get (paper, section 5), without the waiting: an event goes in, the next state and what is to be done come out.
+ * The state machine of one get (paper, section 5), without the waiting: an event goes in, the next state and what is to be done
+ * come out.
  *
- *   asking --answer--> asking | answered          an answer counts; R of them (PR of them primaries) end the read; but see `isMet`
- *   asking --failure--> asking | failed           the next replica in line is asked instead; none left and too few answers: failed
+ *   asking --answer--> asking | answered          an answer counts; R of them (PR of them primaries) end the read; but see
+ *                                                 `isMet`
+ *   asking --failure--> asking | failed           the next replica in line is asked instead; none left and too few answers:
+ *                                                 failed
  *   asking --hedge--> asking                      the quorum is slow: one more replica is asked, whoever is first counts
  *   asking --settle--> asking | answered          only replicas that seem down are silent: fallbacks make up the quorum
  *
- * A late answer, after the verdict, is still taken in. When all that were asked have spoken, those who lacked something are repaired.
+ * A late answer, after the verdict, is still taken in. When all that were asked have spoken, those who lacked something are
+ * repaired.
  *
  * The effects of a step are done in their order: first who is asked, then the verdict, then what follows from it.
  */
@@ -105,7 +109,10 @@ export function getHedged(state: GetState): GetStep {
   return state.verdict === 'asking' ? askNext(state, state) : { state, effects: NOTHING };
 }
 
-/** Only replicas that seem down have not answered yet: everybody else is asked, `fallbacks` too, which the plan did not know it would need. */
+/**
+ * Only replicas that seem down have not answered yet: everybody else is asked, `fallbacks` too, which the plan did not know it
+ * would need.
+ */
 export function getSilent(state: GetState, isSuspect: (node: NodeId) => boolean, fallbacks: () => readonly NodeId[]): GetStep {
   if (state.verdict !== 'asking' || state.isSettling) return { state, effects: NOTHING };
   const silent = silentReplicas(state);
@@ -138,8 +145,8 @@ export function silentReplicas({ plan, asked, answers, failures }: GetState): re
 }
 
 /**
- * Whether the answers make the quorum. That a fallback keeps nothing of a key says nothing about the key, so such an answer counts only when there is nobody left
- * to ask: better to hear "nothing" from it then than to fail.
+ * Whether the answers make the quorum. That a fallback keeps nothing of a key says nothing about the key, so such an answer
+ * counts only when there is nobody left to ask: better to hear "nothing" from it then than to fail.
  */
 function isMet(state: GetState): boolean {
   const { needed, pr = 0, replicas } = state.plan;

@@ -1,9 +1,9 @@
 /**
  * The driver of a get: asks, waits, reconciles, answers, then repairs (paper, sections 4.5 and 5).
  *
- * It asks as many replicas as the quorum needs, fastest first, and one more whenever the slowest takes longer than that replica usually
- * does (hedging); see docs/decisions for why not all N at once. Once in `FULL_READ_SHARE` reads all N are asked, so that read repair gets to see
- * replicas that are never among the fastest.
+ * It asks as many replicas as the quorum needs, fastest first, and one more whenever the slowest takes longer than that replica
+ * usually does (hedging); see docs/decisions for why not all N at once. Once in `FULL_READ_SHARE` reads all N are asked, so that
+ * read repair gets to see replicas that are never among the fastest.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import { tooLargeToSend, type BucketProperties, type FetchOptions, type Receipt, type ReplicaReceipt } from '@armature/protocol';
@@ -44,7 +44,10 @@ export interface GetResult {
   readonly receipt: Receipt;
 }
 
-/** One in 16 reads asks all N: at N = 3, R = 2 that costs 3 % more requests and visits every replica of a hot key within milliseconds. */
+/**
+ * One in 16 reads asks all N: at N = 3, R = 2 that costs 3 % more requests and visits every replica of a hot key within
+ * milliseconds.
+ */
 const FULL_READ_SHARE = 16;
 
 /** What replicas that seem down get, in case they are up after all: twice their usual time, within these bounds. */
@@ -52,8 +55,8 @@ const MIN_COURTESY_MS = 100;
 const MAX_COURTESY_MS = 500;
 
 /**
- * Reads and reconciles. Errors: `unavailable`, `timeout`, `invalid-argument` (a quorum beyond N), `storage-corrupt` (see `reconcileAnswers`); `too-large` where a replica holds
- * more than a message can carry, and its values were asked for.
+ * Reads and reconciles. Errors: `unavailable`, `timeout`, `invalid-argument` (a quorum beyond N), `storage-corrupt` (see
+ * `reconcileAnswers`); `too-large` where a replica holds more than a message can carry, and its values were asked for.
  */
 export async function get(env: CoordinationEnv, request: GetRequest): Promise<GetResult> {
   const quorum = readQuorum(request.bucket, request.options);
@@ -70,7 +73,10 @@ export async function get(env: CoordinationEnv, request: GetRequest): Promise<Ge
   }
 }
 
-/** Resolves with the first state that has a verdict; goes on in the background until all that were asked have answered, then repairs. */
+/**
+ * Resolves with the first state that has a verdict; goes on in the background until all that were asked have answered, then
+ * repairs.
+ */
 function readFrom(
   env: CoordinationEnv,
   view: View,
@@ -98,7 +104,10 @@ class Reading {
   readonly #read: ReadFrom;
   readonly #begun: Moment;
   #state!: GetState;
-  /** Owners and, for those that seem down, fallbacks: how many there are to ask before it is known that nobody but suspects is silent. */
+  /**
+   * Owners and, for those that seem down, fallbacks: how many there are to ask before it is known that nobody but suspects is
+   * silent.
+   */
   #plannedCount = 0;
   #hedge: Alarm | undefined;
   #patience: Alarm | undefined;
@@ -202,8 +211,8 @@ class Reading {
 }
 
 /**
- * Whom to ask, in order (paper, section 4.6: the first N *healthy* nodes): the owners that are up, fastest first; for those that are not, as many fallbacks, which
- * may keep hints for them; at last, in case they are up after all, the owners that are not.
+ * Whom to ask, in order (paper, section 4.6: the first N *healthy* nodes): the owners that are up, fastest first; for those that
+ * are not, as many fallbacks, which may keep hints for them; at last, in case they are up after all, the owners that are not.
  */
 function firstHealthy(env: CoordinationEnv, placement: Placement): { replicas: readonly NodeId[]; fallbacks: readonly NodeId[] } {
   const isUp = (node: NodeId): boolean => !env.monitor.isSuspect(node);

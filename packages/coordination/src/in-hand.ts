@@ -1,7 +1,7 @@
 /**
- * Which keys this node is busy writing elsewhere: a put whose replicas have not all answered, a read whose answers may yet become repairs. Each of these
- * carries a state of the key in memory, where no look at any store finds it, and may send it on for as long as the request lasts. Whoever must know that no
- * old state of a key is about (the reaping of tombstones) asks here.
+ * Which keys this node is busy writing elsewhere: a put whose replicas have not all answered, a read whose answers may yet become
+ * repairs. Each of these carries a state of the key in memory, where no look at any store finds it, and may send it on for as
+ * long as the request lasts. Whoever must know that no old state of a key is about (the reaping of tombstones) asks here.
  *
  * Holds nest: a key is in hand until the last of them is let go.
  */
@@ -32,5 +32,8 @@ export class InHand {
 
 const nothing = (): void => undefined;
 
-/** For processes that nobody asks: routers and clients are no members, and what they may send late is bounded by its age (`read-repair.ts`). */
+/**
+ * For processes that nobody asks: routers and clients are no members, and what they may send late is bounded by its age
+ * (`read-repair.ts`).
+ */
 export const NOBODY_ASKS: Pick<InHand, 'hold'> = { hold: () => nothing };

@@ -1,7 +1,8 @@
 /**
  * An inbox: where a process hears the answers to questions that it asks of nobody in particular ("which router is there?"). One
- * subscription for the life of the process, below a subject that only its link address is part of, so that permissions can keep others from
- * listening, and so that a denied one shows at once. Each question has a number, which is the last token of its reply subject.
+ * subscription for the life of the process, below a subject that only its link address is part of, so that permissions can keep
+ * others from listening, and so that a denied one shows at once. Each question has a number, which is the last token of its reply
+ * subject.
  */
 import type { Bus, BusHandler, BusSubscription, LinkAddress } from '@armature/bus';
 import type { Random } from '@armature/kernel';

@@ -1,9 +1,9 @@
 /**
  * Repetitions of a large write that this process is busy with already.
  *
- * Who has lost patience with a large write repeats it, under the same operation id. To carry it out beside the first attempt would take what the first one lacks: time and
- * room on the network and on the disks. So a repetition waits for the attempt under way, and has its answer. Only if that fails is it carried out itself, and
- * then further repetitions wait for it.
+ * Who has lost patience with a large write repeats it, under the same operation id. To carry it out beside the first attempt
+ * would take what the first one lacks: time and room on the network and on the disks. So a repetition waits for the attempt under
+ * way, and has its answer. Only if that fails is it carried out itself, and then further repetitions wait for it.
  *
  * Small writes are not looked up: they are done before anybody could repeat them.
  */

@@ -1,7 +1,7 @@
 /**
- * A participant: what every process of a cluster has, whatever its role. A link to its peers, a view of membership that gossip keeps fresh, a
- * local opinion on who is up, and from these the environment in which coordination runs. Nodes, routers and direct clients are
- * participants that differ in what else they bring.
+ * A participant: what every process of a cluster has, whatever its role. A link to its peers, a view of membership that gossip
+ * keeps fresh, a local opinion on who is up, and from these the environment in which coordination runs. Nodes, routers and direct
+ * clients are participants that differ in what else they bring.
  *
  * It answers the control messages that every participant must (gossip, ping), and hands the rest to its owner.
  */
@@ -58,7 +58,9 @@ export interface ParticipantOptions {
   readonly role: LinkRole;
   /** Unique among the participants of its role. */
   readonly name: string;
-  /** Link addresses of nodes to gossip with whether or not they are members: they heal partitions of membership (paper, 4.8.2). */
+  /**
+   * Link addresses of nodes to gossip with whether or not they are members: they heal partitions of membership (paper, 4.8.2).
+   */
   readonly seeds: readonly LinkAddress[];
   /** Every second for nodes and routers, every ten for clients (paper, 4.8.1 and 6.4). */
   readonly gossipIntervalMs: number;
@@ -257,7 +259,9 @@ export class Participant {
     for (const listener of this.#sleepers) listener(sleptMs);
   }
 
-  /** Whoever looks for some node or router wants one that knows the cluster; until it does, a node is found as a newcomer only. */
+  /**
+   * Whoever looks for some node or router wants one that knows the cluster; until it does, a node is found as a newcomer only.
+   */
   #answerDiscovery(role: 'node' | 'router'): void {
     const listen = (as: DiscoverableRole): BusSubscription => {
       const answer = (message: BusMessage): void => void message.respond(Buffer.from(this.link.address, 'utf8'));
@@ -279,8 +283,8 @@ export class Participant {
   }
 
   /**
-   * Takes no new requests, finishes those in hand, leaves the bus to its owner. Nothing is waited for longer than `patienceMs`: a server that stands still holds
-   * what is in hand for ever. Those who wait for it here fail with `closed` then.
+   * Takes no new requests, finishes those in hand, leaves the bus to its owner. Nothing is waited for longer than `patienceMs`: a
+   * server that stands still holds what is in hand for ever. Those who wait for it here fail with `closed` then.
    */
   async stop(patienceMs = DEFAULT_PATIENCE_MS): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
@@ -296,14 +300,18 @@ export class Participant {
   }
 
   /**
-   * Has a node do something that takes it long, so that `timeoutMs` is long too: whether it is there is found out meanwhile, and its time says nothing about how
-   * fast it is. Errors: those of the node; `timeout`, at the latest then or as soon as it has turned out to be silent; `unreachable`.
+   * Has a node do something that takes it long, so that `timeoutMs` is long too: whether it is there is found out meanwhile, and
+   * its time says nothing about how fast it is. Errors: those of the node; `timeout`, at the latest then or as soon as it has
+   * turned out to be silent; `unreachable`.
    */
   async delegate<Q extends Request>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
     return whileUp(this.coordination, node, this.request(node, request, timeoutMs));
   }
 
-  /** Asks a node; its silence is noted as a sign that it is down, and its time says nothing about how fast it is. Errors: those of the node and of the link. */
+  /**
+   * Asks a node; its silence is noted as a sign that it is down, and its time says nothing about how fast it is. Errors: those of
+   * the node and of the link.
+   */
   async request<Q extends Request>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
     const askedMs = this.#ports.clock.monotonicMs();
     try {
@@ -342,7 +350,8 @@ export class Participant {
   }
 
   #noteSilence(node: NodeId, error: ArmatureError, askedMs: number): ArmatureError {
-    // A release that reads no frame of ours is as good as down. What it could not decode within a frame is another matter, and names no peer.
+    // A release that reads no frame of ours is as good as down. What it could not decode within a frame is another matter, and
+    // names no peer.
     const readsNothing = error.code === 'protocol-mismatch' && 'peer' in error.details;
     if (!SILENCE.has(error.code) && !readsNothing) return error;
     this.pauses.check(); // all deadlines are past when we wake, whoever answered meanwhile

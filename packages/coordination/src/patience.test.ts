@@ -1,5 +1,6 @@
 /**
- * A network that drops packets: some nodes are silent, to requests and to pings. Over six nodes in three zones, as they are when a zone is cut off.
+ * A network that drops packets: some nodes are silent, to requests and to pings. Over six nodes in three zones, as they are when
+ * a zone is cut off.
  */
 import { utf8Encode, type NodeId } from '@armature/kernel';
 import { RING_UNKNOWN, type FetchReply, type WriteReply } from '@armature/protocol';

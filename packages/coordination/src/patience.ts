@@ -1,22 +1,26 @@
 /**
- * How long silence is put up with. A peer behind a network that drops packets refuses nothing: requests to it wait until their deadlines, each of them, and by then
- * their callers have gone. A peer that is merely slow must not be given up for that. So whoever has waited for a while has the peer pinged, which tells the two
- * apart (`FailureMonitor.doubt`: a process with a slow disk answers pings), and goes on without it once it has become a suspect. Nothing is
- * taken back: an answer that comes after all counts.
+ * How long silence is put up with. A peer behind a network that drops packets refuses nothing: requests to it wait until their
+ * deadlines, each of them, and by then their callers have gone. A peer that is merely slow must not be given up for that. So
+ * whoever has waited for a while has the peer pinged, which tells the two apart (`FailureMonitor.doubt`: a process with a slow
+ * disk answers pings), and goes on without it once it has become a suspect. Nothing is taken back: an answer that comes after all
+ * counts.
  */
 import { ArmatureError, type NodeId } from '@armature/kernel';
 import type { ReplyTo } from '@armature/protocol';
 import type { Alarm } from '@armature/runtime';
 import type { CoordinationEnv, ReplicaRequest } from './environment.js';
 
-/** Far above a healthy answer, and with the pings that follow about a second in all: what a user puts up with, once, when a site is cut off. */
+/**
+ * Far above a healthy answer, and with the pings that follow about a second in all: what a user puts up with, once, when a site
+ * is cut off.
+ */
 export const PATIENCE_MS = 250;
 
 type WatchEnv = Pick<CoordinationEnv, 'self' | 'monitor' | 'alarms'>;
 
 /**
- * Until it is cancelled: `doubtful` (those who are silent, and those who would be asked instead, since a cut rarely parts us from one node only) are doubted,
- * again and again, and `look` is to see whom that has made suspect.
+ * Until it is cancelled: `doubtful` (those who are silent, and those who would be asked instead, since a cut rarely parts us from
+ * one node only) are doubted, again and again, and `look` is to see whom that has made suspect.
  */
 export function watchSilent(env: WatchEnv, doubtful: () => readonly NodeId[], look: () => void): Alarm {
   let isCancelled = false;
@@ -48,7 +52,10 @@ export function askWhileUp<Q extends ReplicaRequest>(
   return whileUp(env, node, env.ask(node, request, timeoutMs), others);
 }
 
-/** As `asking`, a question that `node` was asked; rejects with `timeout` when the node becomes a suspect meanwhile. `others` would be asked instead. */
+/**
+ * As `asking`, a question that `node` was asked; rejects with `timeout` when the node becomes a suspect meanwhile. `others` would
+ * be asked instead.
+ */
 export function whileUp<T>(env: WatchEnv, node: NodeId, asking: Promise<T>, others: readonly NodeId[] = []): Promise<T> {
   if (env.monitor.isSuspect(node)) return asking;
   return new Promise((resolve, reject) => {

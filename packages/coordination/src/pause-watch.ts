@@ -1,12 +1,13 @@
 /**
- * Noticing that we ourselves stood still. A long garbage collection, a stopped process (SIGSTOP), a suspended machine, a busy event loop: afterwards
- * all timeouts are due at once, and whoever believes them takes every peer for failed. Then hints are written for all of them, and the storm of
- * those is the next pause. So a process that was paused suspects itself first.
+ * Noticing that we ourselves stood still. A long garbage collection, a stopped process (SIGSTOP), a suspended machine, a busy
+ * event loop: afterwards all timeouts are due at once, and whoever believes them takes every peer for failed. Then hints are
+ * written for all of them, and the storm of those is the next pause. So a process that was paused suspects itself first.
  *
- * A tick comes again and again; how late it comes is how long the event loop did nothing for us. A wall clock that ran ahead of the
- * monotonic one means that the machine slept, which the monotonic clock of some systems does not count.
+ * A tick comes again and again; how late it comes is how long the event loop did nothing for us. A wall clock that ran ahead of
+ * the monotonic one means that the machine slept, which the monotonic clock of some systems does not count.
  *
- * After a pause, timeouts may be dealt with before the tick is. So whoever is about to draw a conclusion from one calls `check` first.
+ * After a pause, timeouts may be dealt with before the tick is. So whoever is about to draw a conclusion from one calls `check`
+ * first.
  */
 import type { Clock, Histogram, Logger, Telemetry, Timer } from '@armature/runtime';
 
@@ -14,7 +15,10 @@ export interface PauseWatchEnv {
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
-  /** Told of each pause as soon as it is noticed, at its end, and how much of it the machine slept, as far as the wall clock tells. */
+  /**
+   * Told of each pause as soon as it is noticed, at its end, and how much of it the machine slept, as far as the wall clock
+   * tells.
+   */
   readonly onPause: (pausedMs: number, sleptMs: number) => void;
 }
 
@@ -112,7 +116,10 @@ export class PauseWatch {
     return this.#env.clock.monotonicMs() - this.#dueMs;
   }
 
-  /** How far the wall clock ran ahead meanwhile. One that is set forward looks the same; forgiving a few timeouts then does no harm. */
+  /**
+   * How far the wall clock ran ahead meanwhile. One that is set forward looks the same; forgiving a few timeouts then does no
+   * harm.
+   */
   #sleptMs(): number {
     const { clock } = this.#env;
     return clock.nowMs() - clock.monotonicMs() - this.#wallAheadMs;

@@ -1,17 +1,21 @@
 /**
- * The state machine of one put at the node that mints it (paper, sections 4.5 and 5), without the waiting: an event goes in, the next state and what is to be done come out.
+ * The state machine of one put at the node that mints it (paper, sections 4.5 and 5), without the waiting: an event goes in, the
+ * next state and what is to be done come out.
  *
- * The version exists, and goes to all replicas of the plan at once. Whether enough of them have it, or never will, is judged in `put-quorum.ts`. Here it is decided who is sent the version, and when
- * the put ends:
+ * The version exists, and goes to all replicas of the plan at once. Whether enough of them have it, or never will, is judged in
+ * `put-quorum.ts`. Here it is decided who is sent the version, and when the put ends:
  *
  *   an acknowledgement   calls nobody in: it can only bring the put nearer to its end
- *   anything else        the version goes to everybody of the plan who has not got it and is not being asked, among them fallbacks that have just been called in. Nobody is asked twice
- *                        at a time, so nobody's answer is another's. For owners that nobody stands in for, this node keeps the hint itself: it counts for nothing, and saves a repair
+ *   anything else        the version goes to everybody of the plan who has not got it and is not being asked, among them
+ *                        fallbacks that have just been called in. Nobody is asked twice at a time, so nobody's answer is
+ *                        another's. For owners that nobody stands in for, this node keeps the hint itself: it counts for nothing,
+ *                        and saves a repair
  *   another ring         is caught up with once for all who name it; then the put goes on under the ring that all have
- *   a quorum out of      ends the put, after a moment of grace in which those who have not answered may do so, so that the error can say who has the version
- *   reach
+ *   a quorum that is     ends the put, after a moment of grace in which those who have not answered may do so, so that the error
+ *   out of reach         can say who has the version
  *
- * The effects of a step are done in their order: first what is sent, then hints, then the decision. After the decision a put goes on until all have answered.
+ * The effects of a step are done in their order: first what is sent, then hints, then the decision. After the decision a put goes
+ * on until all have answered.
  */
 import type { ErrorCode, NodeId } from '@armature/kernel';
 import type { RingVersion } from '@armature/protocol';
@@ -139,14 +143,17 @@ export function putRefused(state: PutState, { node, hintFor, ring }: Sent, code:
   return { state: { ...left, refreshes: state.refreshes - 1, isRefreshing: true }, effects: REFRESH };
 }
 
-/** We have caught up, or could not: what cannot be caught up with now may have reached us otherwise; if not, the replica says so again. */
+/**
+ * We have caught up, or could not: what cannot be caught up with now may have reached us otherwise; if not, the replica says so
+ * again.
+ */
 export function putRefreshed(state: PutState, plan: PutPlan, ring: RingVersion): PutStep {
   return calledIn({ ...state, ring, isRefreshing: false }, putReplanned(state.tally, plan));
 }
 
 /**
- * Those who do not answer, and no ping either, are as good as those that refuse. `fallbacks`: who is up now. `isHalfOver`: those that PW needs get half of the put's time, so
- * that there is some left to tell the caller who has the version.
+ * Those who do not answer, and no ping either, are as good as those that refuse. `fallbacks`: who is up now. `isHalfOver`: those
+ * that PW needs get half of the put's time, so that there is some left to tell the caller who has the version.
  */
 export function putSilent(
   state: PutState,

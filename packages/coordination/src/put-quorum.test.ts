@@ -135,7 +135,10 @@ describe('against an oracle', () => {
   );
 
   type Facts = ReadonlyMap<NodeId, Word[1]>;
-  /** Whether these owners make the quorum, by what they and those in whose place they are to come have said; `hope`: were all who are silent to acknowledge durably. */
+  /**
+   * Whether these owners make the quorum, by what they and those in whose place they are to come have said; `hope`: were all who
+   * are silent to acknowledge durably.
+   */
   function isMet(
     { owners, pending, next }: PutPlan,
     set: readonly NodeId[],

@@ -1,25 +1,29 @@
 /**
- * What the replicas of one put have said, and what it amounts to (paper, section 5): when enough of them have the version, and when they never will. Who is asked, and when, is decided in
- * `put-core.ts`.
+ * What the replicas of one put have said, and what it amounts to (paper, section 5): when enough of them have the version, and
+ * when they never will. Who is asked, and when, is decided in `put-core.ts`.
  *
  *   replicating --ack--> replicating | written     W acknowledged, PW of them primaries, DW of them on stable storage
  *   replicating --failure--> replicating | short   the quorum cannot be met any more
  *
- * An owner that fails is stood in for by the next fallback, which keeps the version as a hint for it (the sloppy quorum, paper, section 4.6): it counts for W and
- * DW, not for PW. Owners that are known to be down are stood in for at once. An owner that has answered after all, and those who stood in for it, count as one: what
- * they keep for it is given to it and deleted, and then there is one copy.
+ * An owner that fails is stood in for by the next fallback, which keeps the version as a hint for it (the sloppy quorum, paper,
+ * section 4.6): it counts for W and DW, not for PW. Owners that are known to be down are stood in for at once. An owner that has
+ * answered after all, and those who stood in for it, count as one: what they keep for it is given to it and deleted, and then
+ * there is one copy.
  *
- * While a partition moves, a put is judged twice: under the owners of now, and under the *next* owners, those that the partition will have when all pending ones are
- * ready. It needs its quorum in both. Otherwise a put acknowledged by owners that are about to go would be missed by a read of those who come, although R + W > N: a pending
- * owner may have copied the partition before the put, and may not have got the put. Three rules keep the store writable meanwhile:
+ * While a partition moves, a put is judged twice: under the owners of now, and under the *next* owners, those that the partition
+ * will have when all pending ones are ready. It needs its quorum in both. Otherwise a put acknowledged by owners that are about
+ * to go would be missed by a read of those who come, although R + W > N: a pending owner may have copied the partition before the
+ * put, and may not have got the put. Three rules keep the store writable meanwhile:
  *
- *   - A pending owner that fails is stood in for by the owner whose place it takes, if that one has the version: a former owner drops nothing before all owners
- *     have it. No message is needed for that. So a pending owner that is down keeps no put from its W and DW. It does from a PW that cannot be met without it.
- *   - Where owners are missing (after a removal) W may be greater than their number. Then all of them must acknowledge, and the rest of W is met by the pending owners that
- *     are to fill the vacancies, or by fallbacks that keep hints for them.
+ *   - A pending owner that fails is stood in for by the owner whose place it takes, if that one has the version: a former owner
+ *     drops nothing before all owners have it. No message is needed for that. So a pending owner that is down keeps no put from
+ *     its W and DW. It does from a PW that cannot be met without it.
+ *   - Where owners are missing (after a removal) W may be greater than their number. Then all of them must acknowledge, and the
+ *     rest of W is met by the pending owners that are to fill the vacancies, or by fallbacks that keep hints for them.
  *   - Where the next owners are fewer than the present ones, fewer of them are needed, by as many.
  *
- * What a node said is kept by node and judged under whatever plan stands: a ring change in the middle moves nodes in and out of the count, and none counts twice.
+ * What a node said is kept by node and judged under whatever plan stands: a ring change in the middle moves nodes in and out of
+ * the count, and none counts twice.
  */
 import { isHolder } from '@armature/membership';
 import type { ErrorCode, NodeId } from '@armature/kernel';
@@ -59,8 +63,9 @@ export interface PutTally {
 }
 
 /**
- * `down`: owners that are not worth asking while somebody can stand in for them, unless PW needs them. `self`: what the minting node keeps, when it is itself
- * a fallback; under a ring that came after the mint that may be no part in the plan any more, and counts for nothing then.
+ * `down`: owners that are not worth asking while somebody can stand in for them, unless PW needs them. `self`: what the minting
+ * node keeps, when it is itself a fallback; under a ring that came after the mint that may be no part in the plan any more, and
+ * counts for nothing then.
  */
 export function startTally(plan: PutPlan, down: readonly NodeId[] = [], self?: StandIn): PutTally {
   const standIns = self === undefined || !isPartOf(plan, self) ? [] : [self];
@@ -68,7 +73,10 @@ export function startTally(plan: PutPlan, down: readonly NodeId[] = [], self?: S
   return down.reduce((next, owner) => (owner === self?.owner ? next : putGivenUp(next, owner, 'unreachable')), state);
 }
 
-/** A node seems to be down, and has not said anything: it is waited for no longer while somebody can stand in for it, unless PW needs it. */
+/**
+ * A node seems to be down, and has not said anything: it is waited for no longer while somebody can stand in for it, unless PW
+ * needs it.
+ */
 export function putGivenUp(state: PutTally, node: NodeId, code: ErrorCode): PutTally {
   const { plan } = state;
   if (hasAnswered(state, node) || isNeededForPw(state, node)) return state;
@@ -93,8 +101,8 @@ export function putFailed(state: PutTally, node: NodeId, code: ErrorCode): PutTa
 }
 
 /**
- * The ring changed underneath. A verdict that was reached stands: it was right under the ring of its time. A stand-in that has itself become an owner keeps a
- * hint, and is to be given the version as its own.
+ * The ring changed underneath. A verdict that was reached stands: it was right under the ring of its time. A stand-in that has
+ * itself become an owner keeps a hint, and is to be given the version as its own.
  */
 export function putReplanned(state: PutTally, plan: PutPlan): PutTally {
   const risen = state.standIns.filter(({ node }) => isHolder(plan, node)).map(({ node }) => node);
@@ -222,7 +230,10 @@ function quorumOfPresent({ owners, next, quorum }: PutPlan): WriteQuorum {
   return { ...quorum, w: Math.min(quorum.w, owners.length), dw: Math.min(quorum.dw, owners.length) };
 }
 
-/** Of next owners that are fewer by k than the present ones k less are needed for a read to meet the write: it asks no more of them than before. */
+/**
+ * Of next owners that are fewer by k than the present ones k less are needed for a read to meet the write: it asks no more of
+ * them than before.
+ */
 function quorumOfNext({ owners, next, quorum }: PutPlan): WriteQuorum {
   const fewer = owners.length - next.length;
   if (fewer <= 0) return quorum;
@@ -259,8 +270,8 @@ interface Count {
 const NOBODY: readonly StandIn[] = [];
 
 /**
- * What these owners have said, each together with those who stand in for it: it counts once, by the best word of them. `relieved`: a pending one that has failed is stood in
- * for by its predecessor. On the path of every acknowledgement.
+ * What these owners have said, each together with those who stand in for it: it counts once, by the best word of them.
+ * `relieved`: a pending one that has failed is stood in for by its predecessor. On the path of every acknowledgement.
  */
 function tally(state: PutTally, owners: readonly NodeId[], standIns: readonly StandIn[], relieved: boolean): Count {
   const count = { acknowledged: 0, durable: 0, silent: 0, mayBecomeDurable: 0 };

@@ -463,7 +463,8 @@ describe('a ring that changes', () => {
     const key = moving(cluster);
     const { next } = cluster.view.placement(addressFor(key), 3);
     const stays = next.filter((one) => one !== N4 && one !== N1);
-    // One of the owners that stay is slow, and so is the one that comes. Two present owners have the put at once, and only one of the next.
+    // One of the owners that stay is slow, and so is the one that comes. Two present owners have the put at once, and only one of
+    // the next.
     cluster.deliver = to({ [stays[0] ?? 'none']: { delayMs: 50 }, n4: { delayMs: 80 } });
     const startedMs = cluster.clock.nowMs();
     const { receipt } = await cluster.finish(write(cluster, { key }));

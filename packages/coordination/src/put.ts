@@ -1,11 +1,13 @@
 /**
  * A put at the node that mints it: mint, replicate, wait for the quorum, answer (paper, sections 4.5 and 5).
  *
- * The version goes to the other replicas while it is being committed here, so a put takes one commit and one round trip, not two of each. The answer
- * has three outcomes: written; partial (some replicas have it, and it may surface later); and the caller's own timeout,
- * which says nothing. A partial put is not undone: it cannot be, replicas that have it may already have shown it to a reader.
+ * The version goes to the other replicas while it is being committed here, so a put takes one commit and one round trip, not two
+ * of each. The answer has three outcomes: written; partial (some replicas have it, and it may surface later); and the caller's
+ * own timeout, which says nothing. A partial put is not undone: it cannot be, replicas that have it may already have shown it to
+ * a reader.
  *
- * In a buffered bucket all copies are made in memory, but for one: see `durable-copy.ts` (paper, section 6.1). Nobody waits for that one.
+ * In a buffered bucket all copies are made in memory, but for one: see `durable-copy.ts` (paper, section 6.1). Nobody waits for
+ * that one.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Placement } from '@armature/membership';
@@ -42,8 +44,9 @@ export interface PutResult {
 }
 
 /**
- * Errors: `invalid-argument` (a quorum beyond N), `unavailable` (the cluster has fewer replicas than that; nothing is written), those of `Replica.mint`,
- * `partial-write`, `unknown-outcome` when no replica has confirmed what was minted. Where `env.self` is no owner of the key, it mints as a fallback.
+ * Errors: `invalid-argument` (a quorum beyond N), `unavailable` (the cluster has fewer replicas than that; nothing is written),
+ * those of `Replica.mint`, `partial-write`, `unknown-outcome` when no replica has confirmed what was minted. Where `env.self` is
+ * no owner of the key, it mints as a fallback.
  */
 export async function put(env: MintingEnv, request: PutRequest): Promise<PutResult> {
   const quorum = writeQuorum(request.bucket, request.options);
@@ -64,8 +67,8 @@ export async function put(env: MintingEnv, request: PutRequest): Promise<PutResu
 }
 
 /**
- * Mints as an owner, or as a fallback, of the ring under which the store takes it: had the ring changed on the way, new owners might have been told already what
- * is here, without it.
+ * Mints as an owner, or as a fallback, of the ring under which the store takes it: had the ring changed on the way, new owners
+ * might have been told already what is here, without it.
  */
 async function mintUnderOneRing(
   env: MintingEnv,
@@ -99,8 +102,8 @@ function take(env: MintingEnv, standIn: StandIn | undefined, { address, bucket }
 }
 
 /**
- * A write that can never meet its quorum is not begun: it would stay on some replicas, and surface, for nothing. W and DW may exceed the present owners where others are
- * on their way; see `put-core.ts`. PW may not.
+ * A write that can never meet its quorum is not begun: it would stay on some replicas, and surface, for nothing. W and DW may
+ * exceed the present owners where others are on their way; see `put-core.ts`. PW may not.
  */
 function checkEnoughReplicas({ owners, next }: Placement, { w, pw, dw }: WriteQuorum): void {
   const needed = Math.max(w, pw, dw);
@@ -116,14 +119,17 @@ function checkEnoughReplicas({ owners, next }: Placement, { w, pw, dw }: WriteQu
 }
 
 /**
- * A put that asks for DW copies on stable storage has all its copies made so: any of them may be among the DW, and a group commit syncs many puts at
- * the price of one.
+ * A put that asks for DW copies on stable storage has all its copies made so: any of them may be among the DW, and a group commit
+ * syncs many puts at the price of one.
  */
 function durableEnough(bucket: BucketProperties, quorum: WriteQuorum): BucketProperties {
   return quorum.dw === 0 || bucket.durability === 'fsync' ? bucket : { ...bucket, durability: 'fsync' };
 }
 
-/** The owner for whom this node, a fallback, keeps what it mints: one that seems down, since somebody found that none can be reached. */
+/**
+ * The owner for whom this node, a fallback, keeps what it mints: one that seems down, since somebody found that none can be
+ * reached.
+ */
 function absentOwner(env: MintingEnv, { owners }: Placement): NodeId {
   return owners.find((owner) => env.monitor.isSuspect(owner)) ?? (owners[0] as NodeId);
 }

@@ -1,6 +1,6 @@
 /**
- * Quorum policy: from what a request and its bucket ask for to numbers (paper, section 4.5). R + W > N makes every read quorum meet
- * every write quorum. PR and PW count primaries only; DW counts copies on stable storage.
+ * Quorum policy: from what a request and its bucket ask for to numbers (paper, section 4.5). R + W > N makes every read quorum
+ * meet every write quorum. PR and PW count primaries only; DW counts copies on stable storage.
  */
 import { ok, type ArmatureError, type Result } from '@armature/kernel';
 import { resolveQuorumWord, type BucketProperties, type FetchOptions, type WriteOptions } from '@armature/protocol';

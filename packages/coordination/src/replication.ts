@@ -1,7 +1,8 @@
 /**
  * The driver of a put's replication: does what `put-core.ts` says, and tells it what becomes of that. It decides nothing.
  *
- * In a buffered bucket all copies are made in memory, but for one: see `durable-copy.ts` (paper, section 6.1). Nobody waits for that one.
+ * In a buffered bucket all copies are made in memory, but for one: see `durable-copy.ts` (paper, section 6.1). Nobody waits for
+ * that one.
  */
 import { toArmatureError, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -30,10 +31,16 @@ import {
 import type { PutPlan, PutTally, StandIn } from './put-quorum.js';
 import type { WriteQuorum } from './quorum.js';
 
-/** How long a failed put waits for replicas that have not answered: longer than a healthy one takes, short for a caller who will repeat. */
+/**
+ * How long a failed put waits for replicas that have not answered: longer than a healthy one takes, short for a caller who will
+ * repeat.
+ */
 const SHORT_GRACE_MS = 250;
 
-/** How long a fallback, or one that is to make the durable copy, is waited for at least, whether or not the caller still does; longer for a large set. */
+/**
+ * How long a fallback, or one that is to make the durable copy, is waited for at least, whether or not the caller still does;
+ * longer for a large set.
+ */
 const AFTERWARDS_TIMEOUT_MS = 5_000;
 
 export interface Replicated {
@@ -95,7 +102,8 @@ class Replication {
       () => this.#take(putCommitted(this.#state, bucket.durability === 'fsync')),
       (thrown: unknown) => this.#take(putCommitFailed(this.#state, toArmatureError(thrown).code)),
     );
-    // A pending owner that seems to be down is given the version all the same, in case it is up and about to be ready; it is not waited for.
+    // A pending owner that seems to be down is given the version all the same, in case it is up and about to be ready; it is not
+    // waited for.
     if (pending.length > 0) this.#giveUpSuspects();
   }
 

@@ -1,12 +1,14 @@
 /**
- * Listing the live keys of a bucket, in ring order, a page at a time. Each partition is read from R of its owners, and what they hold is joined key
- * by key, as a get would do. It is a listing, not a snapshot: keys written during it may or may not be in it.
+ * Listing the live keys of a bucket, in ring order, a page at a time. Each partition is read from R of its owners, and what they
+ * hold is joined key by key, as a get would do. It is a listing, not a snapshot: keys written during it may or may not be in it.
  *
- * Pages of several replicas end at different keys; only what lies before the earliest of those ends is known from all of them, and
- * the next page goes on there. The cursor is a position on the ring, so it stays valid whatever becomes of nodes and partitions.
+ * Pages of several replicas end at different keys; only what lies before the earliest of those ends is known from all of them,
+ * and the next page goes on there. The cursor is a position on the ring, so it stays valid whatever becomes of nodes and
+ * partitions.
  *
- * Pages are bounded in bytes as well as in keys, those of replicas and those for the client, so that they fit into messages whatever the values weigh. A key whose
- * values are larger than a page has a page of its own. Where only keys are asked for, replicas send outlines, which have no values.
+ * Pages are bounded in bytes as well as in keys, those of replicas and those for the client, so that they fit into messages
+ * whatever the values weigh. A key whose values are larger than a page has a page of its own. Where only keys are asked for,
+ * replicas send outlines, which have no values.
  */
 import { ArmatureError, toArmatureError, type BinaryString, type ErrorCode, type NodeId } from '@armature/kernel';
 import {
@@ -29,7 +31,10 @@ import { MAX_RING_RETRIES, refreshWithin, type CoordinationEnv } from './environ
 const MAX_PAGE = 1_000;
 /** Bytes of a page, where messages are not smaller: pulled from one replica, and answered. One entry alone may be larger. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
-/** A page with so much of its bytes is not filled up: what is pulled next may be too large for the rest, and would be pulled in vain. */
+/**
+ * A page with so much of its bytes is not filled up: what is pulled next may be too large for the rest, and would be pulled in
+ * vain.
+ */
 const ENOUGH = 0.5;
 /** About what an answer needs for a sibling beside value and metadata. */
 const SIBLING_BYTES = 32;
@@ -38,8 +43,8 @@ const SIBLING_BYTES = 32;
 const ATTEMPT_SHARE = 0.4;
 
 /**
- * Errors: `unknown-bucket`, `no-cluster`, `unavailable` when fewer than R owners of a partition answer; `too-large` where the values of the next key do not fit into a message, and
- * were asked for.
+ * Errors: `unknown-bucket`, `no-cluster`, `unavailable` when fewer than R owners of a partition answer; `too-large` where the
+ * values of the next key do not fit into a message, and were asked for.
  */
 export async function scan(env: CoordinationEnv, request: ScanRequest, timeoutMs: number): Promise<ScanReply> {
   const deadlineMs = env.clock.monotonicMs() + timeoutMs;
@@ -77,7 +82,10 @@ class Page {
     return { limit: this.#limit - this.items.length, limitBytes: this.#limitBytes - this.#sizeBytes };
   }
 
-  /** Whether it has taken the item; once one did not fit, the page is full. The first one fits, if a message can carry it. Error `too-large` if not. */
+  /**
+   * Whether it has taken the item; once one did not fit, the page is full. The first one fits, if a message can carry it. Error
+   * `too-large` if not.
+   */
   take(item: Item): boolean {
     const sizeBytes = item.address.length + siblingsBytes(item.siblings);
     if (this.items.length === 0 && sizeBytes > largestSetSentBytes(this.#messageBytes)) throw tooLargeToSend(item.address);
@@ -168,7 +176,10 @@ function passing(error: ArmatureError): ArmatureError {
   return error;
 }
 
-/** The live keys among those that all replicas know of. The first that does not fit, if any: replicas may hold different keys, and have more together than fit. */
+/**
+ * The live keys among those that all replicas know of. The first that does not fit, if any: replicas may hold different keys, and
+ * have more together than fit.
+ */
 function addTo(
   page: Page,
   sets: readonly { readonly address: Address; readonly set: VersionSet }[],

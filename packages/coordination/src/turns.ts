@@ -1,14 +1,16 @@
 /**
- * Turns: how many operations one process has under way at a time. Whoever starts thousands at once, be it an application that writes a list with `Promise.all` or
- * many clients of one router, would have each of them wait for all the others, and the deadline of all would pass before the first is done: work, and no
- * result. So only so many are under way, enough to keep all processes and disks busy, and the others wait in order. One whose time runs out in the queue, or is
- * too short for what operations take at present, has not happened, and says so.
+ * Turns: how many operations one process has under way at a time. Whoever starts thousands at once, be it an application that
+ * writes a list with `Promise.all` or many clients of one router, would have each of them wait for all the others, and the
+ * deadline of all would pass before the first is done: work, and no result. So only so many are under way, enough to keep all
+ * processes and disks busy, and the others wait in order. One whose time runs out in the queue, or is too short for what
+ * operations take at present, has not happened, and says so.
  *
- * Large values have turns in bytes besides (`Pace`): a few of them take the time, the memory and the connections of thousands of small ones. Small operations do not wait for these, so
- * that they pass between the large ones.
+ * Large values have turns in bytes besides (`Pace`): a few of them take the time, the memory and the connections of thousands of
+ * small ones. Small operations do not wait for these, so that they pass between the large ones.
  *
- * Whoever holds a turn may wait for somebody's turn elsewhere, and then for replicas, which take none: a client for a router or a node, a router for a node. Nodes take
- * a turn for what they coordinate themselves, never for what they pass on, so that nobody waits in a circle.
+ * Whoever holds a turn may wait for somebody's turn elsewhere, and then for replicas, which take none: a client for a router or a
+ * node, a router for a node. Nodes take a turn for what they coordinate themselves, never for what they pass on, so that nobody
+ * waits in a circle.
  */
 import { ArmatureError } from '@armature/kernel';
 import type { Clock, Timer } from '@armature/runtime';
@@ -20,7 +22,9 @@ export interface TurnLimits {
   readonly waiting: number;
 }
 
-/** Of a client: some times what it takes to keep three nodes busy; and with a cluster across an ocean, 5,000 operations a second. */
+/**
+ * Of a client: some times what it takes to keep three nodes busy; and with a cluster across an ocean, 5,000 operations a second.
+ */
 export const CLIENT_TURNS: TurnLimits = { atOnce: 512, waiting: 65_536 };
 /** Of a process that many clients ask. */
 export const SERVER_TURNS: TurnLimits = { atOnce: 1_024, waiting: 65_536 };
@@ -28,7 +32,10 @@ export const SERVER_TURNS: TurnLimits = { atOnce: 1_024, waiting: 65_536 };
 const MIB = 1024 * 1024;
 /** Bytes of large values of a client: less than a link has without an answer from one peer. */
 export const CLIENT_BYTES: TurnLimits = { atOnce: 16 * MIB, waiting: 1024 * MIB };
-/** Of a node or a router. A node merges as much again from each of N - 1 others, and all of it has room in its store (64 MiB on their way). */
+/**
+ * Of a node or a router. A node merges as much again from each of N - 1 others, and all of it has room in its store (64 MiB on
+ * their way).
+ */
 export const SERVER_BYTES: TurnLimits = { atOnce: 16 * MIB, waiting: 256 * MIB };
 
 /** Share of the latest operation in what operations usually take. */
@@ -70,7 +77,10 @@ export class Turns {
     return this.#waiting;
   }
 
-  /** As `work(leftMs)`, when its turn has come. Rejects with `overloaded`, and `work` was not called, when it has not come within `timeoutMs`, or too late, or too many wait already. */
+  /**
+   * As `work(leftMs)`, when its turn has come. Rejects with `overloaded`, and `work` was not called, when it has not come within
+   * `timeoutMs`, or too late, or too many wait already.
+   */
   take<T>(timeoutMs: number, work: (leftMs: number) => Promise<T>, weight = 1): Promise<T> {
     if (this.#waiting === 0 && this.#hasRoom(weight)) return this.#begin(work(timeoutMs), weight);
     if (this.#waiting + weight > this.#limits.waiting)

@@ -8,7 +8,10 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
-/** The default branch of a switch over a union: the compiler proves that nothing reaches it. Names the value's kind, and none of its content. */
+/**
+ * The default branch of a switch over a union: the compiler proves that nothing reaches it. Names the value's kind, and none of
+ * its content.
+ */
 export function unreachable(value: never): never {
   const reached: unknown = value;
   const kind = typeof reached === 'object' && reached !== null && 'kind' in reached ? reached.kind : reached;

@@ -38,8 +38,8 @@ export function utf8Decode(bytes: Uint8Array): string {
 }
 
 /**
- * The UTF-8 of a text, or undefined where it has none: half a surrogate pair. For keys and values, which must not change on their way:
- * two texts must never become the same bytes.
+ * The UTF-8 of a text, or undefined where it has none: half a surrogate pair. For keys and values, which must not change on their
+ * way: two texts must never become the same bytes.
  */
 export function exactUtf8Encode(text: string): Uint8Array | undefined {
   return text.isWellFormed() ? utf8Encode(text) : undefined;
@@ -66,7 +66,10 @@ export function toBase64Url(bytes: Uint8Array): string {
   return asBuffer(bytes).toString('base64url');
 }
 
-/** Bytes of a base64 or base64url text, padded or not; undefined where it is not one. No two texts but for padding and alphabet have the same bytes. */
+/**
+ * Bytes of a base64 or base64url text, padded or not; undefined where it is not one. No two texts but for padding and alphabet
+ * have the same bytes.
+ */
 export function fromBase64(text: string): Uint8Array | undefined {
   const digits = /^([A-Za-z0-9+/_-]*)={0,2}$/.exec(text)?.[1];
   if (digits === undefined) return undefined;
@@ -74,7 +77,8 @@ export function fromBase64(text: string): Uint8Array | undefined {
   const isCut = digits.length % 4 === 1;
   const isMispadded = digits.length < text.length && text.length % 4 !== 0;
   if (isCut || isMispadded) return undefined;
-  // The last digit of an incomplete group has bits to spare. Other encoders leave them zero, and a text where they are not was changed on its way.
+  // The last digit of an incomplete group has bits to spare. Other encoders leave them zero, and a text where they are not was
+  // changed on its way.
   const rest = digits
     .slice(digits.length - (digits.length % 4))
     .replaceAll('+', '-')

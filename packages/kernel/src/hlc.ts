@@ -14,14 +14,14 @@ export const HLC_ZERO = 0 as Hlc;
 const TICKS_PER_MS = 1024;
 
 /**
- * How far ahead of our own clock a timestamp may be and still pass for right: 60 s. NTP keeps hosts within tens of milliseconds; a clock that
- * is a minute ahead is broken, and what it says must not become anybody's own time.
+ * How far ahead of our own clock a timestamp may be and still pass for right: 60 s. NTP keeps hosts within tens of milliseconds;
+ * a clock that is a minute ahead is broken, and what it says must not become anybody's own time.
  */
 export const DEFAULT_MAX_DRIFT_MS = 60_000;
 
 /**
- * The latest time that a wall clock is believed: the year 2200. It leaves as many ticks for what must be stamped later than such a time as a
- * machine can count in decades, so no clock, however wrong, uses up the timestamps.
+ * The latest time that a wall clock is believed: the year 2200. It leaves as many ticks for what must be stamped later than such
+ * a time as a machine can count in decades, so no clock, however wrong, uses up the timestamps.
  */
 export const LATEST_WALL_MS = Date.UTC(2200, 0, 1);
 
@@ -41,7 +41,10 @@ export function isFarAhead(at: Hlc, nowMs: number, maxDriftMs = DEFAULT_MAX_DRIF
   return hlcToMs(at) - nowMs > maxDriftMs;
 }
 
-/** The clock after seeing `remote`: at least both. A remote timestamp that is far ahead is ignored, or one wrong clock would set all others ahead. */
+/**
+ * The clock after seeing `remote`: at least both. A remote timestamp that is far ahead is ignored, or one wrong clock would set
+ * all others ahead.
+ */
 export function hlcReceive(last: Hlc, remote: Hlc, nowMs: number, maxDriftMs = DEFAULT_MAX_DRIFT_MS): Hlc {
   return remote > last && !isFarAhead(remote, nowMs, maxDriftMs) ? remote : last;
 }

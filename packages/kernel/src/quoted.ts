@@ -2,8 +2,8 @@
 const SHOWN_CHARS = 80;
 
 /**
- * The text as an error quotes it: in JSON's quotation marks, so that blanks and control characters show, and with an ellipsis where it goes on
- * after `SHOWN_CHARS` UTF-16 units.
+ * The text as an error quotes it: in JSON's quotation marks, so that blanks and control characters show, and with an ellipsis
+ * where it goes on after `SHOWN_CHARS` UTF-16 units.
  */
 export function quoted(text: string): string {
   return JSON.stringify(clipped(text));

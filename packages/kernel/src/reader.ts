@@ -95,7 +95,10 @@ export class ByteReader {
     return out as BinaryString;
   }
 
-  /** Refuses what is no UTF-8, which would become another text and be encoded to other bytes; and what is longer than `maxBytes`, before it is read. */
+  /**
+   * Refuses what is no UTF-8, which would become another text and be encoded to other bytes; and what is longer than `maxBytes`,
+   * before it is read.
+   */
   text(maxBytes = Infinity): string {
     const length = this.#lengthUpTo(maxBytes);
     if (length === 0) return '';

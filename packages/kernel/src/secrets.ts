@@ -1,6 +1,7 @@
 /**
- * The secret of a cluster, from which its processes derive the keys of what they seal for one another. There are two while it is being changed: every process must be
- * able to open what those seal that have been given the new one already, and what was sealed before.
+ * The secret of a cluster, from which its processes derive the keys of what they seal for one another. There are two while it is
+ * being changed: every process must be able to open what those seal that have been given the new one already, and what was sealed
+ * before.
  */
 import { ArmatureError } from './errors.js';
 import { err, ok, type Result } from './result.js';
@@ -16,7 +17,9 @@ export const MAX_SECRETS = 2;
 export const MAKE_A_SECRET =
   'Make one with: openssl rand -hex 32 > cluster.key && chmod 600 cluster.key, and give the same to every node, router and direct client.';
 
-/** Error: `invalid-config` for none, for more than two, and for one that could be guessed. It says nothing about what they are. */
+/**
+ * Error: `invalid-config` for none, for more than two, and for one that could be guessed. It says nothing about what they are.
+ */
 export function checkedSecrets(secrets: readonly Uint8Array[]): Result<Secrets, ArmatureError> {
   const [first, ...more] = secrets;
   if (first === undefined) return refuse('the secret of the cluster is not given', MAKE_A_SECRET);

@@ -1,9 +1,9 @@
 /**
  * Which earlier states of a fold to keep, so that going back is cheap however far one has to, in little memory.
  *
- * Each kept state, and the beginning, lies at most twice as far from the end (plus one) as the next kept one after it. So a record that belongs d
- * places back costs the folding of fewer than 2d, and there are about two states for each doubling of the length. Appending
- * adds the same to all distances and thereby only brings their ratios down: the rule stays true by itself, and
+ * Each kept state, and the beginning, lies at most twice as far from the end (plus one) as the next kept one after it. So a
+ * record that belongs d places back costs the folding of fewer than 2d, and there are about two states for each doubling of the
+ * length. Appending adds the same to all distances and thereby only brings their ratios down: the rule stays true by itself, and
  * states are dropped as it comes to hold without them.
  */
 

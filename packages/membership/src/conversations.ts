@@ -1,6 +1,6 @@
 /**
- * Conversations: with whom a process reconciles its history, when, and what becomes of failures. Each is one `exchange`; what differs is
- * who is chosen and who waits for it.
+ * Conversations: with whom a process reconciles its history, when, and what becomes of failures. Each is one `exchange`; what
+ * differs is who is chosen and who waits for it.
  */
 import { toArmatureError, type ArmatureError, type Random } from '@armature/kernel';
 import type { ChangeRecord } from '@armature/protocol';
@@ -18,8 +18,8 @@ export interface ConversationEnv {
 }
 
 /**
- * What came of asking everybody: somebody answered, and the histories are reconciled; everybody was silent; some answered, but not with a history; there is nobody to
- * ask; or the bus was away, so that silence says nothing.
+ * What came of asking everybody: somebody answered, and the histories are reconciled; everybody was silent; some answered, but
+ * not with a history; there is nobody to ask; or the bus was away, so that silence says nothing.
  */
 export type Sounding = 'answered' | 'silent' | 'refused' | 'nobody' | 'disconnected';
 
@@ -120,8 +120,8 @@ export class Conversations {
   }
 
   /**
-   * Hands a record to every member and waits for those that answer soon, so that whoever gave the command finds it in force wherever
-   * they look next. What was recorded there at the same time comes back with the answer. Gossip reaches the others.
+   * Hands a record to every member and waits for those that answer soon, so that whoever gave the command finds it in force
+   * wherever they look next. What was recorded there at the same time comes back with the answer. Gossip reaches the others.
    */
   async handOut(record: ChangeRecord): Promise<void> {
     const { transport, seeds, self } = this.#env;

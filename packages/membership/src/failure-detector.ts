@@ -4,7 +4,8 @@
  *
  * What one peer's health is and what an outcome makes of it is a pure fold; `FailureMonitor` feeds it. The rules:
  *
- * - *unreachable* (nobody listens at the peer's subject) is certain knowledge: suspect at once. So is *protocol-mismatch*: a release listens there that reads nothing of ours;
+ * - *unreachable* (nobody listens at the peer's subject) is certain knowledge: suspect at once. So is *protocol-mismatch*: a
+ *   release listens there that reads nothing of ours;
  * - a *timeout* is not: `timeoutsToSuspect` of them in a row, within `windowMs`, make a suspect;
  * - any answer, even an error, shows that the peer lives: healthy at once, however late it comes;
  * - trouble of our own (bus lost, closed) says nothing about the peer;

@@ -30,7 +30,10 @@ const GRACE_AFTER_PAUSE_MS = 50;
 
 /** Of a probe: nobody waits for it. */
 const PROBE_TIMEOUT_MS = 2_000;
-/** Of a ping that settles a doubt. Three make a suspect; longer than a round trip to the other side of the earth, and most garbage collections. */
+/**
+ * Of a ping that settles a doubt. Three make a suspect; longer than a round trip to the other side of the earth, and most garbage
+ * collections.
+ */
 const DOUBT_TIMEOUT_MS = 300;
 
 /** When to hedge while too little is known of a peer: well above a healthy quorum read, well below a user's patience. */
@@ -42,7 +45,9 @@ const MAX_HEDGE_MS = 2_000;
 export interface FailureMonitorEnv {
   /** Undefined for routers and clients. */
   readonly self: NodeId | undefined;
-  /** Resolves when the peer has answered; rejects with `timeout`, `unreachable` or another code after `timeoutMs` at the latest. */
+  /**
+   * Resolves when the peer has answered; rejects with `timeout`, `unreachable` or another code after `timeoutMs` at the latest.
+   */
   ping(node: NodeId, timeoutMs: number): Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
@@ -106,9 +111,10 @@ export class FailureMonitor {
   }
 
   /**
-   * A request to the peer failed, which was sent at `askedMs`, monotonic; undefined for a ping. Any code may be reported; most of them show that the peer lives. A timeout does not count if the
-   * peer has answered something else since: it waits for others then, as the coordinator of a put does whose quorum needs a node that is down. A request that had less time
-   * than a ping says too little, so the peer is pinged.
+   * A request to the peer failed, which was sent at `askedMs`, monotonic; undefined for a ping. Any code may be reported; most of
+   * them show that the peer lives. A timeout does not count if the peer has answered something else since: it waits for others
+   * then, as the coordinator of a put does whose quorum needs a node that is down. A request that had less time than a ping says
+   * too little, so the peer is pinged.
    */
   failed(node: NodeId, code: ErrorCode, askedMs?: number): void {
     const peer = this.#peer(node);
@@ -130,8 +136,9 @@ export class FailureMonitor {
   }
 
   /**
-   * A request to the peer waits for longer than it should. It is pinged until it has answered, or has let so many pings time out that it is a suspect: so a peer
-   * that is silent is found out in a second, whatever the deadlines of requests, and one that is only slow is left in peace.
+   * A request to the peer waits for longer than it should. It is pinged until it has answered, or has let so many pings time out
+   * that it is a suspect: so a peer that is silent is found out in a second, whatever the deadlines of requests, and one that is
+   * only slow is left in peace.
    */
   doubt(node: NodeId): void {
     const peer = this.#peer(node);

@@ -29,21 +29,24 @@ import { isRingRecord } from './history.js';
 import { Ownership, type NodeList } from './ownership.js';
 
 /**
- * `leaving`: out of the ring, serving until its successors are ready, and a member until it says that it has left: it may keep hints, or data that
- * others lack. A node that has left or was removed is no member.
+ * `leaving`: out of the ring, serving until its successors are ready, and a member until it says that it has left: it may keep
+ * hints, or data that others lack. A node that has left or was removed is no member.
  */
 export interface Member extends MemberSettings {
   readonly state: 'member' | 'leaving';
-  /** Id of the `create`, `join` or `replace` that began this membership. A node that is called back while it leaves goes on with the same one. */
+  /**
+   * Id of the `create`, `join` or `replace` that began this membership. A node that is called back while it leaves goes on with
+   * the same one.
+   */
   readonly stint: string;
   /**
-   * Ids of the later commands that would have begun it, had it not been there already; the last few. A record that is heard of late may come before the one that seemed to
-   * begin a membership: it is the same membership all the same.
+   * Ids of the later commands that would have begun it, had it not been there already; the last few. A record that is heard of
+   * late may come before the one that seemed to begin a membership: it is the same membership all the same.
    */
   readonly alsoBegunBy: readonly string[];
   /**
-   * The actors that the node said, in this stint and since its last loss, that its store mints under: oldest first, the last few. The store that was here
-   * last has had them all.
+   * The actors that the node said, in this stint and since its last loss, that its store mints under: oldest first, the last few.
+   * The store that was here last has had them all.
    */
   readonly actors: readonly RecordedActor[];
   /** Id of the record by which the node said last, in this stint, that its store is not the one that was here before. */
@@ -67,7 +70,10 @@ export interface Cluster {
 
 type ChangeOf<K extends Change['kind']> = Extract<Change, { kind: K }>;
 
-/** A copy put back may have stated an actor of its own before it met the one it should have had; more than a few such in a row there are not. */
+/**
+ * A copy put back may have stated an actor of its own before it met the one it should have had; more than a few such in a row
+ * there are not.
+ */
 const MAX_ACTORS = 4;
 const MAX_BEGINNINGS = 16;
 

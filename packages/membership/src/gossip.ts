@@ -1,12 +1,12 @@
 /**
  * Gossip: two processes reconcile their histories (paper, sections 4.8.1 and 4.8.2).
  *
- * An exchange is push-pull and at most two round trips. First only the fingerprint goes out; nearly always it comes back the same, and
- * that was all. Otherwise the answer carries the other's whole history, and what it lacks of ours goes out in a second
+ * An exchange is push-pull and at most two round trips. First only the fingerprint goes out; nearly always it comes back the
+ * same, and that was all. Otherwise the answer carries the other's whole history, and what it lacks of ours goes out in a second
  * request. Both then have the union, unless more has happened meanwhile, which the next exchange brings.
  *
- * Records never travel without the `create` of their cluster, which is what a receiver knows them by: records of another cluster of the same
- * name are refused, however few they are.
+ * Records never travel without the `create` of their cluster, which is what a receiver knows them by: records of another cluster
+ * of the same name are refused, however few they are.
  *
  * Whom to gossip with: a random one of the members and the seeds. The seeds are asked even when they are no members, so that two
  * halves of a cluster that have forgotten one another (section 4.8.2's "logical partition") meet there.
@@ -24,7 +24,10 @@ export interface GossipTransport {
   gossip(address: string, request: GossipRequest, timeoutMs: number): Promise<GossipReply>;
   /** Tells whoever listens that our history now has this fingerprint. Best effort. */
   announce(fingerprint: string): void;
-  /** The link address of some node of this cluster that is up, or undefined when none answers. Rejects where those that answer are of another one. */
+  /**
+   * The link address of some node of this cluster that is up, or undefined when none answers. Rejects where those that answer are
+   * of another one.
+   */
   discover(): Promise<string | undefined>;
 }
 

@@ -7,7 +7,9 @@ import type { ChangeRecord } from '@armature/protocol';
 export interface HistoryStore {
   /** All records appended so far, in any order. */
   load(): Promise<readonly ChangeRecord[]>;
-  /** Resolves when the records are on stable storage. After a rejection some of them may be there: they will be appended again. */
+  /**
+   * Resolves when the records are on stable storage. After a rejection some of them may be there: they will be appended again.
+   */
   append(records: readonly ChangeRecord[]): Promise<void>;
 }
 

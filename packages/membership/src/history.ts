@@ -13,16 +13,20 @@
  * own for as long as that clock stays fast, which is a split cluster; the times serve only to order, and
  * each new record is stamped later than all that its author knows, so causes come before effects whatever the clocks say.
  *
- * So stamps must not run out. No author takes a time beyond `MAX_RECORD_AT` from its clock; only the records that follow one near it are stamped beyond, each one tick after
- * the latest before it. A history of k records thus never has an honest stamp beyond `MAX_RECORD_AT` + k, and what is stamped later than that is left out, and nothing else with
- * it. A record that is taken in makes room for the one that comes next, so no record, however late its stamp, keeps others out. One that is left out because what it followed is not
- * known yet comes again with that.
+ * So stamps must not run out. No author takes a time beyond `MAX_RECORD_AT` from its clock; only the records that follow one near
+ * it are stamped beyond, each one tick after the latest before it. A history of k records thus never has an honest stamp beyond
+ * `MAX_RECORD_AT` + k, and what is stamped later than that is left out, and nothing else with it. A record that is taken in makes
+ * room for the one that comes next, so no record, however late its stamp, keeps others out. One that is left out because what it
+ * followed is not known yet comes again with that.
  */
 import { createHash } from 'node:crypto';
 import { ArmatureError, err, HLC_ZERO, ok, type Hlc, type Result } from '@armature/kernel';
 import { MAX_RECORD_AT, compareRecords, type ChangeRecord } from '@armature/protocol';
 
-/** From here on operators are warned: 10 MB of records that every process keeps and that gossip sends whole. Decades of administration, or something that runs in circles. */
+/**
+ * From here on operators are warned: 10 MB of records that every process keeps and that gossip sends whole. Decades of
+ * administration, or something that runs in circles.
+ */
 export const MANY_RECORDS = 50_000;
 
 /** Half of a SHA-256 in hex: nobody will meet two histories of one fingerprint. */
@@ -90,8 +94,8 @@ export class History {
   }
 
   /**
-   * The union, less what is stamped too late (see the head of this file). Errors: `wrong-cluster`; `invalid-argument` for an id with two contents. After
-   * an error nothing of the batch has been taken.
+   * The union, less what is stamped too late (see the head of this file). Errors: `wrong-cluster`; `invalid-argument` for an id
+   * with two contents. After an error nothing of the batch has been taken.
    */
   merge(incoming: readonly ChangeRecord[]): Result<Merge, ArmatureError> {
     const fresh = new Map<string, Entry>();

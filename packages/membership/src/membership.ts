@@ -1,14 +1,15 @@
 /**
  * Membership as a process holds it: its history, the view folded from it, and the talk that keeps both in step with the others.
  *
- * Everything that changes the history (an administrator's command, gossip in either direction, a node's own `ready`) goes through one queue:
- * merge, fold, persist, and only then take effect. So a record is never acted upon, nor answered for, before it would
+ * Everything that changes the history (an administrator's command, gossip in either direction, a node's own `ready`) goes through
+ * one queue: merge, fold, persist, and only then take effect. So a record is never acted upon, nor answered for, before it would
  * survive a crash, and when the store fails nothing has happened.
  *
- * Times: a new record is stamped after all that are known here, so that causes precede effects in the fold, and by the wall clock unless that is known to be wrong. Records
- * from a clock that runs far ahead are taken in, with a warning: to refuse them would split the cluster from its author for as long as that clock is
- * wrong. They only order the history, and never reach the data's clocks. What they cost: until real time gets there, records are stamped one tick after another, so
- * that two which are made without knowledge of each other are in no order that a clock would give.
+ * Times: a new record is stamped after all that are known here, so that causes precede effects in the fold, and by the wall clock
+ * unless that is known to be wrong. Records from a clock that runs far ahead are taken in, with a warning: to refuse them would
+ * split the cluster from its author for as long as that clock is wrong. They only order the history, and never reach the data's
+ * clocks. What they cost: until real time gets there, records are stamped one tick after another, so that two which are made
+ * without knowledge of each other are in no order that a clock would give.
  *
  * Nodes gossip every second. Routers and direct clients hold the view in memory only, and pull it from a random node every
  * ten (paper, section 6.4), at once when they hear of a change or are told that they are behind.
@@ -171,7 +172,9 @@ export class Membership {
     });
   }
 
-  /** Stops to gossip. Resolves when what was under way is persisted or given up; later calls that would change the history reject. */
+  /**
+   * Stops to gossip. Resolves when what was under way is persisted or given up; later calls that would change the history reject.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
@@ -194,8 +197,9 @@ export class Membership {
   }
 
   /**
-   * An administrator's command, given at this node: checked, recorded, persisted, announced. Errors: `invalid-argument` (also when a
-   * command given elsewhere at the same moment has prevailed), `no-cluster`, `wrong-cluster`, `closed`, the store's own. `author`: who gave it; this node itself unless said.
+   * An administrator's command, given at this node: checked, recorded, persisted, announced. Errors: `invalid-argument` (also
+   * when a command given elsewhere at the same moment has prevailed), `no-cluster`, `wrong-cluster`, `closed`, the store's own.
+   * `author`: who gave it; this node itself unless said.
    */
   async propose(change: Change, author?: string): Promise<ChangeRecord> {
     // A second `create` for a cluster that exists elsewhere cannot be taken back, so first have a look around.
@@ -224,8 +228,8 @@ export class Membership {
   }
 
   /**
-   * States that this node has left: it keeps nothing that another node needs. Undefined, and nothing stated, unless it is leaving and owns nothing
-   * under the view that stands when its turn comes. Errors: `closed`, the store's own.
+   * States that this node has left: it keeps nothing that another node needs. Undefined, and nothing stated, unless it is leaving
+   * and owns nothing under the view that stands when its turn comes. Errors: `closed`, the store's own.
    */
   async declareLeft(): Promise<ChangeRecord | undefined> {
     return this.#state((view, node) =>
@@ -233,7 +237,10 @@ export class Membership {
     );
   }
 
-  /** States under which actor this node's store mints. Undefined where that is known, or this node no member. Errors: `closed`, the store's own. */
+  /**
+   * States under which actor this node's store mints. Undefined where that is known, or this node no member. Errors: `closed`,
+   * the store's own.
+   */
   async declareActor(actor: string): Promise<ChangeRecord | undefined> {
     return this.#state((view, node) => {
       const member = view.members.get(node);
@@ -242,8 +249,8 @@ export class Membership {
   }
 
   /**
-   * States that this node's store is not the one that was here last, and mints under this actor now. Undefined where that is known, or this
-   * node no member. Errors: `closed`, the store's own.
+   * States that this node's store is not the one that was here last, and mints under this actor now. Undefined where that is
+   * known, or this node no member. Errors: `closed`, the store's own.
    */
   async declareLost(actor: string): Promise<ChangeRecord | undefined> {
     return this.#state((view, node) => {
@@ -253,8 +260,8 @@ export class Membership {
   }
 
   /**
-   * Reconciles at once, first with `from` where given, then with others; resolves with the view after that. Calls made while one is
-   * under way share it. Rejects with the last peer's error when none answered.
+   * Reconciles at once, first with `from` where given, then with others; resolves with the view after that. Calls made while one
+   * is under way share it. Rejects with the last peer's error when none answered.
    */
   refresh(from = ANYBODY): Promise<View> {
     const underWay = this.#refreshing.get(from);

@@ -2,21 +2,21 @@
  * Who owns each partition while the ring changes under it, for buckets of one N.
  *
  * The ring says who *should* own a partition: its target. A node that becomes a target holds nothing yet, so it is *pending*: it
- * gets every write from then on, counts for no quorum, and meanwhile copies what was there before from the owners. When it has all, it says
- * so in a `ready` record, which only it may write. When every target is an owner or ready, the partition flips: its owners are
- * the target, and whoever else owned it may drop the data. This is the confirmation round of section 4.9 of the paper, made part of the history,
- * so that everybody flips at the same record.
+ * gets every write from then on, counts for no quorum, and meanwhile copies what was there before from the owners. When it has
+ * all, it says so in a `ready` record, which only it may write. When every target is an owner or ready, the partition flips: its
+ * owners are the target, and whoever else owned it may drop the data. This is the confirmation round of section 4.9 of the paper,
+ * made part of the history, so that everybody flips at the same record.
  *
  * The details, each of which loses data if it is left out:
  *
  * - Readiness is for a stretch of time. A node that stopped being a target missed writes; should it become one again, its earlier
- *   `ready` is void. So `ready` names the ring change under which the copy began, and counts only for a node that has been a target
- *   continuously since that change or an earlier one.
+ *   `ready` is void. So `ready` names the ring change under which the copy began, and counts only for a node that has been a
+ *   target continuously since that change or an earlier one.
  * - A removed owner is gone at once. As long as owners are missing, those who are ready take their places
  *   without waiting for the rest: they hold what the others hold, and one owner is too few to wait with.
- * - A node whose store was wiped, or is an older copy of itself, does not hold what it said it holds. It is taken out of the owners
- *   and is pending again since that moment, like one that has just come; where it is the only owner it stays, for what it has
- *   is all there is, and the partition is noted as orphaned.
+ * - A node whose store was wiped, or is an older copy of itself, does not hold what it said it holds. It is taken out of the
+ *   owners and is pending again since that moment, like one that has just come; where it is the only owner it stays, for what it
+ *   has is all there is, and the partition is noted as orphaned.
  * - When the last owner is removed there is nobody left to copy from. The targets become owners of an empty partition, so that
  *   it can be written again, and it is noted as *orphaned*: data may be lost, unless other copies turn up.
  *
@@ -109,8 +109,8 @@ export class Ownership {
   }
 
   /**
-   * The store of `node` is not the one that was here: as of ring change number `change` it holds nothing that it can vouch for. Never leaves a partition
-   * without owners.
+   * The store of `node` is not the one that was here: as of ring change number `change` it holds nothing that it can vouch for.
+   * Never leaves a partition without owners.
    */
   lose(node: NodeId, change: number): void {
     for (let index = 0; index < this.#targets.length; index++) {

@@ -1,9 +1,10 @@
 /**
  * What the copies of a plan amount to, as far as the nodes that hold the data have told.
  *
- * The receiver is sent each key once, whoever of the owners has it: what it lacks after the first owner, the next sends. Owners hold the same
- * unless something is amiss, so a copy is as large as the largest of its owners' shares. An owner that told what it holds and
- * does not name a share holds nothing of it; of copies none of whose owners answered nothing is known, and they are not called empty.
+ * The receiver is sent each key once, whoever of the owners has it: what it lacks after the first owner, the next sends. Owners
+ * hold the same unless something is amiss, so a copy is as large as the largest of its owners' shares. An owner that told what it
+ * holds and does not name a share holds nothing of it; of copies none of whose owners answered nothing is known, and they are not
+ * called empty.
  */
 import type { NodeId } from '@armature/kernel';
 import type { Holdings, RingVersion, ShareHolding } from '@armature/protocol';

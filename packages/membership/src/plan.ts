@@ -1,13 +1,13 @@
 /**
- * What changes of membership would do, told before they are made (paper, sections 4.9 and 6.2): which copies of partitions they make
- * necessary, how evenly the load lies afterwards, and what an administrator would rather know first.
+ * What changes of membership would do, told before they are made (paper, sections 4.9 and 6.2): which copies of partitions they
+ * make necessary, how evenly the load lies afterwards, and what an administrator would rather know first.
  *
  * Nothing is estimated. The changes are put behind the history as if they had been given, each is held to the same rules as a
  * real one (`propose.ts`) and goes through the same fold, and the plan is the difference of what the views say: a copy that
  * is pending after and was not before. So a plan is as right as the fold is, and one that would be refused says why.
  *
- * A copy that one change asks for may be made unnecessary by the next (n5 joins, and gets some of what n4 was to get): the steps tell
- * what each change adds and voids, the total what is left when all are made together, as `commit` does.
+ * A copy that one change asks for may be made unnecessary by the next (n5 joins, and gets some of what n4 was to get): the steps
+ * tell what each change adds and voids, the total what is left when all are made together, as `commit` does.
  */
 import { ArmatureError, err, hlcTick, ok, type NodeId, type PartitionId, type Result } from '@armature/kernel';
 import type { Change, ChangeRecord, RingVersion } from '@armature/protocol';
@@ -91,8 +91,8 @@ export interface MembershipPlan {
 }
 
 /**
- * Folds the changes in this order onto the history. Errors: those of `checkProposal`, for the first change that would be refused, with its number;
- * `invalid-argument` for no change at all.
+ * Folds the changes in this order onto the history. Errors: those of `checkProposal`, for the first change that would be refused,
+ * with its number; `invalid-argument` for no change at all.
  */
 export function planChanges(history: History, changes: readonly MembershipChange[]): Result<MembershipPlan, ArmatureError> {
   const before = foldHistory(history);

@@ -109,8 +109,8 @@ function checkJoin(view: View, change: Extract<Change, { kind: 'join' }>): Verdi
 }
 
 /**
- * Leaving hands over, so the remaining nodes must be able to hold as many replicas as the largest N of any bucket; otherwise replicas
- * would be given up in good order, silently. Who wants that says so with `remove`.
+ * Leaving hands over, so the remaining nodes must be able to hold as many replicas as the largest N of any bucket; otherwise
+ * replicas would be given up in good order, silently. Who wants that says so with `remove`.
  */
 function checkLeave(view: View, change: Extract<Change, { kind: 'leave' }>): Verdict {
   const member = view.members.get(change.node);
@@ -225,8 +225,9 @@ function checkAccess({ access }: View, change: Extract<Change, { kind: 'access' 
 }
 
 /**
- * Whether what was recorded is what holds, once the members have been heard that answer. Two commands for one bucket may be given at the same
- * moment at two nodes, which both accept them; the order of the history decides, and only one of the two may be told that it has succeeded.
+ * Whether what was recorded is what holds, once the members have been heard that answer. Two commands for one bucket may be given
+ * at the same moment at two nodes, which both accept them; the order of the history decides, and only one of the two may be told
+ * that it has succeeded.
  */
 export function checkStillHolds(view: View, change: Change): Verdict {
   if (change.kind === 'access') return checkAccessHolds(view, change);

@@ -1,9 +1,10 @@
 /**
- * Pulls that announcements ask for. A change is announced to everybody, and a cluster that is being built announces by the hundred, so pulls are
- * bounded: one at a time per peer, a pause after each, a few peers at once. What is asked for during a peer's pull or
- * pause becomes one more pull after it; what exceeds the number of peers is left to the next round of gossip.
+ * Pulls that announcements ask for. A change is announced to everybody, and a cluster that is being built announces by the
+ * hundred, so pulls are bounded: one at a time per peer, a pause after each, a few peers at once. What is asked for during a
+ * peer's pull or pause becomes one more pull after it; what exceeds the number of peers is left to the next round of gossip.
  *
- * Anybody can announce anything, in any name. Those who are no members have places of their own, so that made-up ones, who never answer, take none from members.
+ * Anybody can announce anything, in any name. Those who are no members have places of their own, so that made-up ones, who never
+ * answer, take none from members.
  */
 import type { Clock, Timer } from '@armature/runtime';
 

@@ -5,9 +5,9 @@
  * Placement is on the path of every request, so it is computed once per partition and N and then only looked up.
  *
  * Folding is incremental. Nearly always records are appended, and the fold goes on from where the last one stood; now and then
- * one arrives that belongs further back (made elsewhere at about the same time, or in a partition that has healed). For
- * those, a few earlier states are kept (`checkpoints.ts`): a record that is d places late costs the folding of a few d, and so one
- * ring claim for each ring change among them.
+ * one arrives that belongs further back (made elsewhere at about the same time, or in a partition that has healed). For those, a
+ * few earlier states are kept (`checkpoints.ts`): a record that is d places late costs the folding of a few d, and so one ring
+ * claim for each ring change among them.
  */
 import { ArmatureError, assert, type BucketName, type NodeId, type PartitionId } from '@armature/kernel';
 import { MAX_N, RING_UNKNOWN, type BucketProperties, type RingVersion } from '@armature/protocol';
@@ -39,9 +39,9 @@ export function isHolder({ owners, pending }: Pick<Placement, 'owners' | 'pendin
 export interface PendingCopy {
   readonly partition: PartitionId;
   /**
-   * The present owners, for each N of a bucket that the node is to become an owner for; `ready` is for all of them at once. A write that met
-   * its quorum is on W of the owners for its N, perhaps not on any particular one: a copy that cannot reach all of a group's
-   * owners must at least reach enough of that group to meet every such quorum.
+   * The present owners, for each N of a bucket that the node is to become an owner for; `ready` is for all of them at once. A
+   * write that met its quorum is on W of the owners for its N, perhaps not on any particular one: a copy that cannot reach all of
+   * a group's owners must at least reach enough of that group to meet every such quorum.
    */
   readonly groups: readonly { readonly n: number; readonly owners: NodeList }[];
   /** The ring change to name in `ready`. */
@@ -84,8 +84,8 @@ export interface View {
   /** Whether the node owns a partition for any N, or is to own one. */
   holds(node: NodeId): boolean;
   /**
-   * Whether it is the version of a ring that we had, or passed through, earlier: its sender is behind. A version that is neither this
-   * nor past is of somebody who knows a change that we do not; whether he also lacks one of ours, only an exchange tells.
+   * Whether it is the version of a ring that we had, or passed through, earlier: its sender is behind. A version that is neither
+   * this nor past is of somebody who knows a change that we do not; whether he also lacks one of ours, only an exchange tells.
    */
   isPastRing(version: RingVersion): boolean;
 }
@@ -94,7 +94,9 @@ export interface View {
 const MAX_PAST_RINGS = 8_192;
 const NOBODY: NodeList = [];
 
-/** What a history means. `previous`, an earlier view of the same process, saves most of the work and is not needed for the result. */
+/**
+ * What a history means. `previous`, an earlier view of the same process, saves most of the work and is not needed for the result.
+ */
 export function foldHistory(history: History, previous?: View): View {
   const before = previous instanceof FoldedView ? previous : undefined;
   const common = before === undefined ? 0 : history.commonPrefix(before.history);

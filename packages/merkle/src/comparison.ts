@@ -1,13 +1,13 @@
 /**
- * Comparing two trees that live on two machines, as a step function: from what is known so far follows either the next question to the
- * peer, or the ranges of keys that differ. It waits for nothing itself.
+ * Comparing two trees that live on two machines, as a step function: from what is known so far follows either the next question
+ * to the peer, or the ranges of keys that differ. It waits for nothing itself.
  *
  * The comparison goes down level by level and only below nodes that differ, so equal trees cost one question of one hash, and d
- * differing keys at most 1 + 16 * depth * d hashes. Below a node that one side has nothing in, everything differs, and nothing more
- * is asked: a wiped partition costs one question too.
+ * differing keys at most 1 + 16 * depth * d hashes. Below a node that one side has nothing in, everything differs, and nothing
+ * more is asked: a wiped partition costs one question too.
  *
- * Both trees may change meanwhile. Then a key that was written during the comparison may be found to differ, or not to; whoever lists
- * and merges the ranges found does no harm in either case.
+ * Both trees may change meanwhile. Then a key that was written during the comparison may be found to differ, or not to; whoever
+ * lists and merges the ranges found does no harm in either case.
  */
 import { ArmatureError, err, ok, type Result } from '@armature/kernel';
 import { EMPTY_HASH, type MerkleTree, type TreeHash } from './merkle-tree.js';

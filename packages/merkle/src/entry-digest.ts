@@ -1,8 +1,8 @@
 /**
  * The digest of one entry of a tree: 128 bits of SHA-256 over the key's address and the canonical bytes of its version set.
  *
- * The address is hashed too, so that two keys with equal values are two different terms of the sum, and its length goes first,
- * so that no bytes can move from the address to the set. Version sets have one encoding each, so equal states have equal digests on
+ * The address is hashed too, so that two keys with equal values are two different terms of the sum, and its length goes first, so
+ * that no bytes can move from the address to the set. Version sets have one encoding each, so equal states have equal digests on
  * every replica, whoever wrote them and in which order.
  */
 import { hash } from 'node:crypto';

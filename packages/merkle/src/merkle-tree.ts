@@ -4,15 +4,16 @@
  * A node's hash is the *sum* of the digests of the entries below it, in four lanes of 32 bits, each modulo 2^32. Therefore:
  *
  * - the order of updates does not matter, and a write needs only the digests of the state before and after it;
- * - the hash of a prefix does not depend on how deep the tree is, so trees of different depths can be compared, and a deep tree is
- *   made shallow by forgetting its lower levels;
+ * - the hash of a prefix does not depend on how deep the tree is, so trees of different depths can be compared, and a deep tree
+ *   is made shallow by forgetting its lower levels;
  * - a node may be empty or hold a thousand keys; what its keys are is not stored here but found in the store, as a range.
  *
- * How good is a sum? Entries that differ give a sum that differs, unless their digests happen to cancel: for digests that nobody has
- * chosen, with probability 2^-128 per comparison. XOR would be as good against chance, but not against mistakes: an entry added
- * twice would be as if never added, and nothing would ever show it; here it stays wrong until somebody compares. And
- * whoever can choose entries finds a few hundred whose XOR is whatever he likes by solving linear equations; for sums he has to search,
- * and what he wins is that a difference between replicas, which he would first have to bring about, is left to read repair.
+ * How good is a sum? Entries that differ give a sum that differs, unless their digests happen to cancel: for digests that nobody
+ * has chosen, with probability 2^-128 per comparison. XOR would be as good against chance, but not against mistakes: an entry
+ * added twice would be as if never added, and nothing would ever show it; here it stays wrong until somebody compares. And
+ * whoever can choose entries finds a few hundred whose XOR is whatever he likes by solving linear equations; for sums he has to
+ * search, and what he wins is that a difference between replicas, which he would first have to bring about, is left to read
+ * repair.
  */
 import { assert, type BinaryString } from '@armature/kernel';
 import { DIGEST_BYTES, type EntryDigest } from './entry-digest.js';

@@ -1,8 +1,8 @@
 /**
  * Which node of a tree a key belongs to, and which keys belong to a node.
  *
- * A tree covers one arc of the ring: the positions that begin with certain bits (a partition, of 2^bits equal ones). The bits after
- * those choose the way down, four at a time. So a node is a prefix of positions, its keys are one contiguous range of
+ * A tree covers one arc of the ring: the positions that begin with certain bits (a partition, of 2^bits equal ones). The bits
+ * after those choose the way down, four at a time. So a node is a prefix of positions, its keys are one contiguous range of
  * stored keys, and leaves need not remember them.
  */
 import { assert, type BinaryString } from '@armature/kernel';

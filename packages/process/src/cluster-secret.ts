@@ -1,6 +1,7 @@
 /**
- * The cluster's secret: from `--secret-file`, or from `ARMATURE_SECRET`. One line of text, whose bytes are those of the line without white space around it. While the secret is
- * being changed there are two lines: the first one seals, and what either has sealed is opened.
+ * The cluster's secret: from `--secret-file`, or from `ARMATURE_SECRET`. One line of text, whose bytes are those of the line
+ * without white space around it. While the secret is being changed there are two lines: the first one seals, and what either has
+ * sealed is opened.
  */
 import { readFileSync } from 'node:fs';
 import { ArmatureError, MAKE_A_SECRET, checkedSecrets, unwrap, utf8Encode, type Secrets } from '@armature/kernel';

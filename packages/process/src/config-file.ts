@@ -16,7 +16,10 @@ export const DEFAULT_CONFIG_FILE = 'armature.json';
 
 /** A hundred times as much as all settings take. */
 const MAX_CHARS = 256 * 1024;
-/** Settings are texts, numbers and lists of these. What is wrong is shown in words, by functions that call themselves for each level. */
+/**
+ * Settings are texts, numbers and lists of these. What is wrong is shown in words, by functions that call themselves for each
+ * level.
+ */
 const MAX_DEPTH = 8;
 
 /** The file named by `--config` or `ARMATURE_CONFIG`, or `armature.json` if there is one. Throws `invalid-config`. */

@@ -5,8 +5,9 @@
  *   GET /readyz    200 when it can serve; 503, with the reasons, while it cannot: send it no work
  *   GET /metrics   Prometheus
  *
- * It carries no data, so it listens on the loopback interface unless told otherwise. What it tells of the cluster can be kept for those who bear a token: then /metrics asks
- * for it, and /readyz gives its reasons to nobody else. Whether a process lives and is ready needs none, since probes have none.
+ * It carries no data, so it listens on the loopback interface unless told otherwise. What it tells of the cluster can be kept for
+ * those who bear a token: then /metrics asks for it, and /readyz gives its reasons to nobody else. Whether a process lives and is
+ * ready needs none, since probes have none.
  */
 import { ArmatureError } from '@armature/kernel';
 import { fastify, type FastifyRequest } from 'fastify';

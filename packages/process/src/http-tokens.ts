@@ -1,6 +1,6 @@
 /**
- * The token of the HTTP door: a text that whoever scrapes the metrics sends as `Authorization: Bearer <token>`. One line of a file; two while it is being changed, and either
- * is taken.
+ * The token of the HTTP door: a text that whoever scrapes the metrics sends as `Authorization: Bearer <token>`. One line of a
+ * file; two while it is being changed, and either is taken.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';

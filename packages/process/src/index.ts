@@ -1,6 +1,6 @@
 /**
- * `@armature/process`: what every Armature process shares, the command line too: configuration, secrets and tokens, how errors and exit codes look. What a process
- * that serves needs besides is in `@armature/process/service`.
+ * `@armature/process`: what every Armature process shares, the command line too: configuration, secrets and tokens, how errors
+ * and exit codes look. What a process that serves needs besides is in `@armature/process/service`.
  */
 export * from './catalogue.js';
 export * from './cluster-secret.js';

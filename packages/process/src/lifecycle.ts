@@ -1,7 +1,7 @@
 /**
- * The life of a process: it starts part by part, serves, and on SIGTERM, SIGINT or SIGHUP (its terminal is gone) stops its parts in the
- * opposite order, within a bound. A second signal ends it at once. What nobody caught ends it too: after that its state is not to be
- * trusted.
+ * The life of a process: it starts part by part, serves, and on SIGTERM, SIGINT or SIGHUP (its terminal is gone) stops its parts
+ * in the opposite order, within a bound. A second signal ends it at once. What nobody caught ends it too: after that its state is
+ * not to be trusted.
  *
  *   starting -> serving -> stopping -> exit 0         a signal
  *               serving -> exit 1                     an uncaught error
@@ -14,7 +14,9 @@ import { EXIT, exitCodeOf } from './exit-codes.js';
 
 const ENDING_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-/** By default Node opens a debugger at the first, to whoever reaches its port, and ends at the second without closing anything. */
+/**
+ * By default Node opens a debugger at the first, to whoever reaches its port, and ends at the second without closing anything.
+ */
 const IGNORED_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const;
 
 /** What a lifecycle needs of Node's `process`. */

@@ -1,10 +1,10 @@
 /**
- * Where the lines of a log go: a file, a pipe, a terminal. Each of them may stop taking lines (a disk is full, a reader is gone or
- * stands still), and a process that serves data must not end or wait because of its log. So a line that cannot be written is lost and
- * counted, and the next one is tried anew. When lines can be written again, the log says how many were lost.
+ * Where the lines of a log go: a file, a pipe, a terminal. Each of them may stop taking lines (a disk is full, a reader is gone
+ * or stands still), and a process that serves data must not end or wait because of its log. So a line that cannot be written is
+ * lost and counted, and the next one is tried anew. When lines can be written again, the log says how many were lost.
  *
- * Lines are written in the turn that makes them, so that the last ones before the end are not lost. A pipe that is full takes nothing at
- * the moment: lines wait for it, up to a bound.
+ * Lines are written in the turn that makes them, so that the last ones before the end are not lost. A pipe that is full takes
+ * nothing at the moment: lines wait for it, up to a bound.
  */
 import type { Clock } from '@armature/runtime';
 

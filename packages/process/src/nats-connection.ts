@@ -6,8 +6,9 @@ import type { ValuesOf } from './setting.js';
 type ConnectionValues = ValuesOf<typeof connectionSettings>;
 
 /**
- * `readAgain` gives the values as they are whenever the process connects: a password in the configuration file may have been rotated.
- * Errors: `invalid-config`. The environment is not asked again: settings have it already, and a variable must not win over a flag.
+ * `readAgain` gives the values as they are whenever the process connects: a password in the configuration file may have been
+ * rotated. Errors: `invalid-config`. The environment is not asked again: settings have it already, and a variable must not win
+ * over a flag.
  */
 export function natsServerOptions(
   values: ConnectionValues,

@@ -1,4 +1,7 @@
-/** The token that this process shows at the doors of the cluster: from `--token-file`, or from `ARMATURE_TOKEN`. It is never said in a message. */
+/**
+ * The token that this process shows at the doors of the cluster: from `--token-file`, or from `ARMATURE_TOKEN`. It is never said
+ * in a message.
+ */
 import { readFileSync } from 'node:fs';
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import { tokenFromText } from '@armature/rights';
@@ -8,7 +11,10 @@ export interface TokenSource {
   readonly token: string | undefined;
 }
 
-/** Its bytes, not verified; undefined when none is given. Throws `invalid-config` for a file that cannot be read, and for what is no token. */
+/**
+ * Its bytes, not verified; undefined when none is given. Throws `invalid-config` for a file that cannot be read, and for what is
+ * no token.
+ */
 export function loadToken({ tokenFile, token }: TokenSource): Uint8Array | undefined {
   if (tokenFile === undefined) return token === undefined ? undefined : tokenIn(token, 'ARMATURE_TOKEN');
   if (tokenFile.includes('armt1.')) {

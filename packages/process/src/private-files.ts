@@ -1,6 +1,6 @@
 /**
- * Files that hold a secret and that others of this machine may read. They are named, with the way to mend it; nothing is refused, since a mode may be the best that a
- * volume of some platform can do.
+ * Files that hold a secret and that others of this machine may read. They are named, with the way to mend it; nothing is refused,
+ * since a mode may be the best that a volume of some platform can do.
  */
 import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -17,7 +17,10 @@ export interface ExposedFile {
 
 const OF_OTHERS = 0o077;
 
-/** Of the files that the settings name, and of the configuration file where it holds a secret. Those that are not there are other people's business. */
+/**
+ * Of the files that the settings name, and of the configuration file where it holds a secret. Those that are not there are other
+ * people's business.
+ */
 export function exposedFiles<S extends Shape>(shape: S, resolved: Resolved<S>): ExposedFile[] {
   if (process.platform === 'win32') return []; // its modes say nothing
   return [...new Set(privateFilesOf(shape, resolved))].flatMap((file) => {

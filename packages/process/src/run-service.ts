@@ -47,7 +47,9 @@ export interface WiredService {
 export interface ServiceSpec<S extends ServiceShape> extends ServiceCommand<S> {
   readonly role: string;
   nameOf(values: ValuesOf<S>): string;
-  /** In two steps: what is wrong with the values shows before anything is opened, and the service starts when its ports are there. */
+  /**
+   * In two steps: what is wrong with the values shows before anything is opened, and the service starts when its ports are there.
+   */
   wire(values: ValuesOf<S>): (ports: ServicePorts) => Promise<WiredService>;
 }
 

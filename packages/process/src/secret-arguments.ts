@@ -1,6 +1,7 @@
 /**
- * Secrets as arguments. Every user of a machine may see the command lines of its processes, so no setting that is secret has a flag. Whoever writes one all the same is told why
- * that is refused and what to do instead; the words of a parser for unknown options would repeat the secret.
+ * Secrets as arguments. Every user of a machine may see the command lines of its processes, so no setting that is secret has a
+ * flag. Whoever writes one all the same is told why that is refused and what to do instead; the words of a parser for unknown
+ * options would repeat the secret.
  */
 import { ArmatureError } from '@armature/kernel';
 import { variableOf } from './resolve-settings.js';

@@ -37,7 +37,10 @@ export function serviceLog(options: ServiceLogOptions): Logger {
   return flatteningErrors(pinoLog({ level, base, destination: { write: (line) => write(inWords(line)) } }));
 }
 
-/** A logger whose fields hold errors as plain facts, under `error` where they came as `err`, which pino would serialise its own way. */
+/**
+ * A logger whose fields hold errors as plain facts, under `error` where they came as `err`, which pino would serialise its own
+ * way.
+ */
 export function flatteningErrors(inner: Logger): Logger {
   return {
     debug: (fields, message) => inner.debug(flat(fields), message),

@@ -1,6 +1,7 @@
 /**
- * `@armature/process/service`: what a process needs that serves until it is told to stop: its command line, its log, its metrics and health over HTTP, its start and
- * its end. It stands apart from `@armature/process`, because a command line needs none of it and should not wait until it is loaded.
+ * `@armature/process/service`: what a process needs that serves until it is told to stop: its command line, its log, its metrics
+ * and health over HTTP, its start and its end. It stands apart from `@armature/process`, because a command line needs none of it
+ * and should not wait until it is loaded.
  */
 export * from './health-server.js';
 export * from './lifecycle.js';

@@ -1,4 +1,6 @@
-/** Settings as options of a commander command. Defaults stay with the settings, so that "given" and "default" can be told apart. */
+/**
+ * Settings as options of a commander command. Defaults stay with the settings, so that "given" and "default" can be told apart.
+ */
 import { Option, type Command } from 'commander';
 import { variableOf } from './resolve-settings.js';
 import type { Setting, Shape } from './setting.js';

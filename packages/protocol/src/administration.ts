@@ -1,8 +1,10 @@
 /**
- * The door of administration: where commands are given to nodes, routers and anti-entropy workers, and looked at what they do, with a token that has a role.
+ * The door of administration: where commands are given to nodes, routers and anti-entropy workers, and looked at what they do,
+ * with a token that has a role.
  *
- * Each of these processes has one link address for it, `admin.node.<name>`, `admin.router.<name>` or `admin.anti-entropy.<name>`. Whoever gives commands hears the answers at a guest's address,
- * `guest.<group>.<random>`. Who holds the secret of the cluster makes himself a token and comes to the same door.
+ * Each of these processes has one link address for it, `admin.node.<name>`, `admin.router.<name>` or `admin.anti-entropy.<name>`.
+ * Whoever gives commands hears the answers at a guest's address, `guest.<group>.<random>`. Who holds the secret of the cluster
+ * makes himself a token and comes to the same door.
  *
  * The table below says what may be asked there and which role it takes; nothing else is answered.
  */
@@ -26,7 +28,10 @@ export type AdministrationRequest =
   | WorkerRequest
   | ProposeRequest;
 
-/** The least role that each takes, and whether it leaves a trace where it does not change the membership: looking at what is cheap to tell does not. */
+/**
+ * The least role that each takes, and whether it leaves a trace where it does not change the membership: looking at what is cheap
+ * to tell does not.
+ */
 const RULES: { readonly [K in AdministrationRequest['kind']]: { readonly role: Role; readonly isRecorded: boolean } } = {
   status: { role: 'viewer', isRecorded: false },
   history: { role: 'viewer', isRecorded: false },

@@ -1,6 +1,7 @@
 /**
- * Announcements: a process says on the bus that its history has changed. Anybody may publish there, and none is believed: it is a reason to ask over a link. A message of somebody else's making
- * must not cost much, so it is refused unread above a size that no honest one has.
+ * Announcements: a process says on the bus that its history has changed. Anybody may publish there, and none is believed: it is a
+ * reason to ask over a link. A message of somebody else's making must not cost much, so it is refused unread above a size that no
+ * honest one has.
  */
 import { exactUtf8Decode, utf8Encode } from '@armature/kernel';
 

@@ -13,9 +13,10 @@ export type ResolverName = 'siblings' | 'last-write-wins';
  * When a replica may acknowledge: `fsync`, on stable storage (group commit); `os`, handed to the operating system (survives the
  * process, not the machine); `memory`, in memory and written behind some ms later (survives neither).
  *
- * `buffered`, in memory and flushed with what gathers over a second or so, while one of the N replicas makes its copy durable at once and nobody waits for it
- * (paper, section 6.1). A replica that ends loses what it has not flushed, and the others have it. Only if all that have a put in memory end at once, within the
- * few ms in which its durable copy is being made, is it lost, acknowledged or not.
+ * `buffered`, in memory and flushed with what gathers over a second or so, while one of the N replicas makes its copy durable at
+ * once and nobody waits for it (paper, section 6.1). A replica that ends loses what it has not flushed, and the others have it.
+ * Only if all that have a put in memory end at once, within the few ms in which its durable copy is being made, is it lost,
+ * acknowledged or not.
  */
 export type Durability = 'fsync' | 'os' | 'memory' | 'buffered';
 
@@ -87,8 +88,8 @@ const CHECKS: { readonly [K in keyof BucketProperties]: Check } = {
 export const BUCKET_PROPERTY_NAMES = Object.keys(CHECKS) as readonly (keyof BucketProperties)[];
 
 /**
- * Properties from untrusted input, missing ones from `base`. Says which property is wrong and why. Where the input gives no `maxValueBytes`, and so many
- * replicas allow less than `base` does, it is the largest that they allow.
+ * Properties from untrusted input, missing ones from `base`. Says which property is wrong and why. Where the input gives no
+ * `maxValueBytes`, and so many replicas allow less than `base` does, it is the largest that they allow.
  */
 export function parseBucketProperties(
   input: Readonly<Record<string, unknown>>,

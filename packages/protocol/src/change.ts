@@ -40,19 +40,25 @@ export type Change =
   /** A node is gone for good: nothing is asked of it any more. */
   | { readonly kind: 'remove'; readonly node: NodeId }
   /**
-   * `by`, a node that is no member, takes over the share of `node`, which goes in good order, or at once where it is dead: gone for good, like one that
-   * is removed.
+   * `by`, a node that is no member, takes over the share of `node`, which goes in good order, or at once where it is dead: gone
+   * for good, like one that is removed.
    */
   | { readonly kind: 'replace'; readonly node: NodeId; readonly by: MemberSettings; readonly dead: boolean }
   | { readonly kind: 'weight'; readonly node: NodeId; readonly weight: number }
   | { readonly kind: 'zone'; readonly node: NodeId; readonly zone: ZoneName }
   | { readonly kind: 'bucket'; readonly bucket: BucketName; readonly properties: BucketProperties }
-  /** What the cluster demands of those who come to its doors. Such records are joined (`joinAccess`), so their order does not matter. */
+  /**
+   * What the cluster demands of those who come to its doors. Such records are joined (`joinAccess`), so their order does not
+   * matter.
+   */
   | { readonly kind: 'access'; readonly tokens: TokenDemand; readonly revision: number; readonly generation: number }
-  /** A fact only `node` may state: its store mints under this actor (16 hex characters) now. The latest of a membership counts. */
+  /**
+   * A fact only `node` may state: its store mints under this actor (16 hex characters) now. The latest of a membership counts.
+   */
   | { readonly kind: 'actor'; readonly node: NodeId; readonly actor: string }
   /**
-   * A fact only `node` may state: its store is not the one that was here last. It was wiped, or is an older copy; it mints under this actor now.
+   * A fact only `node` may state: its store is not the one that was here last. It was wiped, or is an older copy; it mints under
+   * this actor now.
    */
   | { readonly kind: 'lost'; readonly node: NodeId; readonly actor: string }
   /** A fact only `node` may state: it holds these partitions, which ring change `change` made it an owner of. */
@@ -66,8 +72,8 @@ export interface ChangeRecord {
   /** The node at which the command was given. */
   readonly by: NodeId;
   /**
-   * Who gave the command, in words: 1 to `MAX_AUTHOR_CHARS` printable characters. Of a fact that a node states itself, its name. It is what the one who gave the command says of
-   * himself, or what his token says; nothing follows from it.
+   * Who gave the command, in words: 1 to `MAX_AUTHOR_CHARS` printable characters. Of a fact that a node states itself, its name.
+   * It is what the one who gave the command says of himself, or what his token says; nothing follows from it.
    */
   readonly author: string;
   readonly change: Change;

@@ -1,4 +1,7 @@
-/** The parts that several messages share: addresses and other optional or checked fields, user metadata, siblings as answered to clients, receipts. */
+/**
+ * The parts that several messages share: addresses and other optional or checked fields, user metadata, siblings as answered to
+ * clients, receipts.
+ */
 import {
   DecodeError,
   MAX_META_ENTRIES,

@@ -1,8 +1,10 @@
 /**
- * Records of commands: who had what done, and what became of it. A change of the membership is a record of the history, which bears its author, so what is recorded here is the rest: work that was
- * asked for, what was told of holdings, and commands that were refused. Nothing follows from these records; they are for people.
+ * Records of commands: who had what done, and what became of it. A change of the membership is a record of the history, which
+ * bears its author, so what is recorded here is the rest: work that was asked for, what was told of holdings, and commands that
+ * were refused. Nothing follows from these records; they are for people.
  *
- * The same command by the same person with the same outcome, given again before long, adds to the record that there is: a repair asks for an exchange of every two replicas.
+ * The same command by the same person with the same outcome, given again before long, adds to the record that there is: a repair
+ * asks for an exchange of every two replicas.
  */
 import { ERROR_CODES, isPlainName, type ArmatureError, type ErrorCode, type Result } from '@armature/kernel';
 import { guarded, hex, integer, list, object, Refused, text } from './json-shape.js';
@@ -13,7 +15,10 @@ export type CommandOutcome = 'done' | ErrorCode;
 export interface CommandRecord {
   /** 16 hex characters, random. */
   readonly id: string;
-  /** When it was given for the first and for the last time, by the wall clock of the process that answered it, ms since the Unix epoch. */
+  /**
+   * When it was given for the first and for the last time, by the wall clock of the process that answered it, ms since the Unix
+   * epoch.
+   */
   readonly firstMs: number;
   readonly lastMs: number;
   /** How often. */

@@ -1,7 +1,9 @@
 /**
- * The bytes of the control messages, after their tag: mostly JSON documents, for they are rare and read by people. See `codec.ts` for what encoders and decoders promise.
+ * The bytes of the control messages, after their tag: mostly JSON documents, for they are rare and read by people. See `codec.ts`
+ * for what encoders and decoders promise.
  *
- * JSON takes many times as much memory as its text, and blocks whoever parses it, so each kind has a bound in bytes that is looked at before it is parsed (`MAX_DOCUMENT_BYTES`).
+ * JSON takes many times as much memory as its text, and blocks whoever parses it, so each kind has a bound in bytes that is
+ * looked at before it is parsed (`MAX_DOCUMENT_BYTES`).
  */
 import { DecodeError, type ByteReader, type ByteWriter } from '@armature/kernel';
 import { parseAuthor, parseChange, parseChangeRecord } from './change-parser.js';

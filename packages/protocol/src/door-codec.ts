@@ -1,6 +1,6 @@
 /**
- * The codec of a door where only some kinds of requests are answered. What is of another kind is refused by its first byte: nothing of it is read, so that nobody who may not ask it can have
- * a process parse a large document.
+ * The codec of a door where only some kinds of requests are answered. What is of another kind is refused by its first byte:
+ * nothing of it is read, so that nobody who may not ask it can have a process parse a large document.
  */
 import type { ArmatureError, ByteReader } from '@armature/kernel';
 import { peekKind, protocolCodec } from './codec.js';

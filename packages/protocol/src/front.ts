@@ -1,8 +1,9 @@
 /**
  * The front door: where applications are served that do not hold the cluster's secret.
  *
- * Each bucket and right has a link address of its own at each router and node, `front.<bucket>.<right>.router.<name>`, so that NATS permissions can grant one bucket, or reading only, and
- * nothing else. What is asked there must be of that right, and of that bucket. Applications hear answers at addresses of their own, `guest.<group>.<random>`.
+ * Each bucket and right has a link address of its own at each router and node, `front.<bucket>.<right>.router.<name>`, so that
+ * NATS permissions can grant one bucket, or reading only, and nothing else. What is asked there must be of that right, and of
+ * that bucket. Applications hear answers at addresses of their own, `guest.<group>.<random>`.
  */
 import { ArmatureError, parseBucketName, type BucketName } from '@armature/kernel';
 import { bucketOfAddress, keyOfAddress } from '@armature/ring';
@@ -60,7 +61,10 @@ export function notAtThisDoor(what: string, door: FrontDoorOf): ArmatureError {
   });
 }
 
-/** Error `forbidden`: NATS does not let this client publish to `subject`, where that door is. `executed` is `unknown` where something that was asked before the denial may have been done. */
+/**
+ * Error `forbidden`: NATS does not let this client publish to `subject`, where that door is. `executed` is `unknown` where
+ * something that was asked before the denial may have been done.
+ */
 export function doorClosedByNats({ bucket, right }: FrontDoorOf, subject: string, executed: unknown): ArmatureError {
   return new ArmatureError('forbidden', `NATS does not permit this client to ${right} in bucket ${bucket}, at ${subject}`, {
     remedy: `Give its NATS user that right: armature nats-config --application <user>:${bucket}:${right}`,

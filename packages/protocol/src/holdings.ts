@@ -2,8 +2,9 @@
  * What a node holds, share by share: how much there would be to move. For planning a change before it is made; asked of one node
  * at a time, by people, not on the path of anything.
  *
- * Where the hash trees of a partition are built, they know exactly what is held. Where they are not, the node looks at the beginning of the partition,
- * and as keys are spread evenly over the ring, that tells about the rest. Each share says which of the two its figures are.
+ * Where the hash trees of a partition are built, they know exactly what is held. Where they are not, the node looks at the
+ * beginning of the partition, and as keys are spread evenly over the ring, that tells about the rest. Each share says which of
+ * the two its figures are.
  */
 import type { ArmatureError, NodeId, PartitionId, Result } from '@armature/kernel';
 import { boolean, guarded, integer, list, node, object } from './json-shape.js';
@@ -24,7 +25,10 @@ export interface Holdings {
   readonly node: NodeId;
   /** Of the view under which the shares are its own. */
   readonly ring: RingVersion;
-  /** Those of which the node is an owner or a pending owner, by partition, then by N. A share that is not named is empty or not its own. */
+  /**
+   * Those of which the node is an owner or a pending owner, by partition, then by N. A share that is not named is empty or not
+   * its own.
+   */
   readonly shares: readonly ShareHolding[];
 }
 

@@ -4,8 +4,8 @@
  * - *replica* messages (`read`, `merge`, `pull`) ask one node what it itself holds, or to hold something;
  * - *coordinated* messages (`fetch`, `write`, `scan`) ask the receiver to run the whole operation over a quorum;
  * - *control* messages carry membership, status and commands, as JSON documents;
- * - *synchronisation* messages compare two replicas of a partition and make them equal (`synchronisation.ts`), and drop tombstones that nobody needs any
- *   more (`reaping.ts`).
+ * - *synchronisation* messages compare two replicas of a partition and make them equal (`synchronisation.ts`), and drop
+ *   tombstones that nobody needs any more (`reaping.ts`).
  *
  * Replica messages and writes carry the sender's ring version and are fenced by it: a receiver with another ring refuses with
  * `stale-ring`, and whichever of the two is behind catches up. A write counted under one ring is never counted under another.
@@ -98,7 +98,10 @@ export interface PullReply {
 export interface FetchOptions {
   readonly r: QuorumWord;
   readonly pr: QuorumWord;
-  /** Without values: an outline of the siblings, in which the size of a value stands in its place (`outlinedBytes`). It has the same context. */
+  /**
+   * Without values: an outline of the siblings, in which the size of a value stands in its place (`outlinedBytes`). It has the
+   * same context.
+   */
   readonly outline?: boolean;
 }
 
@@ -149,7 +152,10 @@ export interface WriteRequest {
   readonly options: WriteOptions;
   /** None of the owners can be reached: mint it as a fallback, and keep it as a hint. */
   readonly standIn?: boolean;
-  /** An earlier attempt at this write may have been carried out, at another node perhaps: the owners are asked for it before this one is minted. */
+  /**
+   * An earlier attempt at this write may have been carried out, at another node perhaps: the owners are asked for it before this
+   * one is minted.
+   */
   readonly repeated?: boolean;
 }
 
@@ -183,7 +189,10 @@ export interface GossipRequest {
   readonly kind: 'gossip';
   readonly fingerprint: string;
   readonly records: readonly ChangeRecord[];
-  /** How often members have cleared something for reaping, as far as the sender knows. Left out by those who keep no such counts: routers, workers, clients. */
+  /**
+   * How often members have cleared something for reaping, as far as the sender knows. Left out by those who keep no such counts:
+   * routers, workers, clients.
+   */
   readonly clearings?: readonly ClearingCount[];
 }
 
@@ -252,7 +261,10 @@ export interface NodeStatus {
   readonly transfers: TransferStatus | undefined;
   /** Kept for owners that could not be reached. */
   readonly hintBytes: number;
-  /** Of those, what could not be delivered when it was last tried, by owner. What waits for an owner that is down is not among them. */
+  /**
+   * Of those, what could not be delivered when it was last tried, by owner. What waits for an owner that is down is not among
+   * them.
+   */
   readonly stuckHints: readonly StuckHints[];
   readonly storage: { readonly engine: string; readonly healthy: boolean; readonly sizeBytes: number } | undefined;
   readonly actor: string | undefined;

@@ -1,4 +1,7 @@
-/** What is said of a key whose version set is larger than what is sent (`largestSetSentBytes`): to who wants its values, and to who wants to move it. */
+/**
+ * What is said of a key whose version set is larger than what is sent (`largestSetSentBytes`): to who wants its values, and to
+ * who wants to move it.
+ */
 import { ArmatureError, exactUtf8Decode, toBase64Url } from '@armature/kernel';
 import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
 
@@ -6,8 +9,8 @@ import { bucketOfAddress, keyOfAddress, type Address } from '@armature/ring';
 const MAX_KEY_CHARS = 200;
 
 /**
- * Error `too-large`: what the key holds does not fit into a message. It stays where it is, and can be replaced and deleted. `details.bucket` and `details.key` name it, the key in
- * base64url where it is no UTF-8.
+ * Error `too-large`: what the key holds does not fit into a message. It stays where it is, and can be replaced and deleted.
+ * `details.bucket` and `details.key` name it, the key in base64url where it is no UTF-8.
  */
 export function tooLargeToSend(address: Address, details: Readonly<Record<string, unknown>> = {}): ArmatureError {
   const bucket = bucketOfAddress(address);

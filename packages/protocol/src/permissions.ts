@@ -1,13 +1,18 @@
 /**
- * What a user of NATS may publish and subscribe to, made from the table of subjects: of each row that his role is in, the pattern with his own names put in, and `*` for all others.
+ * What a user of NATS may publish and subscribe to, made from the table of subjects: of each row that his role is in, the pattern
+ * with his own names put in, and `*` for all others.
  *
- * NATS takes a trailing `*` of a permission to subscribe for `>`: it matches the subject that is asked for token by token, and `>` is a token, too. So a permission for `link.guest.*`
- * would let its holder hear all groups, and who has no group can be given none. The table has nobody at such subjects.
+ * NATS takes a trailing `*` of a permission to subscribe for `>`: it matches the subject that is asked for token by token, and
+ * `>` is a token, too. So a permission for `link.guest.*` would let its holder hear all groups, and who has no group can be given
+ * none. The table has nobody at such subjects.
  */
 import type { ClusterName } from '@armature/kernel';
 import { SUBJECT_TABLE, type BusRole, type Party, type SubjectRow } from './subject-table.js';
 
-/** Names of a user by what stands in `<...>` of the patterns: `{ group: 'shop', bucket: 'payments', right: 'read' }`. What is not there may be anything. */
+/**
+ * Names of a user by what stands in `<...>` of the patterns: `{ group: 'shop', bucket: 'payments', right: 'read' }`. What is not
+ * there may be anything.
+ */
 export type OwnNames = Readonly<Record<string, string>>;
 
 /** A role, and under which names: one entry for each combination of them. */
@@ -37,7 +42,10 @@ export function permissionsOf(space: SubjectSpace, appointments: readonly Appoin
 
 export type Direction = 'publish' | 'subscribe';
 
-/** A pattern as NATS writes it, with these names put in: `link.node.<node>` is `link.node.*`, and `api.<verb>.<bucket>.<key...>` is `api.*.*.>`. */
+/**
+ * A pattern as NATS writes it, with these names put in: `link.node.<node>` is `link.node.*`, and `api.<verb>.<bucket>.<key...>`
+ * is `api.*.*.>`.
+ */
 export function natsPattern(pattern: string, names: OwnNames): string {
   const tokens: string[] = [];
   for (const token of tokensOf(pattern)) {
@@ -57,7 +65,9 @@ export function absolute({ prefix, cluster }: SubjectSpace, pattern: string): st
   return pattern.startsWith('$SRV') ? pattern : `${prefix}.${cluster}.${pattern}`;
 }
 
-/** In the order of the table. Where a role may use everything that begins alike, that is one pattern: `inbox.>` for all inboxes. */
+/**
+ * In the order of the table. Where a role may use everything that begins alike, that is one pattern: `inbox.>` for all inboxes.
+ */
 function shortened(direction: Direction, appointments: readonly Appointment[]): readonly string[] {
   const isFree = (row: SubjectRow): boolean =>
     row[direction].some(({ role, at }) => at === 'any' && appointments.some((one) => one.role === role));

@@ -1,9 +1,10 @@
 /**
- * The messages of reaping: how tombstones, and entries of clocks, that nobody needs any more are found out and dropped. The first owner of a partition is told to run a
- * pass over a share (`reap`). It asks every other member whether anything of a key is left there but the set in question (`clear`), and, later and once more, has the
- * other owners drop what that set does not need (`drop`). Before that every member notes how often each has cleared something (`note`), so that an old copy of a store is found
- * out. Fenced by the ring like the other messages of synchronisation; docs/decisions/0007-reaping.md and
- * 0012-pruning.md say why this is safe.
+ * The messages of reaping: how tombstones, and entries of clocks, that nobody needs any more are found out and dropped. The first
+ * owner of a partition is told to run a pass over a share (`reap`). It asks every other member whether anything of a key is left
+ * there but the set in question (`clear`), and, later and once more, has the other owners drop what that set does not need
+ * (`drop`). Before that every member notes how often each has cleared something (`note`), so that an old copy of a store is found
+ * out. Fenced by the ring like the other messages of synchronisation; docs/decisions/0007-reaping.md and 0012-pruning.md say why
+ * this is safe.
  */
 import type { BinaryString, BucketName } from '@armature/kernel';
 import type { Address } from '@armature/ring';
@@ -26,9 +27,10 @@ export interface ReapRequest extends SynchronisedShare {
 }
 
 /**
- * Why a candidate was not taken. What a member said of it: it `differs` at an owner; a node that is no owner holds a `stray` record of it; it is `hinted`, kept
- * for an owner that was away; it is `in-hand`, part of an operation under way; the member is `unsettled`, having stood still a moment ago. Or: somebody has not
- * answered (`unanswered`); it has `changed` since it was cleared; there is no room to remember it (`full`).
+ * Why a candidate was not taken. What a member said of it: it `differs` at an owner; a node that is no owner holds a `stray`
+ * record of it; it is `hinted`, kept for an owner that was away; it is `in-hand`, part of an operation under way; the member is
+ * `unsettled`, having stood still a moment ago. Or: somebody has not answered (`unanswered`); it has `changed` since it was
+ * cleared; there is no room to remember it (`full`).
  */
 export const HOLD_REASONS = ['differs', 'stray', 'hinted', 'in-hand', 'unsettled', 'unanswered', 'changed', 'full'] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];
@@ -65,7 +67,9 @@ export type Clearance = (typeof CLEARANCES)[number];
 
 /** How often a store has cleared something. A store with a smaller count is a copy from before a clearing. */
 export interface ClearingCount {
-  /** Which member's store, and since which record of the history, as text. A store that was lost and filled again is another one. */
+  /**
+   * Which member's store, and since which record of the history, as text. A store that was lost and filled again is another one.
+   */
   readonly tenure: string;
   readonly count: number;
 }
@@ -78,7 +82,10 @@ export interface ClearReply {
   readonly counted: ClearingCount | undefined;
 }
 
-/** Keep these on stable storage: what they have licensed is about to be dropped. To every member, and answered with an error by one whose own store has a smaller count. */
+/**
+ * Keep these on stable storage: what they have licensed is about to be dropped. To every member, and answered with an error by
+ * one whose own store has a smaller count.
+ */
 export interface NoteRequest {
   readonly kind: 'note';
   readonly ring: RingVersion;

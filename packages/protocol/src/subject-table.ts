@@ -1,11 +1,13 @@
 /**
- * Every subject of a cluster: who publishes there, who subscribes, and what for. This is the one list of them. The permissions that `armature nats-config` writes are made of it
- * (permissions.ts), and so is the table in docs/protocol.md.
+ * Every subject of a cluster: who publishes there, who subscribes, and what for. This is the one list of them. The permissions
+ * that `armature nats-config` writes are made of it (permissions.ts), and so is the table in docs/protocol.md.
  *
- * A pattern is what follows `<prefix>.<cluster>.`, or begins with `$SRV`, where NATS has its service discovery. `<name>` in it stands for one token, `<name...>` for all that follow.
+ * A pattern is what follows `<prefix>.<cluster>.`, or begins with `$SRV`, where NATS has its service discovery. `<name>` in it
+ * stands for one token, `<name...>` for all that follow.
  *
- * Some may use all subjects of a pattern (`any`), others only those with their own names in them (`own`). A node publishes to the link of any node, `link.node.*`, and listens at
- * its own, `link.node.n1`. What somebody's own names are, is said where his permissions are made.
+ * Some may use all subjects of a pattern (`any`), others only those with their own names in them (`own`). A node publishes to the
+ * link of any node, `link.node.*`, and listens at its own, `link.node.n1`. What somebody's own names are, is said where his
+ * permissions are made.
  */
 
 /** What a user of NATS is there for. Somebody may be several of these. */

@@ -1,10 +1,10 @@
 /**
- * The messages of replica synchronisation (paper, section 4.7). One node, the initiator, is told to run an `exchange` with a peer over
- * one partition. It compares hash trees by `tree` questions, lists the ranges that differ by `digests`, takes what it lacks by `sets`,
- * and hands over what the peer lacks by `absorb`. All but `exchange` are answered from what the node itself holds.
+ * The messages of replica synchronisation (paper, section 4.7). One node, the initiator, is told to run an `exchange` with a peer
+ * over one partition. It compares hash trees by `tree` questions, lists the ranges that differ by `digests`, takes what it lacks
+ * by `sets`, and hands over what the peer lacks by `absorb`. All but `exchange` are answered from what the node itself holds.
  *
- * Buckets of different N have different owners in one partition, so there is one tree per partition and N, and everything here names
- * both. All are fenced by the ring like other replica messages, and none of them counts as a user's request.
+ * Buckets of different N have different owners in one partition, so there is one tree per partition and N, and everything here
+ * names both. All are fenced by the ring like other replica messages, and none of them counts as a user's request.
  */
 import type { BinaryString, BucketName, NodeId, PartitionId } from '@armature/kernel';
 import type { Address } from '@armature/ring';
@@ -100,8 +100,8 @@ export interface ExchangeRequest extends SynchronisedShare {
 }
 
 /**
- * `equal`: nothing differed. `repaired`: what differed was merged both ways. `partial`: so was a part of it; run it again. `failed`: the peer
- * or one of the stores did not do its part; see `problem`.
+ * `equal`: nothing differed. `repaired`: what differed was merged both ways. `partial`: so was a part of it; run it again.
+ * `failed`: the peer or one of the stores did not do its part; see `problem`.
  */
 export type ExchangeOutcome = 'equal' | 'repaired' | 'partial' | 'failed';
 export const EXCHANGE_OUTCOMES: readonly ExchangeOutcome[] = ['equal', 'repaired', 'partial', 'failed'];

@@ -1,6 +1,6 @@
 /**
- * What a node says about data on the move: partitions that it copies because it is to own them, and data that it holds without owning it any more
- * (paper, section 4.9).
+ * What a node says about data on the move: partitions that it copies because it is to own them, and data that it holds without
+ * owning it any more (paper, section 4.9).
  */
 import type { NodeId, PartitionId } from '@armature/kernel';
 import { boolean, integer, list, node, object, text, type Json } from './json-shape.js';
@@ -32,7 +32,10 @@ export interface TransferStatus {
   readonly active: readonly ActiveTransfer[];
   /** Partitions of which this node holds data that it does not own any more. */
   readonly strayPartitions: number;
-  /** Whether this node has looked, under its present view, and found nothing stray: right after a change `strayPartitions` is still of the view before. */
+  /**
+   * Whether this node has looked, under its present view, and found nothing stray: right after a change `strayPartitions` is
+   * still of the view before.
+   */
   readonly clear: boolean;
   /** Records handed over to their owners, or found there, and dropped here; since the start. */
   readonly relinquishedRecords: number;

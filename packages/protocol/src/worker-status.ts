@@ -1,6 +1,7 @@
 /**
- * What is said to anti-entropy workers, and what they say of themselves. Workers are stateless and may be any number, and nobody has a list of them: a roll call on one subject finds those
- * that are there, each of which answers with its address, and then each is given the command at its door of administration.
+ * What is said to anti-entropy workers, and what they say of themselves. Workers are stateless and may be any number, and nobody
+ * has a list of them: a roll call on one subject finds those that are there, each of which answers with its address, and then
+ * each is given the command at its door of administration.
  */
 import type { ArmatureError, Result } from '@armature/kernel';
 import { guarded, integer, object, Refused, text } from './json-shape.js';

@@ -1,14 +1,17 @@
 /**
- * A member's part in reaping: it says whether anything of a key is left here but the set in question, and takes what that set does not need when it is told to: all of it,
- * where it is a tombstone and nothing else, or the entries of its clock that have no version (versioning/prune.ts).
+ * A member's part in reaping: it says whether anything of a key is left here but the set in question, and takes what that set
+ * does not need when it is told to: all of it, where it is a tombstone and nothing else, or the entries of its clock that have no
+ * version (versioning/prune.ts).
  *
- * What could bring an old value back from here is one of four things: a record (at an owner, in any state but this; at another node, any at all, left from a
- * time when it was one), a hint, an operation under way that carries a state of the key in memory, and, for a process that has just woken after standing
- * still, whatever it was in the middle of. The last two are looked at before the stores: an operation that ends in between has left its mark there.
+ * What could bring an old value back from here is one of four things: a record (at an owner, in any state but this; at another
+ * node, any at all, left from a time when it was one), a hint, an operation under way that carries a state of the key in memory,
+ * and, for a process that has just woken after standing still, whatever it was in the middle of. The last two are looked at
+ * before the stores: an operation that ends in between has left its mark there.
  *
- * A member that clears anything has its store synced first. What it has read may have been written without waiting for the disk, and a crash must not bring
- * back what was there before: a value under the tombstone, a hint that was delivered, a stray record that was handed over. With that sync it counts the clearing, and before
- * anything is dropped it keeps the counts of all members: so an old copy of a store that is put back later is told from the store (docs/decisions/0006-lost-stores.md).
+ * A member that clears anything has its store synced first. What it has read may have been written without waiting for the disk,
+ * and a crash must not bring back what was there before: a value under the tombstone, a hint that was delivered, a stray record
+ * that was handed over. With that sync it counts the clearing, and before anything is dropped it keeps the counts of all members:
+ * so an old copy of a store that is put back later is told from the store (docs/decisions/0006-lost-stores.md).
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';

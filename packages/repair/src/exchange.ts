@@ -1,6 +1,6 @@
 /**
- * One exchange: the node that runs it (the initiator) and one peer become equal in the keys of one partition and N, as far as they were
- * known to either when it began (paper, section 4.7).
+ * One exchange: the node that runs it (the initiator) and one peer become equal in the keys of one partition and N, as far as
+ * they were known to either when it began (paper, section 4.7).
  *
  *   compare    trees, from the root down, only where they differ
  *   list       addresses and digests of the ranges that differ, from both, page by page
@@ -9,9 +9,9 @@
  *
  * A set that no message can carry is left out and reported, and the exchange goes on behind it.
  *
- * Both directions merge, so nothing is lost whatever is written meanwhile, tombstones travel like values, and an exchange that breaks off
- * has done no harm. A run has a budget of keys, bytes and time; beyond it, it is `partial`, and the next run finds fewer
- * differences and goes on from there, with no other memory than the trees.
+ * Both directions merge, so nothing is lost whatever is written meanwhile, tombstones travel like values, and an exchange that
+ * breaks off has done no harm. A run has a budget of keys, bytes and time; beyond it, it is `partial`, and the next run finds
+ * fewer differences and goes on from there, with no other memory than the trees.
  */
 import { ArmatureError, bytesEqual, toArmatureError, type BinaryString, type NodeId } from '@armature/kernel';
 import { beginComparison, nextQuestion, rangesOfPrefixes, takeAnswer, type KeyRange, type MerkleTree } from '@armature/merkle';
@@ -50,7 +50,10 @@ const SETS_PER_QUESTION = 128;
 /** What tells the caller something about this node or the moment, and not about the exchange: it is passed on as it is. */
 const PASSED_ON: ReadonlySet<string> = new Set(['overloaded', 'stale-ring', 'closed']);
 
-/** Runs an exchange for `request`, whose ring the caller has checked. Errors: `overloaded`, `stale-ring`; all others are reported as `failed`. */
+/**
+ * Runs an exchange for `request`, whose ring the caller has checked. Errors: `overloaded`, `stale-ring`; all others are reported
+ * as `failed`.
+ */
 export async function runExchange(env: ExchangeEnv, request: ExchangeRequest, limits = EXCHANGE_LIMITS): Promise<ExchangeReply> {
   const exchange = new Exchange(env, request, limits);
   try {

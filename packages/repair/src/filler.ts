@@ -1,16 +1,20 @@
 /**
- * Filling: a node that has become an owner of partitions copies them from their present owners, and then says that it is ready (paper, section 4.9).
+ * Filling: a node that has become an owner of partitions copies them from their present owners, and then says that it is ready
+ * (paper, section 4.9).
  *
- * Since the change that made it an owner is in its view, every coordinator that knows of the change sends it all writes too, and the present
- * owners refuse coordinators that do not (the ring fence). So what an owner holds when it answers under that ring or a later one, and what
- * arrives here from then on, is everything. Copying merges, so it may repeat, overlap with writes, and start again after a failure; what it costs to
- * start again, and why it need not begin at the beginning, is told in `share-copy.ts`.
+ * Since the change that made it an owner is in its view, every coordinator that knows of the change sends it all writes too, and
+ * the present owners refuse coordinators that do not (the ring fence). So what an owner holds when it answers under that ring or
+ * a later one, and what arrives here from then on, is everything. Copying merges, so it may repeat, overlap with writes, and
+ * start again after a failure; what it costs to start again, and why it need not begin at the beginning, is told in
+ * `share-copy.ts`.
  *
- * A write was acknowledged by W owners; which ones is not known, so all of them are asked, and owners that are down are left out only while those that answer have every
- * such write among them: N - W + 1, or all there are. (A single request may ask for less than its bucket's W, and then relies on repair.)
+ * A write was acknowledged by W owners; which ones is not known, so all of them are asked, and owners that are down are left out
+ * only while those that answer have every such write among them: N - W + 1, or all there are. (A single request may ask for less
+ * than its bucket's W, and then relies on repair.)
  *
- * Before it says `ready`, it makes sure of three things: that what it compared is on stable storage; that it knows every bucket its sources know, for
- * `ready` holds for all of them; and that the owners which it copied are still enough of the owners there are.
+ * Before it says `ready`, it makes sure of three things: that what it compared is on stable storage; that it knows every bucket
+ * its sources know, for `ready` holds for all of them; and that the owners which it copied are still enough of the owners there
+ * are.
  */
 import { ArmatureError, toArmatureError, type NodeId, type PartitionId } from '@armature/kernel';
 import type { PendingCopy, View } from '@armature/membership';
@@ -31,7 +35,10 @@ export interface FillerEnv {
   readonly view: () => View;
   readonly ask: AskPeer;
   readonly isSuspect: (node: NodeId) => boolean;
-  /** Whether the store is known to be this node's of now: what is left from an earlier life, or is about to be discarded, is neither built on nor handed on. */
+  /**
+   * Whether the store is known to be this node's of now: what is left from an earlier life, or is about to be discarded, is
+   * neither built on nor handed on.
+   */
   readonly isOwnStore: () => boolean;
   /** Resolves when every record of membership that the peer knows is in the view. */
   readonly catchUp: (peer: NodeId) => Promise<unknown>;
@@ -91,7 +98,10 @@ export class Filler {
     };
   }
 
-  /** Looks whether there is something to fill. Cheap when there is not; call it on every change of the view, and when the store has turned out to be its own. */
+  /**
+   * Looks whether there is something to fill. Cheap when there is not; call it on every change of the view, and when the store
+   * has turned out to be its own.
+   */
   wake(): void {
     this.#rounds.wake();
   }
@@ -122,7 +132,10 @@ export class Filler {
     }
   }
 
-  /** A round over all pending partitions; one that cannot be copied keeps no other from it. Rejects with the first problem, when all else is done. */
+  /**
+   * A round over all pending partitions; one that cannot be copied keeps no other from it. Rejects with the first problem, when
+   * all else is done.
+   */
   async #fill(): Promise<void> {
     const queue = [...this.#env.view().pendingFor(this.#env.node)];
     const problems: unknown[] = [];
@@ -219,8 +232,9 @@ export class Filler {
   }
 
   /**
-   * On stable storage whatever the bucket's durability: `ready` is, and it says that this node holds what it copied. What has ceased to be this node's while it was on its
-   * way is left: it has been looked for what is to be given up, and nobody would look again before the next change.
+   * On stable storage whatever the bucket's durability: `ready` is, and it says that this node holds what it copied. What has
+   * ceased to be this node's while it was on its way is left: it has been looked for what is to be given up, and nobody would
+   * look again before the next change.
    */
   async #keep(address: Address, set: Uint8Array): Promise<void> {
     const { node, view, replica } = this.#env;
@@ -261,9 +275,9 @@ function shortfall(
 }
 
 /**
- * So many owners have every write among them that W of N acknowledged, W being the smallest that a bucket with this N has ever had: to raise it does not put more copies of what is
- * there already. It is so where owners are missing, too: who was
- * removed, or has lost its store, may have been among the W, and of those who are left fewer have the write.
+ * So many owners have every write among them that W of N acknowledged, W being the smallest that a bucket with this N has ever
+ * had: to raise it does not put more copies of what is there already. It is so where owners are missing, too: who was removed, or
+ * has lost its store, may have been among the W, and of those who are left fewer have the write.
  */
 function ownersToCopy(view: View, n: number): number {
   const w = Math.min(n, view.leastW.get(n) ?? 1);

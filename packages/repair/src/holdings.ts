@@ -1,7 +1,8 @@
 /**
- * How much a node holds of each of its shares. Exactly where hash trees are built; otherwise from a sample: addresses begin with the MD5 of their key,
- * so they are spread evenly, and if the first page of a partition reaches a third of the way through its arc, the partition holds three times as much.
- * Of a node that has just started with thousands of partitions, some are looked at, and the others are taken to be as large as those.
+ * How much a node holds of each of its shares. Exactly where hash trees are built; otherwise from a sample: addresses begin with
+ * the MD5 of their key, so they are spread evenly, and if the first page of a partition reaches a third of the way through its
+ * arc, the partition holds three times as much. Of a node that has just started with thousands of partitions, some are looked at,
+ * and the others are taken to be as large as those.
  */
 import type { BinaryString, NodeId, PartitionId } from '@armature/kernel';
 import { isHolder, type View } from '@armature/membership';

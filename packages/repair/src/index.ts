@@ -1,6 +1,6 @@
 /**
- * `@armature/repair`: replica synchronisation (paper, section 4.7). A node's trees, what it holds as its peers may ask for it, one exchange
- * between two nodes, and in which order all of a cluster's exchanges are run.
+ * `@armature/repair`: replica synchronisation (paper, section 4.7). A node's trees, what it holds as its peers may ask for it,
+ * one exchange between two nodes, and in which order all of a cluster's exchanges are run.
  */
 export * from './clearing.js';
 export * from './exchange.js';

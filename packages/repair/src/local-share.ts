@@ -1,6 +1,6 @@
 /**
- * What a node holds of a partition, as the synchronisation messages ask for it: hashes of its trees, digests of its keys, the sets
- * themselves, and merging what comes back. A node answers its peers from here, and runs its own exchanges on it.
+ * What a node holds of a partition, as the synchronisation messages ask for it: hashes of its trees, digests of its keys, the
+ * sets themselves, and merging what comes back. A node answers its peers from here, and runs its own exchanges on it.
  */
 import { ArmatureError, toArmatureError, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -56,10 +56,16 @@ const MAX_INDICES = 1_024;
 export const MAX_DIGESTS = 1_000;
 /** Read from the store for one page of digests. */
 const DIGESTS_PAGE_BYTES = 4 * 1024 * 1024;
-/** Of sets in one answer, where messages are not smaller. A larger set is an answer of its own: what fits into a message fits into an answer. */
+/**
+ * Of sets in one answer, where messages are not smaller. A larger set is an answer of its own: what fits into a message fits into
+ * an answer.
+ */
 const MAX_SETS_BYTES = 1024 * 1024;
 
-/** The time to grant to an answer with some of these sets, in ms, beyond what a small one gets. How many of them are in it is up to who answers. */
+/**
+ * The time to grant to an answer with some of these sets, in ms, beyond what a small one gets. How many of them are in it is up
+ * to who answers.
+ */
 export function answerTimeMs(sizesBytes: readonly number[]): number {
   const allBytes = sizesBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
   return transferTimeMs(Math.max(Math.min(allBytes, MAX_SETS_BYTES), ...sizesBytes));
@@ -113,8 +119,8 @@ export class LocalShare {
   }
 
   /**
-   * As many as fit into an answer, at least one, in the order asked for, and none that no message can carry: error `too-large` where that is the first. A damaged record
-   * counts as nothing held.
+   * As many as fit into an answer, at least one, in the order asked for, and none that no message can carry: error `too-large`
+   * where that is the first. A damaged record counts as nothing held.
    */
   async sets(addresses: readonly Address[]): Promise<SetsReply> {
     const sets = await this.held(addresses);
@@ -136,7 +142,10 @@ export class LocalShare {
     return sets;
   }
 
-  /** Merges all that can be merged; `durable`: onto stable storage whatever the buckets ask. Errors: none for single entries; they are counted and logged. */
+  /**
+   * Merges all that can be merged; `durable`: onto stable storage whatever the buckets ask. Errors: none for single entries; they
+   * are counted and logged.
+   */
   async absorb(
     entries: readonly { readonly address: Address; readonly set: Uint8Array }[],
     durable: boolean,
@@ -160,7 +169,10 @@ export class LocalShare {
     }
   }
 
-  /** Not what has ceased to be this node's on the way: it has been looked for what is to be given up, and nobody would look again before the next change. */
+  /**
+   * Not what has ceased to be this node's on the way: it has been looked for what is to be given up, and nobody would look again
+   * before the next change.
+   */
   async #merge(address: Address, set: Uint8Array, durable: boolean): Promise<void> {
     const { node, view, replica } = this.#env;
     const name = bucketOfAddress(address);

@@ -42,8 +42,9 @@ export interface PatientEnv {
 }
 
 /**
- * Asks, giving an answer `moreMs` more than a small one gets, and asks again for as long as `isPassing` says that the refusal is of the moment (it may do something about that meanwhile). `request` is made anew
- * each time: the ring may have turned. Rejects with a `PeerFailure`.
+ * Asks, giving an answer `moreMs` more than a small one gets, and asks again for as long as `isPassing` says that the refusal is
+ * of the moment (it may do something about that meanwhile). `request` is made anew each time: the ring may have turned. Rejects
+ * with a `PeerFailure`.
  */
 export async function askPatiently<Q extends SynchronisationRequest>(
   { ask, clock, isStopped }: PatientEnv,

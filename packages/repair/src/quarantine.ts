@@ -1,10 +1,11 @@
 /**
  * The quarantine of reaping: which tombstones, and entries of clocks, were found unneeded everywhere, and since when.
  *
- * That every member has been asked and has nothing but the set in question says what is stored, and what operations have in hand. It says nothing of messages that
- * are still on their way: a repair that a router sent just before, a merge in the queue of a slow connection. The set itself absorbs these as
- * long as it is whole. So it stays for a while after it was first found unneeded, and must then be found so again, in the same state and under the same ring: a
- * time that outlives messages, as TIME_WAIT does in TCP. The condition decides; the time only lets stragglers arrive.
+ * That every member has been asked and has nothing but the set in question says what is stored, and what operations have in hand.
+ * It says nothing of messages that are still on their way: a repair that a router sent just before, a merge in the queue of a
+ * slow connection. The set itself absorbs these as long as it is whole. So it stays for a while after it was first found
+ * unneeded, and must then be found so again, in the same state and under the same ring: a time that outlives messages, as
+ * TIME_WAIT does in TCP. The condition decides; the time only lets stragglers arrive.
  *
  * It is a memory of one node, bounded, and lost when the node ends. Whatever is forgotten begins anew, and costs only time.
  */

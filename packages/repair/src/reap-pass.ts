@@ -1,6 +1,6 @@
 /**
- * A pass over many shares: each first owner is asked to reap its own, one share after the other, run after run until it is through. Who asks, and how fast, is
- * the business of a worker or an administrator.
+ * A pass over many shares: each first owner is asked to reap its own, one share after the other, run after run until it is
+ * through. Who asks, and how fast, is the business of a worker or an administrator.
  */
 import { toArmatureError, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';

@@ -1,17 +1,19 @@
 /**
  * Reaping: dropping tombstones, and entries of clocks, when nothing can bring back what they supersede.
  *
- * The first owner of a partition runs it. It looks through a list of its own records of a share of which every version is a tombstone, or which have long clocks
- * (versioning/prune.ts), and asks every other member of the cluster about them, and itself:
+ * The first owner of a partition runs it. It looks through a list of its own records of a share of which every version is a
+ * tombstone, or which have long clocks (versioning/prune.ts), and asks every other member of the cluster about them, and itself:
  *
- *   candidate --all clear--> in quarantine --all clear again, after the time--> noted by all --> dropped by the other owners, then here
+ *   candidate --all clear--> in quarantine --all clear again, after the time--> noted by all
+ *             --> dropped by the other owners, then here
  *
- * What all note is how often each member has cleared something (`clearing.ts`). An old copy of a member's store is found out by that, whoever it can ask.
+ * What all note is how often each member has cleared something (`clearing.ts`). An old copy of a member's store is found out by
+ * that, whoever it can ask.
  *
- * One member that is down, says anything but `clear`, or does not answer, and the set stays as it is. No clock decides: without an answer from everybody nothing
- * is ever dropped, however long it takes. Owners touch only what is still in that very state, so a write in between is kept, and a crash in between leaves the whole
- * set on some owners, from which synchronisation copies it back for a later pass. docs/decisions/0007-reaping.md argues that this is safe for tombstones, and
- * 0012-pruning.md for clocks.
+ * One member that is down, says anything but `clear`, or does not answer, and the set stays as it is. No clock decides: without
+ * an answer from everybody nothing is ever dropped, however long it takes. Owners touch only what is still in that very state, so
+ * a write in between is kept, and a crash in between leaves the whole set on some owners, from which synchronisation copies it
+ * back for a later pass. docs/decisions/0007-reaping.md argues that this is safe for tombstones, and 0012-pruning.md for clocks.
  */
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -114,8 +116,9 @@ export class Reaper {
   }
 
   /**
-   * One run. Its ring is that of the present view. Errors: `invalid-argument` when this node is not the first owner, `overloaded` when it runs as many as
-   * it may, `stale-ring` when the ring changes meanwhile, `unavailable` when this node's store turns out to be an old copy, storage errors. What others do not do is in the reply.
+   * One run. Its ring is that of the present view. Errors: `invalid-argument` when this node is not the first owner, `overloaded`
+   * when it runs as many as it may, `stale-ring` when the ring changes meanwhile, `unavailable` when this node's store turns out
+   * to be an old copy, storage errors. What others do not do is in the reply.
    */
   async run(request: ReapRequest): Promise<ReapReply> {
     const view = this.#env.view();
@@ -210,7 +213,9 @@ export class Reaper {
     return [...view.members.keys()].filter((member) => member !== this.#env.node);
   }
 
-  /** Those that are gone: from the other owners first, then from here. What is only gone from some comes back, and is taken later. */
+  /**
+   * Those that are gone: from the other owners first, then from here. What is only gone from some comes back, and is taken later.
+   */
   async #dropped(share: Share, due: readonly Candidate[], tally: Tally): Promise<readonly Candidate[]> {
     const { owners } = share.view.placementOf(share.request.partition, share.request.n);
     const others = owners.filter((owner) => owner !== this.#env.node);
@@ -227,7 +232,9 @@ export class Reaper {
     return gone;
   }
 
-  /** Undefined, and the tally says who, when one of them does not do its part. Error `stale-ring` when it or we have a new ring. */
+  /**
+   * Undefined, and the tally says who, when one of them does not do its part. Error `stale-ring` when it or we have a new ring.
+   */
   async #askAll<Q extends AskedRequest>(
     share: Share,
     members: readonly NodeId[],

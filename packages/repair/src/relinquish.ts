@@ -1,16 +1,18 @@
 /**
- * Relinquishing: a node gives up data of partitions that it does not own any more (paper, section 4.9: nodes offer to transfer key ranges they are not in
- * charge of, and give them up upon confirmation).
+ * Relinquishing: a node gives up data of partitions that it does not own any more (paper, section 4.9: nodes offer to transfer
+ * key ranges they are not in charge of, and give them up upon confirmation).
  *
- * When a partition flips, its new owners hold all that was acknowledged. Still, what the former owner has may be the only copy of something: a write
- * that met no quorum, or data of a partition that lost all its owners. So nothing is deleted on the word of the membership. Page by page,
- * under one view and only when no owner is still to come, every owner is asked for the digests of the same keys. What an owner holds in the very same
- * state is verified there, and on stable storage, for an owner syncs before it answers with digests; everything else it is given, to merge onto stable storage, and its acknowledgement counts as well. Only what all owners were found to hold is
- * dropped here, and only if it is still what was verified. An owner that is down keeps everything where it is, until the next try. A set that no message can carry stays here
- * until it is made smaller, and keeps no other here.
+ * When a partition flips, its new owners hold all that was acknowledged. Still, what the former owner has may be the only copy of
+ * something: a write that met no quorum, or data of a partition that lost all its owners. So nothing is deleted on the word of
+ * the membership. Page by page, under one view and only when no owner is still to come, every owner is asked for the digests of
+ * the same keys. What an owner holds in the very same state is verified there, and on stable storage, for an owner syncs before
+ * it answers with digests; everything else it is given, to merge onto stable storage, and its acknowledgement counts as well.
+ * Only what all owners were found to hold is dropped here, and only if it is still what was verified. An owner that is down keeps
+ * everything where it is, until the next try. A set that no message can carry stays here until it is made smaller, and keeps no
+ * other here.
  *
- * A node that becomes an owner again while it drops would find keys missing that it has just been found to hold; so nothing is dropped once the
- * view has changed, and the filler waits until drops that were under way have ended.
+ * A node that becomes an owner again while it drops would find keys missing that it has just been found to hold; so nothing is
+ * dropped once the view has changed, and the filler waits until drops that were under way have ended.
  */
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -32,7 +34,10 @@ export interface RelinquisherEnv {
   readonly view: () => View;
   readonly ask: AskPeer;
   readonly isSuspect: (node: NodeId) => boolean;
-  /** Whether the store is known to be this node's of now: what is left from an earlier life, or is about to be discarded, is neither built on nor handed on. */
+  /**
+   * Whether the store is known to be this node's of now: what is left from an earlier life, or is about to be discarded, is
+   * neither built on nor handed on.
+   */
   readonly isOwnStore: () => boolean;
   readonly local: Pick<LocalShare, 'digests' | 'sets' | 'held'>;
   readonly trees: Pick<TreeKeeper, 'sizeOf'>;
@@ -79,7 +84,10 @@ export class Relinquisher {
     this.#search = { node, trees, replica, budget: new SliceBudget(slice, 'fill') };
   }
 
-  /** Looks for data to give up. Call it at the start, on every change of the view, and when the store has turned out to be its own. */
+  /**
+   * Looks for data to give up. Call it at the start, on every change of the view, and when the store has turned out to be its
+   * own.
+   */
   wake(): void {
     this.#rounds.wake();
   }
@@ -112,7 +120,10 @@ export class Relinquisher {
     return isClear;
   }
 
-  /** Whether all is given up, as far as hash trees that are built can tell. Rejects with the first problem, after all else has been tried. */
+  /**
+   * Whether all is given up, as far as hash trees that are built can tell. Rejects with the first problem, after all else has
+   * been tried.
+   */
   async #giveUpAll(): Promise<boolean> {
     const view = this.#env.view();
     const found = await findStrays(this.#search, view);
@@ -167,7 +178,10 @@ export class Relinquisher {
     if (problem !== undefined) throw problem;
   }
 
-  /** How many were dropped, and why not all. Rejects, and has dropped nothing, where an owner could not be asked or given something. */
+  /**
+   * How many were dropped, and why not all. Rejects, and has dropped nothing, where an owner could not be asked or given
+   * something.
+   */
   async #giveUp(
     scope: Scope,
     entries: Entries,

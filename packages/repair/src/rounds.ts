@@ -1,6 +1,6 @@
 /**
- * Work that is done in rounds, one at a time: when somebody says that there may be something to do, once more when that was said while a round was under way (it may have
- * looked too early), and again after a while when a round could not do all of it.
+ * Work that is done in rounds, one at a time: when somebody says that there may be something to do, once more when that was said
+ * while a round was under way (it may have looked too early), and again after a while when a round could not do all of it.
  */
 import type { Clock, Timer } from '@armature/runtime';
 

@@ -1,13 +1,13 @@
 /**
  * Copying one share (the keys of one partition and N) from one of its owners, digests first.
  *
- * Page by page, the owner says which keys it holds and in what state; what is held here in the same state need not be sent, and only the rest is asked for and
- * merged, onto stable storage. So of N owners the first sends the data and the others little more than digests; and after an interruption, of the connection
- * or of this process, the copy goes on where it was, because what came is here. The data itself is the checkpoint: there is no other
- * that could be ahead of it, or lost.
+ * Page by page, the owner says which keys it holds and in what state; what is held here in the same state need not be sent, and
+ * only the rest is asked for and merged, onto stable storage. So of N owners the first sends the data and the others little more
+ * than digests; and after an interruption, of the connection or of this process, the copy goes on where it was, because what came
+ * is here. The data itself is the checkpoint: there is no other that could be ahead of it, or lost.
  *
- * A page that compares equal is also the receipt for it (the confirmation round of the paper's section 4.9): when the last page has been found equal, or was
- * merged, everything that the owner held is held here.
+ * A page that compares equal is also the receipt for it (the confirmation round of the paper's section 4.9): when the last page
+ * has been found equal, or was merged, everything that the owner held is held here.
  */
 import { ArmatureError, type BinaryString, type NodeId, type PartitionId } from '@armature/kernel';
 import type { KeyRange } from '@armature/merkle';
@@ -52,8 +52,8 @@ const NOTHING: Listed = { entries: [], next: undefined };
 const FIRST_GUESS_BYTES = 4_096;
 
 /**
- * Returns early when stopped: then nothing has been copied. Errors: `PeerFailure` when the source does not do its part, or holds a set that no message can carry (`too-large`, after
- * all others have been copied); our own storage's.
+ * Returns early when stopped: then nothing has been copied. Errors: `PeerFailure` when the source does not do its part, or holds
+ * a set that no message can carry (`too-large`, after all others have been copied); our own storage's.
  */
 export async function copyShare(env: ShareCopyEnv, from: ShareSource, notes: CopyNotes): Promise<void> {
   const { partition, n, range, source } = from;

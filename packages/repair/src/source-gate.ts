@@ -1,7 +1,8 @@
 /**
- * The sending side of transfers and exchanges. Whoever asks a node for digests or sets, or hands some over, has the node read, hash and write for him, and that
- * is background work: it takes slices of time like all other, and only so many pieces are in hand at a time. Beyond that, and where no
- * slice is to be had soon, the asker is told that there is no room, before he takes the silence for death; he waits and asks again.
+ * The sending side of transfers and exchanges. Whoever asks a node for digests or sets, or hands some over, has the node read,
+ * hash and write for him, and that is background work: it takes slices of time like all other, and only so many pieces are in
+ * hand at a time. Beyond that, and where no slice is to be had soon, the asker is told that there is no room, before he takes the
+ * silence for death; he waits and asks again.
  */
 import { ArmatureError } from '@armature/kernel';
 import { SliceBudget, type TakeSlice } from '@armature/replica';
@@ -28,14 +29,18 @@ export class SourceGate {
     telemetry.observedGauge('armature_transfer_served', 'Questions of transfers and exchanges in hand.', () => this.#inHand);
   }
 
-  /** Does `work` when there is a slice for it; `recordsOf` says how much it was. Errors: `overloaded`; `closed` when there are no slices any more. */
+  /**
+   * Does `work` when there is a slice for it; `recordsOf` says how much it was. Errors: `overloaded`; `closed` when there are no
+   * slices any more.
+   */
   async pass<T>(work: () => T | Promise<T>, recordsOf: (result: T) => number): Promise<T> {
     if (this.#inHand >= AT_ONCE) throw this.#noRoom(`${AT_ONCE} questions of transfers and repairs are in hand already`);
     this.#inHand++;
     const leave = (): void => {
       this.#inHand--;
     };
-    // A slice that comes too late for whoever asked serves the next one; so it is waited for here all the same, and counts as in hand until then.
+    // A slice that comes too late for whoever asked serves the next one; so it is waited for here all the same, and counts as in
+    // hand until then.
     const ready = this.#budget.ready();
     if (!(await this.#isInTime(ready))) {
       ready.then(leave, leave);

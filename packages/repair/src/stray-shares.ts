@@ -1,9 +1,11 @@
 /**
- * Data in the wrong place: what a node is to do with the keys of a partition and N, and which partitions it holds keys of that it is not to hold.
+ * Data in the wrong place: what a node is to do with the keys of a partition and N, and which partitions it holds keys of that it
+ * is not to hold.
  *
- * Finding them must be cheap, for it is done after every change of the view. Of a partition that is not this node's for any N, one key tells; a
- * run of such partitions side by side is one question to the store. Where a partition is this node's for one N and not for another, its hash trees know, once
- * they are built: until then, as after every start, the answer is that nobody can tell yet, which is not that there is nothing.
+ * Finding them must be cheap, for it is done after every change of the view. Of a partition that is not this node's for any N,
+ * one key tells; a run of such partitions side by side is one question to the store. Where a partition is this node's for one N
+ * and not for another, its hash trees know, once they are built: until then, as after every start, the answer is that nobody can
+ * tell yet, which is not that there is nothing.
  */
 import type { BinaryString, NodeId, PartitionId } from '@armature/kernel';
 import { isHolder, type View } from '@armature/membership';
@@ -13,8 +15,8 @@ import type { SynchronisedReplica } from './local-share.js';
 import type { TreeKeeper } from './tree-keeper.js';
 
 /**
- * `wait`: it is not this node's, but on its way from some to others: who is to be given it is not settled. A node that is no member keeps what it has to itself: tombstones
- * are reaped without asking it, and it may hold what they deleted.
+ * `wait`: it is not this node's, but on its way from some to others: who is to be given it is not settled. A node that is no
+ * member keeps what it has to itself: tombstones are reaped without asking it, and it may hold what they deleted.
  */
 export type Duty = 'keep' | 'wait' | 'relinquish';
 

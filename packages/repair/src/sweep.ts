@@ -1,11 +1,12 @@
 /**
- * A sweep: every pair of replicas of every partition exchanges once. As a pure fold: the sweep so far, what is down and the time give the next
- * pair; what came of an exchange gives the sweep after it.
+ * A sweep: every pair of replicas of every partition exchanges once. As a pure fold: the sweep so far, what is down and the time
+ * give the next pair; what came of an exchange gives the sweep after it.
  *
- * Partitions come in an order drawn at random, so that several workers rarely meet. The pairs of one partition come one after the other, in the order
- * (0,1), (0,2), ..., (1,2), ...: after the pairs of the first replica the last one holds what anybody held, and in each later row it meets another,
- * so that one sweep makes all replicas equal. Pairs of a node that is down are skipped, and said to be: that node is
- * compared again when it is back. Nodes have a limit of exchanges at a time, and refuse more with `overloaded`; such a pair is tried again a few times.
+ * Partitions come in an order drawn at random, so that several workers rarely meet. The pairs of one partition come one after the
+ * other, in the order (0,1), (0,2), ..., (1,2), ...: after the pairs of the first replica the last one holds what anybody held,
+ * and in each later row it meets another, so that one sweep makes all replicas equal. Pairs of a node that is down are skipped,
+ * and said to be: that node is compared again when it is back. Nodes have a limit of exchanges at a time, and refuse more with
+ * `overloaded`; such a pair is tried again a few times.
  */
 import { assert, shuffle, type NodeId, type PartitionId, type Random } from '@armature/kernel';
 import type { View } from '@armature/membership';

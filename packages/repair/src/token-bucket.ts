@@ -1,9 +1,9 @@
 /**
  * A limit of bytes per second, as a value (a token bucket that may go into debt), and the pace that keeps transfers within it.
  *
- * How large an answer is, is known when it is there. So whoever wants to ask for more waits until the bucket holds something, and pays afterwards for what
- * came, with tokens the bucket may not have yet; the next one waits until they are earned. Over any time, what came is at most what was earned, a burst,
- * and one answer for each of those who were let in together.
+ * How large an answer is, is known when it is there. So whoever wants to ask for more waits until the bucket holds something, and
+ * pays afterwards for what came, with tokens the bucket may not have yet; the next one waits until they are earned. Over any
+ * time, what came is at most what was earned, a burst, and one answer for each of those who were let in together.
  */
 import { sleep, type Clock } from '@armature/runtime';
 

@@ -1,10 +1,11 @@
 /**
  * Building the trees of one partition from the store while writes go on, without missing one or counting one twice.
  *
- * The store is read page by page, in the order of keys. At any moment there is a cursor: what lies before it has been read, and a write there is
- * applied to the new trees as to any tree. What lies after it will be read, with the write in it. Only while a page is being read is it open
- * whether a write to it is in that page; such writes are remembered, and count instead of what the page says. So at the end the trees
- * are those of the store at that very moment, and can be compared with the trees that writes alone have kept.
+ * The store is read page by page, in the order of keys. At any moment there is a cursor: what lies before it has been read, and a
+ * write there is applied to the new trees as to any tree. What lies after it will be read, with the write in it. Only while a
+ * page is being read is it open whether a write to it is in that page; such writes are remembered, and count instead of what the
+ * page says. So at the end the trees are those of the store at that very moment, and can be compared with the trees that writes
+ * alone have kept.
  */
 import type { BinaryString } from '@armature/kernel';
 import { MAX_DEPTH, MerkleTree, type KeyRange } from '@armature/merkle';

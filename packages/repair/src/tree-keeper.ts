@@ -1,11 +1,11 @@
 /**
- * A node's hash trees: one per partition that it holds a replica of and N of a bucket, kept up to date by every write (paper, section 4.7:
- * "each node maintains a separate Merkle tree for each key range it hosts").
+ * A node's hash trees: one per partition that it holds a replica of and N of a bucket, kept up to date by every write (paper,
+ * section 4.7: "each node maintains a separate Merkle tree for each key range it hosts").
  *
- * After a start nothing is known, and the trees are built by scanning the store in the background, a slice at a time. A build
- * is also due where a write was told of and then did not take place, where a tree has outgrown its depth, and, slowly, for one partition after
- * another, to compare what writes have made of a tree with what the store says: bit rot and mistakes show there. Whoever asks for a tree that
- * is still to be built waits for it, and it goes first.
+ * After a start nothing is known, and the trees are built by scanning the store in the background, a slice at a time. A build is
+ * also due where a write was told of and then did not take place, where a tree has outgrown its depth, and, slowly, for one
+ * partition after another, to compare what writes have made of a tree with what the store says: bit rot and mistakes show there.
+ * Whoever asks for a tree that is still to be built waits for it, and it goes first.
  */
 import {
   ArmatureError,

@@ -10,22 +10,23 @@
  * - a commit that fails, a record found corrupt, or a peer that knows more of our events than we do retire the actor at once;
  * - a fresh actor is on stable storage before its first dot is minted, so a crash cannot bring a used one back.
  *
- * Why a recent one: a copy of a cleanly closed store carries the mark too. Put back after the original has gone on, it would mint the original's
- * dots again, and nothing in it could tell. Restarts take minutes; backups are older.
+ * Why a recent one: a copy of a cleanly closed store carries the mark too. Put back after the original has gone on, it would mint
+ * the original's dots again, and nothing in it could tell. Restarts take minutes; backups are older.
  *
- * An engine may know, when it is opened, that its store lacks writes that it had acknowledged (`StorageLoss`). Then the document forgets all
- * actors that the store has had, so that the node finds the store lost (below), and takes a fresh one.
+ * An engine may know, when it is opened, that its store lacks writes that it had acknowledged (`StorageLoss`). Then the document
+ * forgets all actors that the store has had, so that the node finds the store lost (below), and takes a fresh one.
  *
- * The document also names the actors that this store has had. The membership history tells which actor a node said last that its store mints under; a
- * store that never had that one is not the store that was here last (`docs/decisions/0006-lost-stores.md`).
+ * The document also names the actors that this store has had. The membership history tells which actor a node said last that its
+ * store mints under; a store that never had that one is not the store that was here last (`docs/decisions/0006-lost-stores.md`).
  *
- * The price is one clock entry per unclean stop or long rest, in the keys written in that epoch. A store that retires one actor after the other waits before it
- * takes the next (renewal-pace.ts).
+ * The price is one clock entry per unclean stop or long rest, in the keys written in that epoch. A store that retires one actor
+ * after the other waits before it takes the next (renewal-pace.ts).
  *
- * What a store *drops*, because others have it or because it is a tombstone that nobody needs any more, it has not forgotten: the count of its own events in
- * what it dropped is kept as the *floor*. A key that is created again gets counters above it, so that no dot of its former life names another value; and
- * whoever remembers events up to the floor shows no loss. One number serves all keys, since counters need only grow. It is kept in memory, and with the mark
- * of a clean close; after any other stop there is a fresh actor, whose floor is 0.
+ * What a store *drops*, because others have it or because it is a tombstone that nobody needs any more, it has not forgotten: the
+ * count of its own events in what it dropped is kept as the *floor*. A key that is created again gets counters above it, so that
+ * no dot of its former life names another value; and whoever remembers events up to the floor shows no loss. One number serves
+ * all keys, since counters need only grow. It is kept in memory, and with the mark of a clean close; after any other stop there
+ * is a fresh actor, whose floor is 0.
  */
 import { ArmatureError, toArmatureError, utf8Decode, utf8Encode, type Random } from '@armature/kernel';
 import type { Clock, Counter, Logger, Telemetry, Timer } from '@armature/runtime';
@@ -76,16 +77,23 @@ export interface EpochDocument {
   readonly recorded: readonly ActorId[];
 }
 
-/** Actors remembered. A store has had more only after as many unclean stops, each of which is recorded within a minute of uptime. */
+/**
+ * Actors remembered. A store has had more only after as many unclean stops, each of which is recorded within a minute of uptime.
+ */
 const MAX_HAD = 64;
 
-/** How long a cleanly closed store is taken for the one that was closed: a restart, an upgrade, a reboot that checks its disks. */
+/**
+ * How long a cleanly closed store is taken for the one that was closed: a restart, an upgrade, a reboot that checks its disks.
+ */
 export const MAX_REST_MS = 10 * 60_000;
 
 /** A fresh actor that is retired while it is being saved is replaced; so often in a row, something is wrong with the store. */
 const MAX_RENEWALS = 3;
 
-/** How often a store that cannot save a fresh actor is asked again, besides by each mint: a node nobody writes to learns by it that its disk works again. */
+/**
+ * How often a store that cannot save a fresh actor is asked again, besides by each mint: a node nobody writes to learns by it
+ * that its disk works again.
+ */
 const RENEWAL_RETRY_MS = 2_000;
 
 const SEVERAL_RETIRED = 'it has retired several actors in a row, and its log says why';
@@ -164,8 +172,8 @@ export class ActorEpoch implements Epoch {
   }
 
   /**
-   * The membership history says of this node's store that it minted under these actors: they must not be forgotten, however many follow. Those that the store
-   * never had are passed over. Resolves when it is on stable storage.
+   * The membership history says of this node's store that it minted under these actors: they must not be forgotten, however many
+   * follow. Those that the store never had are passed over. Resolves when it is on stable storage.
    */
   async recorded(actors: readonly string[]): Promise<void> {
     const known = this.#had.filter((one) => actors.includes(one));
@@ -191,8 +199,8 @@ export class ActorEpoch implements Epoch {
   }
 
   /**
-   * The current actor once there is one. Rejects with the storage error when it cannot be made durable (the next call tries again), with
-   * `unavailable` while too many have been retired in a row, and with `closed` after `close`.
+   * The current actor once there is one. Rejects with the storage error when it cannot be made durable (the next call tries
+   * again), with `unavailable` while too many have been retired in a row, and with `closed` after `close`.
    */
   async renewed(): Promise<ActorId> {
     for (let attempt = 0; attempt < MAX_RENEWALS; attempt++) {
@@ -216,9 +224,10 @@ export class ActorEpoch implements Epoch {
   }
 
   /**
-   * The last write before the store is closed: vouches for everything written so far. Call it after `end`, when all that was written before is on stable
-   * storage: what is minted after a sync may be in memory only, and its dot would be made again under the mark. Without an actor, or with one that has been
-   * retired meanwhile, there is nothing to vouch for, and the next open takes a fresh one.
+   * The last write before the store is closed: vouches for everything written so far. Call it after `end`, when all that was
+   * written before is on stable storage: what is minted after a sync may be in memory only, and its dot would be made again under
+   * the mark. Without an actor, or with one that has been retired meanwhile, there is nothing to vouch for, and the next open
+   * takes a fresh one.
    */
   async close(): Promise<void> {
     this.end();

@@ -1,18 +1,21 @@
 /**
- * Admission control of background work (paper, section 6.5), without the waiting: what the foreground looks like goes in, the rate at which
- * background tasks may take slices comes out.
+ * Admission control of background work (paper, section 6.5), without the waiting: what the foreground looks like goes in, the
+ * rate at which background tasks may take slices comes out.
  *
- * The paper's controller watches foreground operations (whether the 99th percentile of storage reads over the last 60 s stays below 50 ms,
- * failures, queueing) and gives background tasks more or fewer time slices accordingly. Here a slice is one bounded piece of work, and the
- * rate moves as TCP's window does: while the foreground is well and somebody wants more, it grows by a constant; when the foreground
- * suffers, it is halved. Additive increase finds what the machine has to spare, multiplicative decrease gives way within a second or two.
+ * The paper's controller watches foreground operations (whether the 99th percentile of storage reads over the last 60 s stays
+ * below 50 ms, failures, queueing) and gives background tasks more or fewer time slices accordingly. Here a slice is one bounded
+ * piece of work, and the rate moves as TCP's window does: while the foreground is well and somebody wants more, it grows by a
+ * constant; when the foreground suffers, it is halved. Additive increase finds what the machine has to spare, multiplicative
+ * decrease gives way within a second or two.
  *
  *   growing   all signs are well below their limits, and slices were wanted: rate + INCREASE
- *   steady    some sign is near its limit, or the minute is still bad although the last second is not, or nobody asked: the rate stays
+ *   steady    some sign is near its limit, or the minute is still bad although the last second is not, or nobody asked: the rate
+ *             stays
  *   yielding  some sign is above its limit: rate / 2, at most once per COOLDOWN, since the signs look back over a second
  *
- * The last second decides about yielding, so that it is soon; the last minute keeps the rate from growing, so that work that hurts only now and then is
- * not taken up again at once. The rate never falls below a trickle: repair that starves for ever loses data as surely as a disk that burns.
+ * The last second decides about yielding, so that it is soon; the last minute keeps the rate from growing, so that work that
+ * hurts only now and then is not taken up again at once. The rate never falls below a trickle: repair that starves for ever loses
+ * data as surely as a disk that burns.
  */
 
 /** What background work there is. */
@@ -22,7 +25,10 @@ export type SliceKind = (typeof SLICE_KINDS)[number];
 /** Resolves when the caller may do one bounded piece of work of that kind (a page of about a megabyte, some milliseconds). */
 export type TakeSlice = (kind: SliceKind) => Promise<void>;
 
-/** A latency over the last second and over the last minute: 99th percentiles in ms, undefined where there were too few samples to tell. */
+/**
+ * A latency over the last second and over the last minute: 99th percentiles in ms, undefined where there were too few samples to
+ * tell.
+ */
 export interface LatencySign {
   readonly secondMs: number | undefined;
   readonly minuteMs: number | undefined;
@@ -85,7 +91,10 @@ export const INITIAL_RATE = 50;
 /** Slices per second more, per tick: from the trickle to 400 per second in five seconds. */
 export const INCREASE = 20;
 const DECREASE_FACTOR = 0.5;
-/** The last second stays bad for up to a second after the cause is gone; cutting at every tick meanwhile would cut five times too often. */
+/**
+ * The last second stays bad for up to a second after the cause is gone; cutting at every tick meanwhile would cut five times too
+ * often.
+ */
 export const COOLDOWN_MS = 500;
 /** What was learnt about a load is worth nothing this long after. */
 const STALE_MS = 10_000;
@@ -97,7 +106,9 @@ const MAX_STORE_QUEUE_SHARE = 0.5;
 const MAX_FAILURE_SHARE = 0.01;
 /** One request may wait for something of its own; at this many times the threshold it is a stall. */
 const STALL_FACTOR = 4;
-/** An event loop that is this share of the threshold late on average is a queue in itself: every request passes it several times. */
+/**
+ * An event loop that is this share of the threshold late on average is a queue in itself: every request passes it several times.
+ */
 const EVENT_LOOP_SHARE = 0.5;
 
 export function startAdmission(nowMs: number): AdmissionState {

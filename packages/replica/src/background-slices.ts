@@ -1,9 +1,9 @@
 /**
  * Hands out slices of time to background tasks, at the rate that the admission controller allows (paper, section 6.5).
  *
- * A bucket of tokens fills at that rate; a slice takes one. Tasks that find none wait in line, one line per kind of work, and the lines are
- * served in turn, so that ten thousand hints do not keep a new owner from filling its partitions. Four times a second the foreground is
- * looked at and the rate adjusted.
+ * A bucket of tokens fills at that rate; a slice takes one. Tasks that find none wait in line, one line per kind of work, and the
+ * lines are served in turn, so that ten thousand hints do not keep a new owner from filling its partitions. Four times a second
+ * the foreground is looked at and the rate adjusted.
  */
 import { ArmatureError } from '@armature/kernel';
 import { repeat, type Clock, type Counter, type Telemetry, type Timer } from '@armature/runtime';
@@ -98,8 +98,8 @@ export class BackgroundSlices {
   }
 
   /**
-   * Resolves when the caller may do one bounded piece of work. Rejects with `closed` once stopped, and with `overloaded` when a thousand wait already.
-   * Bound to its object: it is what tasks are handed.
+   * Resolves when the caller may do one bounded piece of work. Rejects with `closed` once stopped, and with `overloaded` when a
+   * thousand wait already. Bound to its object: it is what tasks are handed.
    */
   readonly slice: TakeSlice = (kind) => {
     if (this.#stopped) return Promise.reject(stoppedError());

@@ -1,10 +1,10 @@
 /**
- * No dot ever names two writes: a node against everything that happens to nodes, in virtual time. Random interleavings of puts, merges,
- * slow and failing commits, crashes that lose what was not synced, clean restarts, flipped bits, wiped disks and old copies put back; every (dot, write)
- * that ever left the node is kept, and none may contradict another.
+ * No dot ever names two writes: a node against everything that happens to nodes, in virtual time. Random interleavings of puts,
+ * merges, slow and failing commits, crashes that lose what was not synced, clean restarts, flipped bits, wiped disks and old
+ * copies put back; every (dot, write) that ever left the node is kept, and none may contradict another.
  *
- * The peer stands for the rest of the cluster: it holds the join of what it was sent, and sends it back. If a dot did name two writes, its join would
- * drop one of them, which is what the whole matter is about.
+ * The peer stands for the rest of the cluster: it holds the join of what it was sent, and sends it back. If a dot did name two
+ * writes, its join would drop one of them, which is what the whole matter is about.
  */
 import { seededRandom, type Random } from '@armature/kernel';
 import { ManualClock } from '@armature/runtime';

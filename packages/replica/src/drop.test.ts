@@ -1,4 +1,6 @@
-/** What was dropped whole, tombstone and clock, and is written again: new dots, old contexts, and nothing that looks forgotten. */
+/**
+ * What was dropped whole, tombstone and clock, and is written again: new dots, old contexts, and nothing that looks forgotten.
+ */
 import { utf8Encode, type BinaryString } from '@armature/kernel';
 import { ManualClock } from '@armature/runtime';
 import { MemoryDisk, spaceKey } from '@armature/storage';

@@ -1,8 +1,9 @@
 /**
  * What the admission controller sees of the foreground: how long requests and storage reads take, what fails, what hangs.
  *
- * Looking must cost next to nothing on a path of a few microseconds. So of many requests one in eight is observed; of few, all, for a
- * percentile wants samples. An observed request costs two clock readings and, where its answer is a promise, one reaction to it.
+ * Looking must cost next to nothing on a path of a few microseconds. So of many requests one in eight is observed; of few, all,
+ * for a percentile wants samples. An observed request costs two clock readings and, where its answer is a promise, one reaction
+ * to it.
  *
  * A request that hangs is seen before it ends: observed requests in hand are kept in a fixed number of slots.
  */

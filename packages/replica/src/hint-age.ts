@@ -1,9 +1,11 @@
 /**
- * How old hints are. A hint is as old as the newest version in it: what somebody still writes to is not given up. A version that a wrong clock has stamped far ahead does not
- * tell when it was written. A hint with such a one counts from when the first hint of that kind for its owner was seen: else it would not grow old before its time has come, which may be never.
+ * How old hints are. A hint is as old as the newest version in it: what somebody still writes to is not given up. A version that
+ * a wrong clock has stamped far ahead does not tell when it was written. A hint with such a one counts from when the first hint
+ * of that kind for its owner was seen: else it would not grow old before its time has come, which may be never.
  *
- * Kept per owner is a lower bound, the time of the oldest hint: it is known cheaply whenever a hint comes in, and may be too low once hints have gone or
- * been added to. Whoever goes through all hints of an owner anyway surveys them, and puts it right. So age costs nothing until something seems old.
+ * Kept per owner is a lower bound, the time of the oldest hint: it is known cheaply whenever a hint comes in, and may be too low
+ * once hints have gone or been added to. Whoever goes through all hints of an owner anyway surveys them, and puts it right. So
+ * age costs nothing until something seems old.
  */
 import { hlcToMs, isFarAhead, type NodeId } from '@armature/kernel';
 import { decodeVersionSet, latestTimestamp } from '@armature/versioning';

@@ -1,24 +1,28 @@
 /**
  * Hinted handoff: taking hints home (paper, section 4.6).
  *
- * When an owner answers again, and every now and then besides, its hints go out in ring order, a bounded number at a time, each as a
- * merge; a hint is deleted when the owner has acknowledged it, and only if nothing was added to it meanwhile. A delivery that is interrupted starts
- * again where hints are left, since what was delivered is gone. A hint that cannot be delivered stays and keeps no other from being delivered: what is remembered during a walk
- * is which nodes do not answer, and only hints for these are left out. What stayed although its owner seems to be up is reported (`stuck`).
+ * When an owner answers again, and every now and then besides, its hints go out in ring order, a bounded number at a time, each
+ * as a merge; a hint is deleted when the owner has acknowledged it, and only if nothing was added to it meanwhile. A delivery
+ * that is interrupted starts again where hints are left, since what was delivered is gone. A hint that cannot be delivered stays
+ * and keeps no other from being delivered: what is remembered during a walk is which nodes do not answer, and only hints for
+ * these are left out. What stayed although its owner seems to be up is reported (`stuck`).
  *
- * An owner that does not own the key any more, because it left, was removed, or its share moved, cannot be given it. Its hints go to all present owners of
- * the key instead, and are deleted when all of them have acknowledged. Pending owners get every hint too, as they get
- * every write: one that has copied its partition already would otherwise take it over without what comes home after that.
+ * An owner that does not own the key any more, because it left, was removed, or its share moved, cannot be given it. Its hints go
+ * to all present owners of the key instead, and are deleted when all of them have acknowledged. Pending owners get every hint
+ * too, as they get every write: one that has copied its partition already would otherwise take it over without what comes home
+ * after that.
  *
- * A hint may be one of the W copies that a write was acknowledged for. So it is given up before its owner has it only when the write is known to be on stable storage at W others
- * that own the key or are about to (W of its bucket). Two cases want that:
+ * A hint may be one of the W copies that a write was acknowledged for. So it is given up before its owner has it only when the
+ * write is known to be on stable storage at W others that own the key or are about to (W of its bucket). Two cases want that:
  *
- *   - A hint may grow too old to be waited with: its owner has been away for days. All other owners that are up are given it. The absent one gets it from them, by replica
- *     synchronisation. Where they are fewer than W it stays here, however old.
- *   - A node that is leaving cannot wait for owners that are down. Where W others cannot be given a hint, another node that stays takes it over, one that holds nothing of the key yet:
- *     so it is on as many disks as before. Where there is none, the node stays `leaving`.
+ *   - A hint may grow too old to be waited with: its owner has been away for days. All other owners that are up are given it. The
+ *     absent one gets it from them, by replica synchronisation. Where they are fewer than W it stays here, however old.
+ *   - A node that is leaving cannot wait for owners that are down. Where W others cannot be given a hint, another node that stays
+ *     takes it over, one that holds nothing of the key yet: so it is on as many disks as before. Where there is none, the node
+ *     stays `leaving`.
  *
- * Hints of a buffered bucket go home durable: the hint is deleted then, and where a fallback minted it may have been the one durable copy.
+ * Hints of a buffered bucket go home durable: the hint is deleted then, and where a fallback minted it may have been the one
+ * durable copy.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import { isHolder, type View } from '@armature/membership';
@@ -46,7 +50,10 @@ export interface HintDeliveryEnv {
   readonly isSuspect: (node: NodeId) => boolean;
   /** How long a hint waits for its owner, ms; a day by default. */
   readonly maxAgeMs?: number;
-  /** Whether hints may go out: not those of a node that is no member, or whose store is not known to be the one that was here last. */
+  /**
+   * Whether hints may go out: not those of a node that is no member, or whose store is not known to be the one that was here
+   * last.
+   */
   readonly mayDeliver: () => boolean;
   /** Whether the wall clock is not known to be wrong. Default: always. */
   readonly isClockRight?: () => boolean;
@@ -64,14 +71,20 @@ interface Hint {
   readonly set: Uint8Array;
 }
 
-/** A day: long enough for a machine to be repaired. After that comparing replicas costs less than keeping, and going through, what piles up. */
+/**
+ * A day: long enough for a machine to be repaired. After that comparing replicas costs less than keeping, and going through, what
+ * piles up.
+ */
 export const DEFAULT_HINT_MAX_AGE_MS = 24 * 3_600_000;
 
 /** Nodes asked to take over a hint, before it waits for the next scan. */
 const MAX_HEIRS = 3;
 /** The scan that finds what the detector's word has missed. */
 const SCAN_INTERVAL_MS = 10_000;
-/** Merges under way to one owner: enough for a round trip of a few ms at some thousand hints a second, too few to hurt an owner that is just back. */
+/**
+ * Merges under way to one owner: enough for a round trip of a few ms at some thousand hints a second, too few to hurt an owner
+ * that is just back.
+ */
 const CONCURRENT = 16;
 /** For a small hint; a larger one gets the time in addition that its bytes may take. */
 const MERGE_TIMEOUT_MS = 5_000;
@@ -115,7 +128,10 @@ export class HintDelivery {
     void this.#deliver(owner);
   }
 
-  /** Hints that could not be delivered, or given up, when it was last tried; by owner. Those whose owner is down and waited for are not among them. */
+  /**
+   * Hints that could not be delivered, or given up, when it was last tried; by owner. Those whose owner is down and waited for
+   * are not among them.
+   */
   get stuck(): readonly StuckHints[] {
     return [...this.#stuck.values()];
   }
@@ -164,7 +180,10 @@ export class HintDelivery {
     );
   }
 
-  /** All hints of an owner, some at a time, and how many of them `take` has taken. One such walk per owner at a time. Never rejects. */
+  /**
+   * All hints of an owner, some at a time, and how many of them `take` has taken. One such walk per owner at a time. Never
+   * rejects.
+   */
   async #throughAll(owner: NodeId, take: (walk: HintWalk, hint: Hint) => Promise<Fate>): Promise<number> {
     if (!this.#isGoing || this.#delivering.has(owner)) return 0;
     this.#delivering.add(owner);
@@ -241,8 +260,9 @@ export class HintDelivery {
   }
 
   /**
-   * Gives the hint to all others that own the key or are about to, and deletes it if that makes W copies on stable storage. A node that leaves hands it to others who are to keep it
-   * for those that are `missing`; if there are fewer than W, to one that holds nothing of the key.
+   * Gives the hint to all others that own the key or are about to, and deletes it if that makes W copies on stable storage. A
+   * node that leaves hands it to others who are to keep it for those that are `missing`; if there are fewer than W, to one that
+   * holds nothing of the key.
    */
   async #giveUp(walk: HintWalk, hint: Hint, missing: readonly NodeId[] = []): Promise<Fate> {
     const view = this.#env.view();
@@ -265,7 +285,10 @@ export class HintDelivery {
     );
   }
 
-  /** Whether another node that is to stay has taken over the hint for `target`. `isEnough`: whichever; otherwise one that holds nothing of the key. */
+  /**
+   * Whether another node that is to stay has taken over the hint for `target`. `isEnough`: whichever; otherwise one that holds
+   * nothing of the key.
+   */
   async #handOver(hint: Hint, target: NodeId, to: { view: View; n: number; isEnough: boolean }): Promise<boolean> {
     const { node, isSuspect } = this.#env;
     const { owners, pending, fallbacks } = to.view.placement(hint.address, to.n);

@@ -1,10 +1,11 @@
 /**
  * The hint store: what this node keeps for owners that could not be reached (paper, section 4.6).
  *
- * For each such owner it is a replica of its own, in a space of its own, so hints are merged, minted over and read exactly like records, and never
- * mix with what this node owns. Hints are bounded in bytes: beyond the bound a new one is refused as `overloaded`, which costs the write one
- * acknowledgement, never the write itself. They survive restarts; the bytes are counted when the node starts, and from then
- * on with every change that a shelf tells of. A change that was undone, by a commit that failed or by damage, is not told in bytes: then all is counted anew.
+ * For each such owner it is a replica of its own, in a space of its own, so hints are merged, minted over and read exactly like
+ * records, and never mix with what this node owns. Hints are bounded in bytes: beyond the bound a new one is refused as
+ * `overloaded`, which costs the write one acknowledgement, never the write itself. They survive restarts; the bytes are counted
+ * when the node starts, and from then on with every change that a shelf tells of. A change that was undone, by a commit that
+ * failed or by damage, is not told in bytes: then all is counted anew.
  */
 import { ArmatureError, toArmatureError, type BinaryString, type NodeId, type Random } from '@armature/kernel';
 import type { BucketProperties, Durability } from '@armature/protocol';
@@ -59,7 +60,10 @@ interface Shelf {
 
 export class HintStore {
   readonly #env: HintStoreEnv;
-  /** By owner. Each mints under an actor of its own: counters are per key and replica, and two replicas of one actor would give out one dot twice. */
+  /**
+   * By owner. Each mints under an actor of its own: counters are per key and replica, and two replicas of one actor would give
+   * out one dot twice.
+   */
   readonly #shelves = new Map<NodeId, Shelf>();
   /** How old the hints are that are kept. */
   readonly ages = new HintAges();
@@ -108,7 +112,10 @@ export class HintStore {
     await this.#arrival(owner, (replica) => replica.merge(address, set, bucket, durability));
   }
 
-  /** Mints a put that no owner could take, and keeps it for `owner`. Errors: `overloaded` past the bound, and those of `Replica.mint`. */
+  /**
+   * Mints a put that no owner could take, and keeps it for `owner`. Errors: `overloaded` past the bound, and those of
+   * `Replica.mint`.
+   */
   async mint(owner: NodeId, request: MintRequest): Promise<MintResult> {
     this.#checkTaking();
     this.#makeRoom(request.address, request.value.length);
@@ -128,7 +135,10 @@ export class HintStore {
     return all;
   }
 
-  /** Those of the addresses under which anything is kept, for whomever. A hint that is damaged counts as kept, until it is dropped: nobody knows what it says. */
+  /**
+   * Those of the addresses under which anything is kept, for whomever. A hint that is damaged counts as kept, until it is
+   * dropped: nobody knows what it says.
+   */
   async kept(addresses: readonly Address[]): Promise<ReadonlySet<Address>> {
     const kept = new Set<Address>();
     for (const owner of await this.owners()) {
@@ -218,7 +228,10 @@ export class HintStore {
     return sizeBytes;
   }
 
-  /** Until a count was not disturbed. One that fails is given up: a store that fails has more doubts to come, and one that was closed none. */
+  /**
+   * Until a count was not disturbed. One that fails is given up: a store that fails has more doubts to come, and one that was
+   * closed none.
+   */
   async #recount(): Promise<void> {
     const { clock, log } = this.#env;
     this.#isRecounting = true;

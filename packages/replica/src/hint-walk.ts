@@ -1,8 +1,9 @@
 /**
- * One walk through the hints of an owner, without the asking: which nodes have been found not to take anything now, and what has become of each hint.
+ * One walk through the hints of an owner, without the asking: which nodes have been found not to take anything now, and what has
+ * become of each hint.
  *
- * A hint that fails says little about the next one, which may be smaller, or have other owners. So the walk goes on. But a node that does not answer, or refuses whatever it is
- * asked, is not asked again in this walk.
+ * A hint that fails says little about the next one, which may be smaller, or have other owners. So the walk goes on. But a node
+ * that does not answer, or refuses whatever it is asked, is not asked again in this walk.
  */
 import type { ArmatureError, ErrorCode, NodeId } from '@armature/kernel';
 import type { StuckHints } from '@armature/protocol';

@@ -1,9 +1,9 @@
 /**
  * A percentile over the last so many seconds, in bounded memory and without an allocation per sample.
  *
- * Samples are counted in bins that grow by an eighth of an octave, so a percentile read off them is at most 9 % above the exact one.
- * To forget, time is cut into panes: each has counts of its own, and when a pane leaves the window its counts are subtracted. The window is
- * therefore up to one pane shorter than its name says.
+ * Samples are counted in bins that grow by an eighth of an octave, so a percentile read off them is at most 9 % above the exact
+ * one. To forget, time is cut into panes: each has counts of its own, and when a pane leaves the window its counts are
+ * subtracted. The window is therefore up to one pane shorter than its name says.
  *
  * `LatencyEstimate` (membership) is its cousin for one peer: that one fades with the number of samples, this one with time.
  */
@@ -47,8 +47,8 @@ export class LatencyWindow {
   }
 
   /**
-   * What all but a share of 1 - q of the samples stayed at or below, in ms, rounded up to a bin's end; undefined without samples. Of few samples one may
-   * always lie above: a 99th percentile is not the one slow answer of a quiet second.
+   * What all but a share of 1 - q of the samples stayed at or below, in ms, rounded up to a bin's end; undefined without samples.
+   * Of few samples one may always lie above: a 99th percentile is not the one slow answer of a quiet second.
    */
   quantile(q: number, nowMs: number): number | undefined {
     this.#slide(nowMs);

@@ -22,8 +22,9 @@ export interface MintRequest {
 }
 
 /**
- * Asked in the turn in which the store takes a write: whether what the write was admitted under (the ring) still holds. With an engine that waits, time passes
- * between the two, and whoever asked under a newer ring what is here has been answered without it. On false the write fails with `stale-ring`, and nothing has happened.
+ * Asked in the turn in which the store takes a write: whether what the write was admitted under (the ring) still holds. With an
+ * engine that waits, time passes between the two, and whoever asked under a newer ring what is here has been answered without it.
+ * On false the write fails with `stale-ring`, and nothing has happened.
  */
 export type StillValid = () => boolean;
 
@@ -33,7 +34,9 @@ export interface MintResult {
   /** The event of this put. Undefined where it is the repetition of one that has been superseded: nothing was minted then. */
   readonly dot: Dot | undefined;
   readonly encoded: Uint8Array;
-  /** Resolves when the local copy is as durable as the bucket asks; rejects with a storage error. Always handled by the caller. */
+  /**
+   * Resolves when the local copy is as durable as the bucket asks; rejects with a storage error. Always handled by the caller.
+   */
   readonly committed: Promise<void>;
 }
 

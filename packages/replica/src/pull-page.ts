@@ -1,7 +1,8 @@
 /**
- * A page of what a replica holds, as it answers `pull`: bounded in entries and in bytes, so that every page fits into a message whatever the values weigh. An
- * entry that is larger than a page by itself has a page of its own: a bucket can be listed as long as each of its keys can be read. One that no message can carry is
- * an error, which names it, once a page would begin with it; it does not keep its key from being listed without values.
+ * A page of what a replica holds, as it answers `pull`: bounded in entries and in bytes, so that every page fits into a message
+ * whatever the values weigh. An entry that is larger than a page by itself has a page of its own: a bucket can be listed as long
+ * as each of its keys can be read. One that no message can carry is an error, which names it, once a page would begin with it; it
+ * does not keep its key from being listed without values.
  */
 import { largestSetSentBytes, pageBytes, tooLargeToSend, type PullReply, type PullRequest } from '@armature/protocol';
 import { bucketOfAddress } from '@armature/ring';

@@ -1,4 +1,7 @@
-/** The list of what may be reaped: after whatever happens to the node, nothing that may be reaped is missing, and what is read of the list may be reaped. */
+/**
+ * The list of what may be reaped: after whatever happens to the node, nothing that may be reaped is missing, and what is read of
+ * the list may be reaped.
+ */
 import type { BinaryString } from '@armature/kernel';
 import { ManualClock } from '@armature/runtime';
 import { MemoryDisk, parseSpaceKey, spaceKey } from '@armature/storage';

@@ -1,10 +1,13 @@
 /**
- * Which records of a replica may be reaped (`isReapable` of versioning), kept as a list beside the records, so that reaping reads these and not all records.
+ * Which records of a replica may be reaped (`isReapable` of versioning), kept as a list beside the records, so that reaping reads
+ * these and not all records.
  *
- * Every write of such a record enters it in the list in the same batch, also where it is there already. A record is taken off only in the batch of a write after
- * which it is none. So after any crash, and after any failed commit, a record that may be reaped is in the list. The list may have too much: a commit that was to
- * take a record off it has failed, or a buffered one was overtaken. Whoever reads the list looks at the records, and corrects it. It has too little where it is damaged, or where
- * the store is of before there was a list. The scans that build hash trees after each start, and verify them once a day, find that out (`enlist`).
+ * Every write of such a record enters it in the list in the same batch, also where it is there already. A record is taken off
+ * only in the batch of a write after which it is none. So after any crash, and after any failed commit, a record that may be
+ * reaped is in the list. The list may have too much: a commit that was to take a record off it has failed, or a buffered one was
+ * overtaken. Whoever reads the list looks at the records, and corrects it. It has too little where it is damaged, or where the
+ * store is of before there was a list. The scans that build hash trees after each start, and verify them once a day, find that
+ * out (`enlist`).
  *
  * A value over a value with a short clock, which is nearly every write, touches no list.
  */
@@ -31,8 +34,8 @@ export class ReapableRecords {
   }
 
   /**
-   * What the write of a change is to say of the list. Undefined, and not worth an operation, where neither set may be reaped. `before` is undefined where nobody
-   * knows what was held.
+   * What the write of a change is to say of the list. Undefined, and not worth an operation, where neither set may be reaped.
+   * `before` is undefined where nobody knows what was held.
    */
   listing(before: VersionSet | undefined, after: VersionSet): boolean | undefined {
     const { store, pruneAbove } = this.#env;

@@ -1,8 +1,8 @@
 /**
  * Where a replica keeps its records, as it sees it, and how it reads one that it is about to change.
  *
- * A damaged record counts as nothing held: its replicas elsewhere have it whole, and merging theirs heals it. But whoever is to mint over it
- * must know, because the damaged record held the count of this node's own writes to the key.
+ * A damaged record counts as nothing held: its replicas elsewhere have it whole, and merging theirs heals it. But whoever is to
+ * mint over it must know, because the damaged record held the count of this node's own writes to the key.
  */
 import { toArmatureError, type BinaryString } from '@armature/kernel';
 import type { Durability } from '@armature/protocol';
@@ -14,12 +14,15 @@ import { openRecord } from './record.js';
 /**
  * The part of a store that a replica uses; keys are addresses.
  *
- * From the moment `write` returns, `read` answers with what was written, at once and as the very same bytes, until the commit fails. That is also
- * how a write that the store did not even accept (it is full, or closed) is told from one that is on its way. Whoever provides the store
- * retires the epoch's actor when a commit fails, before anybody can read the state from before it.
+ * From the moment `write` returns, `read` answers with what was written, at once and as the very same bytes, until the commit
+ * fails. That is also how a write that the store did not even accept (it is full, or closed) is told from one that is on its way.
+ * Whoever provides the store retires the epoch's actor when a commit fails, before anybody can read the state from before it.
  */
 export interface RecordStore {
-  /** A plain value where nothing has to be waited for. Throws or rejects with `storage-corrupt` for bytes that failed the engine's own check. */
+  /**
+   * A plain value where nothing has to be waited for. Throws or rejects with `storage-corrupt` for bytes that failed the engine's
+   * own check.
+   */
   read(address: Address): Uint8Array | undefined | Promise<Uint8Array | undefined>;
   write(operations: readonly RecordOperation[], durability: Durability): Promise<void>;
   range(query: RangeQuery): Promise<RangePage>;
@@ -27,7 +30,10 @@ export interface RecordStore {
   readonly reapable?: ReapableList | undefined;
 }
 
-/** Of a record. `reapable`: enters it in the list in the same batch (true), or takes it off (false); undefined leaves the list as it is. */
+/**
+ * Of a record. `reapable`: enters it in the list in the same batch (true), or takes it off (false); undefined leaves the list as
+ * it is.
+ */
 export type RecordOperation = StorageOperation & { readonly reapable?: boolean | undefined };
 
 /** The list of the records that may be reaped; `reapable-records.ts` says how it stays true. */
@@ -65,8 +71,8 @@ export function decodeHeld(held: Held): VersionSet | undefined {
 }
 
 /**
- * Whether the store has taken the record in. The promise of `write` would say so too, but only a turn later, when the next write of the key may have
- * been made from the state before.
+ * Whether the store has taken the record in. The promise of `write` would say so too, but only a turn later, when the next write
+ * of the key may have been made from the state before.
  */
 export function isAccepted(store: RecordStore, address: Address, record: Uint8Array): boolean {
   try {

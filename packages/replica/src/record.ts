@@ -7,12 +7,14 @@
  *
  * Disks and memory do flip bits; an engine's block checksums guard its files, not what happened before it was handed the bytes.
  *
- * On LevelDB a record is checked twice, here and in the adapter (`storage-level/sealed-value.ts`), and neither is one too many. This one holds over any engine,
- * from the moment the set is made to every time it is read, the caches between included. The adapter's covers what is not a record too (the membership
- * history, the actor's epoch), and tells a scan where to go on. The second check costs 0.2 us of the 80 a put takes and of the 30 of a get at 150 bytes, and 7 us
- * each way at 10 KB, measured; copying the bytes costs more.
+ * On LevelDB a record is checked twice, here and in the adapter (`storage-level/sealed-value.ts`), and neither is one too many.
+ * This one holds over any engine, from the moment the set is made to every time it is read, the caches between included. The
+ * adapter's covers what is not a record too (the membership history, the actor's epoch), and tells a scan where to go on. The
+ * second check costs 0.2 us of the 80 a put takes and of the 30 of a get at 150 bytes, and 7 us each way at 10 KB, measured;
+ * copying the bytes costs more.
  *
- * A record that fails its check is never served and never joined: the replica treats the key as lost and lets its peers refill it.
+ * A record that fails its check is never served and never joined: the replica treats the key as lost and lets its peers refill
+ * it.
  */
 import { crc32 } from 'node:zlib';
 import { asBuffer } from '@armature/kernel';

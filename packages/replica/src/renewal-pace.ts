@@ -1,12 +1,15 @@
 /**
  * How often a store may take a fresh actor.
  *
- * Each actor under which a key is written adds an entry to the clock of that key. A disk at the brink, on which one commit succeeds and the next one fails, would
- * retire an actor with each failure, hundreds in an hour. So a fresh actor is taken at once only a few times in a row. Then the node waits before it takes
- * the next one, twice as long each time, while the other owners of its keys take the writes. An actor that has lasted ends the row.
+ * Each actor under which a key is written adds an entry to the clock of that key. A disk at the brink, on which one commit
+ * succeeds and the next one fails, would retire an actor with each failure, hundreds in an hour. So a fresh actor is taken at
+ * once only a few times in a row. Then the node waits before it takes the next one, twice as long each time, while the other
+ * owners of its keys take the writes. An actor that has lasted ends the row.
  */
 
-/** Actors that may be retired in a row before the first wait: a disk that fills up, or is damaged here and there, costs no more. */
+/**
+ * Actors that may be retired in a row before the first wait: a disk that fills up, or is damaged here and there, costs no more.
+ */
 const FREE_RENEWALS = 3;
 const FIRST_WAIT_MS = 1_000;
 /** One entry a minute at most, in the keys that are written. */

@@ -1,4 +1,7 @@
-/** Keeping of a key only what certain actors have minted: for a store whose older contents are not to be trusted any more (`retained`). */
+/**
+ * Keeping of a key only what certain actors have minted: for a store whose older contents are not to be trusted any more
+ * (`retained`).
+ */
 import type { Address } from '@armature/ring';
 import { decodeVersionSet, retained, type ActorId } from '@armature/versioning';
 import type { Replica } from './replica.js';

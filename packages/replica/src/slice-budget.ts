@@ -1,6 +1,7 @@
 /**
- * Spends slices by the amount of work. A slice is for one bounded piece of work, and a full page of records is one; but most pages of a ring with
- * many partitions hold next to nothing, and a slice for each would make a thousand empty partitions as dear as a thousand full ones.
+ * Spends slices by the amount of work. A slice is for one bounded piece of work, and a full page of records is one; but most
+ * pages of a ring with many partitions hold next to nothing, and a slice for each would make a thousand empty partitions as dear
+ * as a thousand full ones.
  */
 import type { SliceKind, TakeSlice } from './admission-controller.js';
 

@@ -1,10 +1,11 @@
 /**
  * The actor under which a node mints for others: puts that it takes as a fallback, because no owner of the key can be reached.
  *
- * What a fallback keeps of a key is a hint, and hints are deleted when they have been delivered. A dot must not be minted over a state
- * that lacks earlier dots of the same actor: its clock would cover them, and replicas that hold them would take them for superseded. So the
- * actor lives in memory only (a restart means a fresh one), serves the hints of one owner only, and is retired whenever one of these is deleted: as
- * long as an actor is in use, everything it ever minted is still in the one place that it mints over.
+ * What a fallback keeps of a key is a hint, and hints are deleted when they have been delivered. A dot must not be minted over a
+ * state that lacks earlier dots of the same actor: its clock would cover them, and replicas that hold them would take them for
+ * superseded. So the actor lives in memory only (a restart means a fresh one), serves the hints of one owner only, and is retired
+ * whenever one of these is deleted: as long as an actor is in use, everything it ever minted is still in the one place that it
+ * mints over.
  */
 import type { Random } from '@armature/kernel';
 import { mintActorId, type ActorId } from '@armature/versioning';

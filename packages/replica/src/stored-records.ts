@@ -1,7 +1,7 @@
 /**
- * Where a replica's things lie in the node's one store (`storage/key-space.ts`): records under their addresses in the data space, and the addresses
- * of those that may be reaped in a space of their own; hints under the owner they are for and their address in the hints space; the actor's epoch
- * in the meta space, always on stable storage before it counts.
+ * Where a replica's things lie in the node's one store (`storage/key-space.ts`): records under their addresses in the data space,
+ * and the addresses of those that may be reaped in a space of their own; hints under the owner they are for and their address in
+ * the hints space; the actor's epoch in the meta space, always on stable storage before it counts.
  */
 import { EMPTY_BYTES, type BinaryString, type NodeId } from '@armature/kernel';
 import type { Address } from '@armature/ring';

@@ -1,10 +1,11 @@
 /**
- * Access: what a cluster demands of those who come to its doors. It is configured by records of the membership history, so every router and node knows it
- * without asking anybody, and a router that is started later knows it too.
+ * Access: what a cluster demands of those who come to its doors. It is configured by records of the membership history, so every
+ * router and node knows it without asking anybody, and a router that is started later knows it too.
  *
- * Two administrators may give commands that know nothing of each other, on two sides of a cut. The records are joined, and nothing that one of them has
- * closed is opened by the join: the greatest generation counts; of `tokens`, what the greatest *revision* says, and of equal revisions `required`. So a command that raises the generation
- * says nothing about `tokens`, and takes nothing back that another one says of them at the same time.
+ * Two administrators may give commands that know nothing of each other, on two sides of a cut. The records are joined, and
+ * nothing that one of them has closed is opened by the join: the greatest generation counts; of `tokens`, what the greatest
+ * *revision* says, and of equal revisions `required`. So a command that raises the generation says nothing about `tokens`, and
+ * takes nothing back that another one says of them at the same time.
  */
 
 /** Whether somebody without a token is let in. A token that is shown is checked either way, and binds its holder. */

@@ -1,12 +1,13 @@
 /**
- * Grants: the part of a token that speaks of keys. A grant names a bucket, or every bucket, perhaps only the keys that begin with certain bytes, and
- * what may be done there.
+ * Grants: the part of a token that speaks of keys. A grant names a bucket, or every bucket, perhaps only the keys that begin with
+ * certain bytes, and what may be done there.
  *
- * As text, for command lines and people: `payments:read,write`, `sessions/cart-:read`, `*:read`. A bucket's name holds neither `/` nor `:`, so what stands between the
- * first `/` and the last `:` is the prefix. Its bytes that are no plain characters are written `%XX`, so every prefix has one text.
+ * As text, for command lines and people: `payments:read,write`, `sessions/cart-:read`, `*:read`. A bucket's name holds neither
+ * `/` nor `:`, so what stands between the first `/` and the last `:` is the prefix. Its bytes that are no plain characters are
+ * written `%XX`, so every prefix has one text.
  *
- * A grant with a prefix cannot list. A listing walks the bucket in the order of the ring, which scatters keys, and its cursor names a key: it would show
- * keys outside of the prefix.
+ * A grant with a prefix cannot list. A listing walks the bucket in the order of the ring, which scatters keys, and its cursor
+ * names a key: it would show keys outside of the prefix.
  */
 import {
   ArmatureError,

@@ -1,5 +1,6 @@
 /**
- * `@armature/rights`: who may do what. Capability tokens, what they allow, and what the cluster demands. Pure: no promises, no clock, no I/O.
+ * `@armature/rights`: who may do what. Capability tokens, what they allow, and what the cluster demands. Pure: no promises, no
+ * clock, no I/O.
  */
 export * from './access.js';
 export * from './authorize.js';

@@ -1,6 +1,6 @@
 /**
- * Why somebody is not let in. `unauthenticated`: there is no token that counts, and the reason says why; another token may. `forbidden`: the token
- * counts, and does not allow what was asked.
+ * Why somebody is not let in. `unauthenticated`: there is no token that counts, and the reason says why; another token may.
+ * `forbidden`: the token counts, and does not allow what was asked.
  *
  * Messages go to whoever asked, and into logs. They say who holds a token and never what it is.
  */

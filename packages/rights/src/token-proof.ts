@@ -1,10 +1,11 @@
 /**
  * A token with a role is never shown: its holder proves that he has it.
  *
- * A token ends with a MAC that only holders of the cluster's secret can make. Whoever showed the whole token on an open bus would hand his power to everybody who reads there. So at the
- * door of administration its holder shows the *claims*, which stand before the MAC, and seals his frames with a key that is derived from the MAC. The door makes the MAC itself, from the
- * claims and the secret, and so the same key. Who has read the claims knows what the token says, and cannot use it; and answers can be sealed with that key only by who holds the
- * token or the secret.
+ * A token ends with a MAC that only holders of the cluster's secret can make. Whoever showed the whole token on an open bus would
+ * hand his power to everybody who reads there. So at the door of administration its holder shows the *claims*, which stand before
+ * the MAC, and seals his frames with a key that is derived from the MAC. The door makes the MAC itself, from the claims and the
+ * secret, and so the same key. Who has read the claims knows what the token says, and cannot use it; and answers can be sealed
+ * with that key only by who holds the token or the secret.
  */
 import { hkdfSync } from 'node:crypto';
 import { err, ok, type ArmatureError, type ClusterName, type Result } from '@armature/kernel';

@@ -7,15 +7,18 @@
  *   expires at  varint, ms
  *   generation  varint
  *   role        u8: 0 for none, else its place in `ROLES`, counted from 1
- *   grants      varint of how many; of each: bucket as text (`*` for every one), prefix as a varint of its length and bytes, rights as a u8 of bits in the order of `RIGHTS`
+ *   grants      varint of how many; of each: bucket as text (`*` for every one), prefix as a varint of its length and bytes,
+ *               rights as a u8 of bits in the order of `RIGHTS`
  *   mac         16 bytes: HMAC-SHA256, cut to 128 bits, of all that stands before it
  *
- * As text: `armt1.` and the bytes in base64url. Both forms are canonical, so that a token has one spelling, and a change of any character is noticed.
+ * As text: `armt1.` and the bytes in base64url. Both forms are canonical, so that a token has one spelling, and a change of any
+ * character is noticed.
  *
- * The key is derived from the secret for this purpose and this cluster, so a token is no context, and no other cluster's. While a secret is being changed
- * there are two: the first one seals, and what either has sealed counts.
+ * The key is derived from the secret for this purpose and this cluster, so a token is no context, and no other cluster's. While a
+ * secret is being changed there are two: the first one seals, and what either has sealed counts.
  *
- * The name of the cluster is read from a token whose MAC does not hold, only to tell its sender that it has taken the wrong one. All else is read after the MAC.
+ * The name of the cluster is read from a token whose MAC does not hold, only to tell its sender that it has taken the wrong one.
+ * All else is read after the MAC.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import {
@@ -84,7 +87,9 @@ export function sealToken(token: Token, keys: TokenKeys): Result<Uint8Array, Arm
   );
 }
 
-/** What an authentic token says that counts now. Errors: `unauthenticated`, for each reason in `token-errors.ts` but `missing`. */
+/**
+ * What an authentic token says that counts now. Errors: `unauthenticated`, for each reason in `token-errors.ts` but `missing`.
+ */
 export function openToken(bytes: Uint8Array, keys: TokenKeys, at: Judgement): Result<Token, ArmatureError> {
   const token = verifyToken(bytes, keys);
   if (!token.ok) return token;
@@ -92,7 +97,10 @@ export function openToken(bytes: Uint8Array, keys: TokenKeys, at: Judgement): Re
   return fault === undefined ? token : err(fault);
 }
 
-/** An authentic token, whether or not it still counts: for those who keep it, and ask `staleness` at each use. Errors: `unauthenticated`. */
+/**
+ * An authentic token, whether or not it still counts: for those who keep it, and ask `staleness` at each use. Errors:
+ * `unauthenticated`.
+ */
 export function verifyToken(bytes: Uint8Array, keys: TokenKeys): Result<Token, ArmatureError> {
   const framing = checkFraming(bytes);
   if (framing !== undefined) return err(framing);
@@ -111,7 +119,10 @@ export function staleness(token: Token, { nowMs, generation }: Judgement): Armat
   return nowMs >= token.expiresAtMs ? expiredToken(token) : undefined;
 }
 
-/** What a token says, believed by nobody: for its holder to look at, without the secret. Error: `unauthenticated` for what is no token. */
+/**
+ * What a token says, believed by nobody: for its holder to look at, without the secret. Error: `unauthenticated` for what is no
+ * token.
+ */
 export function peekToken(bytes: Uint8Array): Result<Token & { readonly cluster: ClusterName }, ArmatureError> {
   const framing = checkFraming(bytes);
   if (framing !== undefined) return err(framing);
@@ -166,7 +177,10 @@ function clusterOf(contents: Uint8Array): ClusterName | undefined {
   }
 }
 
-/** What the claims of a token say, believed by nobody. Of an authentic one this fails only where another version has made it. Error: `unauthenticated`. */
+/**
+ * What the claims of a token say, believed by nobody. Of an authentic one this fails only where another version has made it.
+ * Error: `unauthenticated`.
+ */
 export function readClaims(claims: Uint8Array): Result<Token, ArmatureError> {
   const unknown = unknownFormat(claims);
   if (unknown !== undefined) return err(unknown);

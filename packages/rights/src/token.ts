@@ -1,8 +1,10 @@
 /**
- * Tokens: what an application, or a person, shows to be let in. A token says who its holder is, what it grants, until when, and of which *generation* it is: a
- * cluster that has raised its generation takes none of an earlier one, which is how tokens are revoked.
+ * Tokens: what an application, or a person, shows to be let in. A token says who its holder is, what it grants, until when, and
+ * of which *generation* it is: a cluster that has raised its generation takes none of an earlier one, which is how tokens are
+ * revoked.
  *
- * A token is a capability. Whoever holds it may do what it says, and any router can tell so by itself, from the cluster's secret and the membership history.
+ * A token is a capability. Whoever holds it may do what it says, and any router can tell so by itself, from the cluster's secret
+ * and the membership history.
  */
 import { ArmatureError, err, isPlainName, ok, type BucketName, type Result } from '@armature/kernel';
 import { checkedGrant, grantAllows, type Grant, type Right } from './grant.js';
@@ -11,7 +13,8 @@ import { checkedGrant, grantAllows, type Grant, type Right } from './grant.js';
 export const ROLES = ['viewer', 'operator', 'administrator'] as const;
 
 /**
- * `viewer` looks (status, history, plans). `operator` also has work done that changes no membership (repair, reaping, pausing workers). `administrator` may do everything.
+ * `viewer` looks (status, history, plans). `operator` also has work done that changes no membership (repair, reaping, pausing
+ * workers). `administrator` may do everything.
  */
 export type Role = (typeof ROLES)[number];
 
@@ -20,7 +23,10 @@ export interface Token {
   readonly subject: string;
   /** For the doors of keys; none where there is a role. */
   readonly grants: readonly Grant[];
-  /** For the door of administration. A token has a role or grants, never both: one with grants is shown as it is, one with a role never is (`token-proof.ts`). */
+  /**
+   * For the door of administration. A token has a role or grants, never both: one with grants is shown as it is, one with a role
+   * never is (`token-proof.ts`).
+   */
   readonly role: Role | undefined;
   /** Wall clock, ms. From then on it is refused. */
   readonly expiresAtMs: number;

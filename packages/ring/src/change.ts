@@ -55,9 +55,9 @@ export function ringRezone(ring: Ring, node: NodeId, zone: ZoneName): Ring {
 }
 
 /**
- * The ring in which `successor` has the place of `node`. Under strategy 3 it gets exactly the partitions of `node`, whatever its weight, and no other moves;
- * the next change spreads by weight again. Under strategies 1 and 2 tokens come from names, so it is a leave and a join. The ring itself, if there is no
- * such node, or the successor is a member already.
+ * The ring in which `successor` has the place of `node`. Under strategy 3 it gets exactly the partitions of `node`, whatever its
+ * weight, and no other moves; the next change spreads by weight again. Under strategies 1 and 2 tokens come from names, so it is
+ * a leave and a join. The ring itself, if there is no such node, or the successor is a member already.
  */
 export function ringReplace(ring: Ring, node: NodeId, successor: RingMember): Ring {
   const rest = without(ring, node);

@@ -1,6 +1,6 @@
 /**
- * What operators rely on when they place nodes in zones: one replica in each of N zones where there are as many, the evenest spread where there are fewer, whatever
- * history of joins, leaves, new weights and moves between zones has led there.
+ * What operators rely on when they place nodes in zones: one replica in each of N zones where there are as many, the evenest
+ * spread where there are fewer, whatever history of joins, leaves, new weights and moves between zones has led there.
  */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

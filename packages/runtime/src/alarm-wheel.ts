@@ -3,8 +3,8 @@
  * hundred thousand times a second for nothing. The wheel keeps alarms in slots one tick wide and one timer for the earliest slot
  * that has any; an alarm rings up to one tick late, never early. Setting and cancelling are O(1).
  *
- * A cancelled alarm leaves the timer where it is: it wakes once for nothing, and is then set for what is left. So a stream of requests
- * that are answered costs one wake-up per timeout, and a process at rest none.
+ * A cancelled alarm leaves the timer where it is: it wakes once for nothing, and is then set for what is left. So a stream of
+ * requests that are answered costs one wake-up per timeout, and a process at rest none.
  */
 import type { Clock, Timer } from './clock.js';
 
@@ -95,7 +95,9 @@ export class AlarmWheel {
     this.#timer = this.#clock.after(Math.max(0, delayMs), () => this.#ring());
   }
 
-  /** A task that throws is a bug, and must not silence the others: what the first threw is thrown after all have had their turn. */
+  /**
+   * A task that throws is a bug, and must not silence the others: what the first threw is thrown after all have had their turn.
+   */
   #ring(): void {
     this.#timer = undefined;
     this.#timerDue = Infinity;

@@ -39,7 +39,10 @@ export function repeat(clock: Clock, intervalMs: number, task: () => void | Prom
   };
 }
 
-/** Waits for `work`, but no longer than `limitMs`. Whether it was done by then; rejects as it does. What comes later is nobody's affair. */
+/**
+ * Waits for `work`, but no longer than `limitMs`. Whether it was done by then; rejects as it does. What comes later is nobody's
+ * affair.
+ */
 export function waitAtMost(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = clock.after(limitMs, () => resolve(false));

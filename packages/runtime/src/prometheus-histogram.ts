@@ -1,9 +1,9 @@
 /**
  * A histogram for a prom-client registry that costs an addition per observation.
  *
- * prom-client's own looks its labels up anew at each `observe`, about a microsecond: dear on a path that takes ten. Here an instrument is
- * bound to its labels once and counts into plain arrays; what prom-client's exposition wants to see is made when somebody scrapes. The page
- * is the same to the byte.
+ * prom-client's own looks its labels up anew at each `observe`, about a microsecond: dear on a path that takes ten. Here an
+ * instrument is bound to its labels once and counts into plain arrays; what prom-client's exposition wants to see is made when
+ * somebody scrapes. The page is the same to the byte.
  */
 import { assert } from '@armature/kernel';
 import type { Metric, Registry } from 'prom-client';

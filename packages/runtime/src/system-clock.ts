@@ -1,6 +1,6 @@
 /**
- * The clock of the machine. Node's `setTimeout` takes a time that does not fit into 31 bits, which is 24.8 days, for 1 ms; settings allow
- * for a year. So longer times are waited for in steps.
+ * The clock of the machine. Node's `setTimeout` takes a time that does not fit into 31 bits, which is 24.8 days, for 1 ms;
+ * settings allow for a year. So longer times are waited for in steps.
  */
 import type { Clock, Timer } from './clock.js';
 

@@ -1,13 +1,17 @@
 /**
- * The door of administration of a node, a router or an anti-entropy worker: where people, and programs of theirs, give commands and look at what the cluster does. What may be asked there, and the
- * role that it takes, is a table (`protocol/administration.ts`).
+ * The door of administration of a node, a router or an anti-entropy worker: where people, and programs of theirs, give commands
+ * and look at what the cluster does. What may be asked there, and the role that it takes, is a table
+ * (`protocol/administration.ts`).
  *
- * Whoever comes shows what his token says, and has sealed his frame with a key that only he and holders of the secret can have (`rights/token-proof.ts`). So each token has an endpoint of its own,
- * which is a link like the inner one under that key: nobody else speaks in its name, a recording does nothing, and answers can be told from made-up ones.
+ * Whoever comes shows what his token says, and has sealed his frame with a key that only he and holders of the secret can have
+ * (`rights/token-proof.ts`). So each token has an endpoint of its own, which is a link like the inner one under that key: nobody
+ * else speaks in its name, a recording does nothing, and answers can be told from made-up ones.
  *
- * A frame is verified before an endpoint is opened for it, so that made-up tokens take no room. Whether the token still counts, and what it allows, is looked at with each command.
+ * A frame is verified before an endpoint is opened for it, so that made-up tokens take no room. Whether the token still counts,
+ * and what it allows, is looked at with each command.
  *
- * Commands are recorded with who gave them: a change of the membership in its history, the rest, and what was refused, among the records of commands.
+ * Commands are recorded with who gave them: a change of the membership in its history, the rest, and what was refused, among the
+ * records of commands.
  */
 import { toArmatureError, toBinaryString, toHex, type ClusterName, type Secrets } from '@armature/kernel';
 import {

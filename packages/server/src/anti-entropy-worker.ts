@@ -1,10 +1,10 @@
 /**
- * A worker: walks all partitions, over and over, and has every pair of their replicas exchange (paper, section 4.7), at a pace at which one sweep
- * takes a cycle. The data never comes through here; a node that is asked runs the exchange with its peer itself.
+ * A worker: walks all partitions, over and over, and has every pair of their replicas exchange (paper, section 4.7), at a pace at
+ * which one sweep takes a cycle. The data never comes through here; a node that is asked runs the exchange with its peer itself.
  *
- * Workers know nothing of one another. Each takes the partitions in an order of its own, and nodes refuse more exchanges than they can
- * run. Everything they know is lost when they end, and nothing is: the next sweep finds what still differs. Beside the sweeps, it has tombstones looked for
- * that nobody needs any more (`reap-cycle.ts`).
+ * Workers know nothing of one another. Each takes the partitions in an order of its own, and nodes refuse more exchanges than
+ * they can run. Everything they know is lost when they end, and nothing is: the next sweep finds what still differs. Beside the
+ * sweeps, it has tombstones looked for that nobody needs any more (`reap-cycle.ts`).
  */
 import { ArmatureError, toArmatureError, toHex, utf8Encode, type ClusterName, type Secrets } from '@armature/kernel';
 import { linkAddress, type BusSubscription, type LinkAddress, type RunningService } from '@armature/bus';

@@ -1,16 +1,22 @@
 /**
- * How often this node's store has cleared something for reaping, and how often those of the other members have: by that a copy of a store is told from the store.
+ * How often this node's store has cleared something for reaping, and how often those of the other members have: by that a copy of
+ * a store is told from the store.
  *
- * The problem: an image of a node's disk is put back that was taken while the node ran on. It has all actors that the history names, so it seems to be the store that was here last
- * (`store-identity.ts`). But while the node ran on, it cleared tombstones and long clocks. What they superseded is gone everywhere, save in the image, and would come back from there.
+ * The problem: an image of a node's disk is put back that was taken while the node ran on. It has all actors that the history
+ * names, so it seems to be the store that was here last (`store-identity.ts`). But while the node ran on, it cleared tombstones
+ * and long clocks. What they superseded is gone everywhere, save in the image, and would come back from there.
  *
- * The algorithm: nothing is dropped unless every member has cleared it. Each clearing raises a number in the member's own store, on stable storage before the member answers. Before
- * anything is dropped, every member keeps the numbers of all members on stable storage, too (`note`). So whoever was a member then can tell a store with a smaller number that it is a
- * copy from before a clearing. Gossip spreads the numbers to those who became members later, and brings a node its own in the exchange in which it compares its history after a start.
+ * The algorithm: nothing is dropped unless every member has cleared it. Each clearing raises a number in the member's own store,
+ * on stable storage before the member answers. Before anything is dropped, every member keeps the numbers of all members on
+ * stable storage, too (`note`). So whoever was a member then can tell a store with a smaller number that it is a copy from before
+ * a clearing. Gossip spreads the numbers to those who became members later, and brings a node its own in the exchange in which it
+ * compares its history after a start.
  *
- * A number belongs to a _tenure_: the store as it is used from the beginning of a membership, or from a loss of the store, on. A store that begins anew begins with 0 under another name.
+ * A number belongs to a _tenure_: the store as it is used from the beginning of a membership, or from a loss of the store, on. A
+ * store that begins anew begins with 0 under another name.
  *
- * A node that has exchanged numbers with nobody since it started clears nothing: it might be a copy, and would raise its number beyond that by which it can be told.
+ * A node that has exchanged numbers with nobody since it started clears nothing: it might be a copy, and would raise its number
+ * beyond that by which it can be told.
  */
 import { ArmatureError, type NodeId } from '@armature/kernel';
 import type { Member, View } from '@armature/membership';
@@ -133,7 +139,10 @@ export class ClearingCounts {
     return this.#tenure !== undefined && (this.#hasHeard || isAlone) && !this.isBehind;
   }
 
-  /** Counts a clearing. The count is on stable storage when the store has been synced after that. Errors: `unavailable` unless `mayCount`, the store's own. */
+  /**
+   * Counts a clearing. The count is on stable storage when the store has been synced after that. Errors: `unavailable` unless
+   * `mayCount`, the store's own.
+   */
   count(): Promise<ClearingCount> {
     return this.#inTurn(async () => {
       const before = this.#own;
@@ -145,7 +154,10 @@ export class ClearingCounts {
     });
   }
 
-  /** What was counted licenses dropping. Resolves when it is on stable storage. Errors: `unavailable` where this store is behind, the store's own. */
+  /**
+   * What was counted licenses dropping. Resolves when it is on stable storage. Errors: `unavailable` where this store is behind,
+   * the store's own.
+   */
   async note(counts: readonly ClearingCount[]): Promise<void> {
     this.#learn(counts);
     if (this.isBehind) throw behind();
@@ -160,8 +172,8 @@ export class ClearingCounts {
   }
 
   /**
-   * A peer knows these counts. They are taken over as far as they are of stores in use, this one among them. Whoever was told to note them has them on stable storage; here they
-   * are stored as well as it goes, for gossip must not end where a disk is full.
+   * A peer knows these counts. They are taken over as far as they are of stores in use, this one among them. Whoever was told to
+   * note them has them on stable storage; here they are stored as well as it goes, for gossip must not end where a disk is full.
    */
   heard(counts: readonly ClearingCount[]): void {
     const own = this.#own;

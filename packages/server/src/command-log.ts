@@ -1,9 +1,11 @@
 /**
- * The commands that a node keeps record of: those that were given at its own door of administration, and those that routers and workers, which keep nothing, have handed to it. They are in the
- * node's store, so that they survive it, and there are only so many: the oldest go first.
+ * The commands that a node keeps record of: those that were given at its own door of administration, and those that routers and
+ * workers, which keep nothing, have handed to it. They are in the node's store, so that they survive it, and there are only so
+ * many: the oldest go first.
  *
- * A command that is given again before long adds to the record of the one before, so that a repair, which is a command for each two replicas, is one record, and whoever is refused over and
- * over again pushes out nobody else's. It is written at most once a second meanwhile.
+ * A command that is given again before long adds to the record of the one before, so that a repair, which is a command for each
+ * two replicas, is one record, and whoever is refused over and over again pushes out nobody else's. It is written at most once a
+ * second meanwhile.
  */
 import { toArmatureError } from '@armature/kernel';
 import { MAX_COMMANDS, type CommandRecord } from '@armature/protocol';
@@ -72,7 +74,10 @@ export class CommandLog {
     return this.#commands;
   }
 
-  /** Resolves when it is stored. A store that fails keeps nobody from giving commands, least of all those that mend it: then the log of the process has it, and this node until it stops. */
+  /**
+   * Resolves when it is stored. A store that fails keeps nobody from giving commands, least of all those that mend it: then the
+   * log of the process has it, and this node until it stops.
+   */
   async keep(command: CommandRecord): Promise<void> {
     const { commands, written, dropped } = withCommand(this.#commands, command);
     this.#commands = commands;

@@ -1,4 +1,7 @@
-/** An application whose NATS user may not publish to the doors of some bucket: what it hears, and that it goes on with its other buckets as if nothing had been. */
+/**
+ * An application whose NATS user may not publish to the doors of some bucket: what it hears, and that it goes on with its other
+ * buckets as if nothing had been.
+ */
 import {
   subjectMatches,
   type Bus,

@@ -1,7 +1,8 @@
 /**
- * Leaving in good order. An administrator's `leave` takes a node out of the ring; it serves until its successors hold its partitions, and is a member until
- * it says itself that it has left. It says so when it has nothing that anybody could still need: it owns no partition, the hints it kept for
- * others are delivered or in other hands, and whatever else `isEmptyHanded` asks for.
+ * Leaving in good order. An administrator's `leave` takes a node out of the ring; it serves until its successors hold its
+ * partitions, and is a member until it says itself that it has left. It says so when it has nothing that anybody could still
+ * need: it owns no partition, the hints it kept for others are delivered or in other hands, and whatever else `isEmptyHanded`
+ * asks for.
  *
  * From the moment at which it owns nothing no hints are taken either, so what was found empty stays empty.
  *
@@ -20,7 +21,10 @@ export interface DepartureEnv {
   readonly log: Logger;
 }
 
-/** `staying` as a member, `serving` until the successors are ready, `clearing` what is left, or `gone`: no member (any more, or yet). */
+/**
+ * `staying` as a member, `serving` until the successors are ready, `clearing` what is left, or `gone`: no member (any more, or
+ * yet).
+ */
 export type DeparturePhase = 'staying' | 'serving' | 'clearing' | 'gone';
 
 const LOOK_INTERVAL_MS = 1_000;

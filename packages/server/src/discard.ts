@@ -1,11 +1,11 @@
 /**
- * Discarding what a store holds from an earlier life of its node: records of partitions that the node does not own, and hints. An old copy may have values whose
- * tombstones have been reaped since; merged into what the others have, they would come back. What the node has minted since it started is no older than that, may have been
- * acknowledged, and stays.
+ * Discarding what a store holds from an earlier life of its node: records of partitions that the node does not own, and hints. An
+ * old copy may have values whose tombstones have been reaped since; merged into what the others have, they would come back. What
+ * the node has minted since it started is no older than that, may have been acknowledged, and stays.
  *
- * Record by record through the replica, so that the hash trees hear of it. Nothing is taken meanwhile, but for what a copy that was under way may
- * still bring: a record that changed under our hands is looked at again. A damaged record is left: nobody is served it, and the next
- * merge replaces it.
+ * Record by record through the replica, so that the hash trees hear of it. Nothing is taken meanwhile, but for what a copy that
+ * was under way may still bring: a record that changed under our hands is looked at again. A damaged record is left: nobody is
+ * served it, and the next merge replaces it.
  */
 import type { BinaryString, NodeId } from '@armature/kernel';
 import type { View } from '@armature/membership';
@@ -26,8 +26,8 @@ export interface DiscardEnv {
 const PAGE = { limit: 500, limitBytes: 4 * 1024 * 1024 };
 
 /**
- * With `all`, everything: it is of another membership. Without, what the node owns stays, and so does what it minted since it started. Errors: storage errors; it may be
- * called again.
+ * With `all`, everything: it is of another membership. Without, what the node owns stays, and so does what it minted since it
+ * started. Errors: storage errors; it may be called again.
  */
 export async function discard(env: DiscardEnv, all: boolean): Promise<void> {
   const records = await discardRecords(env, all);

@@ -1,12 +1,14 @@
 /**
  * The front door of a router or a node: reads, writes and listings of applications that do not hold the cluster's secret.
  *
- * Each bucket and right has a link address of its own (`protocol/front.ts`). One subscription takes the frames for all of them, and hands each to the endpoint of its subject, which is opened
- * when the first frame comes. There are only so many; the one that was asked least lately makes room, if nobody waits for anything there. Buckets that do not exist have endpoints too, so that whoever may not know
- * which there are finds all doors alike; those are few, and take the place of no other.
+ * Each bucket and right has a link address of its own (`protocol/front.ts`). One subscription takes the frames for all of them,
+ * and hands each to the endpoint of its subject, which is opened when the first frame comes. There are only so many; the one that
+ * was asked least lately makes room, if nobody waits for anything there. Buckets that do not exist have endpoints too, so that
+ * whoever may not know which there are finds all doors alike; those are few, and take the place of no other.
  *
- * An endpoint takes requests of its right and its bucket only, whatever else their sender may do: that is what NATS permits or forbids by the subject. Then it asks `authorize`, which knows about
- * tokens. Nothing but `fetch`, `write`, `scan` and `ping` is answered, and nothing that a request says about the ring is believed.
+ * An endpoint takes requests of its right and its bucket only, whatever else their sender may do: that is what NATS permits or
+ * forbids by the subject. Then it asks `authorize`, which knows about tokens. Nothing but `fetch`, `write`, `scan` and `ping` is
+ * answered, and nothing that a request says about the ring is believed.
  */
 import type { ArmatureError, BucketName, ClusterName } from '@armature/kernel';
 import {
@@ -41,7 +43,10 @@ import {
 import { HandedEndpoints, type HandedEndpoint } from './handed-endpoints.js';
 import type { ServerPorts } from './server-options.js';
 
-/** Why not, if it is not allowed. `key` is undefined for a listing; `token` is what the application shows, the same object as long as it shows the same. */
+/**
+ * Why not, if it is not allowed. `key` is undefined for a listing; `token` is what the application shows, the same object as long
+ * as it shows the same.
+ */
 export type Authorize = (
   bucket: BucketName,
   right: FrontRight,
@@ -72,7 +77,9 @@ const ANSWERED: ReadonlySet<Request['kind']> = new Set(['fetch', 'write', 'scan'
 const MAX_ENDPOINTS = 256;
 /** Of buckets that do not exist, as far as is known here. */
 const MAX_UNKNOWN = 64;
-/** What all doors together remember of those who ask there, and hold of incomplete messages; one group of applications gets half. */
+/**
+ * What all doors together remember of those who ask there, and hold of incomplete messages; one group of applications gets half.
+ */
 const PEERS: QuotaLimits = { peers: 8_192, peersPerGroup: 4_096 };
 const REASSEMBLY_BYTES = 256 * 1024 * 1024;
 /** Requests in hand of one group, and the bytes of the frames and messages that they and those of all others came in. */

@@ -1,9 +1,10 @@
 /**
- * The gate: what every door for applications asks before a request is carried out. The plain API asks it, and so does whoever serves a front door of the link; the
- * decision itself is `authorize` of `@armature/rights`.
+ * The gate: what every door for applications asks before a request is carried out. The plain API asks it, and so does whoever
+ * serves a front door of the link; the decision itself is `authorize` of `@armature/rights`.
  *
- * A token is verified once, and its expiry and generation are looked at each time: the cluster may raise the generation between two requests. Authentic tokens are
- * remembered by their bytes, so that the price of a request with a token is a look-up. Others are not, so nobody can push out those that are in use without making them.
+ * A token is verified once, and its expiry and generation are looked at each time: the cluster may raise the generation between
+ * two requests. Authentic tokens are remembered by their bytes, so that the price of a request with a token is a look-up. Others
+ * are not, so nobody can push out those that are in use without making them.
  */
 import {
   ArmatureError,
@@ -51,8 +52,8 @@ export class Gate {
   }
 
   /**
-   * Why this is not to be carried out: `unauthenticated`, `forbidden` or `no-cluster`; undefined where it is. `key` is undefined for a listing, `token` where none was shown; it is not
-   * kept, so it may be a view of a message.
+   * Why this is not to be carried out: `unauthenticated`, `forbidden` or `no-cluster`; undefined where it is. `key` is undefined
+   * for a listing, `token` where none was shown; it is not kept, so it may be a view of a message.
    */
   authorize(
     bucket: BucketName,

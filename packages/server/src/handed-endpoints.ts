@@ -1,6 +1,7 @@
 /**
- * The endpoints behind a door. One subscription takes the frames for all of them and hands each to its endpoint, which is opened when its first frame comes. There are only so many; the one
- * that was asked least lately makes room, if nobody waits for anything there. Its peers then agree upon their sessions anew, which costs them a round trip.
+ * The endpoints behind a door. One subscription takes the frames for all of them and hands each to its endpoint, which is opened
+ * when its first frame comes. There are only so many; the one that was asked least lately makes room, if nobody waits for
+ * anything there. Its peers then agree upon their sessions anew, which costs them a round trip.
  */
 import type { LinkEndpoint } from '@armature/bus';
 import type { Reply, Request } from '@armature/protocol';

@@ -1,6 +1,6 @@
 /**
- * What a node answers for one key, as one of its replicas or in the place of one: reads and merges, fenced. They are on the path of every request, so a read
- * makes no promise where nothing has to be waited for.
+ * What a node answers for one key, as one of its replicas or in the place of one: reads and merges, fenced. They are on the path
+ * of every request, so a read makes no promise where nothing has to be waited for.
  *
  * Of a set that no message can carry a read answers the outline: its reader learns what there is, and can replace it.
  */

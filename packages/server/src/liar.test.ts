@@ -1,4 +1,7 @@
-/** Somebody without the secret on the bus, who answers every question first, with lies, and announces what is not so: it costs the others a moment at most. */
+/**
+ * Somebody without the secret on the bus, who answers every question first, with lies, and announces what is not so: it costs the
+ * others a moment at most.
+ */
 import { utf8Encode, unwrap, parseNodeId, type BucketName } from '@armature/kernel';
 import { frontAddress, FRONT_RIGHTS } from '@armature/protocol';
 import type { InProcessConnection } from '@armature/bus';
@@ -27,7 +30,9 @@ const ports = () => ({
   telemetry: noTelemetry,
 });
 
-/** What he names: nobody, somebody who listens and is silent, somebody whose role is another, what is no address, and too much. */
+/**
+ * What he names: nobody, somebody who listens and is silent, somebody whose role is another, what is no address, and too much.
+ */
 const LIES = ['node.nobody', 'router.nobody', 'node.silent', 'router.silent', 'guest.evil', 'node.*', '', 'x'.repeat(1_000_000)];
 
 function lie(bus: InProcessConnection): void {

@@ -1,6 +1,6 @@
 /**
- * A whole cluster in one process: nodes, a router and the in-process bus, on memory or on engines that the caller opens. For tests, for
- * trying things out, and for applications that want the client's interface before they want a cluster.
+ * A whole cluster in one process: nodes, a router and the in-process bus, on memory or on engines that the caller opens. For
+ * tests, for trying things out, and for applications that want the client's interface before they want a cluster.
  *
  *   const cluster = await startLocalCluster();
  *   const bucket = cluster.client.bucket('default');

@@ -1,15 +1,17 @@
 /**
  * Names used twice: what one process says of itself on the bus, and which of two of one name must go.
  *
- * A name is an address: what is sent to it reaches everybody who listens there. Two nodes of one name would each take the other's store for its own that was lost;
- * two routers would each get half of what is meant for the other. So a process says who it is before it does anything that others act upon, and goes on
- * saying it. The one that came later goes.
+ * A name is an address: what is sent to it reaches everybody who listens there. Two nodes of one name would each take the other's
+ * store for its own that was lost; two routers would each get half of what is meant for the other. So a process says who it is
+ * before it does anything that others act upon, and goes on saying it. The one that came later goes.
  *
- * Which came later is told by how long each has been up, not by when it started: that needs no clocks that agree. A message that was long on its way makes its sender
- * look younger than it is. So of two, both may take themselves for the older one for a while, but never both for the younger one: nobody goes without need.
+ * Which came later is told by how long each has been up, not by when it started: that needs no clocks that agree. A message that
+ * was long on its way makes its sender look younger than it is. So of two, both may take themselves for the older one for a
+ * while, but never both for the younger one: nobody goes without need.
  *
- * Whoever can read the bus can repeat what was said there, long after. So nobody goes because of what he has merely heard. He asks, with a number that he has just drawn, and only a claim that gives
- * that number back, under the MAC, was made for him, and now. All else is a reason to ask. A claim with a MAC of another secret proves nothing to anybody, and stops nobody.
+ * Whoever can read the bus can repeat what was said there, long after. So nobody goes because of what he has merely heard. He
+ * asks, with a number that he has just drawn, and only a claim that gives that number back, under the MAC, was made for him, and
+ * now. All else is a reason to ask. A claim with a MAC of another secret proves nothing to anybody, and stops nobody.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { toHex, type Random } from '@armature/kernel';
@@ -43,7 +45,10 @@ export interface Claim {
  */
 export type Judgement = 'self' | 'stranger' | 'stays' | 'goes';
 
-/** Two that started within this time of one another are equally old: none is worth more than the other, and both must come to the same verdict. */
+/**
+ * Two that started within this time of one another are equally old: none is worth more than the other, and both must come to the
+ * same verdict.
+ */
 const EQUALLY_OLD_MS = 2_000;
 /** A message of somebody else's making must not cost much. */
 const MAX_BYTES = 1_024;

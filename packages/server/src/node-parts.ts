@@ -1,6 +1,6 @@
 /**
- * The parts of a node, and who gets what: the engines over one store, one participant and one admission controller. Wiring only; what a node does with
- * them is in `node.ts`.
+ * The parts of a node, and who gets what: the engines over one store, one participant and one admission controller. Wiring only;
+ * what a node does with them is in `node.ts`.
  */
 import { createSealer, Coordinator, Participant, serverPace } from '@armature/coordination';
 import {
@@ -150,8 +150,8 @@ export function probeStore({ store }: Pick<NodeParts, 'store'>, clock: Clock): T
 const LONG_SLEEP_MS = 2 * 60_000;
 
 /**
- * After a long sleep this process may be a copy of one that has gone on elsewhere under the same actor, and has been lost since. So it mints under a fresh actor, and asks what
- * became of its store.
+ * After a long sleep this process may be a copy of one that has gone on elsewhere under the same actor, and has been lost since.
+ * So it mints under a fresh actor, and asks what became of its store.
  */
 export function wakeUp({ epoch, identity }: Pick<NodeParts, 'epoch' | 'identity'>, sleptMs: number): void {
   if (sleptMs < LONG_SLEEP_MS) return;

@@ -1,6 +1,6 @@
 /**
- * What a node keeps in the meta space of its one store, beside what its replica keeps there (`replica/stored-records.ts`): the membership history,
- * its tenure and its counts of clearings, and the records of commands.
+ * What a node keeps in the meta space of its one store, beside what its replica keeps there (`replica/stored-records.ts`): the
+ * membership history, its tenure and its counts of clearings, and the records of commands.
  */
 import { toArmatureError, unwrap, type ArmatureError, type BinaryString, type Result } from '@armature/kernel';
 import type { HistoryStore } from '@armature/membership';
@@ -27,7 +27,10 @@ export function tenureStoreOn(store: Store): TenureStore {
   };
 }
 
-/** A document that cannot be read is as good as none: then the others know of more clearings, and the store is taken for a copy from before them. */
+/**
+ * A document that cannot be read is as good as none: then the others know of more clearings, and the store is taken for a copy
+ * from before them.
+ */
 export function clearingStoreOn(store: Store, log: Logger): ClearingStore {
   const nothing: Clearings = { own: undefined, known: [] };
   return {

@@ -1,9 +1,9 @@
 /**
- * A node: the replica of its share of the ring, and a coordinator beside it (paper, section 5: request coordination, membership and failure
- * detection, and the persistence engine are the three parts of a storage node).
+ * A node: the replica of its share of the ring, and a coordinator beside it (paper, section 5: request coordination, membership
+ * and failure detection, and the persistence engine are the three parts of a storage node).
  *
- * Requests come in through `#answer`, and this file is the table of contents of what becomes of each. How the parts are put together is in
- * `node-parts.ts`.
+ * Requests come in through `#answer`, and this file is the table of contents of what becomes of each. How the parts are put
+ * together is in `node-parts.ts`.
  */
 import { ArmatureError, unreachable } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
@@ -38,8 +38,8 @@ export class ArmatureNode {
   }
 
   /**
-   * Takes its name, opens the store, takes up the actor and the history, and answers; whether the store may be asked is found out after that. Errors: `name-in-use`, storage
-   * errors, `invalid-config`. The engine is closed by `stop`.
+   * Takes its name, opens the store, takes up the actor and the history, and answers; whether the store may be asked is found out
+   * after that. Errors: `name-in-use`, storage errors, `invalid-config`. The engine is closed by `stop`.
    */
   static async start(options: NodeOptions, ports: NodePorts): Promise<ArmatureNode> {
     const presence = await claimName('node', options.node, options, ports);
@@ -175,8 +175,8 @@ export class ArmatureNode {
   }
 
   /**
-   * What a replica does for a request is the foreground that background work gives way to. Coordinated requests are left out: most of their time is
-   * other nodes', whose background work is their own affair.
+   * What a replica does for a request is the foreground that background work gives way to. Coordinated requests are left out:
+   * most of their time is other nodes', whose background work is their own affair.
    */
   #answer(request: Request, sender: LinkSender): Reply | Promise<Reply> {
     const { foreground } = this.#parts;
@@ -234,7 +234,8 @@ export class ArmatureNode {
 
   async #pull(request: PullRequest, sender: LinkSender): Promise<PullReply> {
     const { inventory, fence, replica } = this.#parts;
-    // Of a bucket, somebody waits for the page; all that is held is asked for by audits. Before the fence, which must hold for what is read.
+    // Of a bucket, somebody waits for the page; all that is held is asked for by audits. Before the fence, which must hold for
+    // what is read.
     const isInventory = request.bucket === undefined;
     if (isInventory) await inventory.ready();
     const fenced = fenceByRing(fence, request.ring, sender.address);

@@ -1,4 +1,7 @@
-/** The answers of the plain API: values as payloads, all else as headers; errors as service errors that any NATS client understands. */
+/**
+ * The answers of the plain API: values as payloads, all else as headers; errors as service errors that any NATS client
+ * understands.
+ */
 import { ArmatureError, EMPTY_BYTES, toBase64Url, utf8Encode } from '@armature/kernel';
 import { encodedHeadersBytes, headersOf, serviceErrorHeaders, type BusHeaders, type BusMessage } from '@armature/bus';
 import type { FetchReply, FetchedSibling, WriteReply } from '@armature/protocol';
@@ -14,8 +17,8 @@ export function liveOf({ siblings }: FetchReply): readonly FetchedSibling[] {
 }
 
 /**
- * One value as it is, several as a document, or the one that was asked for. What does not fit into a message of the bus (a plain message is not split) is answered
- * with the context all the same, or nobody could replace or delete the key through this door.
+ * One value as it is, several as a document, or the one that was asked for. What does not fit into a message of the bus (a plain
+ * message is not split) is answered with the context all the same, or nobody could replace or delete the key through this door.
  */
 export function answerFetched(
   message: BusMessage,

@@ -5,8 +5,9 @@
  *   nats request armature.local.api.put.default.greeting 'hello'
  *   nats request armature.local.api.get.default.greeting ''
  *
- * Bucket and key stand in the subject, or in headers when they are not subject tokens. Contexts, quorums and tokens are headers, values are payloads. Routers
- * share the requests as one queue group. What a request says is read in plain-request.ts, and what is answered is made in plain-answer.ts.
+ * Bucket and key stand in the subject, or in headers when they are not subject tokens. Contexts, quorums and tokens are headers,
+ * values are payloads. Routers share the requests as one queue group. What a request says is read in plain-request.ts, and what
+ * is answered is made in plain-answer.ts.
  */
 import { ArmatureError, EMPTY_BYTES, toArmatureError, toHex, type Random } from '@armature/kernel';
 import type { Bus, BusEndpoint, BusMessage, RunningService } from '@armature/bus';
@@ -103,8 +104,8 @@ async function get(parts: ServedParts, request: PlainRequest, message: BusMessag
 }
 
 /**
- * Deletes what the context has seen, or, without one, what is there now: a delete that has seen nothing would be a tombstone beside the value, and delete
- * nothing. A write that is concurrent with the delete survives it.
+ * Deletes what the context has seen, or, without one, what is there now: a delete that has seen nothing would be a tombstone
+ * beside the value, and delete nothing. A write that is concurrent with the delete survives it.
  */
 async function remove(parts: PlainApiParts, request: PlainRequest, message: BusMessage): Promise<void> {
   if (request.context.length > 0) {
@@ -155,8 +156,8 @@ function write(parts: PlainApiParts, request: PlainRequest, context: Uint8Array,
 }
 
 /**
- * Siblings that are fetched one by one must be those of one state: whoever puts with a context destroys what it covers, and must have seen all of that. So a
- * reader who names the context of its first answer is told when the key has changed since.
+ * Siblings that are fetched one by one must be those of one state: whoever puts with a context destroys what it covers, and must
+ * have seen all of that. So a reader who names the context of its first answer is told when the key has changed since.
  */
 function checkUnchanged(parts: PlainApiParts, { address, context }: PlainRequest, reply: FetchReply): void {
   if (context.length === 0 || reply.context.length === 0) return;

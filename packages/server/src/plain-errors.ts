@@ -1,4 +1,7 @@
-/** Errors of the plain API, and their codes as the numbers that `Nats-Service-Error-Code` carries: HTTP's, because every tool knows them. */
+/**
+ * Errors of the plain API, and their codes as the numbers that `Nats-Service-Error-Code` carries: HTTP's, because every tool
+ * knows them.
+ */
 import { ArmatureError, type ErrorCode } from '@armature/kernel';
 
 const STATUS: Partial<Record<ErrorCode, number>> = {

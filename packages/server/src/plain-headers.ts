@@ -1,8 +1,8 @@
 /**
  * The request headers of the plain API: which there are, what each verb takes, and how a message's headers become them.
  *
- * A header that is passed over is a promise broken in silence: a quorum that nobody asks for, a context that is not used. So names count in any
- * case, and what a verb does not take, what is unknown and what is given twice is refused by name.
+ * A header that is passed over is a promise broken in silence: a quorum that nobody asks for, a context that is not used. So
+ * names count in any case, and what a verb does not take, what is unknown and what is given twice is refused by name.
  */
 import type { BusMessage } from '@armature/bus';
 import { clipped } from '@armature/kernel';

@@ -1,8 +1,8 @@
 /**
- * Metadata as headers. Names and values are any text, and other doors than this one write them: with blanks, umlauts, line breaks. Headers are a line of
- * printable ASCII, and client libraries change the case of names. So here all that is not plain is escaped as in a URL, byte by byte of its
- * UTF-8: `%0A`. What is sent is unescaped in the same way, and a percent sign is `%25` both ways; so what one door wrote, every other reads,
- * and what was read here can be written back here.
+ * Metadata as headers. Names and values are any text, and other doors than this one write them: with blanks, umlauts, line
+ * breaks. Headers are a line of printable ASCII, and client libraries change the case of names. So here all that is not plain is
+ * escaped as in a URL, byte by byte of its UTF-8: `%0A`. What is sent is unescaped in the same way, and a percent sign is `%25`
+ * both ways; so what one door wrote, every other reads, and what was read here can be written back here.
  *
  *   größe = "1\n2"     Armature-Meta-gr%C3%B6%C3%9Fe: 1%0A2
  *
@@ -13,7 +13,10 @@ import type { Meta } from '@armature/protocol';
 import { META_HEADER } from './plain-headers.js';
 import { invalid } from './plain-errors.js';
 
-/** What HTTP allows in a header's name (RFC 9110, token), without the percent sign, and without capitals, since case does not last. */
+/**
+ * What HTTP allows in a header's name (RFC 9110, token), without the percent sign, and without capitals, since case does not
+ * last.
+ */
 const PLAIN_NAME = /[a-z0-9!#$&'*+.^_`|~-]/;
 const PLAIN_VALUE = /[\x20-\x24\x26-\x7e]/;
 const CONTENT_TYPE = 'content-type';
@@ -28,7 +31,10 @@ export function headersOfMeta(meta: Meta): [name: string, value: string][] {
   ]);
 }
 
-/** Metadata from a request: names in lower case, without the prefix. Throws `invalid-argument` for what is not escaped as it must be. */
+/**
+ * Metadata from a request: names in lower case, without the prefix. Throws `invalid-argument` for what is not escaped as it must
+ * be.
+ */
 export function metaOfHeaders(sent: readonly (readonly [name: string, value: string])[]): Meta {
   return sent.map(([name, value]) => [
     unescaped(name, `the metadata name ${clipped(name)}`),

@@ -1,7 +1,9 @@
 /**
- * Reads of the plain API take turns in bytes. An answer there is one message that is handed to the bus at once, whoever asks and however slowly it is taken; hundreds of reads of large values at a time
- * would hold all of them, and their copies, in this process. How large an answer will be nobody knows before it is there, so each read counts with what answers usually take lately: of a router that has just
- * started a few are carried out at first, a large answer counts at once, small ones little by little. A read that had a large answer has its turn until the bus has taken that.
+ * Reads of the plain API take turns in bytes. An answer there is one message that is handed to the bus at once, whoever asks and
+ * however slowly it is taken; hundreds of reads of large values at a time would hold all of them, and their copies, in this
+ * process. How large an answer will be nobody knows before it is there, so each read counts with what answers usually take
+ * lately: of a router that has just started a few are carried out at first, a large answer counts at once, small ones little by
+ * little. A read that had a large answer has its turn until the bus has taken that.
  */
 import { Turns, type TurnLimits } from '@armature/coordination';
 import type { Bus } from '@armature/bus';
@@ -27,7 +29,10 @@ export class PlainReads {
     this.#turns = new Turns(clock, LIMITS);
   }
 
-  /** `read` answers, and resolves with the bytes of its answer. Rejects with `overloaded`, and has not called it, where its turn does not come in time; else as `read` does. */
+  /**
+   * `read` answers, and resolves with the bytes of its answer. Rejects with `overloaded`, and has not called it, where its turn
+   * does not come in time; else as `read` does.
+   */
   take(timeoutMs: number, read: (leftMs: number) => Promise<number>): Promise<void> {
     return this.#turns.take(timeoutMs, (leftMs) => this.#carryOut(leftMs, read), this.#usualBytes);
   }

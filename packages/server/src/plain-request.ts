@@ -93,8 +93,8 @@ export function isRepeated(headers: RequestHeaders): boolean {
 }
 
 /**
- * Bucket and key, from the subject or else from headers. The server of the bus checks who may use which subject, so what stands there cannot be taken
- * back by a header.
+ * Bucket and key, from the subject or else from headers. The server of the bus checks who may use which subject, so what stands
+ * there cannot be taken back by a header.
  */
 function addressOf(root: string, subject: string, headers: RequestHeaders): Address {
   const [bucketToken, ...tokens] = subject.length > root.length ? subject.slice(root.length + 1).split('.') : [];

@@ -1,16 +1,19 @@
 /**
  * Being the only one of a name: asks on the bus before this process acts, and goes on making itself known while it does.
  *
- * 1. It asks under its own name, before it listens there itself. Where nobody listens the bus says so at once: that is how nearly every start goes. Who answers has the
- *    name, and this process does not start. Who listens and does not answer stands still, is a connection that the bus has not missed yet, or says what proves nothing; after two seconds it is passed over.
- * 2. It listens under its name and asks once more, for two that start at once both pass the first question. It also asks everybody whether the cluster of this name has
- *    another secret here.
- * 3. From then on it says every five seconds that it is there. So two that met nobody, because the network was cut or one stood still, find one another; the younger goes.
+ * 1. It asks under its own name, before it listens there itself. Where nobody listens the bus says so at once: that is how nearly
+ *    every start goes. Who answers has the name, and this process does not start. Who listens and does not answer stands still,
+ *    is a connection that the bus has not missed yet, or says what proves nothing; after two seconds it is passed over.
+ * 2. It listens under its name and asks once more, for two that start at once both pass the first question. It also asks
+ *    everybody whether the cluster of this name has another secret here.
+ * 3. From then on it says every five seconds that it is there. So two that met nobody, because the network was cut or one stood
+ *    still, find one another; the younger goes.
  *
- * Whoever hears that another one should have its name asks him, and believes the answer only (`name-claim.ts`): what is merely heard may be a recording. That another secret is here can be proved to nobody. It is
- * logged, and keeps nobody from starting.
+ * Whoever hears that another one should have its name asks him, and believes the answer only (`name-claim.ts`): what is merely
+ * heard may be a recording. That another secret is here can be proved to nobody. It is logged, and keeps nobody from starting.
  *
- * Only what has to do with names is decided here (`name-claim.ts`); what becomes of a process that must go is its owner's business.
+ * Only what has to do with names is decided here (`name-claim.ts`); what becomes of a process that must go is its owner's
+ * business.
  */
 import { ArmatureError, type Random } from '@armature/kernel';
 import { NO_RESPONDERS, type Bus, type BusMessage, type BusSubscription, type LinkAddress } from '@armature/bus';
@@ -192,7 +195,10 @@ export class Presence {
     this.#env.onLost(this.#lost);
   }
 
-  /** Resolves with the first answer to this question by another process of ours; `nobody` when the bus says that nobody listens; undefined after so many ms of a connected bus. */
+  /**
+   * Resolves with the first answer to this question by another process of ours; `nobody` when the bus says that nobody listens;
+   * undefined after so many ms of a connected bus.
+   */
   async #ask(subject: string, limitMs: number): Promise<Claim | 'nobody' | undefined> {
     const { bus, clock, random, keys } = this.#env;
     const asks = newQuestion(random);

@@ -1,6 +1,7 @@
 /**
- * When a worker has tombstones and long clocks looked for: one pass over all shares in each reap cycle, share by share, evenly spread over it. The first pass follows the first
- * sweep: replicas that differ hold back what they differ in. While a member is suspect nothing could be reaped, so nothing is asked.
+ * When a worker has tombstones and long clocks looked for: one pass over all shares in each reap cycle, share by share, evenly
+ * spread over it. The first pass follows the first sweep: replicas that differ hold back what they differ in. While a member is
+ * suspect nothing could be reaped, so nothing is asked.
  */
 import { toArmatureError } from '@armature/kernel';
 import type { Participant } from '@armature/coordination';

@@ -1,4 +1,7 @@
-/** A member in the worlds of `reaping-model.test-support.ts`: real replica, hint store, actor and reaper over a crashable disk, and beside each record the writes that it has seen. */
+/**
+ * A member in the worlds of `reaping-model.test-support.ts`: real replica, hint store, actor and reaper over a crashable disk,
+ * and beside each record the writes that it has seen.
+ */
 import { ArmatureError, hlcFromMs, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import { foldHistory, History, type View } from '@armature/membership';
 import {

@@ -1,11 +1,11 @@
 /**
- * Reaping against a model: real replicas, hint stores, actors and reapers over crashable disks, and a world that does to them what it can. Writes with contexts
- * of any age, messages that are late, doubled or lost, hints, stray records, exchanges and repairs that carry an old state in memory for as long as their
- * kind allows, crashes in the middle of a pass, clean restarts.
+ * Reaping against a model: real replicas, hint stores, actors and reapers over crashable disks, and a world that does to them
+ * what it can. Writes with contexts of any age, messages that are late, doubled or lost, hints, stray records, exchanges and
+ * repairs that carry an old state in memory for as long as their kind allows, crashes in the middle of a pass, clean restarts.
  *
- * Beside every replica goes the set of writes that it has ever seen. So the model knows, without looking at any clock, which writes have been superseded, and
- * at the end exactly the others must be there: no deleted value has come back, no write after a reaping is lost, and all owners are equal. Clocks are pruned in these
- * worlds, too, and what they have lost must not be missed.
+ * Beside every replica goes the set of writes that it has ever seen. So the model knows, without looking at any clock, which
+ * writes have been superseded, and at the end exactly the others must be there: no deleted value has come back, no write after a
+ * reaping is lost, and all owners are equal. Clocks are pruned in these worlds, too, and what they have lost must not be missed.
  */
 import { ArmatureError, seededRandom, toHex, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import type { AskedRequest } from '@armature/repair';
@@ -34,7 +34,10 @@ import {
   type MemberWorld,
 } from './reaping-member.test-support.js';
 
-/** A repair leaves its sender at most this old, a message is on its way at most so long; the quarantine is more than both together. */
+/**
+ * A repair leaves its sender at most this old, a message is on its way at most so long; the quarantine is more than both
+ * together.
+ */
 const REPAIR_AGE_MS = 20;
 const TRANSIT_MS = 60;
 

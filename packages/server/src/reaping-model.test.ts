@@ -1,4 +1,7 @@
-/** Reaping in the worlds of `reaping-model.test-support.ts`: the ways in which a deleted value could come back, one by one, and then anything at all. */
+/**
+ * Reaping in the worlds of `reaping-model.test-support.ts`: the ways in which a deleted value could come back, one by one, and
+ * then anything at all.
+ */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KEYS, NODES, placementOf, QUARANTINE_MS } from './reaping-member.test-support.js';

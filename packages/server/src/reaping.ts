@@ -1,6 +1,6 @@
 /**
- * Reaping as a node takes part in it: it clears and drops what it is asked about, and runs the passes over the shares whose first owner it is. When a pass is
- * run is not decided here but by whoever asks: an anti-entropy worker, or an administrator.
+ * Reaping as a node takes part in it: it clears and drops what it is asked about, and runs the passes over the shares whose first
+ * owner it is. When a pass is run is not decided here but by whoever asks: an anti-entropy worker, or an administrator.
  */
 import { unreachable, type NodeId } from '@armature/kernel';
 import type { LinkSender } from '@armature/bus';

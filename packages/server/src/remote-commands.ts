@@ -1,6 +1,7 @@
 /**
- * Records of commands that were given to a router or a worker. These keep nothing, so a node does it for them. A command is answered when its record is kept, or before long in any case: a worker can be paused while
- * no node can be reached. What nobody keeps is in the log of the process, like every command.
+ * Records of commands that were given to a router or a worker. These keep nothing, so a node does it for them. A command is
+ * answered when its record is kept, or before long in any case: a worker can be paused while no node can be reached. What nobody
+ * keeps is in the log of the process, like every command.
  */
 import type { LinkAddress } from '@armature/bus';
 import type { Participant } from '@armature/coordination';

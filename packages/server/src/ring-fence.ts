@@ -1,11 +1,12 @@
 /**
  * The ring fence: a replica answers only those who have its ring.
  *
- * Why a sender that is behind must be refused: it may write to old owners only, after the new owner has copied from them and before it flips, and the
- * write would be acknowledged and then left out. A sender whose ring we do not know is not simply ahead: two changes may have been made at once, and
- * it may lack ours. So we first catch up with it, and answer when we then agree.
+ * Why a sender that is behind must be refused: it may write to old owners only, after the new owner has copied from them and
+ * before it flips, and the write would be acknowledged and then left out. A sender whose ring we do not know is not simply ahead:
+ * two changes may have been made at once, and it may lack ours. So we first catch up with it, and answer when we then agree.
  *
- * And it answers only for a store that is the one that was here last: whether it is, a view may tell that has arrived with this very request.
+ * And it answers only for a store that is the one that was here last: whether it is, a view may tell that has arrived with this
+ * very request.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Membership, View } from '@armature/membership';
@@ -18,8 +19,8 @@ export interface Fence {
 }
 
 /**
- * Undefined when sender and receiver agree, at once or (a promise) after catching up with `sender`. Errors: `stale-ring`, on which the sender catches up;
- * `unavailable` while the store is not settled.
+ * Undefined when sender and receiver agree, at once or (a promise) after catching up with `sender`. Errors: `stale-ring`, on
+ * which the sender catches up; `unavailable` while the store is not settled.
  */
 export function fenceByRing({ membership, identity }: Fence, ring: RingVersion, sender: string): undefined | Promise<undefined> {
   const { view } = membership;
@@ -44,8 +45,9 @@ export function fenceByRing({ membership, identity }: Fence, ring: RingVersion, 
 }
 
 /**
- * A node that is no member (any more) may bring what has been deleted, and its tombstone reaped, since anybody asked it: it is not asked. Call it after the fence,
- * of what changes something here. Error `invalid-argument`. Routers and clients are no members either, and hold nothing.
+ * A node that is no member (any more) may bring what has been deleted, and its tombstone reaped, since anybody asked it: it is
+ * not asked. Call it after the fence, of what changes something here. Error `invalid-argument`. Routers and clients are no
+ * members either, and hold nothing.
  */
 export function checkGiver(view: View, sender: string): void {
   const [role, name] = sender.split('.', 2);

@@ -1,9 +1,10 @@
 /**
- * A router: the dedicated coordinator tier (paper, section 5: "a generic load balancer" in front of partition-aware coordination). It holds no data and no
- * history; it reads from replicas itself and has a replica mint its writes. Any number of them run side by side.
+ * A router: the dedicated coordinator tier (paper, section 5: "a generic load balancer" in front of partition-aware
+ * coordination). It holds no data and no history; it reads from replicas itself and has a replica mint its writes. Any number of
+ * them run side by side.
  *
- * It serves applications at two doors, which take no secret: links, for `@armature/client` (front-door.ts), and the plain API, for any NATS client (plain-api.ts). A third one is for administration
- * (admin-door.ts).
+ * It serves applications at two doors, which take no secret: links, for `@armature/client` (front-door.ts), and the plain API,
+ * for any NATS client (plain-api.ts). A third one is for administration (admin-door.ts).
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
@@ -101,8 +102,9 @@ export class ArmatureRouter {
   }
 
   /**
-   * Routers share plain requests, whatever their secrets are. One that knows of no cluster, where there is another one of its name, may have the wrong secret: it would fail the requests of others. So it waits until
-   * somebody who holds its secret has told it of its cluster.
+   * Routers share plain requests, whatever their secrets are. One that knows of no cluster, where there is another one of its
+   * name, may have the wrong secret: it would fail the requests of others. So it waits until somebody who holds its secret has
+   * told it of its cluster.
    */
   #servePlainLater(): void {
     const { membership } = this.participant;

@@ -1,4 +1,7 @@
-/** How processes present themselves to NATS service discovery (`nats micro ls` lists them), what they tell whoever asks how they are, and how they leave. */
+/**
+ * How processes present themselves to NATS service discovery (`nats micro ls` lists them), what they tell whoever asks how they
+ * are, and how they leave.
+ */
 import { linkAddress, type BusMessage, type BusService, type RunningService } from '@armature/bus';
 import { presenceKeys, type Participant } from '@armature/coordination';
 import { toArmatureError } from '@armature/kernel';
@@ -51,8 +54,8 @@ export function describeService(
 }
 
 /**
- * Anybody may ask, and the whole status names members and tells how they are. So where the cluster requires tokens this says that the process is there, and whether it is ready; the rest is told at its
- * door of administration.
+ * Anybody may ask, and the whole status names members and tells how they are. So where the cluster requires tokens this says that
+ * the process is there, and whether it is ready; the rest is told at its door of administration.
  */
 async function answerStatus(
   message: BusMessage,
@@ -99,8 +102,9 @@ export function claimName(
 }
 
 /**
- * Services first, so that nothing new is asked of the participant that finishes what is in hand. All within `leaveMs`: a NATS server that stands still holds
- * the connection open and never answers, and what comes after (a store to close) must not depend on it.
+ * Services first, so that nothing new is asked of the participant that finishes what is in hand. All within `leaveMs`: a NATS
+ * server that stands still holds the connection open and never answers, and what comes after (a store to close) must not depend
+ * on it.
  */
 export async function leaveBus(
   participant: Participant,

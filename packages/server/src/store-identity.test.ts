@@ -610,7 +610,8 @@ describe('another stint', () => {
     expect(world.disk.tenure).toEqual({ stint: later.id, loss: undefined });
     const actor = world.epoch.current;
     world.discards.length = 0;
-    // A command that had failed at a node whose disk was failing, and was given once more: the node has started again, and finds the record on its disk.
+    // A command that had failed at a node whose disk was failing, and was given once more: the node has started again, and finds
+    // the record on its disk.
     world.records.push({ ...earlier, id: 'f'.repeat(16) });
     world.hear();
     await world.settle();

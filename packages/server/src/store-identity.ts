@@ -1,33 +1,39 @@
 /**
  * Whether this node's store is the one that was here last, and what to do when it is not.
  *
- * The membership history says that a node owns partitions; the store may not know. A disk is replaced, a data directory deleted, a backup put back, a node
- * that was removed long ago is started again. Such a node must not answer as its old self: an empty store says "not found" with
- * the authority of an owner, an old one says what was true once, and brings back what has been deleted since.
+ * The membership history says that a node owns partitions; the store may not know. A disk is replaced, a data directory deleted,
+ * a backup put back, a node that was removed long ago is started again. Such a node must not answer as its old self: an empty
+ * store says "not found" with the authority of an owner, an old one says what was true once, and brings back what has been
+ * deleted since.
  *
  * Three facts decide, each a comparison of what the others say of this node with what its store says of itself:
  *
- * - *lost*: among the actors recorded last in this stint is one that the store never had: the store was wiped, or is a copy from before that actor. Or the others know of more
- *   clearings of this store than it does itself: it is a copy from before one of them (`clearing-counts.ts`). The node
- *   states `lost` under a fresh actor: it is taken out of the owners, and pending anew.
- * - *foreign*: the store was last used in another stint (the node was removed or left, and joined again), or before a loss that has been stated since. What it holds
- *   is discarded, hints included, save where the node still is an owner of the present stint, because there is no other.
- * - *unconfirmed*: since it started, the node has not compared its history with anybody's, so it may not know yet what the first two depend on. It asks
- *   everybody until one answers, or until all have been silent for so long that nobody who could know better is there (`store-confirmation.ts`). A node that began with no history need not
- *   ask: what it has it was told in this life.
+ * - *lost*: among the actors recorded last in this stint is one that the store never had: the store was wiped, or is a copy from
+ *   before that actor. Or the others know of more clearings of this store than it does itself: it is a copy from before one of
+ *   them (`clearing-counts.ts`). The node states `lost` under a fresh actor: it is taken out of the owners, and pending anew.
+ * - *foreign*: the store was last used in another stint (the node was removed or left, and joined again), or before a loss that
+ *   has been stated since. What it holds is discarded, hints included, save where the node still is an owner of the present
+ *   stint, because there is no other.
+ * - *unconfirmed*: since it started, the node has not compared its history with anybody's, so it may not know yet what the first
+ *   two depend on. It asks everybody until one answers, or until all have been silent for so long that nobody who could know
+ *   better is there (`store-confirmation.ts`). A node that began with no history need not ask: what it has it was told in this
+ *   life.
  *
- * What a node acknowledged in its present life is kept even if its store turns out to be lost: versions that it minted under actors which it took in this life. What it held
- * before goes. A node that goes on alone takes a fresh actor first, so that the two can be told apart.
+ * What a node acknowledged in its present life is kept even if its store turns out to be lost: versions that it minted under
+ * actors which it took in this life. What it held before goes. A node that goes on alone takes a fresh actor first, so that the
+ * two can be told apart.
  *
- * Facts about this node are stated by this node only. So a node that has been settled, and hears of an actor of its own that it never had and that was stated since it
- * started, learns that another process runs under its name (`presence.ts`). It is *contested*: the history speaks of the other's store and not of its own. Then
- * it neither states nor discards anything. It says so, and waits for an administrator.
+ * Facts about this node are stated by this node only. So a node that has been settled, and hears of an actor of its own that it
+ * never had and that was stated since it started, learns that another process runs under its name (`presence.ts`). It is
+ * *contested*: the history speaks of the other's store and not of its own. Then it neither states nor discards anything. It says
+ * so, and waits for an administrator.
  *
- * Until all is settled, requests that concern the node's own replica are refused: `check` is asked for each of them, under the view that the request
- * is served by, so a view that arrives in the middle of a request cannot slip past. When it is settled, the filler copies what the node is
- * pending for, and `ready` gives it back what it had.
+ * Until all is settled, requests that concern the node's own replica are refused: `check` is asked for each of them, under the
+ * view that the request is served by, so a view that arrives in the middle of a request cannot slip past. When it is settled, the
+ * filler copies what the node is pending for, and `ready` gives it back what it had.
  *
- * A store that has no note of a stint is new, or was wiped, or was written before there were such notes; nothing is discarded for that.
+ * A store that has no note of a stint is new, or was wiped, or was written before there were such notes; nothing is discarded for
+ * that.
  */
 import { ArmatureError, hlcToMs, toArmatureError, type Hlc, type NodeId } from '@armature/kernel';
 import type { Member, Membership, View } from '@armature/membership';
@@ -45,7 +51,10 @@ export interface StoreIdentityEnv {
   readonly presence: Pick<Presence, 'another' | 'lost'>;
   /** Under which membership the store is used, and how often it has cleared something. */
   readonly clearings: Pick<ClearingCounts, 'tenure' | 'begin' | 'isBehind'>;
-  /** Drops what the store holds for this node under none of its present ownerships, hints included, and was not minted in this life. Resolves when it is gone. */
+  /**
+   * Drops what the store holds for this node under none of its present ownerships, hints included, and was not minted in this
+   * life. Resolves when it is gone.
+   */
   readonly discard: (all: boolean) => Promise<void>;
   /** Called when it has become settled under a view under which it was not known to be. */
   readonly onSettled: () => void;
@@ -118,7 +127,10 @@ export class StoreIdentity {
     return this.#env.clearings.tenure !== undefined;
   }
 
-  /** Error `unavailable` while this node's replica must not be asked. A stranger is asked nothing as an owner, and may say what it has. */
+  /**
+   * Error `unavailable` while this node's replica must not be asked. A stranger is asked nothing as an owner, and may say what it
+   * has.
+   */
   check(): void {
     const { standing } = this;
     if (standing === 'settled' || standing === 'stranger') return;
@@ -136,7 +148,9 @@ export class StoreIdentity {
     return standing === 'settled' || standing === 'stranger' ? undefined : this.#describe(standing);
   }
 
-  /** What it knew may be out of date: it asks the others again, as after a start. Meanwhile it answers nothing for its replica. */
+  /**
+   * What it knew may be out of date: it asks the others again, as after a start. Meanwhile it answers nothing for its replica.
+   */
   doubt(): void {
     this.#confirmation = UNASKED;
     this.#settledUnder = undefined;
@@ -236,7 +250,10 @@ export class StoreIdentity {
     return found.state === 'asking' ? found.pauseMs : undefined;
   }
 
-  /** While there may be another process of this name, nothing is stated about the store, nor discarded. Resolves with the ms to wait, if so. */
+  /**
+   * While there may be another process of this name, nothing is stated about the store, nor discarded. Resolves with the ms to
+   * wait, if so.
+   */
   async #waitForAnother({ actors }: Member): Promise<number | undefined> {
     const { epoch, clock, log, presence } = this.#env;
     const other = await presence.another();
@@ -296,8 +313,8 @@ export class StoreIdentity {
   }
 
   /**
-   * A fresh actor for a new beginning. The former one is retired once only: a store that has retired several takes the next one after a while, and this is tried again until it has. That
-   * one has minted nothing before.
+   * A fresh actor for a new beginning. The former one is retired once only: a store that has retired several takes the next one
+   * after a while, and this is tried again until it has. That one has minted nothing before.
    */
   #renewFor(beginning: string, reason: string): Promise<ActorId> {
     const { epoch } = this.#env;
@@ -337,8 +354,9 @@ export class StoreIdentity {
   }
 
   /**
-   * How long to wait before another actor is stated after this one. By our monotonic clock; only how long ago another life of this node stated the one before is taken
-   * from the record's stamp. That may be of a wrong clock, or right behind one, and costs one interval at most.
+   * How long to wait before another actor is stated after this one. By our monotonic clock; only how long ago another life of
+   * this node stated the one before is taken from the record's stamp. That may be of a wrong clock, or right behind one, and
+   * costs one interval at most.
    */
   #waitAfter({ id, at }: { readonly id: string; readonly at: Hlc }, intervalMs: number): number {
     const { clock } = this.#env;

@@ -1,8 +1,10 @@
 /**
- * The documents of a node's own bookkeeping, as JSON: records of the membership history and of commands, under which membership the store is used, and how often it has cleared something.
+ * The documents of a node's own bookkeeping, as JSON: records of the membership history and of commands, under which membership
+ * the store is used, and how often it has cleared something.
  *
- * Engines check what they read against a checksum, so bytes that a disk has changed do not come so far. What comes is nevertheless checked field by field: it may be another version's, or
- * somebody's who repaired a store by hand, and a node that went on with half a document would act upon what nobody has written.
+ * Engines check what they read against a checksum, so bytes that a disk has changed do not come so far. What comes is
+ * nevertheless checked field by field: it may be another version's, or somebody's who repaired a store by hand, and a node that
+ * went on with half a document would act upon what nobody has written.
  */
 import { ArmatureError, err, ok, utf8Decode, utf8Encode, type Result } from '@armature/kernel';
 import type { ChangeRecord, ClearingCount, CommandRecord } from '@armature/protocol';

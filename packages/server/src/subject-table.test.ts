@@ -1,6 +1,6 @@
 /**
- * A cluster with one of everything, on a bus that notes who publishes and subscribes where. The table of subjects says the same: nothing is said or heard that it does not list for that
- * role, and it lists nothing that nobody needs.
+ * A cluster with one of everything, on a bus that notes who publishes and subscribes where. The table of subjects says the same:
+ * nothing is said or heard that it does not list for that role, and it lists nothing that nobody needs.
  */
 import {
   InProcessBroker,
@@ -216,7 +216,10 @@ test('nobody says or hears anything that the table does not give his role', () =
   expect([...new Set(denied.map(({ who, direction, subject }) => `${who} ${direction} ${subject}`))]).toEqual([]);
 });
 
-/** Answers go to whoever asks: to say anything in an inbox, or to refuse anybody's frames, is one right each, whose the inbox or the frame may be. */
+/**
+ * Answers go to whoever asks: to say anything in an inbox, or to refuse anybody's frames, is one right each, whose the inbox or
+ * the frame may be.
+ */
 const ONE_RIGHT = ['inbox.', 'refused.'];
 /** Asked and answered by the NATS library; test/integration/nats-config.test.ts has it on a real server. */
 const OF_NATS = '$SRV.';

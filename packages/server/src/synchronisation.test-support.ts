@@ -1,4 +1,7 @@
-/** Nodes on memory disks in one process, that can be stopped, robbed of records, and started again; and a sweep over all their pairs. */
+/**
+ * Nodes on memory disks in one process, that can be stopped, robbed of records, and started again; and a sweep over all their
+ * pairs.
+ */
 import { parseClusterName, parseNodeId, parseZoneName, unwrap, type BinaryString, type NodeId } from '@armature/kernel';
 import { InProcessBroker, type LinkAddress } from '@armature/bus';
 import { connectOver, type Client } from '@armature/client';

@@ -1,7 +1,7 @@
 /**
- * Replica synchronisation as a node takes part in it (paper, section 4.7): it keeps hash trees of what it holds, answers its peers' questions about
- * them, and runs exchanges when it is told to. Who is to exchange with whom, and when, is not decided here but by whoever asks: an anti-entropy
- * worker, or an administrator. Reaping, which such a worker asks for too, is `reaping.ts`.
+ * Replica synchronisation as a node takes part in it (paper, section 4.7): it keeps hash trees of what it holds, answers its
+ * peers' questions about them, and runs exchanges when it is told to. Who is to exchange with whom, and when, is not decided here
+ * but by whoever asks: an anti-entropy worker, or an administrator. Reaping, which such a worker asks for too, is `reaping.ts`.
  */
 import { isHolder } from '@armature/membership';
 import { ArmatureError, unreachable, type NodeId } from '@armature/kernel';

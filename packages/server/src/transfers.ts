@@ -1,6 +1,7 @@
 /**
- * The moving of data as a node takes part in it (paper, section 4.9): it fills partitions that it is to own, gives up data that it does not own any more, and
- * tells how far it is. What is asked of it by others for their transfers is answered in `synchronisation.ts`.
+ * The moving of data as a node takes part in it (paper, section 4.9): it fills partitions that it is to own, gives up data that
+ * it does not own any more, and tells how far it is. What is asked of it by others for their transfers is answered in
+ * `synchronisation.ts`.
  */
 import type { NodeId } from '@armature/kernel';
 import type { LinkAddress } from '@armature/bus';

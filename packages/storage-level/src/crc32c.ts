@@ -1,6 +1,6 @@
 /**
- * CRC-32C (Castagnoli), the checksum of LevelDB's logs. Node's `zlib.crc32` is another polynomial. Eight bytes at a time ("slicing by
- * eight", Kounavis and Berry, 2005): about a gigabyte per second, while a log has some 64 MiB.
+ * CRC-32C (Castagnoli), the checksum of LevelDB's logs. Node's `zlib.crc32` is another polynomial. Eight bytes at a time
+ * ("slicing by eight", Kounavis and Berry, 2005): about a gigabyte per second, while a log has some 64 MiB.
  */
 
 /** The polynomial 0x1EDC6F41 with its bits reversed. */

@@ -1,4 +1,7 @@
-/** The data directory on file systems that cannot do everything: a FAT, some network mounts and some containers have no hard links. */
+/**
+ * The data directory on file systems that cannot do everything: a FAT, some network mounts and some containers have no hard
+ * links.
+ */
 import * as fs from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -45,8 +45,8 @@ export async function inspectDirectory(directory: string, identity: StorageIdent
 }
 
 /**
- * Stamps the directory, durably; the caller holds the database's lock. Another process may have stamped it between the inspection and the lock:
- * then it is to be ours. The stamp gets its name by a rename, because not every file system has hard links.
+ * Stamps the directory, durably; the caller holds the database's lock. Another process may have stamped it between the inspection
+ * and the lock: then it is to be ours. The stamp gets its name by a rename, because not every file system has hard links.
  */
 export async function stampDirectory(directory: string, identity: StorageIdentity): Promise<void> {
   const [draft, stamp] = [join(directory, STAMP_DRAFT), join(directory, STAMP)];

@@ -1,18 +1,20 @@
 /**
  * What is looked at before LevelDB opens a database, because LevelDB would not say.
  *
- * It recovers what is in no table yet from its logs. A log that it cannot open, for whatever reason, it passes over, and then deletes; so
- * it does with the rest of a block in a log that does not match its checksum; and a log that is gone it does not miss. All of that is
- * acknowledged data. (`paranoid_checks` would end some of it, and classic-level does not expose it.) So, in this order, and without
- * changing a byte:
+ * It recovers what is in no table yet from its logs. A log that it cannot open, for whatever reason, it passes over, and then
+ * deletes; so it does with the rest of a block in a log that does not match its checksum; and a log that is gone it does not
+ * miss. All of that is acknowledged data. (`paranoid_checks` would end some of it, and classic-level does not expose it.) So, in
+ * this order, and without changing a byte:
  *
- * - every file of the database is opened for reading and writing, as this user. One that cannot be is `storage-failed`, whatever the
- *   reason: its owner, its permissions, a directory or a dangling link in its place, too few descriptors, a device that fails;
- * - the logs that the manifest asks for are there, and are read. Damage in front of a batch with the durability mark is a loss of what
- *   was on stable storage, and `storage-corrupt`. Damage at the end of a log is what a crash leaves; LevelDB passes over it, and the
- *   store, which carries no mark of a clean close then, takes a fresh actor.
+ * - every file of the database is opened for reading and writing, as this user. One that cannot be is `storage-failed`, whatever
+ *   the reason: its owner, its permissions, a directory or a dangling link in its place, too few descriptors, a device that
+ *   fails;
+ * - the logs that the manifest asks for are there, and are read. Damage in front of a batch with the durability mark is a loss of
+ *   what was on stable storage, and `storage-corrupt`. Damage at the end of a log is what a crash leaves; LevelDB passes over it,
+ *   and the store, which carries no mark of a clean close then, takes a fresh actor.
  *
- * Another process may have the database open, which shows only when LevelDB asks for the lock; files that disappear meanwhile are its.
+ * Another process may have the database open, which shows only when LevelDB asks for the lock; files that disappear meanwhile are
+ * its.
  */
 import { constants } from 'node:fs';
 import { access, lstat, open, readdir, type FileHandle } from 'node:fs/promises';
@@ -83,7 +85,10 @@ async function checkFile(path: string): Promise<void> {
   }
 }
 
-/** That as many files can be opened as LevelDB needs: it takes a log that it cannot open for want of a descriptor for an empty one. */
+/**
+ * That as many files can be opened as LevelDB needs: it takes a log that it cannot open for want of a descriptor for an empty
+ * one.
+ */
 async function checkDescriptors(path: string): Promise<void> {
   const held: FileHandle[] = [];
   try {

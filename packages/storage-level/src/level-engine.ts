@@ -194,8 +194,9 @@ class LevelEngine implements Engine {
   }
 
   /**
-   * LevelDB's iterators pass over blocks that they cannot read, and say so only at the end of the range, in place of the last entries. These are then
-   * fetched one by one. The keys in such a block nobody knows: `get` says `storage-corrupt` for each of them.
+   * LevelDB's iterators pass over blocks that they cannot read, and say so only at the end of the range, in place of the last
+   * entries. These are then fetched one by one. The keys in such a block nobody knows: `get` says `storage-corrupt` for each of
+   * them.
    */
   async #page(database: Database, query: RangeQuery): Promise<RangePage> {
     try {

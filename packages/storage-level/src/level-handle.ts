@@ -1,11 +1,11 @@
 /**
  * The open database, and its recovery after a failed write.
  *
- * After a write error LevelDB is not to be trusted with further ones. If its log could not be synced or a table not be written, it
- * refuses every write until it is opened anew. If the log could not be appended to, it does accept more, behind a torn
- * record, and these would be dropped by the next recovery although they were acknowledged. So the first failed write
- * makes the handle suspect: reads go on over it, and before the next write the database is closed and opened again, which
- * replays the log up to the torn record.
+ * After a write error LevelDB is not to be trusted with further ones. If its log could not be synced or a table not be written,
+ * it refuses every write until it is opened anew. If the log could not be appended to, it does accept more, behind a torn record,
+ * and these would be dropped by the next recovery although they were acknowledged. So the first failed write makes the handle
+ * suspect: reads go on over it, and before the next write the database is closed and opened again, which replays the log up to
+ * the torn record.
  *
  * Opening needs room: the log is rewritten as a table. On a full device it would fail and take the reads with it, so it
  * is tried only once there is enough space again.

@@ -1,11 +1,13 @@
 /**
  * LevelDB's log format, read only: the write-ahead logs (`*.log`) and the `MANIFEST` have it.
  *
- * A file is a sequence of blocks of 32 KiB. A block holds fragments, none of which crosses its end: checksum (4 bytes), length (2), type
- * (1), payload. A record is one fragment, or a first, any number of middle ones and a last. (LevelDB, `doc/log_format.md`.)
+ * A file is a sequence of blocks of 32 KiB. A block holds fragments, none of which crosses its end: checksum (4 bytes), length
+ * (2), type (1), payload. A record is one fragment, or a first, any number of middle ones and a last. (LevelDB,
+ * `doc/log_format.md`.)
  *
- * Where bytes are no fragment, LevelDB passes over the rest of their block. Here the search goes on, byte by byte, because what follows
- * the damage tells what kind it is. The end of a log that was being written when its process ended looks like damage with nothing behind it.
+ * Where bytes are no fragment, LevelDB passes over the rest of their block. Here the search goes on, byte by byte, because what
+ * follows the damage tells what kind it is. The end of a log that was being written when its process ended looks like damage with
+ * nothing behind it.
  */
 import { open } from 'node:fs/promises';
 import { asBuffer } from '@armature/kernel';

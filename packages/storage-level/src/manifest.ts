@@ -1,6 +1,6 @@
 /**
- * What the `MANIFEST` of a LevelDB database says about its logs. It is a log of version edits, of which each is a sequence of tagged
- * fields; the last log number counts: batches from that log on are in no table yet. (LevelDB, `db/version_edit.cc`.)
+ * What the `MANIFEST` of a LevelDB database says about its logs. It is a log of version edits, of which each is a sequence of
+ * tagged fields; the last log number counts: batches from that log on are in no table yet. (LevelDB, `db/version_edit.cc`.)
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,8 +21,8 @@ const FIELDS: Readonly<Record<number, string>> = {
 const LOG_NUMBER = 2;
 
 /**
- * The number of the oldest log that is still needed; 0 before there is one. Undefined where the manifest cannot be made out: LevelDB,
- * which needs all of it, says what is wrong. Error `storage-failed` where a file cannot be read.
+ * The number of the oldest log that is still needed; 0 before there is one. Undefined where the manifest cannot be made out:
+ * LevelDB, which needs all of it, says what is wrong. Error `storage-failed` where a file cannot be read.
  */
 export async function oldestNeededLog(database: string): Promise<number | undefined> {
   let path = join(database, 'CURRENT');

@@ -1,9 +1,10 @@
 /**
- * Whether the database is still where it was opened. A directory that is removed or replaced under a running process goes unnoticed: its
- * open files live on without a name, take every write, and sync without an error; at the next start nothing of it is there.
+ * Whether the database is still where it was opened. A directory that is removed or replaced under a running process goes
+ * unnoticed: its open files live on without a name, take every write, and sync without an error; at the next start nothing of it
+ * is there.
  *
- * The lock file is the mark: LevelDB makes it once and never replaces it, so another file of that name is another directory. There is
- * always a log, too.
+ * The lock file is the mark: LevelDB makes it once and never replaces it, so another file of that name is another directory.
+ * There is always a log, too.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

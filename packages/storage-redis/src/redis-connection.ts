@@ -17,13 +17,19 @@ import type { Script } from './scripts.js';
 
 /** What of the server's configuration matters to us. */
 export interface ServerFacts {
-  /** Every write is on stable storage before it is answered, also while the server rewrites its log. False where CONFIG is not permitted. */
+  /**
+   * Every write is on stable storage before it is answered, also while the server rewrites its log. False where CONFIG is not
+   * permitted.
+   */
   readonly syncsAlways: boolean;
   /** Undefined where CONFIG is not permitted. */
   readonly evictionPolicy: string | undefined;
 }
 
-/** What a server must be configured with for `syncsAlways`. With `no-appendfsync-on-rewrite yes` it skips syncs, sometimes for minutes, and does not say so. */
+/**
+ * What a server must be configured with for `syncsAlways`. With `no-appendfsync-on-rewrite yes` it skips syncs, sometimes for
+ * minutes, and does not say so.
+ */
 const SYNCS_ALWAYS: ReadonlyMap<string, string> = new Map([
   ['appendonly', 'yes'],
   ['appendfsync', 'always'],

@@ -47,8 +47,8 @@ export interface RedisEngineOptions {
   /** Longest wait for one answer of the server, ms; 5,000 by default. */
   readonly timeoutMs?: number;
   /**
-   * Called once when this process can use the storage no more: another one has opened it, or the server lacks what it had acknowledged. The
-   * node has to be started anew.
+   * Called once when this process can use the storage no more: another one has opened it, or the server lacks what it had
+   * acknowledged. The node has to be started anew.
    */
   readonly onLost?: (error: ArmatureError) => void;
   readonly log?: Logger;

@@ -1,11 +1,12 @@
 /**
  * One opening of a prefix: whether the server still holds what this engine last wrote, and whether it may be trusted with more.
  *
- * A server may go back to an older state while the engine is open: a failover promotes a replica that lagged, a backup is restored, the log loses
- * its end. Each batch increments a counter on the server, each opening increments the fence, and each write and renewal of the lease says
- * which numbers it knows of. A server with smaller ones refuses, and the engine is lost to this process: what is in the node's memory no longer
- * follows from what is stored. Where the server had promised to sync each write, the loss is marked on it, and the next opening
- * reports it (`StorageLoss`). A server that made no such promise was never trusted with its last writes: a fresh epoch is all that it takes.
+ * A server may go back to an older state while the engine is open: a failover promotes a replica that lagged, a backup is
+ * restored, the log loses its end. Each batch increments a counter on the server, each opening increments the fence, and each
+ * write and renewal of the lease says which numbers it knows of. A server with smaller ones refuses, and the engine is lost to
+ * this process: what is in the node's memory no longer follows from what is stored. Where the server had promised to sync each
+ * write, the loss is marked on it, and the next opening reports it (`StorageLoss`). A server that made no such promise was never
+ * trusted with its last writes: a fresh epoch is all that it takes.
  *
  * The configuration is read again with each renewal, since administrators change it while servers run.
  */

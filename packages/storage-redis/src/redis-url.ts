@@ -1,6 +1,7 @@
 /**
- * The URL of a Redis server, checked before ioredis reads it: ioredis takes a URL that it cannot parse for another one, throws
- * on a "%" that encodes nothing, and connects without TLS where `rediss` is written in other letters. What is wrong is told without the part of the URL that may hold a password.
+ * The URL of a Redis server, checked before ioredis reads it: ioredis takes a URL that it cannot parse for another one, throws on
+ * a "%" that encodes nothing, and connects without TLS where `rediss` is written in other letters. What is wrong is told without
+ * the part of the URL that may hold a password.
  */
 import { ArmatureError, shownUrl } from '@armature/kernel';
 

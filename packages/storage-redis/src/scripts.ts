@@ -1,10 +1,10 @@
 /**
  * The Lua scripts that make the engine's operations atomic on the server.
  *
- * Each script that writes compares two numbers first. The fence is greater than the engine's own once another process has opened the prefix: a
- * process whose lease was taken over cannot write, however late its command arrives. The count of batches is less than what this engine has seen
- * acknowledged, or the fence is less than its own, when the server has gone back to an older state: a failover promoted a replica that lagged, a
- * backup was restored, a log lost its end.
+ * Each script that writes compares two numbers first. The fence is greater than the engine's own once another process has opened
+ * the prefix: a process whose lease was taken over cannot write, however late its command arrives. The count of batches is less
+ * than what this engine has seen acknowledged, or the fence is less than its own, when the server has gone back to an older
+ * state: a failover promoted a replica that lagged, a backup was restored, a log lost its end.
  *
  * Keys of one engine share a hash tag:
  *
@@ -44,8 +44,8 @@ end
 `;
 
 /**
- * KEYS stamp lease fence values count behind; ARGV token leaseMs stamp. Replies {1, fence, stamp, count, reason it is behind or ''} or,
- * when the lease is held by another, {0, its token, ms it still has}, or {2} for values without a stamp.
+ * KEYS stamp lease fence values count behind; ARGV token leaseMs stamp. Replies {1, fence, stamp, count, reason it is behind or
+ * ''} or, when the lease is held by another, {0, its token, ms it still has}, or {2} for values without a stamp.
  */
 export const ACQUIRE = script(`
 local owner = redis.call('GET', KEYS[2])
@@ -80,9 +80,10 @@ return 1
 `);
 
 /**
- * KEYS fence count values keys; ARGV fence acknowledged puts key value ... key ...: so many pairs to put, then keys to delete, no key twice.
- * Replies with the count of batches, this one included. Puts come first: only a script that has not written yet is stopped by a full memory. HSET counts new fields, so that
- * overwriting, the usual case, leaves the sorted set alone. 'unpack' is limited by Lua's stack, hence the slices.
+ * KEYS fence count values keys; ARGV fence acknowledged puts key value ... key ...: so many pairs to put, then keys to delete, no
+ * key twice. Replies with the count of batches, this one included. Puts come first: only a script that has not written yet is
+ * stopped by a full memory. HSET counts new fields, so that overwriting, the usual case, leaves the sorted set alone. 'unpack' is
+ * limited by Lua's stack, hence the slices.
  */
 export const WRITE = script(`${CHECK_STATE}
 local last = 3 + 2 * tonumber(ARGV[3])

@@ -15,8 +15,8 @@ export interface BatchLimits {
 }
 
 /**
- * Larger ones save little (1.2 times from 64 to 256 operations) and hold the event loop longer while they are handed to the engine: 1,024 small
- * operations take about 3 ms with LevelDB.
+ * Larger ones save little (1.2 times from 64 to 256 operations) and hold the event loop longer while they are handed to the
+ * engine: 1,024 small operations take about 3 ms with LevelDB.
  */
 const COMMIT_LIMITS: BatchLimits = { operations: 1024, sizeBytes: 4 * 1024 * 1024 };
 

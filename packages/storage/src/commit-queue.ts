@@ -3,14 +3,15 @@
  * everything that gathers meanwhile is the next: an idle queue adds no delay (a commit starts at the end of the turn in
  * which the first write arrived), a busy one shares every fixed cost.
  *
- * There are two lanes. Writes that somebody waits for are committed as soon as the engine is free. Those that were acknowledged from memory
- * lie in the buffer, and are flushed in small batches of their own. Where both lanes have something they take turns, so a write that is waited
- * for waits for one small batch of the buffer at most, however much is in it, and the buffer gets on under any load. A flush is never synced, and a
- * synced commit never carries buffered writes: its fsync would have to wait for them all.
+ * There are two lanes. Writes that somebody waits for are committed as soon as the engine is free. Those that were acknowledged
+ * from memory lie in the buffer, and are flushed in small batches of their own. Where both lanes have something they take turns,
+ * so a write that is waited for waits for one small batch of the buffer at most, however much is in it, and the buffer gets on
+ * under any load. A flush is never synced, and a synced commit never carries buffered writes: its fsync would have to wait for
+ * them all.
  *
- * So writes of different keys are not stored in the order in which they were made; writes of one key are, as far as anybody can tell: a
- * buffered write waits for older ones of its key that somebody waits for, and one that is overtaken by a later write of its key is dropped when
- * that is stored.
+ * So writes of different keys are not stored in the order in which they were made; writes of one key are, as far as anybody can
+ * tell: a buffered write waits for older ones of its key that somebody waits for, and one that is overtaken by a later write of
+ * its key is dropped when that is stored.
  *
  * When a commit fails, those who wait for it are told, and their writes are undone. A write that was acknowledged from
  * memory cannot be taken back: it stays in the buffer and is tried again.

@@ -77,16 +77,16 @@ export interface Engine {
    */
   write(batch: readonly StorageOperation[], options: WriteOptions): Promise<void>;
   /**
-   * One ordered page. Sees every write that resolved before the call. A page ends before an entry whose bytes are corrupt;
-   * one that would begin with it fails with `storage-corrupt`, and `details.resumeAt` is the hex of a start to go on from. Where damage hides even which
-   * keys there were, they are left out.
+   * One ordered page. Sees every write that resolved before the call. A page ends before an entry whose bytes are corrupt; one
+   * that would begin with it fails with `storage-corrupt`, and `details.resumeAt` is the hex of a start to go on from. Where
+   * damage hides even which keys there were, they are left out.
    */
   range(query: RangeQuery): Promise<RangePage>;
   /** Resolves when everything whose write resolved before the call is on stable storage. */
   sync(): Promise<void>;
   /**
-   * Rejects when what was opened is not there any more, though no call has failed; from then on every write is refused, until a probe finds it again. Asked
-   * every few seconds. Left out by engines that notice it without being asked.
+   * Rejects when what was opened is not there any more, though no call has failed; from then on every write is refused, until a
+   * probe finds it again. Asked every few seconds. Left out by engines that notice it without being asked.
    */
   probe?: (() => Promise<void>) | undefined;
   /** Approximate bytes occupied. Meant for a scrape or a status page, not for each request. */

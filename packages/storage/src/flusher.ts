@@ -1,11 +1,12 @@
 /**
- * The writer of the object buffer (paper, section 6.1: "writes are periodically flushed"): when the buffer is flushed, and at what pace.
+ * The writer of the object buffer (paper, section 6.1: "writes are periodically flushed"): when the buffer is flushed, and at
+ * what pace.
  *
  *   resting --the oldest write is due, or much has gathered--> flushing --everything that was there then is stored--> resting
  *
- * A flush is background work, and goes out batch by batch, each with a slice of time from the node's admission controller (section 6.5). It asks only while the
- * buffer is below half of its bound: beyond, a flush that waits for the foreground to be well ends in refused writes, which hurts the foreground
- * more. Nor does it ask when somebody waits for the buffer to be empty.
+ * A flush is background work, and goes out batch by batch, each with a slice of time from the node's admission controller
+ * (section 6.5). It asks only while the buffer is below half of its bound: beyond, a flush that waits for the foreground to be
+ * well ends in refused writes, which hurts the foreground more. Nor does it ask when somebody waits for the buffer to be empty.
  *
  * After a failure it pauses, longer each time, until a commit of somebody else's shows that the engine works again.
  */
@@ -91,7 +92,10 @@ export class Flusher {
     return batch;
   }
 
-  /** A batch, or all that was left of the flush, is stored. Also to be called when a write that was waited for has covered buffered ones. */
+  /**
+   * A batch, or all that was left of the flush, is stored. Also to be called when a write that was waited for has covered
+   * buffered ones.
+   */
   stored(): void {
     const { buffer, clock, flushed } = this.#options;
     const oldest = buffer.oldest ?? Infinity;

@@ -1,7 +1,7 @@
 /**
- * One engine holds four kinds of things: the replica's records, the list of those that may be reaped, hints for other nodes, and the node's own bookkeeping.
- * A leading byte keeps them apart, so that each is one contiguous range, can be scanned or dropped by itself, and one
- * atomic batch (one fsync) may touch all four.
+ * One engine holds four kinds of things: the replica's records, the list of those that may be reaped, hints for other nodes, and
+ * the node's own bookkeeping. A leading byte keeps them apart, so that each is one contiguous range, can be scanned or dropped by
+ * itself, and one atomic batch (one fsync) may touch all four.
  */
 import type { BinaryString } from '@armature/kernel';
 

@@ -2,12 +2,13 @@
  * What has been accepted and is not stored yet. Reads look here first, so a write is visible from the moment it is
  * accepted, and the engine may take its time.
  *
- * A commit can fail after later writes of the same key were accepted, or while earlier ones still wait to be retried. So
- * each key has a short chain, newest first: undoing one write uncovers the newest one before it that still stands. A
- * chain ends at whatever was stored; it cannot be longer than the writes that one commit and its successor hold, and the buffered ones between them.
+ * A commit can fail after later writes of the same key were accepted, or while earlier ones still wait to be retried. So each key
+ * has a short chain, newest first: undoing one write uncovers the newest one before it that still stands. A chain ends at
+ * whatever was stored; it cannot be longer than the writes that one commit and its successor hold, and the buffered ones between
+ * them.
  *
- * Buffered writes are stored later than writes made after them that somebody waits for. What is stored over an older write of its key that
- * still waits therefore covers it: the older one must never reach the engine.
+ * Buffered writes are stored later than writes made after them that somebody waits for. What is stored over an older write of its
+ * key that still waits therefore covers it: the older one must never reach the engine.
  */
 import { assert, type BinaryString } from '@armature/kernel';
 import { operationBytes, type StorageOperation } from './engine.js';
@@ -16,7 +17,9 @@ export interface PendingWrite {
   readonly operation: StorageOperation;
   /** Its caller was told "done" when it was accepted, so that it may no longer fail. */
   readonly acknowledged: boolean;
-  /** `covered`: a later write of its key was stored first, or took its place in the buffer, so that nobody will ever ask for it. */
+  /**
+   * `covered`: a later write of its key was stored first, or took its place in the buffer, so that nobody will ever ask for it.
+   */
   state: 'waiting' | 'stored' | 'covered' | 'undone';
   /** The write of this key accepted before it, while that may still matter. */
   previous: PendingWrite | undefined;
@@ -56,7 +59,10 @@ export class Overlay {
     return pending;
   }
 
-  /** The engine holds it now: reads may look there, unless a later write of the key waits. The older writes of its key that it covers. */
+  /**
+   * The engine holds it now: reads may look there, unless a later write of the key waits. The older writes of its key that it
+   * covers.
+   */
   stored(pending: PendingWrite): readonly PendingWrite[] {
     let covered = NONE;
     for (let older = pending.previous; older !== undefined; older = older.previous) {

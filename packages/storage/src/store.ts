@@ -2,8 +2,8 @@
  * What a replica reads and writes: an engine with group commit, an overlay of what is on its way, and a cache of records.
  *
  * The paper's object buffer (section 6.1) trades durability for latency by answering from memory and flushing now and then. Here
- * that is a durability among others, chosen per write. Whatever the durability, a write is visible to every read from the
- * moment `write` returns, before its promise settles; if its commit fails it disappears again, unless it was acknowledged from memory.
+ * that is a durability among others, chosen per write. Whatever the durability, a write is visible to every read from the moment
+ * `write` returns, before its promise settles; if its commit fails it disappears again, unless it was acknowledged from memory.
  *
  * A read looks into the overlay, then the cache, then the engine, and waits only if the engine has to.
  */
@@ -27,7 +27,10 @@ export interface StoreOptions {
   readonly cacheBytes?: number;
   /** Bound of what is accepted and not yet stored, 64 MiB by default; beyond it writes fail with `overloaded`. */
   readonly overlayLimitBytes?: number;
-  /** Bound of the operations that are acknowledged from memory and not yet stored, 65,536 by default; beyond it such writes fail with `overloaded`. */
+  /**
+   * Bound of the operations that are acknowledged from memory and not yet stored, 65,536 by default; beyond it such writes fail
+   * with `overloaded`.
+   */
   readonly bufferLimit?: number;
   /** Longest rest of a `memory` write before its flush begins, ms; 20 by default: little is lost at a crash. */
   readonly writeBehindMs?: number;
@@ -36,8 +39,8 @@ export interface StoreOptions {
 }
 
 /**
- * A second. What is overwritten within it is stored once. Longer rests save little more: of many keys each is written once in a minute, too; and
- * what is in memory only, on all replicas but one, would be more.
+ * A second. What is overwritten within it is stored once. Longer rests save little more: of many keys each is written once in a
+ * minute, too; and what is in memory only, on all replicas but one, would be more.
  */
 export const DEFAULT_BUFFER_FLUSH_MS = 1_000;
 
@@ -103,8 +106,9 @@ export class Store {
   }
 
   /**
-   * Accepts `operations` as one atomic write; they are visible to reads at once. The promise settles as `durability` says:
-   * on stable storage (`fsync`), in the engine (`os`), or already (`memory`, `buffered`). Of two operations on one key the later wins.
+   * Accepts `operations` as one atomic write; they are visible to reads at once. The promise settles as `durability` says: on
+   * stable storage (`fsync`), in the engine (`os`), or already (`memory`, `buffered`). Of two operations on one key the later
+   * wins.
    *
    * Rejects with the engine's error when the commit fails (the write is no longer visible then, but may have been stored,
    * whole), with `overloaded` (and `details.retryAfterMs`) when too much waits, with `closed` after `close`. The operations

@@ -1,17 +1,20 @@
 /**
  * The object buffer (paper, section 6.1): writes that were acknowledged from memory and wait for the writer that flushes them.
  *
- * What one call of the store wrote is one group, and is stored in one batch or not at all. Groups leave in the order in which they came, but for
- * two things. A group whose key has an older write that somebody waits for is left for later, since that one must be stored first. And a group
- * of one operation gives way to a later one of the same key: however often a key is written between two flushes, it is stored once, and the buffer
- * holds it once.
+ * What one call of the store wrote is one group, and is stored in one batch or not at all. Groups leave in the order in which
+ * they came, but for two things. A group whose key has an older write that somebody waits for is left for later, since that one
+ * must be stored first. And a group of one operation gives way to a later one of the same key: however often a key is written
+ * between two flushes, it is stored once, and the buffer holds it once.
  */
 import type { BinaryString } from '@armature/kernel';
 import { CommitBatch, type BatchLimits } from './commit-batch.js';
 import type { StorageOperation } from './engine.js';
 import { pendingBytes, type Overlay, type PendingWrite } from './overlay.js';
 
-/** What a flush hands to the engine at a time: about a millisecond with LevelDB, which is what a write that is waited for may have to wait. */
+/**
+ * What a flush hands to the engine at a time: about a millisecond with LevelDB, which is what a write that is waited for may have
+ * to wait.
+ */
 const FLUSH_LIMITS: BatchLimits = { operations: 512, sizeBytes: 1024 * 1024 };
 
 interface Group {
@@ -56,7 +59,10 @@ export class WriteBuffer {
     return first?.order;
   }
 
-  /** A flush of all that is here has begun: none of it gives way to later writes any more, or the flush would end with neither stored. Its newest group. */
+  /**
+   * A flush of all that is here has begun: none of it gives way to later writes any more, or the flush would end with neither
+   * stored. Its newest group.
+   */
   hold(): number {
     this.#held = this.#order;
     return this.#held;
@@ -78,7 +84,8 @@ export class WriteBuffer {
   }
 
   /**
-   * The next batch of groups up to the one of that order, undefined when none of them can be stored now. They stay in the buffer until `forget`.
+   * The next batch of groups up to the one of that order, undefined when none of them can be stored now. They stay in the buffer
+   * until `forget`.
    */
   batch(upTo: number): CommitBatch | undefined {
     const batch = new CommitBatch(FLUSH_LIMITS);

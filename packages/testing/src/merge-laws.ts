@@ -1,12 +1,14 @@
 /**
  * Whether a merge function may be a bucket's: a search for values that show it may not.
  *
- * The same siblings are merged by several clients at once, in whatever order they were read, some of them merged already by somebody else, some of them twice. All of
- * these must come to the same value, or replicas that agree show different things to different readers. So the function must not care for order (it is commutative), nor
- * for grouping (associative), nor for repetition (idempotent); one value by itself is what it is; and what it is given is not its own to change.
+ * The same siblings are merged by several clients at once, in whatever order they were read, some of them merged already by
+ * somebody else, some of them twice. All of these must come to the same value, or replicas that agree show different things to
+ * different readers. So the function must not care for order (it is commutative), nor for grouping (associative), nor for
+ * repetition (idempotent); one value by itself is what it is; and what it is given is not its own to change.
  *
- * Values are drawn by a function of a `Random`. What that draws is recorded, so that a counterexample is made small by drawing less and smaller numbers: whatever
- * is tried then is again something that the generator makes, and no value that the application never writes (as in Hypothesis: MacIver and Donaldson, 2020).
+ * Values are drawn by a function of a `Random`. What that draws is recorded, so that a counterexample is made small by drawing
+ * less and smaller numbers: whatever is tried then is again something that the generator makes, and no value that the application
+ * never writes (as in Hypothesis: MacIver and Donaldson, 2020).
  */
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { ArmatureError, pick, randomFrom, seededRandom, type Random } from '@armature/kernel';
@@ -196,7 +198,9 @@ function smallest<T>(judge: Judge<T>, tapes: readonly Tape[], found: Finding<T>)
   return finding;
 }
 
-/** The boldest steps first. A tape that is too short goes on with zeros, so that leaving out its end is a way to make it small. */
+/**
+ * The boldest steps first. A tape that is too short goes on with zeros, so that leaving out its end is a way to make it small.
+ */
 function* simpler(tapes: readonly Tape[]): Generator<readonly Tape[]> {
   for (let i = 0; i < tapes.length; i++) if (tapes.length > 1) yield [...tapes.slice(0, i), ...tapes.slice(i + 1)];
   const replaced = (at: number, tape: Tape): readonly Tape[] => tapes.map((one, i) => (i === at ? tape : one));

@@ -1,10 +1,11 @@
 /**
- * An application under test: its own clients, doing what it has them do, on a cluster in which things go wrong; then peace, equal replicas, and its own judgement of
- * what stands.
+ * An application under test: its own clients, doing what it has them do, on a cluster in which things go wrong; then peace, equal
+ * replicas, and its own judgement of what stands.
  *
- * Faults are those that cost no acknowledged write: cuts, lost and late messages, paused, killed and restarted processes, power failures, full and failing disks, nodes that join
- * and leave. What the application was told is done must therefore be there in the end, merged as its merge function says. What failed with an error may or
- * may not have happened: that is for the application to reckon with, here as in production.
+ * Faults are those that cost no acknowledged write: cuts, lost and late messages, paused, killed and restarted processes, power
+ * failures, full and failing disks, nodes that join and leave. What the application was told is done must therefore be there in
+ * the end, merged as its merge function says. What failed with an error may or may not have happened: that is for the application
+ * to reckon with, here as in production.
  */
 import { toArmatureError, type NodeId, type Random } from '@armature/kernel';
 import type { Client } from '@armature/client';
@@ -33,7 +34,9 @@ export interface ApplicationOptions {
   readonly seed: number | string;
   /** Called once for each process: makes the application there, and says what its users do, again and again. */
   readonly start: (parts: ApplicationProcess) => ApplicationStep;
-  /** Called in the end, in a process of its own, when all is well: throws, or rejects, where what stands is not what must stand. */
+  /**
+   * Called in the end, in a process of its own, when all is well: throws, or rejects, where what stands is not what must stand.
+   */
   readonly check: (parts: ApplicationProcess) => unknown;
   /** Processes of the application; three by default. */
   readonly processes?: number;
@@ -54,7 +57,10 @@ export interface ApplicationReport {
   readonly seed: number | string;
   /** Equal for equal runs. */
   readonly digest: string;
-  /** What must not be: replicas that differ, a step that threw what is no `ArmatureError`, or what `check` has said. Empty: the run is good. */
+  /**
+   * What must not be: replicas that differ, a step that threw what is no `ArmatureError`, or what `check` has said. Empty: the
+   * run is good.
+   */
   readonly violations: readonly string[];
   readonly steps: number;
   /** Steps that failed with an `ArmatureError`. */

@@ -1,11 +1,12 @@
 /**
  * One run from one seed: a cluster under load and faults, then peace, then judgement.
  *
- * The seed draws the cluster (three to five nodes, clocks that are off), the load (one or two workloads, few keys, so that writes conflict), the kinds of faults and their
- * moments. Whatever is written to a disk is looked at: no dot may ever name two versions. In some runs only a core of the cluster is healed at first, and
- * what it holds must become equal although the rest is never heard of. When all is healed, every operation must succeed after some seconds, the
- * replicas must become equal in bounded time, what they then hold must be what the clients' own logs say must be left, to read it must write nothing, listings must list it, and
- * nodes must know what they hold.
+ * The seed draws the cluster (three to five nodes, clocks that are off), the load (one or two workloads, few keys, so that writes
+ * conflict), the kinds of faults and their moments. Whatever is written to a disk is looked at: no dot may ever name two
+ * versions. In some runs only a core of the cluster is healed at first, and what it holds must become equal although the rest is
+ * never heard of. When all is healed, every operation must succeed after some seconds, the replicas must become equal in bounded
+ * time, what they then hold must be what the clients' own logs say must be left, to read it must write nothing, listings must
+ * list it, and nodes must know what they hold.
  */
 import { shuffle, type NodeId } from '@armature/kernel';
 import type { CommandRecord } from '@armature/protocol';
@@ -176,7 +177,10 @@ function lossesIn({ running, members }: SimulatedCluster): string[] {
   return needlessLosses(stated, (node) => members.get(node)?.disk.mishaps ?? []);
 }
 
-/** What all nodes that run hold for the ring. Versions are chained: where owners have changed it is another, even if they are the old ones again. */
+/**
+ * What all nodes that run hold for the ring. Versions are chained: where owners have changed it is another, even if they are the
+ * old ones again.
+ */
 function ringOf(cluster: SimulatedCluster): string {
   return cluster.running.map(({ participant }) => String(participant.membership.view.ringVersion)).join(' ');
 }

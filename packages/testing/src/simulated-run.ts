@@ -1,4 +1,7 @@
-/** What the seed draws of a run before it begins, as far as the options do not say it: who is there, how they are set up, how often something goes wrong. */
+/**
+ * What the seed draws of a run before it begins, as far as the options do not say it: who is there, how they are set up, how
+ * often something goes wrong.
+ */
 import { parseNodeId, unwrap, type NodeId, type Random } from '@armature/kernel';
 import type { NodeOptions } from '@armature/server';
 import { PRUNE_ABOVE } from './check/prune-above.js';
@@ -24,8 +27,9 @@ const SHORT_HINT_AGE_MS = 3_000;
 const SLOW_TRANSFERS = { transfersAtOnce: 1, transferBytesPerSecond: 1_000 };
 
 /**
- * So small that a few values fill a message, and that most sets are cut into fragments. Everything that depends on sizes happens with kilobytes, which a run has the
- * memory and the time for. Values have up to 24,000 bytes (`workload/large-values.ts`); puts may make 87,000 of a key with n = 3, and 52,000 with n = 5.
+ * So small that a few values fill a message, and that most sets are cut into fragments. Everything that depends on sizes happens
+ * with kilobytes, which a run has the memory and the time for. Values have up to 24,000 bytes (`workload/large-values.ts`); puts
+ * may make 87,000 of a key with n = 3, and 52,000 with n = 5.
  */
 const SMALL_MESSAGES = { messageBytes: 512 * 1024, payloadBytes: 64 * 1024 };
 

@@ -17,15 +17,23 @@ export interface SimulationOptions {
   readonly schedule?: readonly Fault[];
   /** Mean time between two faults that the seed draws, virtual ms; two seconds by default, or twelve in one run of four. */
   readonly faultsEveryMs?: number;
-  /** Mean time that a fault lasts, virtual ms, of every kind or of these; four seconds by default, or fifteen where faults are few. */
+  /**
+   * Mean time that a fault lasts, virtual ms, of every kind or of these; four seconds by default, or fifteen where faults are
+   * few.
+   */
   readonly faultsLastMs?: number | Readonly<Partial<Record<FaultKind, number>>>;
   /** Nodes from the beginning, 3 to 5; drawn from the seed by default. */
   readonly nodes?: number;
   /** Room for hints at each node, bytes; by default one run in four, drawn from the seed, has hardly any. */
   readonly hintLimitBytes?: number;
-  /** How long hints wait for their owner, virtual ms; by default a day, or a few seconds in one run of four, drawn from the seed. */
+  /**
+   * How long hints wait for their owner, virtual ms; by default a day, or a few seconds in one run of four, drawn from the seed.
+   */
   readonly hintMaxAgeMs?: number;
-  /** By how much the wall clocks of these processes are ahead, ms; up to a second, or behind by as much, drawn from the seed by default. */
+  /**
+   * By how much the wall clocks of these processes are ahead, ms; up to a second, or behind by as much, drawn from the seed by
+   * default.
+   */
   readonly skewsMs?: Readonly<Record<string, number>>;
   /** Whether engines answer reads at once; drawn from the seed by default. */
   readonly reads?: DiskReads;
@@ -45,7 +53,10 @@ export interface SimulationOptions {
   readonly latencyMs?: number;
   /** Whether somebody without the secret is on the bus who means harm; in one run of four, drawn from the seed by default. */
   readonly isHostile?: boolean;
-  /** Whether the cluster requires tokens of applications; where somebody means harm in every second run, drawn from the seed by default. */
+  /**
+   * Whether the cluster requires tokens of applications; where somebody means harm in every second run, drawn from the seed by
+   * default.
+   */
   readonly demandsTokens?: boolean;
   readonly load?: LoadWishes;
 }

@@ -5,9 +5,9 @@
  * makes an event whose past is the set of its context. What a replica must store is the *frontier* of what it has seen: the
  * events that are in the past of no other. Under last-write-wins it is the one with the greatest (at, dot) of all it has seen.
  *
- * Clients repeat puts, at any replica, with the context and the operation of the first attempt. So an operation may have several events. One of which some
- * event is over may be shown to nobody, once that is known. What a replica remembers of that is, in the model, a set of bits too: the events whose versions it has known,
- * less those of its frontier.
+ * Clients repeat puts, at any replica, with the context and the operation of the first attempt. So an operation may have several
+ * events. One of which some event is over may be shown to nobody, once that is known. What a replica remembers of that is, in the
+ * model, a set of bits too: the events whose versions it has known, less those of its frontier.
  *
  * The player draws every choice from one function. Fed from a seeded generator it plays a hundred thousand histories in
  * seconds; fed from a list of numbers that fast-check made, a failing history shrinks.

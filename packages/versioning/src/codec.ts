@@ -6,12 +6,13 @@
  *   dots        varint count, then (index into the clock varint, counter varint), sorted
  *   versions    per dot: flags u8 (1 tombstone, 2 metadata, 4 minted for a repetition), at u64 little-endian, operation 8 bytes,
  *               value (varint length, bytes) unless tombstone, metadata (varint count, pairs of texts) if flagged
- *   superseded  in format 2: varint count, at least 1; the greatest at u64, then per operation: by how much less its at is than the one
- *               before (varint; 0 for the first), operation 8 bytes; greatest first. In format 3: the same, whose count may be 0, then nothing
- *               follows it; and once more for repetitions, at least one
+ *   superseded  in format 2: varint count, at least 1; the greatest at u64, then per operation: by how much less its at is than
+ *               the one before (varint; 0 for the first), operation 8 bytes; greatest first. In format 3: the same, whose count
+ *               may be 0, then nothing follows it; and once more for repetitions, at least one
  *
- * Canonical: a set has one encoding and decoding refuses every other, so equal sets are equal bytes, which anti-entropy
- * hashes and `joinEncoded` compares. A dot names its actor by index, which makes it small and makes a dot outside the clock inexpressible but for its counter.
+ * Canonical: a set has one encoding and decoding refuses every other, so equal sets are equal bytes, which anti-entropy hashes
+ * and `joinEncoded` compares. A dot names its actor by index, which makes it small and makes a dot outside the clock
+ * inexpressible but for its counter.
  *
  * Operations that were superseded come last: a key that was written once has none, and takes no byte for them.
  *

@@ -10,7 +10,8 @@
  *
  *   format    u8, 1
  *   length    u32 little-endian, of the contents
- *   contents  clock, own event as a vector of one or none, timestamp (clock-codec.ts), name of the fastest replica (varint length, bytes; empty for none)
+ *   contents  clock, own event as a vector of one or none, timestamp (clock-codec.ts), name of the fastest replica (varint
+ *             length, bytes; empty for none)
  *   mac       16 bytes
  *
  * What an error tells depends only on what the sender knows, the format and the length, and on whether the MAC holds. A MAC
@@ -74,8 +75,8 @@ export function deriveContextKey(secret: Uint8Array | string, cluster: ClusterNa
 }
 
 /**
- * The bytes for the user. Of a clock with more than `MAX_CONTEXT_ENTRIES` actors only so many are named, whichever they are: `contextOf` and `contextAfter`
- * know which of them matter, and return clocks that are no longer than that.
+ * The bytes for the user. Of a clock with more than `MAX_CONTEXT_ENTRIES` actors only so many are named, whichever they are:
+ * `contextOf` and `contextAfter` know which of them matter, and return clocks that are no longer than that.
  */
 export function sealContext(contents: ContextContents, key: ContextKey, binding: ContextBinding): Uint8Array {
   const writer = bindingWriter(binding);

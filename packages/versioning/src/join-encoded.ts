@@ -1,11 +1,12 @@
 /**
- * `join` on bytes: what a replica does with every incoming set. Nearly always the answer is one of the two inputs: they
- * are equal (a repair, a retry, a hint delivered twice), or one replaces the other. Then nothing needs encoding, and what is stored or sent on are
- * the very bytes that came.
+ * `join` on bytes: what a replica does with every incoming set. Nearly always the answer is one of the two inputs: they are equal
+ * (a repair, a retry, a hint delivered twice), or one replaces the other. Then nothing needs encoding, and what is stored or sent
+ * on are the very bytes that came.
  *
- * Equal inputs are not even decoded twice. For the rest `join` is asked, which returns an input itself where the other adds nothing: decoding makes views of
- * values, so it costs little, and it leaves nothing to be trusted. That a clock dominates would not be enough to take an input whole: it may hold a sibling that was
- * superseded here, and it may not remember an operation that has ended here.
+ * Equal inputs are not even decoded twice. For the rest `join` is asked, which returns an input itself where the other adds
+ * nothing: decoding makes views of values, so it costs little, and it leaves nothing to be trusted. That a clock dominates would
+ * not be enough to take an input whole: it may hold a sibling that was superseded here, and it may not remember an operation that
+ * has ended here.
  */
 import { bytesEqual, err, ok, type DecodeError, type Result } from '@armature/kernel';
 import { decodeVersionSet, encodeVersionSet } from './codec.js';
@@ -32,7 +33,8 @@ export interface JoinError {
 }
 
 /**
- * What a replica that stores `local` (undefined: nothing) is to store after `incoming`, under the bucket's resolver. Both are validated whole.
+ * What a replica that stores `local` (undefined: nothing) is to store after `incoming`, under the bucket's resolver. Both are
+ * validated whole.
  */
 export function joinEncoded(
   local: Uint8Array | undefined,

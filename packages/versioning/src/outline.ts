@@ -1,11 +1,12 @@
 /**
  * Outlines: version sets without values and metadata. In the place of each value stands its size.
  *
- * Whether a key is there follows from who wrote what when and what of it is a tombstone, so a listing of keys moves outlines, some tens of bytes each,
- * whatever the values weigh. A set that no message can carry is read as an outline, too: it has the context with which the set can be replaced.
+ * Whether a key is there follows from who wrote what when and what of it is a tombstone, so a listing of keys moves outlines,
+ * some tens of bytes each, whatever the values weigh. A set that no message can carry is read as an outline, too: it has the
+ * context with which the set can be replaced.
  *
- * Outlines join like the sets they were made of. They are never stored, and never joined with what is stored: to a replica an outline would be the
- * same set with other values.
+ * Outlines join like the sets they were made of. They are never stored, and never joined with what is stored: to a replica an
+ * outline would be the same set with other values.
  */
 import { EMPTY_BYTES } from '@armature/kernel';
 import { decodeVersionSet, encodeVersionSet } from './codec.js';

@@ -1,7 +1,8 @@
 /**
- * Pruning against a model of causal histories, in which clocks do not exist: what a replica has seen is a set of events, and it must hold those that none of the others
- * has superseded. The clocks of the code are pruned now and then, at some of the replicas, when the condition of pruning holds: all hold the same set, and nobody
- * has an older one. Contexts of any age stay in use.
+ * Pruning against a model of causal histories, in which clocks do not exist: what a replica has seen is a set of events, and it
+ * must hold those that none of the others has superseded. The clocks of the code are pruned now and then, at some of the
+ * replicas, when the condition of pruning holds: all hold the same set, and nobody has an older one. Contexts of any age stay in
+ * use.
  */
 import { assert, hlcFromMs, seededRandom } from '@armature/kernel';
 import * as fc from 'fast-check';

@@ -14,22 +14,26 @@
  * yet absent there, the other maximum would be greater still. So merging is union of the events with the maximum over them,
  * which is commutative, associative and idempotent. Without the condition it is not, and a test shows that.
  *
- * The operations that a set remembers as superseded (superseded.ts) go the same way: what loses by its timestamp has ended like what was overwritten, and is
- * remembered; the operation that wins has not ended, whatever became of another attempt at it. So they are always { operations of all versions known } less that of the
- * maximum, trimmed. Which version wins is decided without looking at them: they are bounded, so replicas may differ in them for a while, and a winner chosen by them
- * at one replica and not at the other would leave neither. (A join trims before it is known who wins: where an attempt of the winner was among those kept, one entry fewer than
- * might be is left, and another exchange may bring it. Once all know the winner, its operation is in no list, and joining them is a plain join.)
+ * The operations that a set remembers as superseded (superseded.ts) go the same way: what loses by its timestamp has ended like
+ * what was overwritten, and is remembered; the operation that wins has not ended, whatever became of another attempt at it. So
+ * they are always { operations of all versions known } less that of the maximum, trimmed. Which version wins is decided without
+ * looking at them: they are bounded, so replicas may differ in them for a while, and a winner chosen by them at one replica and
+ * not at the other would leave neither. (A join trims before it is known who wins: where an attempt of the winner was among those
+ * kept, one entry fewer than might be is left, and another exchange may bring it. Once all know the winner, its operation is in
+ * no list, and joining them is a plain join.)
  *
- * The second list, of superseded repetitions, is kept by sets of siblings only. Whether one attempt of an operation has ended while another wins depends on which of them was known first, so the
- * list would not be a join here; and which version wins does not depend on it.
+ * The second list, of superseded repetitions, is kept by sets of siblings only. Whether one attempt of an operation has ended
+ * while another wins depends on which of them was known first, so the list would not be a join here; and which version wins does
+ * not depend on it.
  *
  * `nextTimestamp` guarantees the condition: it puts a version behind everything that its context has seen, in hybrid logical
  * time, so no clocks need agree. It also puts it behind everything stored locally, so that "last" means what a user
  * expects when two blind writes reach one replica one after the other.
  *
- * A version that a wrong clock stamped far in the future is stored and merged like any other: whether to keep it must not depend on anybody's clock, or replicas
- * would differ. It is the last write until somebody writes over it, at a replica that holds it or with a context that covers it. A blind put at a replica that has not got it yet loses to it, as
- * it would to any concurrent version with a later stamp.
+ * A version that a wrong clock stamped far in the future is stored and merged like any other: whether to keep it must not depend
+ * on anybody's clock, or replicas would differ. It is the last write until somebody writes over it, at a replica that holds it or
+ * with a context that covers it. A blind put at a replica that has not got it yet loses to it, as it would to any concurrent
+ * version with a later stamp.
  */
 import { DEFAULT_MAX_DRIFT_MS, HLC_ZERO, hlcAfter, hlcReceive, hlcTick, isFarAhead, type Hlc } from '@armature/kernel';
 import { hasRepetitions, isSuperseded, withoutOperation, withoutRepetitions } from './superseded.js';
@@ -66,12 +70,14 @@ export interface NextTimestamp {
 }
 
 /**
- * The timestamp for a new version: greater than `last` (the node's clock), than all that `local` holds, and than all that the holder of the context has
- * seen. Every put takes its `at` from here under either resolver, so that a bucket may change its resolver.
+ * The timestamp for a new version: greater than `last` (the node's clock), than all that `local` holds, and than all that the
+ * holder of the context has seen. Every put takes its `at` from here under either resolver, so that a bucket may change its
+ * resolver.
  *
- * What a wrong clock has written is stamped far ahead of `nowMs`. A put over it must be stamped later still, or it would lose to what it overwrites. But that stamp
- * is for this key only: it does not become the node's clock, so no other key is stamped ahead. Likewise a `last` that is far ahead, since our own wall clock
- * has been set back, is given up: what was stamped with it is stored, and every key is stamped behind what it holds.
+ * What a wrong clock has written is stamped far ahead of `nowMs`. A put over it must be stamped later still, or it would lose to
+ * what it overwrites. But that stamp is for this key only: it does not become the node's clock, so no other key is stamped ahead.
+ * Likewise a `last` that is far ahead, since our own wall clock has been set back, is given up: what was stamped with it is
+ * stored, and every key is stamped behind what it holds.
  */
 export function nextTimestamp(
   last: Hlc,
@@ -88,7 +94,10 @@ export function nextTimestamp(
   return { at, last: isFarAhead(known, nowMs, maxDriftMs) ? next : at };
 }
 
-/** The node's clock after a version set from elsewhere: not behind any of its timestamps, but for those that are far ahead, which are of a wrong clock. */
+/**
+ * The node's clock after a version set from elsewhere: not behind any of its timestamps, but for those that are far ahead, which
+ * are of a wrong clock.
+ */
 export function receiveTimestamps(
   last: Hlc,
   incoming: VersionSet,

@@ -1,26 +1,31 @@
 /**
  * Which operations have been superseded lately: the third part of a version set, beside its clock and its siblings.
  *
- * A write whose outcome its sender does not know is repeated, under the same operation id, and may so be minted twice, at two nodes, under two dots. The
- * clock knows dots. Somebody reads the one and overwrites or deletes it; the other, late or from beyond a partition, is news to the clock, and what was
- * deleted would be back. Only the operation tells that it is the same write. So a set remembers the operations of versions that it has seen end.
+ * A write whose outcome its sender does not know is repeated, under the same operation id, and may so be minted twice, at two
+ * nodes, under two dots. The clock knows dots. Somebody reads the one and overwrites or deletes it; the other, late or from
+ * beyond a partition, is news to the clock, and what was deleted would be back. Only the operation tells that it is the same
+ * write. So a set remembers the operations of versions that it has seen end.
  *
- * It cannot remember all. Kept are the `MAX_SUPERSEDED` greatest by (at, operation); and an entry goes earlier when `ALWAYS_KEPT` others are greater by more than
- * `SUPERSEDED_WINDOW`. Of one operation the greatest `at` counts. One greater entry would do as a reason to drop what is old, if all clocks were right. But a version that a
- * wrong clock has stamped a year ahead is greater by more than the window than everything that ends in that year, and the key would remember nothing else.
+ * It cannot remember all. Kept are the `MAX_SUPERSEDED` greatest by (at, operation); and an entry goes earlier when `ALWAYS_KEPT`
+ * others are greater by more than `SUPERSEDED_WINDOW`. Of one operation the greatest `at` counts. One greater entry would do as a
+ * reason to drop what is old, if all clocks were right. But a version that a wrong clock has stamped a year ahead is greater by
+ * more than the window than everything that ends in that year, and the key would remember nothing else.
  *
- * That this remains a join: let M(X) be all operations of versions that X has known and seen the end of, with their greatest `at`. M of a join is the pointwise
- * maximum of both, and of what ends by that very join. Trimming drops an entry for one of two reasons: that some number of others are greater, or that some number
- * of others are greater by more than the window. Pointwise maximum only raises those others, so they go on being reason enough, unless the operation dropped is raised
- * itself, and then the dropped entry says nothing any more. Hence trim(M + N) = trim(trim(M) + trim(N)): trimming early, late or often is the same, and
- * commutativity, associativity and idempotence of + pass to what is stored.
+ * That this remains a join: let M(X) be all operations of versions that X has known and seen the end of, with their greatest
+ * `at`. M of a join is the pointwise maximum of both, and of what ends by that very join. Trimming drops an entry for one of two
+ * reasons: that some number of others are greater, or that some number of others are greater by more than the window. Pointwise
+ * maximum only raises those others, so they go on being reason enough, unless the operation dropped is raised itself, and then
+ * the dropped entry says nothing any more. Hence trim(M + N) = trim(trim(M) + trim(N)): trimming early, late or often is the
+ * same, and commutativity, associativity and idempotence of + pass to what is stored.
  *
- * A write that is repeated says so when its sender knows (`Version.repeated`). Of versions that were minted for repetitions a second list is kept, by the same rules but
- * for a day: they are rare, so it is not filled by the traffic of the key. It knows the operation again when its first attempt turns up late.
+ * A write that is repeated says so when its sender knows (`Version.repeated`). Of versions that were minted for repetitions a
+ * second list is kept, by the same rules but for a day: they are rare, so it is not filled by the traffic of the key. It knows
+ * the operation again when its first attempt turns up late.
  *
  * What is forgotten is a safeguard, not data: the repetition then shows up as a sibling, as if there were no such list.
  *
- * The list is read with every record of its key, so it is kept flat, as numbers: an id turned into text takes longer than all the rest.
+ * The list is read with every record of its key, so it is kept flat, as numbers: an id turned into text takes longer than all the
+ * rest.
  */
 import { DecodeError, hlcFromMs, type ByteReader, type ByteWriter, type Hlc } from '@armature/kernel';
 import { hexToU32, readHlc, writeHlc } from './clock-codec.js';
@@ -35,8 +40,9 @@ export interface SupersededOperation {
 }
 
 /**
- * Greatest (at, operation) first, each operation once, at most `MAX_SUPERSEDED`, and from the one after the first `ALWAYS_KEPT` on all within the list's window of the last of these. Three numbers for each: its `at`, and the
- * first and the last four bytes of the operation as little-endian integers, in the order of which operations are compared.
+ * Greatest (at, operation) first, each operation once, at most `MAX_SUPERSEDED`, and from the one after the first `ALWAYS_KEPT`
+ * on all within the list's window of the last of these. Three numbers for each: its `at`, and the first and the last four bytes
+ * of the operation as little-endian integers, in the order of which operations are compared.
  */
 type OperationList = readonly number[];
 
@@ -54,11 +60,17 @@ export const NONE_SUPERSEDED: SupersededOperations = Object.freeze({ lately: NO_
 
 /** In each list. Some 12 bytes each; only a key that is overwritten this often within the window has them all. */
 export const MAX_SUPERSEDED = 16;
-/** So many versions stamped far ahead do not yet push out what others were. Each costs a key that is written now and then 12 bytes. */
+/**
+ * So many versions stamped far ahead do not yet push out what others were. Each costs a key that is written now and then 12
+ * bytes.
+ */
 export const ALWAYS_KEPT = 4;
 /** Far longer than any client repeats a write; it bounds what keys carry that are overwritten now and then. */
 export const SUPERSEDED_WINDOW: Hlc = hlcFromMs(10 * 60_000);
-/** As long as a cut of the network may last for which repetitions are still told from fresh writes. They are rare, so keys carry no more for it. */
+/**
+ * As long as a cut of the network may last for which repetitions are still told from fresh writes. They are rare, so keys carry
+ * no more for it.
+ */
 export const REPEATED_WINDOW: Hlc = hlcFromMs(24 * 3_600_000);
 
 /** Numbers of an entry. */
@@ -122,13 +134,19 @@ export function countSuperseded({ lately, repeated }: SupersededOperations): num
   return (lately.length + repeated.length) / WIDTH;
 }
 
-/** Each list: count; unless that is 0 the greatest `at`, and per operation by how much less its `at` is than the one before. The second list only when it is asked for. */
+/**
+ * Each list: count; unless that is 0 the greatest `at`, and per operation by how much less its `at` is than the one before. The
+ * second list only when it is asked for.
+ */
 export function writeSuperseded(writer: ByteWriter, { lately, repeated }: SupersededOperations, both: boolean): void {
   writeList(writer, lately);
   if (both) writeList(writer, repeated);
 }
 
-/** Throws `DecodeError` for whatever is not canonical: too many, out of order, one operation twice, outside the window; or nothing in the only list, or in the second of both. */
+/**
+ * Throws `DecodeError` for whatever is not canonical: too many, out of order, one operation twice, outside the window; or nothing
+ * in the only list, or in the second of both.
+ */
 export function readSuperseded(reader: ByteReader, both: boolean): SupersededOperations {
   const lately = readList(reader, SUPERSEDED_WINDOW, !both);
   return { lately, repeated: both ? readList(reader, REPEATED_WINDOW, true) : NO_OPERATIONS };

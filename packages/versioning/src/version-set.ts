@@ -13,9 +13,10 @@
  * sibling, `join` is the union of both C and R; hence it is commutative, associative and idempotent for all
  * well-formed sets, and replicas that have exchanged everything, in whatever order, how often ever, hold equal sets.
  *
- * Beside them, the set remembers the operations of some versions that have ended (superseded.ts), whoever ended them: a put here, or a clock that came in. A sibling with such an
- * operation is a repetition of a write that somebody has overwritten already. Readers are not shown it, and the next put supersedes it. It is not dropped
- * before that: what is remembered is bounded, so who knows it for a repetition depends on the order of arrival, and dropping must not.
+ * Beside them, the set remembers the operations of some versions that have ended (superseded.ts), whoever ended them: a put here,
+ * or a clock that came in. A sibling with such an operation is a repetition of a write that somebody has overwritten already.
+ * Readers are not shown it, and the next put supersedes it. It is not dropped before that: what is remembered is bounded, so who
+ * knows it for a repetition depends on the order of arrival, and dropping must not.
  *
  * Two invariants. (1) Every sibling's dot is covered by the set's own clock: the constructors keep it and the codec
  * refuses anything else. (2) Causal closure: whoever has seen an event has seen all that it superseded, because clocks travel
@@ -63,8 +64,9 @@ export interface VersionSet {
 /**
  * What a user has seen of a key: all these events, and nothing newer than `at`. The payload of the user's opaque context.
  *
- * A writer that put beside siblings it has not read knows its own event and not those before it; `own` is that event, where the clock cannot
- * say it without covering the others. The next put with such a context replaces the writer's own version and spares the rest.
+ * A writer that put beside siblings it has not read knows its own event and not those before it; `own` is that event, where the
+ * clock cannot say it without covering the others. The next put with such a context replaces the writer's own version and spares
+ * the rest.
  */
 export interface CausalContext {
   readonly clock: VersionVector;
@@ -100,9 +102,9 @@ export function versionSet(
 }
 
 /**
- * Everything that either replica knows: siblings that both hold, and those that one holds and the other has never seen. A
- * sibling that one holds and the other has seen but no longer holds was superseded there, and goes; its operation is remembered, since whoever
- * superseded it may have known no more of it than its dot.
+ * Everything that either replica knows: siblings that both hold, and those that one holds and the other has never seen. A sibling
+ * that one holds and the other has seen but no longer holds was superseded there, and goes; its operation is remembered, since
+ * whoever superseded it may have known no more of it than its dot.
  *
  * Returns `a` itself where `b` adds nothing, else `b` itself where `a` adds nothing, so the caller can skip the write with `===`.
  *
@@ -166,7 +168,10 @@ export function reconcile(sets: readonly VersionSet[]): VersionSet {
 
 export interface Minted {
   readonly set: VersionSet;
-  /** The event that carries the operation: new, or the one it was given the first time. Undefined where that has been superseded meanwhile. */
+  /**
+   * The event that carries the operation: new, or the one it was given the first time. Undefined where that has been superseded
+   * meanwhile.
+   */
   readonly dot: Dot | undefined;
 }
 
@@ -177,11 +182,11 @@ export interface Minted {
  * result: the counter is the name of the event, and two puts that start from the same state, or one whose state is lost
  * after the dot got out, would give one name to two values. Hence the minting replica goes first, others merge.
  *
- * An operation that is already among the siblings is not minted again: the retry is answered with the first dot. One that is known to have been superseded is
- * not minted either: it has taken place, and what came after it stands.
+ * An operation that is already among the siblings is not minted again: the retry is answered with the first dot. One that is
+ * known to have been superseded is not minted either: it has taken place, and what came after it stands.
  *
- * Siblings that no reader is shown, since they repeat superseded writes, are superseded whatever the context: there is nobody who could still have to read
- * them, and they must not reappear once their operation is forgotten.
+ * Siblings that no reader is shown, since they repeat superseded writes, are superseded whatever the context: there is nobody who
+ * could still have to read them, and they must not reappear once their operation is forgotten.
  *
  * `own` is the event of the context that its clock does not cover, if there is one (see `CausalContext`).
  *
@@ -220,8 +225,8 @@ export function withEnded(superseded: SupersededOperations, ended: readonly Sibl
 }
 
 /**
- * What the writer of `dot`, who put with `context`, has seen afterwards: everything, where its version is all that is left. No more than before, where
- * its version has been superseded (`dot` is undefined): not by what it has read.
+ * What the writer of `dot`, who put with `context`, has seen afterwards: everything, where its version is all that is left. No
+ * more than before, where its version has been superseded (`dot` is undefined): not by what it has read.
  */
 export function contextAfter(set: VersionSet, context: CausalContext, dot: Dot | undefined): CausalContext {
   if (dot === undefined) return context;
@@ -242,14 +247,18 @@ export function isAmnesiac(local: Pick<VersionSet, 'clock'>, actor: ActorId, inc
   return counterOf(incoming, actor) > Math.max(counterOf(local.clock, actor), floor);
 }
 
-/** Whether the key was written and every version of it that readers are shown is a tombstone. False for the empty set, which knows nothing. */
+/**
+ * Whether the key was written and every version of it that readers are shown is a tombstone. False for the empty set, which knows
+ * nothing.
+ */
 export function isDeleted(set: VersionSet): boolean {
   return set.siblings.length > 0 && shownSiblings(set).every(({ version }) => version.tombstone);
 }
 
 /**
- * The siblings but for those that repeat a write which has been superseded. Never none of several: what superseded a write is a sibling itself, or
- * has been superseded in turn, so they cannot all be repetitions, unless operation ids were used for different writes; nothing is hidden then.
+ * The siblings but for those that repeat a write which has been superseded. Never none of several: what superseded a write is a
+ * sibling itself, or has been superseded in turn, so they cannot all be repetitions, unless operation ids were used for different
+ * writes; nothing is hidden then.
  */
 export function shownSiblings({ siblings, superseded }: VersionSet): readonly Sibling[] {
   if (siblings.length < 2 || superseded === NONE_SUPERSEDED) return siblings;
@@ -258,8 +267,8 @@ export function shownSiblings({ siblings, superseded }: VersionSet): readonly Si
 }
 
 /**
- * The siblings that readers are shown, each operation once: a put that two replicas minted, because the client retried, is one write to a reader.
- * The smallest dot stands for it.
+ * The siblings that readers are shown, each operation once: a put that two replicas minted, because the client retried, is one
+ * write to a reader. The smallest dot stands for it.
  *
  * This belongs to the answer only. Dropping the double inside `join` would record its dot as superseded, which nobody wrote: let
  * x and y carry one operation, and z supersede x alone. Joining x, y first and then z would end with z; joining y and z
@@ -281,25 +290,27 @@ export function liveSiblings(set: VersionSet): readonly Sibling[] {
 }
 
 /**
- * What somebody who was handed all siblings of `set` that are shown has seen. Hand it out only together with them: a context that covers a
- * sibling its holder never saw makes the holder's next put destroy that sibling unread.
+ * What somebody who was handed all siblings of `set` that are shown has seen. Hand it out only together with them: a context that
+ * covers a sibling its holder never saw makes the holder's next put destroy that sibling unread.
  */
 export function contextOf(set: VersionSet): CausalContext {
   return { clock: contextClock(set.clock, set.siblings), at: latestTimestamp(set) };
 }
 
 /**
- * As much of a reader's clock as a context may name (`MAX_CONTEXT_ENTRIES`), the entries of these siblings' actors before all others.
+ * As much of a reader's clock as a context may name (`MAX_CONTEXT_ENTRIES`), the entries of these siblings' actors before all
+ * others.
  *
- * Leaving entries out is safe. A put supersedes what its context covers, so with fewer entries it supersedes less, and never anything that
- * was not read. It still supersedes every sibling that was read, because the entries of their actors come first.
+ * Leaving entries out is safe. A put supersedes what its context covers, so with fewer entries it supersedes less, and never
+ * anything that was not read. It still supersedes every sibling that was read, because the entries of their actors come first.
  *
- * What is left out are events that the siblings themselves have superseded. The replicas that answered the read count those events in their own
- * clocks, and keep them there when the put is merged into what they hold. A replica that lags may hold one of these events as a sibling. It then shows that old
- * version beside the new one until it is joined with a replica that answered the read. A read of both, a repair or an exchange does that.
+ * What is left out are events that the siblings themselves have superseded. The replicas that answered the read count those
+ * events in their own clocks, and keep them there when the put is merged into what they hold. A replica that lags may hold one of
+ * these events as a sibling. It then shows that old version beside the new one until it is joined with a replica that answered
+ * the read. A read of both, a repair or an exchange does that.
  *
- * A context that leaves out the entry of the minting actor can not show that the actor's store has forgotten events (`isAmnesiac`). Another
- * replica's set still shows it.
+ * A context that leaves out the entry of the minting actor can not show that the actor's store has forgotten events
+ * (`isAmnesiac`). Another replica's set still shows it.
  */
 function contextClock(clock: VersionVector, siblings: readonly Pick<Sibling, 'dot'>[]): VersionVector {
   return clock.length <= MAX_CONTEXT_ENTRIES
@@ -348,9 +359,9 @@ export interface SetSize {
 }
 
 /**
- * Refuses what a put would make of a key, `after`, where it exceeds a limit and is not less than what the put found, `before`: a put that resolves or deletes
- * always works, however large the key has become. Only a put asks, before anything is stored: a merge that refused would lose data that is written already, and part the replicas.
- * Error: `too-large`.
+ * Refuses what a put would make of a key, `after`, where it exceeds a limit and is not less than what the put found, `before`: a
+ * put that resolves or deletes always works, however large the key has become. Only a put asks, before anything is stored: a
+ * merge that refused would lose data that is written already, and part the replicas. Error: `too-large`.
  */
 export function checkGrowth(before: SetSize, after: SetSize, { maxSiblings, maxSetBytes }: SetLimits): ArmatureError | undefined {
   const { siblings, sizeBytes } = after;

@@ -102,8 +102,8 @@ export function incrementVersionVector(vector: VersionVector, actor: ActorId): V
 }
 
 /**
- * At most `limit` entries of the vector: those of the actors of `first` before all others. The vector itself where it is no longer than that.
- * It covers nothing that the vector does not cover.
+ * At most `limit` entries of the vector: those of the actors of `first` before all others. The vector itself where it is no
+ * longer than that. It covers nothing that the vector does not cover.
  */
 export function partOfVector(vector: VersionVector, limit: number, first: readonly Dot[]): VersionVector {
   if (vector.length <= limit) return vector;

@@ -39,7 +39,10 @@ export interface Version {
   /** When it was written; greater than the `at` of every version it supersedes. */
   readonly at: Hlc;
   readonly operation: OperationId;
-  /** Whether it was minted for a write of which an earlier attempt may have been carried out: the same write may stand under another dot, too. */
+  /**
+   * Whether it was minted for a write of which an earlier attempt may have been carried out: the same write may stand under
+   * another dot, too.
+   */
   readonly repeated: boolean;
   readonly meta: VersionMeta;
 }
@@ -90,7 +93,10 @@ export function metaSizeBytes(meta: VersionMeta): number {
   return sizeBytes;
 }
 
-/** User metadata within bounds, representable in UTF-8, and each name once, as most who read it look it up by name. Errors: `too-large`, `invalid-argument`. */
+/**
+ * User metadata within bounds, representable in UTF-8, and each name once, as most who read it look it up by name. Errors:
+ * `too-large`, `invalid-argument`.
+ */
 export function checkMeta(meta: VersionMeta): Result<VersionMeta, ArmatureError> {
   if (meta.length > MAX_META_ENTRIES || metaSizeBytes(meta) > MAX_META_BYTES) {
     return err(

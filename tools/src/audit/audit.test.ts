@@ -1,4 +1,7 @@
-/** The audit against a cluster in this process, on memory disks that are robbed and forged behind the nodes' backs: what is wrong must be found. */
+/**
+ * The audit against a cluster in this process, on memory disks that are robbed and forged behind the nodes' backs: what is wrong
+ * must be found.
+ */
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { unwrap, type BinaryString, type NodeId } from '@armature/kernel';
 import type { Address } from '@armature/ring';

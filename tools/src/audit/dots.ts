@@ -1,7 +1,7 @@
 /**
- * No dot ever names two values (trap: a store that forgot what it wrote gives a name out again, and one of two writes silently loses). Two replicas that hold different
- * versions under one dot are the plain case; but the first version may be gone when the second is made, so a ledger remembers every
- * dot it has seen of every key, from one inventory to the next.
+ * No dot ever names two values (trap: a store that forgot what it wrote gives a name out again, and one of two writes silently
+ * loses). Two replicas that hold different versions under one dot are the plain case; but the first version may be gone when the
+ * second is made, so a ledger remembers every dot it has seen of every key, from one inventory to the next.
  */
 import { createHash } from 'node:crypto';
 import { unwrap, utf8Decode } from '@armature/kernel';

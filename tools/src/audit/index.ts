@@ -1,5 +1,6 @@
 /**
- * The means to say of a real cluster: every acknowledged write is accounted for, all replicas are byte-equal, no dot names two values.
+ * The means to say of a real cluster: every acknowledged write is accounted for, all replicas are byte-equal, no dot names two
+ * values.
  *
  *   const workload = startWorkload([direct, routed], { name: 'kill -9 of a node' });
  *   ... whatever is done to the cluster ...

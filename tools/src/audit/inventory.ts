@@ -1,7 +1,7 @@
 /**
- * What every node of a cluster holds, read from each node's own replica, page by page, so that no quorum and no read repair can paper over a hole. The auditor
- * takes part in the cluster as a direct client does: it follows membership, and its questions are fenced by the ring like a replica's, so an inventory is of
- * one placement or fails.
+ * What every node of a cluster holds, read from each node's own replica, page by page, so that no quorum and no read repair can
+ * paper over a hole. The auditor takes part in the cluster as a direct client does: it follows membership, and its questions are
+ * fenced by the ring like a replica's, so an inventory is of one placement or fails.
  *
  * Nodes are read one after another while the cluster may go on working: an inventory is a snapshot only of a cluster at rest.
  */
@@ -83,7 +83,10 @@ export class Auditor {
     }
   }
 
-  /** All that all members hold. Errors: `unreachable` or `timeout`, naming the node that does not answer; `stale-ring` when the ring does not come to rest. */
+  /**
+   * All that all members hold. Errors: `unreachable` or `timeout`, naming the node that does not answer; `stale-ring` when the
+   * ring does not come to rest.
+   */
   async inventory(): Promise<Inventory> {
     for (let attempt = 1; ; attempt++) {
       const view = await this.#participant.membership.refresh();

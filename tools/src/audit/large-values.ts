@@ -1,6 +1,7 @@
 /**
- * Values of a workload that are large: the ids of the ledger, and behind them filler that makes up the size. Size and filler are functions of the last id, the one of the write
- * itself. So whoever reads a value knows every byte of it, and a value that is cut off, or made of two, is noticed.
+ * Values of a workload that are large: the ids of the ledger, and behind them filler that makes up the size. Size and filler are
+ * functions of the last id, the one of the write itself. So whoever reads a value knows every byte of it, and a value that is cut
+ * off, or made of two, is noticed.
  */
 import { createHash } from 'node:crypto';
 import { utf8Decode, utf8Encode } from '@armature/kernel';
@@ -11,7 +12,10 @@ export interface LargeValueSizes {
   readonly mostBytes: number;
 }
 
-/** What is read instead of ids where the bytes are not what was written. The ledger knows no such id, so it is among the writes that nobody asked for. */
+/**
+ * What is read instead of ids where the bytes are not what was written. The ledger knows no such id, so it is among the writes
+ * that nobody asked for.
+ */
 export const DAMAGED = 'damaged';
 const END_OF_IDS = 0x0a;
 

@@ -1,15 +1,16 @@
 /**
- * The ledger of a workload: what was asked for, what was answered, and whether the final state accounts for every acknowledged write. Pure.
+ * The ledger of a workload: what was asked for, what was answered, and whether the final state accounts for every acknowledged
+ * write. Pure.
  *
- * An acknowledged write must be in the final state or causally superseded, and "superseded" is checked, not assumed: each write has an id of its own and
- * notes the ids that its context had read. Whatever the final values had read, and what that had read in turn, is superseded; an
- * acknowledged write outside of that is lost. Writes that are partial or unknown may be there or not, but one that was refused
- * must not be, and a value whose deletion was acknowledged must not be there again.
+ * An acknowledged write must be in the final state or causally superseded, and "superseded" is checked, not assumed: each write
+ * has an id of its own and notes the ids that its context had read. Whatever the final values had read, and what that had read in
+ * turn, is superseded; an acknowledged write outside of that is lost. Writes that are partial or unknown may be there or not, but
+ * one that was refused must not be, and a value whose deletion was acknowledged must not be there again.
  */
 
 /**
- * `set`: read, add the own id, write with the context of the read. `register`: read, replace all by the own id. `deletion`: a key of its own, written once and
- * deleted with the context of that write.
+ * `set`: read, add the own id, write with the context of the read. `register`: read, replace all by the own id. `deletion`: a key
+ * of its own, written once and deleted with the context of that write.
  */
 export type WorkloadKind = 'set' | 'register' | 'deletion';
 export const WORKLOAD_KINDS: readonly WorkloadKind[] = ['set', 'register', 'deletion'];

@@ -1,7 +1,8 @@
 /**
- * Whether all replicas are byte-equal, which after healing they must be (version sets are canonical, so equal sets are equal bytes). For each partition and each N
- * of a bucket, every owner and pending owner is to hold the same sets under the same addresses, and a node that holds a record without being one of them is
- * named: a former owner's copy is no error by itself, but it is no replica either.
+ * Whether all replicas are byte-equal, which after healing they must be (version sets are canonical, so equal sets are equal
+ * bytes). For each partition and each N of a bucket, every owner and pending owner is to hold the same sets under the same
+ * addresses, and a node that holds a record without being one of them is named: a former owner's copy is no error by itself, but
+ * it is no replica either.
  *
  * Comparing is a pure function of an inventory; waiting until it comes out equal is the part with a clock.
  */
@@ -109,7 +110,10 @@ export interface EqualReplicasOptions {
   readonly timeoutMs?: number;
   /** Called after each look that found differences, e.g. to run a repair. */
   readonly nudge?: () => Promise<unknown>;
-  /** Whether records at nodes that are no replicas of them are tolerated, as they are for a while after a change of the ring. True by default. */
+  /**
+   * Whether records at nodes that are no replicas of them are tolerated, as they are for a while after a change of the ring. True
+   * by default.
+   */
   readonly strays?: boolean;
 }
 
@@ -117,8 +121,8 @@ const DEFAULT_TIMEOUT_MS = 120_000;
 const LOOK_AGAIN_MS = 500;
 
 /**
- * Resolves with the audit once all replicas are equal, no partition is on the move, and no hint waits anywhere: while hints wait, equal replicas may
- * all lack what the hints hold. Rejects after the timeout with what differs, where.
+ * Resolves with the audit once all replicas are equal, no partition is on the move, and no hint waits anywhere: while hints wait,
+ * equal replicas may all lack what the hints hold. Rejects after the timeout with what differs, where.
  */
 export async function expectReplicasEqual(target: Auditable, options: EqualReplicasOptions = {}): Promise<ReplicaAudit> {
   const deadlineMs = systemClock.monotonicMs() + (options.timeoutMs ?? DEFAULT_TIMEOUT_MS);

@@ -1,6 +1,7 @@
 /**
- * Writers that keep a ledger: each in a closed loop, in an order drawn from the seed, reads a key and writes it with the context of the read, whatever is done to
- * the cluster meanwhile. Sets lose an element, registers a value, and deletions their effect, if the store loses a write; the ledger (`ledger.ts`) tells.
+ * Writers that keep a ledger: each in a closed loop, in an order drawn from the seed, reads a key and writes it with the context
+ * of the read, whatever is done to the cluster meanwhile. Sets lose an element, registers a value, and deletions their effect, if
+ * the store loses a write; the ledger (`ledger.ts`) tells.
  */
 import { ArmatureError, pick, seededRandom, toArmatureError, toHex, type Random } from '@armature/kernel';
 import { json, type Bucket, type Client, type Codec, type ReadContext } from '@armature/client';
@@ -124,7 +125,10 @@ export class Workload {
     return settle(this.#operations, final, { startedMs: this.startedMs, endedMs: this.endedMs });
   }
 
-  /** Stops, settles, prints the account in one line, and throws unless every write is accounted for. Call it when the cluster has healed. */
+  /**
+   * Stops, settles, prints the account in one line, and throws unless every write is accounted for. Call it when the cluster has
+   * healed.
+   */
   async verify(client: Client): Promise<Account> {
     const account = await this.account(client);
     const line = accountText(this.#options.name, account);

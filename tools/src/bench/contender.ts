@@ -1,6 +1,6 @@
 /**
- * What is measured: a cluster of processes of one build, and a client of the same build that drives it. Two builds are compared within one run, each with a nats-server, nodes
- * and a client of its own, and their cells are measured in turns.
+ * What is measured: a cluster of processes of one build, and a client of the same build that drives it. Two builds are compared
+ * within one run, each with a nats-server, nodes and a client of its own, and their cells are measured in turns.
  */
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -54,7 +54,10 @@ export class Contender {
     for (const durability of durabilities) await this.client.admin.setBucket(bucketNameOf(durability), { durability, resolver });
   }
 
-  /** Of the cluster's processes, its nats-server included, so far; the client, which is this process, is not among them. Undefined where it cannot be known. */
+  /**
+   * Of the cluster's processes, its nats-server included, so far; the client, which is this process, is not among them. Undefined
+   * where it cannot be known.
+   */
   cpuUs(): number | undefined {
     return cpuTimeUs(this.#cluster.pids);
   }

@@ -1,4 +1,7 @@
-/** One cell of the benchmark: a closed loop of so many operations in flight, latencies in an HDR histogram, and what each operation cost in CPU. */
+/**
+ * One cell of the benchmark: a closed loop of so many operations in flight, latencies in an HDR histogram, and what each
+ * operation cost in CPU.
+ */
 import { build, type Histogram } from 'hdr-histogram-js';
 import { bytes, type Bucket, type Client } from '@armature/client';
 import type { Durability } from '@armature/protocol';
@@ -16,7 +19,10 @@ export interface Cell {
   readonly seconds: number;
   /** How many there are for gets. */
   readonly keys: number;
-  /** Puts overwrite this many keys, each with the context of the put before. 0: each put writes a key of its own, once, as in a first load. */
+  /**
+   * Puts overwrite this many keys, each with the context of the put before. 0: each put writes a key of its own, once, as in a
+   * first load.
+   */
   readonly overwrite: number;
 }
 

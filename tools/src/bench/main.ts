@@ -1,9 +1,11 @@
 /**
- * `npm run bench`: puts, gets and a mix of both against node processes over a real nats-server, at several numbers of operations in flight and
- * value sizes. One client process drives; everything shares the machine, so figures compare within a run and not across machines.
+ * `npm run bench`: puts, gets and a mix of both against node processes over a real nats-server, at several numbers of operations
+ * in flight and value sizes. One client process drives; everything shares the machine, so figures compare within a run and not
+ * across machines.
  *
- * What is to be compared is run in turns: several durabilities, or two builds, in several rounds, forth and back, so that a disturbance of the machine meets all of them; then
- * medians over the rounds are reported. That is how the paper compares buffered with direct writes (figure 5).
+ * What is to be compared is run in turns: several durabilities, or two builds, in several rounds, forth and back, so that a
+ * disturbance of the machine meets all of them; then medians over the rounds are reported. That is how the paper compares
+ * buffered with direct writes (figure 5).
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';

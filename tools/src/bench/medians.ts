@@ -1,4 +1,7 @@
-/** Several runs of one cell as one: the median of each figure, since one run in a disturbed second must not decide. Errors are added up. */
+/**
+ * Several runs of one cell as one: the median of each figure, since one run in a disturbed second must not decide. Errors are
+ * added up.
+ */
 import type { CellResult } from './drive.js';
 
 /** `runs`: of one cell, at least one. Of an even number of runs, the mean of the two in the middle. */

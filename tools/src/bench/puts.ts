@@ -1,6 +1,7 @@
 /**
- * The puts of the benchmark: each of a fresh key, as in a first load, or over a bounded set of keys, as in a store that is in use. Whoever overwrites gives the context of the write before, so that a
- * key keeps one value under every resolver. No two that are in flight write one key.
+ * The puts of the benchmark: each of a fresh key, as in a first load, or over a bounded set of keys, as in a store that is in
+ * use. Whoever overwrites gives the context of the write before, so that a key keeps one value under every resolver. No two that
+ * are in flight write one key.
  */
 import type { Bucket, ReadContext } from '@armature/client';
 

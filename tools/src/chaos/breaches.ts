@@ -12,7 +12,10 @@ export function breachesOf({ lost, returned, surfaced, counts }: Account): strin
   ];
 }
 
-/** One entry for each store that a node has stated as lost. No fault of chaos destroys a disk, so whoever states it has been taken in by a second process of its name. */
+/**
+ * One entry for each store that a node has stated as lost. No fault of chaos destroys a disk, so whoever states it has been taken
+ * in by a second process of its name.
+ */
 export function lossesOf(history: readonly ChangeRecord[]): string[] {
   return history.flatMap(({ change }) => (change.kind === 'lost' ? [`${change.node} stated that its store was lost`] : []));
 }

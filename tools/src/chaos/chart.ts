@@ -1,7 +1,8 @@
 /**
- * The timeline of a run as inline SVG: acknowledged writes per second, the 99.9th percentile, and a row for each process with its faults, over one axis of time.
- * Pure. Faults are bands through all panels, dark while they last and light until all has recovered; titles tell the figures to whoever hovers. Colours are CSS
- * variables, which the page sets for light and for dark (`page.ts`).
+ * The timeline of a run as inline SVG: acknowledged writes per second, the 99.9th percentile, and a row for each process with its
+ * faults, over one axis of time. Pure. Faults are bands through all panels, dark while they last and light until all has
+ * recovered; titles tell the figures to whoever hovers. Colours are CSS variables, which the page sets for light and for dark
+ * (`page.ts`).
  */
 import { faultText, faultWord } from './schedule.js';
 import type { FaultRecord, Second } from './timeline.js';

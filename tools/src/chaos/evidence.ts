@@ -1,6 +1,6 @@
 /**
- * What is known of a key that breaches a promise: what was asked of it, with what answer and when, and what each node holds of it in the end. Without it, a breach by real
- * processes is a riddle, since the run cannot be had again. Pure.
+ * What is known of a key that breaches a promise: what was asked of it, with what answer and when, and what each node holds of it
+ * in the end. Without it, a breach by real processes is a riddle, since the run cannot be had again. Pure.
  */
 import { unwrap, utf8Decode } from '@armature/kernel';
 import { keyOfAddress } from '@armature/ring';

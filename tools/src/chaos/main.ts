@@ -1,6 +1,6 @@
 /**
- * `npm run chaos`: a cluster of real processes under load, with faults drawn from a seed, and the audit of what became of every acknowledged write. Exit code 1 on any loss, 130
- * when it was stopped; nothing is left running in any case.
+ * `npm run chaos`: a cluster of real processes under load, with faults drawn from a seed, and the audit of what became of every
+ * acknowledged write. Exit code 1 on any loss, 130 when it was stopped; nothing is left running in any case.
  */
 import { writeFileSync } from 'node:fs';
 import cliProgress from 'cli-progress';

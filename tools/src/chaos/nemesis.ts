@@ -1,6 +1,7 @@
 /**
- * Does to a cluster of real processes what the schedule says, each fault in its time and lifted in its time, and waits until what it befell has recovered. Whatever it
- * broke it brings back: when `run` resolves, every process that should run does, and no change of membership is under way.
+ * Does to a cluster of real processes what the schedule says, each fault in its time and lifted in its time, and waits until what
+ * it befell has recovered. Whatever it broke it brings back: when `run` resolves, every process that should run does, and no
+ * change of membership is under way.
  *
  * A fault whose target has not recovered from its last one is left out, and noted: the world is slower than the schedule thought.
  */
@@ -59,7 +60,10 @@ export class ChaosNemesis {
     return this.#records.toSorted((a, b) => a.number - b.number);
   }
 
-  /** Resolves when the last fault has been lifted and has recovered, or has been given up. Rejects when the signal aborts, with nothing under way any more. */
+  /**
+   * Resolves when the last fault has been lifted and has recovered, or has been given up. Rejects when the signal aborts, with
+   * nothing under way any more.
+   */
   async run(schedule: readonly ChaosFault[]): Promise<void> {
     const { signal } = this.#env;
     const underWay: Promise<void>[] = [];

@@ -1,6 +1,7 @@
 /**
- * One run of chaos: a cluster of real processes over a real nats-server, the audit's workload all the time, the nemesis among them; then everything is brought back, replicas
- * must become equal, no dot may name two versions, and the ledger is settled: every acknowledged write is in the final state or was superseded by what is.
+ * One run of chaos: a cluster of real processes over a real nats-server, the audit's workload all the time, the nemesis among
+ * them; then everything is brought back, replicas must become equal, no dot may name two versions, and the ledger is settled:
+ * every acknowledged write is in the final state or was superseded by what is.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom, toArmatureError } from '@armature/kernel';
@@ -79,7 +80,10 @@ const PARTITIONS = 32;
 const WRITERS = 6;
 /** So that the sets stay small in a long run, and conflicts frequent in a short one. */
 const KEYS_PER_MINUTE = 60;
-/** Beside the small ones: values from 64 KiB to the largest that a bucket with N = 3 takes. Few keys, because the audit holds all replicas of all of them in memory. */
+/**
+ * Beside the small ones: values from 64 KiB to the largest that a bucket with N = 3 takes. Few keys, because the audit holds all
+ * replicas of all of them in memory.
+ */
 const LARGE = { bucket: 'large', leastBytes: 64 * 1024, mostBytes: largestValueBytes(3) };
 const LARGE_WRITERS = 2;
 const LARGE_KEYS = 8;

@@ -1,9 +1,11 @@
 /**
- * What the nemesis does, as a list drawn from the seed before anything runs: kill -9 of a node, the router or the worker and its restart, SIGSTOP of one for some
- * seconds, a restart of nats-server, a node that joins, a node that leaves, a wall clock that jumps, a second process of a node's name. Pure: equal seeds and options are
- * equal lists. What real processes make of it is another matter.
+ * What the nemesis does, as a list drawn from the seed before anything runs: kill -9 of a node, the router or the worker and its
+ * restart, SIGSTOP of one for some seconds, a restart of nats-server, a node that joins, a node that leaves, a wall clock that
+ * jumps, a second process of a node's name. Pure: equal seeds and options are equal lists. What real processes make of it is
+ * another matter.
  *
- * Faults overlap, but never at one process: each has time to recover before its next turn. Nothing here destroys a disk, so every acknowledged write must survive all of it.
+ * Faults overlap, but never at one process: each has time to recover before its next turn. Nothing here destroys a disk, so every
+ * acknowledged write must survive all of it.
  */
 import { pick, type Random } from '@armature/kernel';
 
@@ -16,7 +18,10 @@ export interface ChaosFault {
   readonly target: string;
   /** From the beginning of the load, ms. */
   readonly atMs: number;
-  /** Until it is lifted (the process is started again, or resumed; the clock is right again), ms; 0 for what ends by itself: changes of membership, second processes. */
+  /**
+   * Until it is lifted (the process is started again, or resumed; the clock is right again), ms; 0 for what ends by itself:
+   * changes of membership, second processes.
+   */
   readonly lastMs: number;
   /** Of `clock`: how far ahead the wall clock jumps, ms; below 0, how far back. */
   readonly aheadMs?: number;
@@ -54,7 +59,10 @@ const WEIGHTED = CHAOS_KINDS.flatMap((kind) => Array<ChaosKind>(KINDS[kind].weig
 /** A process is left alone for that long after a fault of its own, and the membership after a change. */
 const RESPITE_MS = 6_000;
 const CHANGE_RESPITE_MS = 20_000;
-/** A second process has found out that there is a first. That takes NATS: two that cannot hear one another both act (docs/proof.md). */
+/**
+ * A second process has found out that there is a first. That takes NATS: two that cannot hear one another both act
+ * (docs/proof.md).
+ */
 const CLASH_MS = 10_000;
 /** Replicas want that many nodes. */
 const FEWEST_NODES = 3;

@@ -1,5 +1,6 @@
 /**
- * What the clients saw, second by second and fault by fault, from the workload's ledger. Pure. All times are ms since the load began, by one monotonic clock.
+ * What the clients saw, second by second and fault by fault, from the workload's ledger. Pure. All times are ms since the load
+ * began, by one monotonic clock.
  */
 import type { Operation } from '../audit/ledger.js';
 import type { ChaosFault } from './schedule.js';
@@ -11,7 +12,10 @@ export interface Second {
   readonly acknowledged: number;
   /** Operations that ended in it otherwise: partial, unknown, refused, or not read. */
   readonly failed: number;
-  /** The 99.9th percentile of how long the operations took that ended in it, the read before a write included, acknowledged or not; undefined when none ended. */
+  /**
+   * The 99.9th percentile of how long the operations took that ended in it, the read before a write included, acknowledged or
+   * not; undefined when none ended.
+   */
   readonly p999Ms: number | undefined;
 }
 
@@ -24,7 +28,10 @@ export interface FaultRecord extends ChaosFault {
   readonly liftedMs: number | undefined;
   /** It was ready again; nats-server: a write was acknowledged again; a newcomer held all its share; a leaver had left. */
   readonly recoveredMs: number | undefined;
-  /** Why not; empty when all went as meant. A fault that was not begun, because its target was still busy with another, says so here. */
+  /**
+   * Why not; empty when all went as meant. A fault that was not begun, because its target was still busy with another, says so
+   * here.
+   */
   readonly problem: string;
   readonly skipped: boolean;
 }
@@ -69,7 +76,10 @@ export function acknowledgedAt(operations: readonly Ended[], startedMs: number):
   return times.sort((a, b) => a - b);
 }
 
-/** The longest time without an acknowledged write that has a part between the two moments; it may have begun before, and end after. `times` ascend. */
+/**
+ * The longest time without an acknowledged write that has a part between the two moments; it may have begun before, and end
+ * after. `times` ascend.
+ */
 export function longestGapMs(times: readonly number[], fromMs: number, toMs: number, endMs: number): number {
   let longestMs = 0;
   let lastMs = 0;

@@ -1,9 +1,11 @@
 /**
- * The experiment that showed what last-write-wins costs (Kingsbury, "Call me maybe: Riak", 2013), in deterministic simulation: five clients add elements to one
- * set under one key, each by reading it, adding, and writing it back with the context of the read; for a while the five nodes are cut into two and three, and each
- * client reaches the nodes of its side only. When the cut has healed and hints have gone home, which of the acknowledged adds are in the set?
+ * The experiment that showed what last-write-wins costs (Kingsbury, "Call me maybe: Riak", 2013), in deterministic simulation:
+ * five clients add elements to one set under one key, each by reading it, adding, and writing it back with the context of the
+ * read; for a while the five nodes are cut into two and three, and each client reaches the nodes of its side only. When the cut
+ * has healed and hints have gone home, which of the acknowledged adds are in the set?
  *
- * The bucket is all that differs between two runs of one seed: one keeps siblings, which the clients merge by union, the other the last write.
+ * The bucket is all that differs between two runs of one seed: one keeps siblings, which the clients merge by union, the other
+ * the last write.
  */
 import type { Random } from '@armature/kernel';
 import { json, type Bucket, type Client } from '@armature/client';

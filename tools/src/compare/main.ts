@@ -1,6 +1,7 @@
 /**
- * `npm run compare:conflicts`: what a bucket's resolver makes of concurrent writes. The same experiment (see `experiment.ts`) once with a last-write-wins bucket
- * and once with siblings and a merge, for several seeds; exit code 1 if siblings lose anything, since that must not be.
+ * `npm run compare:conflicts`: what a bucket's resolver makes of concurrent writes. The same experiment (see `experiment.ts`)
+ * once with a last-write-wins bucket and once with siblings and a merge, for several seeds; exit code 1 if siblings lose
+ * anything, since that must not be.
  */
 import { Command, InvalidArgumentError } from 'commander';
 import type { ResolverName } from '@armature/protocol';

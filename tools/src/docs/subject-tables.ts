@@ -1,6 +1,6 @@
 /**
- * The part of docs/protocol.md that is made of the table of subjects: who publishes and subscribes where, and what that comes to for each role. It stands between two marks on that page,
- * and `npm run docs:subjects` renews it.
+ * The part of docs/protocol.md that is made of the table of subjects: who publishes and subscribes where, and what that comes to
+ * for each role. It stands between two marks on that page, and `npm run docs:subjects` renews it.
  */
 import { BUS_ROLES, SUBJECT_TABLE, permissionsOf, type BusRole, type OwnNames, type Party } from '@armature/protocol';
 import { format, resolveConfig } from 'prettier';

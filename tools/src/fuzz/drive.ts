@@ -1,6 +1,6 @@
 /**
- * Runs targets, each in a thread of its own, some at a time. A thread that says nothing for long hangs in an input; one that ends by itself has run out of memory. Both are failures of
- * the input that was at hand.
+ * Runs targets, each in a thread of its own, some at a time. A thread that says nothing for long hangs in an input; one that ends
+ * by itself has run out of memory. Both are failures of the input that was at hand.
  */
 import { Worker } from 'node:worker_threads';
 import type { Failure } from './fuzzer.js';
@@ -26,9 +26,15 @@ export interface Result {
   readonly failure: Failure | undefined;
 }
 
-/** A run takes microseconds, and a dense input of a MiB some ms, or seconds on a machine that does other things. Who says nothing for so long does not come back. */
+/**
+ * A run takes microseconds, and a dense input of a MiB some ms, or seconds on a machine that does other things. Who says nothing
+ * for so long does not come back.
+ */
 const SILENCE_MS = 240_000;
-/** In MiB. What a run allocates is looked at by `usage.ts`; this ends what would end the process. The young generation has room for all that is measured. */
+/**
+ * In MiB. What a run allocates is looked at by `usage.ts`; this ends what would end the process. The young generation has room
+ * for all that is measured.
+ */
 const RESOURCES = { maxOldGenerationSizeMb: 1_024, maxYoungGenerationSizeMb: 192 };
 
 /** Results in the order of the targets. */

@@ -1,6 +1,7 @@
 /**
- * The loop: an input from the pool, changed; the target; what came of it. An input that ends in a way in which none has ended before joins the pool, so that later ones begin where
- * it has got to. That is the coverage that costs nothing: a decoder says at which step it refused, and each step that is passed has words of its own.
+ * The loop: an input from the pool, changed; the target; what came of it. An input that ends in a way in which none has ended
+ * before joins the pool, so that later ones begin where it has got to. That is the coverage that costs nothing: a decoder says at
+ * which step it refused, and each step that is passed has words of its own.
  *
  * All that happens follows from the seed, and nothing from a clock.
  */
@@ -53,7 +54,10 @@ export class Fuzzer {
     return undefined;
   }
 
-  /** So many inputs, or until one fails. `hand` is told each before it is tried, so that somebody knows it should it never come back. */
+  /**
+   * So many inputs, or until one fails. `hand` is told each before it is tried, so that somebody knows it should it never come
+   * back.
+   */
   async run(count: number, hand: (input: Uint8Array) => void): Promise<Failure | undefined> {
     for (let left = count; left > 0; left--) {
       const input = mutated(this.#random, this.#pool, this.#words);

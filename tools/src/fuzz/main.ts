@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz`: gives decoders and doors what nobody honest would send. For each target a line with what was tried; for an input that fails, the input in hex and the command
- * that tries it again.
+ * `npm run fuzz`: gives decoders and doors what nobody honest would send. For each target a line with what was tried; for an
+ * input that fails, the input in hex and the command that tries it again.
  */
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';

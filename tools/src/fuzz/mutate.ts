@@ -1,6 +1,7 @@
 /**
- * How inputs are made: valid ones, changed where it hurts. Bits flipped, bytes set to values at the edge of their type, lengths and counts replaced by extreme ones, parts cut
- * out, repeated, swapped, or taken from another input, words of the format put in. Several changes at once, now and then nothing but noise.
+ * How inputs are made: valid ones, changed where it hurts. Bits flipped, bytes set to values at the edge of their type, lengths
+ * and counts replaced by extreme ones, parts cut out, repeated, swapped, or taken from another input, words of the format put in.
+ * Several changes at once, now and then nothing but noise.
  */
 import { utf8Encode, type Random } from '@armature/kernel';
 
@@ -9,7 +10,9 @@ export const MAX_INPUT_BYTES = 4_096;
 
 /** 0, 1, the edges of signed and unsigned bytes, and the continuation marks of varints and of UTF-8. */
 const EDGE_BYTES = [0, 1, 2, 3, 0x10, 0x20, 0x7f, 0x80, 0xbf, 0xc0, 0xfe, 0xff];
-/** As varints: the edges at which an encoding grows by a byte, those of 32 bits and of exact integers; and one that is too long. */
+/**
+ * As varints: the edges at which an encoding grows by a byte, those of 32 bits and of exact integers; and one that is too long.
+ */
 const EDGE_VARINTS = [
   ...[0, 1, 63, 64, 65, 127, 128, 255, 1_023, 1_024, 1_025, 16_383, 16_384, 65_535, 65_536, 65_537, 2 ** 21, 2 ** 28],
   ...[2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 48, 2 ** 53 - 1],

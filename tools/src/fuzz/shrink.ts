@@ -1,4 +1,7 @@
-/** The smallest part of a failing input that still fails in the same words: what is cut out and not missed had nothing to do with it. */
+/**
+ * The smallest part of a failing input that still fails in the same words: what is cut out and not missed had nothing to do with
+ * it.
+ */
 import { tryOnce } from './fuzzer.js';
 import type { Failure } from './fuzzer.js';
 import type { Target } from './target.js';

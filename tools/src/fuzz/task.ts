@@ -1,6 +1,6 @@
 /**
- * What the main thread and the thread of a target tell each other: the task, words of how it goes, and, in memory that both see, the input at hand. Should a run never end, or end the
- * thread, it is known which input it was.
+ * What the main thread and the thread of a target tell each other: the task, words of how it goes, and, in memory that both see,
+ * the input at hand. Should a run never end, or end the thread, it is known which input it was.
  */
 import type { Failure } from './fuzzer.js';
 

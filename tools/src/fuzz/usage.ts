@@ -1,16 +1,20 @@
 /**
  * What an input costs: memory allocated for it, whether or not it was let go of again, and time.
  *
- * A decoder may allocate some times what it was sent, since objects are larger than bytes. It must not allocate by what a length or a count in the input says. And the time may grow
- * with the input, but not with its square. Both show on the dense inputs of a target (`Target.dense`): at 64 KiB for memory, and for time at 1 MiB, where what is quadratic takes
- * half an hour and what is linear milliseconds.
+ * A decoder may allocate some times what it was sent, since objects are larger than bytes. It must not allocate by what a length
+ * or a count in the input says. And the time may grow with the input, but not with its square. Both show on the dense inputs of a
+ * target (`Target.dense`): at 64 KiB for memory, and for time at 1 MiB, where what is quadratic takes half an hour and what is
+ * linear milliseconds.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Finding, type Target } from './target.js';
 import { attempt } from './targets/outcomes.js';
 
-/** Of memory, for each byte of an input. The greatest that was measured is 64 for a decoder (empty values, of which each is an object and a view), and 90 for a door (frames of empty records). */
+/**
+ * Of memory, for each byte of an input. The greatest that was measured is 64 for a decoder (empty values, of which each is an
+ * object and a view), and 90 for a door (frames of empty records).
+ */
 const MAX_BYTES_PER_BYTE = 100;
 /** And for whatever a run allocates by itself: endpoints, keys, words of refusals. */
 const ALLOWANCE_BYTES = 512 * 1024;

@@ -1,6 +1,6 @@
 /**
- * A process with a bug in it, or without: runs one seed after the other and says what became of each, until one shows a violation. Only ever started by
- * `hunt.ts`.
+ * A process with a bug in it, or without: runs one seed after the other and says what became of each, until one shows a
+ * violation. Only ever started by `hunt.ts`.
  */
 import { simulate } from '@armature/testing';
 import { loadedMutant } from './loaded-mutant.js';

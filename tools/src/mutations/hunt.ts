@@ -27,7 +27,10 @@ export interface Catch {
   readonly tookMs: number;
 }
 
-/** A run takes a second or two. One that does not end is the bug's doing as well: a node that turns in circles in one moment of virtual time. */
+/**
+ * A run takes a second or two. One that does not end is the bug's doing as well: a node that turns in circles in one moment of
+ * virtual time.
+ */
 const STUCK_MS = 600_000;
 
 /** Rejects where the mutation does not apply, or the child breaks. */

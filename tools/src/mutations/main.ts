@@ -1,6 +1,7 @@
 /**
- * `npm run simulate:mutations`: does the simulation find bugs? Each of the seeded bugs (`list/`) is switched on in a process of its own, which runs seed after seed
- * until one shows a violation. Then the sound code runs the same seeds under the same options, and must show none.
+ * `npm run simulate:mutations`: does the simulation find bugs? Each of the seeded bugs (`list/`) is switched on in a process of
+ * its own, which runs seed after seed until one shows a violation. Then the sound code runs the same seeds under the same
+ * options, and must show none.
  */
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';

@@ -1,8 +1,9 @@
 /**
- * A mutation: one seeded bug, as exact texts of source files and what stands in their place. It exists only in this harness: a child process whose module
- * loader (`lib/mutant-loader.mjs`) hands out the changed files. Nothing in the sources knows of it.
+ * A mutation: one seeded bug, as exact texts of source files and what stands in their place. It exists only in this harness: a
+ * child process whose module loader (`lib/mutant-loader.mjs`) hands out the changed files. Nothing in the sources knows of it.
  *
- * A text that is not found exactly once is an error: a mutation that does not apply any more must not pass for one that was caught.
+ * A text that is not found exactly once is an error: a mutation that does not apply any more must not pass for one that was
+ * caught.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +33,10 @@ export interface Mutation extends Edit {
   readonly run?: RunOptions;
 }
 
-/** Modules to be loaded instead of those at their URLs: compiled, with a mark that tells that they were loaded (`loaded-mutant.ts`). */
+/**
+ * Modules to be loaded instead of those at their URLs: compiled, with a mark that tells that they were loaded
+ * (`loaded-mutant.ts`).
+ */
 export type Mutant = Readonly<Record<string, string>>;
 
 /** The texts of the mutated files, by path. Throws where an edit does not apply. */

@@ -6,7 +6,9 @@ import type { Mutation, RunOptions } from './mutation.js';
 const NAME = 30;
 const CAUGHT = 20;
 
-/** Which checker spoke: the last word before what a violation tells, which the name of a bucket may precede; undefined for none. */
+/**
+ * Which checker spoke: the last word before what a violation tells, which the name of a bucket may precede; undefined for none.
+ */
 export function kindOf(violations: readonly string[]): string | undefined {
   const [first] = violations;
   if (first === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * `npm run simulate`: whole clusters in virtual time, seed after seed, on all cores. A line for each seed that fails, with the command that has it again, and
- * at the end how much was tried. With `--seed` one run, and with `--trace` every line of it.
+ * `npm run simulate`: whole clusters in virtual time, seed after seed, on all cores. A line for each seed that fails, with the
+ * command that has it again, and at the end how much was tried. With `--seed` one run, and with `--trace` every line of it.
  *
  * Each core has a process of its own: seeds are independent, and a run is one thread.
  */
@@ -48,7 +48,10 @@ type Word =
   { readonly seed: number; readonly summary: ReturnType<typeof summaryOf> } | { readonly seed: number; readonly threw: string };
 
 const CHILD = '--child';
-/** Nearly all that a run makes is soon forgotten: with more room for it, in MB, collections are a quarter as many and find less to copy. */
+/**
+ * Nearly all that a run makes is soon forgotten: with more room for it, in MB, collections are a quarter as many and find less to
+ * copy.
+ */
 const ROOMY = ['--min-semi-space-size=64', '--max-semi-space-size=64'];
 
 if (process.argv[2] === CHILD) process.once('message', (share: Share) => void work(share));

@@ -1,4 +1,7 @@
-/** `armature cluster access`: whether applications need a token, and of which generation. A record of the history, so every router and node knows it by itself. */
+/**
+ * `armature cluster access`: whether applications need a token, and of which generation. A record of the history, so every router
+ * and node knows it by itself.
+ */
 import { quoted } from '@armature/kernel';
 import type { Access, TokenDemand } from '@armature/rights';
 import { define, option, type Outcome } from '../command.js';

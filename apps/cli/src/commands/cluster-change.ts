@@ -1,7 +1,7 @@
 /**
- * `armature cluster join`, `leave`, `remove`, `replace`, `weight`, `zone`: explicit changes of membership (paper, section 4.8.1). Each is
- * one record in the history, given at any node and spread by gossip. The command returns when the record is made, not when
- * the data has moved: new owners copy first, and only then does ownership pass.
+ * `armature cluster join`, `leave`, `remove`, `replace`, `weight`, `zone`: explicit changes of membership (paper, section 4.8.1).
+ * Each is one record in the history, given at any node and spread by gossip. The command returns when the record is made, not
+ * when the data has moved: new owners copy first, and only then does ownership pass.
  */
 import type { Admin } from '@armature/client';
 import { parseNodeId, unwrap } from '@armature/kernel';

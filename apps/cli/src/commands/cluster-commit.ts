@@ -1,6 +1,6 @@
 /**
- * `armature cluster commit`: makes the changes of a plan, provided that the membership is still the one that it was made for. What was
- * approved is then what happens, or nothing does. It asks no questions: whoever has a plan has been told.
+ * `armature cluster commit`: makes the changes of a plan, provided that the membership is still the one that it was made for.
+ * What was approved is then what happens, or nothing does. It asks no questions: whoever has a plan has been told.
  */
 import { readFileSync } from 'node:fs';
 import { checkUnchanged, type Admin, type Committed, type CostedPlan } from '@armature/client';

@@ -1,4 +1,7 @@
-/** `armature cluster history`: the changes that made the cluster what it is, and the other commands that were given, oldest first. The ring is a function of the changes. */
+/**
+ * `armature cluster history`: the changes that made the cluster what it is, and the other commands that were given, oldest first.
+ * The ring is a function of the changes.
+ */
 import { hlcToMs } from '@armature/kernel';
 import type { Change, ChangeRecord, CommandRecord } from '@armature/protocol';
 import { define, option, type Outcome } from '../command.js';

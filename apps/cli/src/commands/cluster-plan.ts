@@ -1,6 +1,6 @@
 /**
- * `armature cluster plan`: what changes of membership would do, before they are made (paper, section 4.9): which copies have to be made, how much that is,
- * how the load lies then, and what is amiss. It changes nothing.
+ * `armature cluster plan`: what changes of membership would do, before they are made (paper, section 4.9): which copies have to
+ * be made, how much that is, how the load lies then, and what is amiss. It changes nothing.
  */
 import { writeFileSync } from 'node:fs';
 import { ArmatureError } from '@armature/kernel';

@@ -1,4 +1,6 @@
-/** `armature import`: a file of records into a bucket, many at a time, with progress, retries, and an exact account at the end. */
+/**
+ * `armature import`: a file of records into a bucket, many at a time, with progress, retries, and an exact account at the end.
+ */
 import { createReadStream, statSync } from 'node:fs';
 import { ArmatureError, clipped, quoted, toArmatureError, toBinaryString } from '@armature/kernel';
 import { EXIT } from '@armature/process';

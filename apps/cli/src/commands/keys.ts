@@ -1,4 +1,7 @@
-/** `armature keys`: one key per line, as the cluster walks its ring. Keys are any bytes, so those that are no plain text are escaped. */
+/**
+ * `armature keys`: one key per line, as the cluster walks its ring. Keys are any bytes, so those that are no plain text are
+ * escaped.
+ */
 import { exactUtf8Decode, isPlainLine, toBase64Url } from '@armature/kernel';
 import { define, option, type Outcome } from '../command.js';
 import { bytesField, keyText, plural } from '../format.js';

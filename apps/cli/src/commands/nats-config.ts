@@ -1,8 +1,9 @@
 /**
- * `armature nats-config`: what nats-server is to be told of a cluster's users, so that each can do what it is there for, and nothing else. It asks nobody: the list of subjects is part
- * of this program.
+ * `armature nats-config`: what nats-server is to be told of a cluster's users, so that each can do what it is there for, and
+ * nothing else. It asks nobody: the list of subjects is part of this program.
  *
- * No secret is printed. Passwords are variables of nats-server's environment, or hashes that are given; with `--keys`, seeds are made, and go into files of their owner.
+ * No secret is printed. Passwords are variables of nats-server's environment, or hashes that are given; with `--keys`, seeds are
+ * made, and go into files of their owner.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * `armature reap`: looks for tombstones that nobody needs any more, now, and tells what holds the others back. The nodes do the work; workers have it done all
- * the time.
+ * `armature reap`: looks for tombstones that nobody needs any more, now, and tells what holds the others back. The nodes do the
+ * work; workers have it done all the time.
  */
 import { toArmatureError } from '@armature/kernel';
 import { EXIT } from '@armature/process';

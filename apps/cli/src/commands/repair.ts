@@ -1,6 +1,6 @@
 /**
- * `armature repair`: replica synchronisation on demand (paper, section 4.7), and a word to the workers that do it all the time. A sweep driven from
- * here asks the nodes themselves to run the exchanges; no data passes through the command line.
+ * `armature repair`: replica synchronisation on demand (paper, section 4.7), and a word to the workers that do it all the time. A
+ * sweep driven from here asks the nodes themselves to run the exchanges; no data passes through the command line.
  */
 import { toArmatureError, type NodeId } from '@armature/kernel';
 import type { Admin } from '@armature/client';

@@ -2,8 +2,8 @@
  * `armature ring simulate`: figure 8 of the paper, load balancing efficiency against the size of the membership metadata, for
  * the three partitioning strategies. Needs no cluster.
  *
- * The rings are formed one join after the other, as clusters grow. Keys are uniform, so a partition's load is the part of the circle it
- * covers; what differs between the strategies is then only how evenly they divide it.
+ * The rings are formed one join after the other, as clusters grow. Keys are uniform, so a partition's load is the part of the
+ * circle it covers; what differs between the strategies is then only how evenly they divide it.
  */
 import { parseNodeId, parseZoneName, quoted, unwrap } from '@armature/kernel';
 import { balanceOf, emptyRing, metadataBytes, ringJoin, type RingSettings, type RingStrategy } from '@armature/ring';

@@ -1,8 +1,10 @@
 /**
- * `armature token`: capability tokens, for applications and for those who administer. They are sealed here, with the secret of the cluster; no process of the cluster takes part, and
- * none has a list of them. What a token says can be looked at by its holder.
+ * `armature token`: capability tokens, for applications and for those who administer. They are sealed here, with the secret of
+ * the cluster; no process of the cluster takes part, and none has a list of them. What a token says can be looked at by its
+ * holder.
  *
- * A token is never an argument: command lines are visible to every user of the machine. It is printed on standard output, or written to a file that only its owner may read.
+ * A token is never an argument: command lines are visible to every user of the machine. It is printed on standard output, or
+ * written to a file that only its owner may read.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';

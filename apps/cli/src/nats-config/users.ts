@@ -1,9 +1,10 @@
 /**
- * The users of NATS that a cluster needs: the roles of each, the names that he may use, and what it takes to be him. What he may publish and subscribe to follows from
- * the table of subjects (`protocol/subject-table.ts`).
+ * The users of NATS that a cluster needs: the roles of each, the names that he may use, and what it takes to be him. What he may
+ * publish and subscribe to follows from the table of subjects (`protocol/subject-table.ts`).
  *
- * They are users of one account. The parts of a cluster talk to one another all the time, and an account for each would need an export and an import for each subject; and an
- * operator who runs NATS already can add users to an account that is there, which is the boundary towards everything else.
+ * They are users of one account. The parts of a cluster talk to one another all the time, and an account for each would need an
+ * export and an import for each subject; and an operator who runs NATS already can add users to an account that is there, which
+ * is the boundary towards everything else.
  */
 import { clipped, type ClusterName } from '@armature/kernel';
 import {
@@ -37,7 +38,10 @@ interface Draft {
   readonly appointments: readonly Appointment[];
 }
 
-/** In the order: processes, administrators, direct clients, applications, monitoring. Throws `invalid-argument` where two would have one name. */
+/**
+ * In the order: processes, administrators, direct clients, applications, monitoring. Throws `invalid-argument` where two would
+ * have one name.
+ */
 export function natsUsers(
   space: { readonly prefix: string; readonly cluster: ClusterName },
   wishes: Wishes,

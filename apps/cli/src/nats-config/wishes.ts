@@ -1,5 +1,6 @@
 /**
- * Which users of NATS a cluster is to have, as options of `armature nats-config` or a JSON file say it. Both have the same names and the same words, and add up.
+ * Which users of NATS a cluster is to have, as options of `armature nats-config` or a JSON file say it. Both have the same names
+ * and the same words, and add up.
  *
  *   --application shop:payments:read,write          { "application": ["shop:payments:read,write"] }
  *

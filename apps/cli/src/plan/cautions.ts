@@ -1,6 +1,6 @@
 /**
- * What the history cannot know of a plan: whether the nodes in it run. One that is let in must; one that leaves should, since it hands over what it
- * holds; one that is removed should not.
+ * What the history cannot know of a plan: whether the nodes in it run. One that is let in must; one that leaves should, since it
+ * hands over what it holds; one that is removed should not.
  */
 import type { Admin } from '@armature/client';
 import type { NodeId } from '@armature/kernel';

@@ -1,6 +1,6 @@
 /**
- * Changes of membership as words on the command line. A change is written like the command that makes it (`join n4`, `weight n2 2`), one after the
- * other, or as one word (`join:n4`, `weight:n2=2`), and the two may be mixed:
+ * Changes of membership as words on the command line. A change is written like the command that makes it (`join n4`, `weight n2
+ * 2`), one after the other, or as one word (`join:n4`, `weight:n2=2`), and the two may be mixed:
  *
  *   join <node>                 join:<node>  join:<node>,zone=<zone>,weight=<weight>
  *   leave <node>                leave:<node>
@@ -9,11 +9,11 @@
  *   weight <node> <weight>      weight:<node>=<weight>
  *   zone <node> <zone>          zone:<node>=<zone>
  *
- * Names have no colons, commas or equals signs, so there is nothing to escape; and as a kind is looked for only where a change may begin, a node
- * may well be called `join`.
+ * Names have no colons, commas or equals signs, so there is nothing to escape; and as a kind is looked for only where a change
+ * may begin, a node may well be called `join`.
  *
- * A successor has the zone and the weight of the node it replaces unless it is given others. What those are only the cluster knows, so words are read
- * first and completed then (`completeChanges`).
+ * A successor has the zone and the weight of the node it replaces unless it is given others. What those are only the cluster
+ * knows, so words are read first and completed then (`completeChanges`).
  */
 import { clipped, quoted, unwrap, type NodeId } from '@armature/kernel';
 import type { MembershipChange } from '@armature/membership';
@@ -72,7 +72,10 @@ export function parseChanges(words: readonly string[], options: ArrivalOptions =
   return changes;
 }
 
-/** The changes as they are meant where these are the members: each successor has the settings of the node that it replaces, as they are by then. */
+/**
+ * The changes as they are meant where these are the members: each successor has the settings of the node that it replaces, as
+ * they are by then.
+ */
 export function completeChanges(
   written: readonly WrittenChange[],
   members: ReadonlyMap<NodeId, Pick<MemberSettings, 'zone' | 'weight'>>,

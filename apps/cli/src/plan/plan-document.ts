@@ -1,7 +1,7 @@
 /**
- * A plan as JSON: what `cluster plan --json` prints, `--out` writes and `cluster commit` reads. The figures are for people and their
- * programs; what is committed is the list of changes, against the membership that is named, and everything else is worked out
- * again then.
+ * A plan as JSON: what `cluster plan --json` prints, `--out` writes and `cluster commit` reads. The figures are for people and
+ * their programs; what is committed is the list of changes, against the membership that is named, and everything else is worked
+ * out again then.
  */
 import type { CostedPlan, PlannedAgainst } from '@armature/client';
 import { type ArmatureError, unwrap } from '@armature/kernel';

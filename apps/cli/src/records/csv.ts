@@ -3,8 +3,8 @@
  * a JSON object of all others. Export writes the columns `key` and `value`, text only: CSV has no way to say "bytes" or
  * "these two are concurrent", and no place for metadata, so records that need one are refused by name rather than bent.
  *
- * The parser decodes as UTF-8 and puts U+FFFD in the place of what is none. In a file where that has happened, a record with that character in it
- * is refused: it is not what the file says, and different keys would become one.
+ * The parser decodes as UTF-8 and puts U+FFFD in the place of what is none. In a file where that has happened, a record with that
+ * character in it is refused: it is not what the file says, and different keys would become one.
  */
 import { Readable } from 'node:stream';
 import { ArmatureError, clipped, exactUtf8Decode, quoted, REPLACEMENT, utf8Encode } from '@armature/kernel';

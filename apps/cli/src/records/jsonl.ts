@@ -7,8 +7,8 @@
  *   {"key": "a", "value": "text", "meta": {"content-type": "..."}}    with metadata
  *   {"key": "a", "values": [{"value": "x"}, {"value": "y"}]}          concurrent values
  *
- * Keys, values and metadata arrive as they are, or the line is refused: one that is no UTF-8, or whose text has no UTF-8 (half a surrogate pair,
- * which JSON can escape), would otherwise be stored as another text, and different keys as one.
+ * Keys, values and metadata arrive as they are, or the line is refused: one that is no UTF-8, or whose text has no UTF-8 (half a
+ * surrogate pair, which JSON can escape), would otherwise be stored as another text, and different keys as one.
  *
  * Other fields are passed over, so that a list of failures can be imported again.
  */
@@ -100,7 +100,10 @@ function bytesOf(holder: Json, name: 'key' | 'value', where: string): { bytes: U
   return { bytes: encodeText(JSON.stringify(plain), `${where}: "${name}"`, 'correct it'), type: JSON_TYPE };
 }
 
-/** A number that parsing has changed: whole ones beyond 2^53 are rounded, and what is beyond all becomes infinite. Undefined where there is none. */
+/**
+ * A number that parsing has changed: whole ones beyond 2^53 are rounded, and what is beyond all becomes infinite. Undefined where
+ * there is none.
+ */
 function changedNumber(line: Json, text: string): string | undefined {
   if (!hasLargeNumber(line)) return undefined;
   for (const [token] of text.matchAll(STRING_OR_NUMBER)) {

@@ -1,7 +1,7 @@
 /**
- * The list of failures of an import: one JSON line for each record that was not written, with the reason. Where the input could be
- * read, the line is itself a record, so the list can be imported again once the reason is gone; where it could not, the line holds it as `source`, or as
- * `sourceBase64` where it is no UTF-8. Made at the first failure.
+ * The list of failures of an import: one JSON line for each record that was not written, with the reason. Where the input could
+ * be read, the line is itself a record, so the list can be imported again once the reason is gone; where it could not, the line
+ * holds it as `source`, or as `sourceBase64` where it is no UTF-8. Made at the first failure.
  */
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { bytesField } from '../format.js';

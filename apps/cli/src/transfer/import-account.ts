@@ -1,4 +1,7 @@
-/** The account of an import: what was written, what was not, and when to give up: too many failures, or a cluster that takes nothing. */
+/**
+ * The account of an import: what was written, what was not, and when to give up: too many failures, or a cluster that takes
+ * nothing.
+ */
 import { plural } from '../format.js';
 import type { ReadRecord } from '../records/record.js';
 

@@ -1,9 +1,11 @@
 /**
- * Whether the cluster was there when it was wanted. Every operation of every client is an attempt, and has an end: it succeeded, or it failed with
- * some code. While nothing has been wrong for some time, no attempt may fail; while something is, how long a client could not write is measured.
+ * Whether the cluster was there when it was wanted. Every operation of every client is an attempt, and has an end: it succeeded,
+ * or it failed with some code. While nothing has been wrong for some time, no attempt may fail; while something is, how long a
+ * client could not write is measured.
  *
- * Always writable: while W nodes that are well can be reached, and have been for so long that everybody could find out who is not, a put or a delete that failed is
- * a violation, whoever the W are (the sloppy quorum; paper, section 4.6). Which nodes these are is asked when an attempt has failed (`faults/conditions.ts`).
+ * Always writable: while W nodes that are well can be reached, and have been for so long that everybody could find out who is
+ * not, a put or a delete that failed is a violation, whoever the W are (the sloppy quorum; paper, section 4.6). Which nodes these
+ * are is asked when an attempt has failed (`faults/conditions.ts`).
  */
 import { ArmatureError, toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
 import type { World } from '../world/world.js';
@@ -60,7 +62,10 @@ export class Attempts {
   }
 }
 
-/** A node may have answered so after another one may have taken the write: then the outcome is unknown, and the cluster was there all the same. */
+/**
+ * A node may have answered so after another one may have taken the write: then the outcome is unknown, and the cluster was there
+ * all the same.
+ */
 function isAnswer({ code, cause }: ArmatureError): boolean {
   return ANSWERS.has(code) || (code === 'unknown-outcome' && cause instanceof ArmatureError && ANSWERS.has(cause.code));
 }
@@ -76,8 +81,8 @@ export function checkAvailability(attempts: readonly Attempt[], wellSinceMs: num
 }
 
 /**
- * How long clients could not write, in all, virtual ms: of each client, from the beginning of a failed attempt to the end of the next one that
- * succeeded. Clients that do not try at a moment are not unavailable to.
+ * How long clients could not write, in all, virtual ms: of each client, from the beginning of a failed attempt to the end of the
+ * next one that succeeded. Clients that do not try at a moment are not unavailable to.
  */
 export function unavailableMs(attempts: readonly Attempt[]): number {
   let sumMs = 0;

@@ -1,12 +1,13 @@
 /**
- * Values that are merged, not replaced: sets, counters, carts. Each update contributes one thing, a slot and a rank in it, and the merge keeps of each
- * slot the highest rank it has seen. So whatever order updates, merges and repairs come in, there must be in the end
+ * Values that are merged, not replaced: sets, counters, carts. Each update contributes one thing, a slot and a rank in it, and
+ * the merge keeps of each slot the highest rank it has seen. So whatever order updates, merges and repairs come in, there must be
+ * in the end
  *
  *   lost      of each slot no lower rank than any acknowledged update gave it
  *   invented  no slot and no rank that no update has contributed
  *
- * An element of a set is a slot of rank 0; a client's count is the rank of the slot of that client; a line of a cart is a slot, and its rank is the
- * time of its last change.
+ * An element of a set is a slot of rank 0; a client's count is the rank of the slot of that client; a line of a cart is a slot,
+ * and its rank is the time of its last change.
  */
 import type { Outcome } from './operation-log.js';
 

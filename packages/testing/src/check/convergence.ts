@@ -24,8 +24,8 @@ export async function untilConverged(
 }
 
 /**
- * Pauses the workers, and lets what they have begun end. They go on reaping in a cluster at rest, and what comes across that (a read, a look at the disks) finds a
- * tombstone here and not there for a moment.
+ * Pauses the workers, and lets what they have begun end. They go on reaping in a cluster at rest, and what comes across that (a
+ * read, a look at the disks) finds a tombstone here and not there for a moment.
  */
 export async function pauseWorkers(cluster: SimulatedCluster): Promise<void> {
   const { world } = cluster;

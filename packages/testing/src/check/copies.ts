@@ -1,10 +1,11 @@
 /**
- * Whether there are as many copies as an acknowledged write was promised, at every moment: not in the end, when replica synchronisation has made good
- * whatever was missing, but when the next disk may fail.
+ * Whether there are as many copies as an acknowledged write was promised, at every moment: not in the end, when replica
+ * synchronisation has made good whatever was missing, but when the next disk may fail.
  *
- * The claim. From its acknowledgement on, a write is on at least W disks of members of the cluster, as record, hint or stray: itself, or what superseded it. On a disk
- * it is where the clock of the key covers its dot; whoever has seen an event has seen what it superseded, so that is the write or a successor. Hence W - 1
- * disks may be lost at any time, and nothing is. It is looked at
+ * The claim. From its acknowledgement on, a write is on at least W disks of members of the cluster, as record, hint or stray:
+ * itself, or what superseded it. On a disk it is where the clock of the key covers its dot; whoever has seen an event has seen
+ * what it superseded, so that is the write or a successor. Hence W - 1 disks may be lost at any time, and nothing is. It is
+ * looked at
  *
  *   when the client is told
  *   when a disk comes to say less of a key than it did: something was dropped, overwritten, damaged, lost with the power
@@ -12,13 +13,17 @@
  *
  * What does not count, or is not claimed:
  *
- *   - Each node that has suffered since the write began what the bucket's durability does not survive (`custody.ts`) is one copy less.
- *   - A write that some reaped tombstone covers is nowhere any more. Reaped, or given up by a former owner, is a record that was dropped and showed tombstones only.
+ *   - Each node that has suffered since the write began what the bucket's durability does not survive (`custody.ts`) is one copy
+ *     less.
+ *   - A write that some reaped tombstone covers is nowhere any more. Reaped, or given up by a former owner, is a record that was
+ *     dropped and showed tombstones only.
  *   - So is one that was superseded, once a node has pruned the clock of its key (`versioning/prune.ts`).
  *   - Buckets whose replicas answer from memory promise copies in memory.
- *   - A write that never came to a disk by itself, since the next one of the key was committed with it, has no dot that could be known.
+ *   - A write that never came to a disk by itself, since the next one of the key was committed with it, has no dot that could be
+ *     known.
  *
- * Of the writes of one actor the latest speaks for those before it: its holders have them too, and fewer misfortunes have befallen it.
+ * Of the writes of one actor the latest speaks for those before it: its holders have them too, and fewer misfortunes have
+ * befallen it.
  */
 import type { BinaryString, NodeId } from '@armature/kernel';
 import { parseSpaceKey } from '@armature/storage';
@@ -207,7 +212,9 @@ export class Copies {
   }
 }
 
-/** The entries that a clock has lost though no version of theirs was there: a node drops them when nobody can bring one any more. */
+/**
+ * The entries that a clock has lost though no version of theirs was there: a node drops them when nobody can bring one any more.
+ */
 function prunedEntries(before: Lying, after: Lying): VersionVector {
   const gone = before.clock.filter(({ actor }) => counterOf(after.clock, actor) === 0);
   return versionVector(gone.filter((entry) => !before.dots.some(({ actor }) => actor === entry.actor)));

@@ -1,19 +1,20 @@
 /**
  * Which acknowledged writes the cluster may have lost without having broken its word.
  *
- * Acknowledged means: so many replicas have it, as safely as the bucket wants. A replica's disk may fail, and the copies elsewhere are what replication is for.
- * What durability survives:
+ * Acknowledged means: so many replicas have it, as safely as the bucket wants. A replica's disk may fail, and the copies
+ * elsewhere are what replication is for. What durability survives:
  *
  *   fsync             all but rot of the record, and the loss of the disk or of the node
  *   os                not a power failure, either
  *   memory, buffered  nor the end of the process
  *
- * Where copies stay where they are (owners acknowledged, and the ring did not change), a write may be gone only when all who acknowledged it have suffered more than
- * that. Else copies move: from a fallback to the owner it stands in for, from one owner to the next, who gives up its own; then it may be gone only when as many
- * nodes as the bucket wants to acknowledge a write (W) have suffered so much, whichever they are.
+ * Where copies stay where they are (owners acknowledged, and the ring did not change), a write may be gone only when all who
+ * acknowledged it have suffered more than that. Else copies move: from a fallback to the owner it stands in for, from one owner
+ * to the next, who gives up its own; then it may be gone only when as many nodes as the bucket wants to acknowledge a write (W)
+ * have suffered so much, whichever they are.
  *
- * Of a buffered bucket this asks less than it promises: others have a copy on disk within milliseconds, if their disks and the network are well. For a
- * run in which they are not, nothing shorter can be said.
+ * Of a buffered bucket this asks less than it promises: others have a copy on disk within milliseconds, if their disks and the
+ * network are well. For a run in which they are not, nothing shorter can be said.
  */
 import type { NodeId } from '@armature/kernel';
 import { tookPart, type Durability } from '@armature/protocol';
@@ -66,14 +67,17 @@ export class Custody {
     return this.#options.ownersChanged && this.mayBeLost(write, bucket, untilMs);
   }
 
-  /** Whether rot may have left some key of the bucket with fewer whole records than a read wants: then it cannot be read before it is written again. */
+  /**
+   * Whether rot may have left some key of the bucket with fewer whole records than a read wants: then it cannot be read before it
+   * is written again.
+   */
   mayBeUnreadable({ properties: { n, r } }: LoadedBucket): boolean {
     return n - this.#rotten < r;
   }
 
   /**
-   * Whether fewer owners may lead writes than a write wants, and no fallback can stand in for them: who writes over records that have rotted takes a fresh actor for each, and after the third one in a row leaves writes to
-   * others for up to a minute.
+   * Whether fewer owners may lead writes than a write wants, and no fallback can stand in for them: who writes over records that
+   * have rotted takes a fresh actor for each, and after the third one in a row leaves writes to others for up to a minute.
    */
   mayLeadTooFew({ properties: { n, w } }: LoadedBucket): boolean {
     return this.#options.roomForHints === false && n - this.#rotten < w;

@@ -1,4 +1,7 @@
-/** Everybody who follows what comes to the disks of a cluster, and what goes from them, as it happens; and whom its processes take for failed. */
+/**
+ * Everybody who follows what comes to the disks of a cluster, and what goes from them, as it happens; and whom its processes take
+ * for failed.
+ */
 import { isHolder } from '@armature/membership';
 import type { BinaryString, NodeId } from '@armature/kernel';
 import { bucketOfAddress } from '@armature/ring';

@@ -1,6 +1,6 @@
 /**
- * Remembers of every operation which nodes ever wrote it to their disks, and under what times; and counts what was written. What is on the disks at the end tells
- * what is left; this tells what there has been.
+ * Remembers of every operation which nodes ever wrote it to their disks, and under what times; and counts what was written. What
+ * is on the disks at the end tells what is left; this tells what there has been.
  */
 import type { Hlc, NodeId } from '@armature/kernel';
 import type { StorageOperation } from '@armature/storage';

@@ -2,11 +2,13 @@
  * Whether what is left at the end is what must be left, by the log of what clients did (`operation-log.ts`).
  *
  *   lost       an acknowledged put that is not there, and that nothing which may have taken place has superseded
- *   returned   a value that is there although an acknowledged write, or another value that is there, supersedes it: overwritten or deleted
+ *   returned   a value that is there although an acknowledged write, or another value that is there, supersedes it: overwritten
+ *              or deleted
  *   invented   a value that nobody wrote, or whose writer was promised that it did not happen
  *
- * A write that was minted twice may show again when what was read and superseded was its first attempt, what shows is the repetition, and so many versions of its key have ended in between
- * that the set has forgotten the first (decision 0008 says how many). The other way round it may not: that a version was minted for a repetition is remembered for a day.
+ * A write that was minted twice may show again when what was read and superseded was its first attempt, what shows is the
+ * repetition, and so many versions of its key have ended in between that the set has forgotten the first (decision 0008 says how
+ * many). The other way round it may not: that a version was minted for a repetition is remembered for a day.
  *
  * Together with equality of the replicas, this says that the final siblings are exactly the causal frontier of what took place.
  */
@@ -17,8 +19,8 @@ import type { Operation, OperationLog } from './operation-log.js';
 export type FinalState = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * `mayBeLost`: acknowledged operations that the bucket did not promise to keep through what has happened since (see `Custody`). `repetitions`: operations of which what is there
- * was minted for a repetition.
+ * `mayBeLost`: acknowledged operations that the bucket did not promise to keep through what has happened since (see `Custody`).
+ * `repetitions`: operations of which what is there was minted for a repetition.
  */
 export function checkFinalState(
   log: OperationLog,

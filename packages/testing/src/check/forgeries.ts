@@ -1,6 +1,6 @@
 /**
- * Whether contexts can be forged. A write with a context that was not issued for its key is refused as that, by whoever opens the context first, and has no effect.
- * It may fail otherwise where nobody can be reached; done it is never.
+ * Whether contexts can be forged. A write with a context that was not issued for its key is refused as that, by whoever opens the
+ * context first, and has no effect. It may fail otherwise where nobody can be reached; done it is never.
  */
 import type { DiskWitness } from './disk-witness.js';
 import type { OperationLog } from './operation-log.js';

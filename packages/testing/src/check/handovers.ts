@@ -1,9 +1,10 @@
 /**
- * Whether what a former owner drops is safe elsewhere: each of the owners has it, or what supersedes it, as its own and on stable storage, whatever the durability of
- * the bucket. What lay on a disk for long must not come to lie in memory only because a partition has changed hands.
+ * Whether what a former owner drops is safe elsewhere: each of the owners has it, or what supersedes it, as its own and on stable
+ * storage, whatever the durability of the bucket. What lay on a disk for long must not come to lie in memory only because a
+ * partition has changed hands.
  *
- * It is looked at in the moment in which a node that neither owns a key nor is about to drops its record of it. A node whose disk was once replaced may discard what it held, and is
- * left out from then on; so is one that is a member anew.
+ * It is looked at in the moment in which a node that neither owns a key nor is about to drops its record of it. A node whose disk
+ * was once replaced may discard what it held, and is left out from then on; so is one that is a member anew.
  */
 import type { NodeId } from '@armature/kernel';
 import type { Address } from '@armature/ring';

@@ -1,6 +1,7 @@
 /**
- * What a last-write-wins bucket promises: of each key one value is left, the same everywhere, and it is the last one, by the hybrid time with which replicas
- * stamped the writes. Clocks may be off: "last" is what the stamps say, and a write that saw another is stamped later than it.
+ * What a last-write-wins bucket promises: of each key one value is left, the same everywhere, and it is the last one, by the
+ * hybrid time with which replicas stamped the writes. Clocks may be off: "last" is what the stamps say, and a write that saw
+ * another is stamped later than it.
  *
  *   several   a key that holds more than one version
  *   invented  a version that nobody wrote, or whose writer was promised that it did not happen
@@ -29,8 +30,8 @@ export function checkLastWrites(
       if (version.at > (left.get(key) ?? 0)) left.set(key, version.at);
     }
   }
-  // A tombstone may have been reaped. Where nothing is left, the latest delete that a disk has seen is what was last: a delete that was repeated after another
-  // write, and minted again, is later than that write.
+  // A tombstone may have been reaped. Where nothing is left, the latest delete that a disk has seen is what was last: a delete
+  // that was repeated after another write, and minted again, is later than that write.
   for (const { kind, key, id } of log.operations) {
     const at = kind === 'delete' && !state.has(key) ? witness.of(id)?.lastAt : undefined;
     if (at !== undefined && at > (left.get(key) ?? 0)) left.set(key, at);

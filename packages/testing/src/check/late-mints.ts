@@ -1,7 +1,8 @@
 /**
- * Whether writes are carried out in their time. A request that waits, in the socket of a process that stands still or in the queue of one that has too much to do, may come
- * to be carried out when its client has long given up, has written elsewhere, and others have written over that. A version set remembers only so many of
- * the operations that have ended (decision 0008), so what is carried out that late may bring back what was overwritten or deleted.
+ * Whether writes are carried out in their time. A request that waits, in the socket of a process that stands still or in the
+ * queue of one that has too much to do, may come to be carried out when its client has long given up, has written elsewhere, and
+ * others have written over that. A version set remembers only so many of the operations that have ended (decision 0008), so what
+ * is carried out that late may bring back what was overwritten or deleted.
  *
  *   late   some version of the write came to a disk for the first time long after its client had been answered or had given up
  */

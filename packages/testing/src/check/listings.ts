@@ -1,6 +1,6 @@
 /**
- * Whether listings of a cluster at rest are what its replicas hold: every live key once, in ring order, with all its values, and no deleted one. Keys are listed by
- * outlines and values by whole sets (`coordination/scan.ts`), so both are asked for.
+ * Whether listings of a cluster at rest are what its replicas hold: every live key once, in ring order, with all its values, and
+ * no deleted one. Keys are listed by outlines and values by whole sets (`coordination/scan.ts`), so both are asked for.
  */
 import { toHex } from '@armature/kernel';
 import { bytes, type Client } from '@armature/client';

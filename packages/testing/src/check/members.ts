@@ -1,7 +1,8 @@
 /**
- * Who is a member, by all that the nodes which run know together: nobody may have heard it all. A membership begins with a record and is over with another; whoever has seen it
- * over knows more than those who still count it; unless it turns out that somebody had called the node back before: history has an order of its own, whenever it is heard
- * of. Of such a membership, it is over when nobody counts it any more.
+ * Who is a member, by all that the nodes which run know together: nobody may have heard it all. A membership begins with a record
+ * and is over with another; whoever has seen it over knows more than those who still count it; unless it turns out that somebody
+ * had called the node back before: history has an order of its own, whenever it is heard of. Of such a membership, it is over
+ * when nobody counts it any more.
  */
 import type { NodeId } from '@armature/kernel';
 import type { Member, View } from '@armature/membership';

@@ -1,9 +1,11 @@
 /**
- * Whether a node keeps its store although another process acts under its name. What that one states of its own store is taken for word of the first one's: that it was lost, or has had actors
- * that the first one's never had. A node that believed it would discard what it holds, while it runs and all is well.
+ * Whether a node keeps its store although another process acts under its name. What that one states of its own store is taken for
+ * word of the first one's: that it was lost, or has had actors that the first one's never had. A node that believed it would
+ * discard what it holds, while it runs and all is well.
  *
- * The claim, of a process that was ready when a namesake wrote to its own disk: under the same membership it never begins a new tenure of its store, which is what it does once it has discarded
- * what it held (`server/store-identity.ts`). A restart is another process, and may.
+ * The claim, of a process that was ready when a namesake wrote to its own disk: under the same membership it never begins a new
+ * tenure of its store, which is what it does once it has discarded what it held (`server/store-identity.ts`). A restart is
+ * another process, and may.
  */
 import type { NodeId } from '@armature/kernel';
 import { spaceKey, type StorageOperation } from '@armature/storage';

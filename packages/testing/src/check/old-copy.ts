@@ -1,9 +1,10 @@
 /**
- * Whether an old copy of a disk changes anything in a cluster at rest. By then everything that may be reaped is gone: tombstones, and the entries of clocks that say what has been overwritten.
- * A copy that was taken before still has the values that they covered.
+ * Whether an old copy of a disk changes anything in a cluster at rest. By then everything that may be reaped is gone: tombstones,
+ * and the entries of clocks that say what has been overwritten. A copy that was taken before still has the values that they
+ * covered.
  *
- * The claim: a node is started with such a copy, and the cluster holds afterwards exactly the values that it held before. It must be so whether the copy lacks an actor that the
- * history names, or nothing but clearings (`server/clearing-counts.ts`).
+ * The claim: a node is started with such a copy, and the cluster holds afterwards exactly the values that it held before. It must
+ * be so whether the copy lacks an actor that the history names, or nothing but clearings (`server/clearing-counts.ts`).
  *
  * Not claimed of keys that only this node owns: its copy is all there is of them.
  */

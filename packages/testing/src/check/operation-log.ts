@@ -1,9 +1,9 @@
 /**
  * What clients did and were told, and what follows from it: the causal history of each key, as the clients themselves made it.
  *
- * A write that was made with the context of a read supersedes what that read returned, and so everything that this had superseded. Nothing else
- * does: not time, not luck. So from the log alone follows which writes may be missing in the end (those that some later one has superseded), and
- * which must not be there any more.
+ * A write that was made with the context of a read supersedes what that read returned, and so everything that this had
+ * superseded. Nothing else does: not time, not luck. So from the log alone follows which writes may be missing in the end (those
+ * that some later one has superseded), and which must not be there any more.
  */
 
 import { toArmatureError, type ErrorCode, type NodeId } from '@armature/kernel';
@@ -21,11 +21,15 @@ export interface Operation {
   /** The puts that the read before it returned. */
   readonly seen: readonly string[];
   /**
-   * The writer's own puts since that read, where the context is that of the last of them. Such a context names them one by one; a replica that mints with it, and
-   * lacks something that came before one of them, leaves that one beside the new version (see `mint` in versioning).
+   * The writer's own puts since that read, where the context is that of the last of them. Such a context names them one by one; a
+   * replica that mints with it, and lacks something that came before one of them, leaves that one beside the new version (see
+   * `mint` in versioning).
    */
   readonly own?: readonly string[];
-  /** How the context was made, where it was never issued for the key (`workload/forgery.ts`). The write must be refused, and supersedes nothing: it has seen nothing. */
+  /**
+   * How the context was made, where it was never issued for the key (`workload/forgery.ts`). The write must be refused, and
+   * supersedes nothing: it has seen nothing.
+   */
   readonly forged?: string;
   readonly beganMs: number;
   endedMs: number | undefined;
@@ -57,7 +61,10 @@ export function outcomeOf(thrown: unknown): Outcome {
   return REFUSALS.has(toArmatureError(thrown).code) ? 'refused' : 'unknown';
 }
 
-/** The nodes that a `partial-write` names as having the write; undefined for every other error, and where the details were lost on the way. */
+/**
+ * The nodes that a `partial-write` names as having the write; undefined for every other error, and where the details were lost on
+ * the way.
+ */
 export function partialOf(thrown: unknown): readonly NodeId[] | undefined {
   const { code, details } = toArmatureError(thrown);
   const { replicas } = details;
@@ -96,8 +103,8 @@ export class OperationLog {
   }
 
   /**
-   * Everything that the operation supersedes: what its writer had seen, and what that supersedes. Not the operation itself. `all` is what may be gone because of it,
-   * `sure` what must not be there any more.
+   * Everything that the operation supersedes: what its writer had seen, and what that supersedes. Not the operation itself. `all`
+   * is what may be gone because of it, `sure` what must not be there any more.
    */
   ancestorsOf(id: string, which: 'all' | 'sure' = 'all'): ReadonlySet<string> {
     const known = this.#ancestors[which].get(id);

@@ -1,8 +1,9 @@
 /**
- * Whether what clients were told of a write is what became of it: refused means that it has not happened, anywhere, partial that at least one replica had it, and acknowledged
- * all the more.
+ * Whether what clients were told of a write is what became of it: refused means that it has not happened, anywhere, partial that
+ * at least one replica had it, and acknowledged all the more.
  *
- * For buckets whose replicas answer from memory it is not asked who had it: what the next write covers before it is flushed never comes to a disk.
+ * For buckets whose replicas answer from memory it is not asked who had it: what the next write covers before it is flushed never
+ * comes to a disk.
  */
 import type { NodeId } from '@armature/kernel';
 import type { Durability } from '@armature/protocol';
@@ -13,8 +14,8 @@ import type { OperationLog } from './operation-log.js';
 const NAMESAKE_MS = 10_000;
 
 /**
- * A request reaches both of two processes of one name, until they have found each other out, and one may refuse what the other carries out. So a write that is on the disk of such a node is
- * of unknown outcome, whatever its writer was told.
+ * A request reaches both of two processes of one name, until they have found each other out, and one may refuse what the other
+ * carries out. So a write that is on the disk of such a node is of unknown outcome, whatever its writer was told.
  */
 export function doubtRefusals(log: OperationLog, witness: Pick<DiskWitness, 'of' | 'isNamesakeAtWork'>): void {
   for (const operation of log.operations) {

@@ -1,7 +1,8 @@
 /**
- * Reads of what all replicas hold alike cause no writes: no read repair, no hint, nowhere. What nodes write for themselves (membership, actors) is no matter of reads.
- * Not claimed where a disk has a damaged record: a node that verifies its disk writes what it still has in memory anew.
- * To be asked while nothing is reaped: a tombstone that one owner has dropped already and another not yet is repaired by a read.
+ * Reads of what all replicas hold alike cause no writes: no read repair, no hint, nowhere. What nodes write for themselves
+ * (membership, actors) is no matter of reads. Not claimed where a disk has a damaged record: a node that verifies its disk writes
+ * what it still has in memory anew. To be asked while nothing is reaped: a tombstone that one owner has dropped already and
+ * another not yet is repaired by a read.
  */
 import type { World } from '../world/world.js';
 import type { DiskWitness } from './disk-witness.js';

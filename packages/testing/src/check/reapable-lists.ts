@@ -1,8 +1,10 @@
 /**
- * Whether every record that may be reaped is in its node's list of these, on the disk, at every moment (`replica/reapable-records.ts`). A record that is not is missed by every pass until
- * a scan finds it, so a list that is written beside the records instead of with them shows itself here, at the first crash in between.
+ * Whether every record that may be reaped is in its node's list of these, on the disk, at every moment
+ * (`replica/reapable-records.ts`). A record that is not is missed by every pass until a scan finds it, so a list that is written
+ * beside the records instead of with them shows itself here, at the first crash in between.
  *
- * A record that has rotted and one that is not in the list because the list was on another disk are not looked at: only what a write leaves.
+ * A record that has rotted and one that is not in the list because the list was on another disk are not looked at: only what a
+ * write leaves.
  */
 import type { BinaryString, NodeId } from '@armature/kernel';
 import { parseSpaceKey, spaceKey } from '@armature/storage';

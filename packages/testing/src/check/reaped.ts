@@ -1,11 +1,14 @@
 /**
- * Whether what nobody needs goes, once a cluster rests: tombstones, and entries of clocks that have no version. Each unclean stop of a node adds an entry to the clocks of the keys that it then
- * writes, so a cluster whose nodes crash again and again has clocks that grow, and with them every record and every context, unless they are pruned (decisions 0007 and 0012).
+ * Whether what nobody needs goes, once a cluster rests: tombstones, and entries of clocks that have no version. Each unclean stop
+ * of a node adds an entry to the clocks of the keys that it then writes, so a cluster whose nodes crash again and again has
+ * clocks that grow, and with them every record and every context, unless they are pruned (decisions 0007 and 0012).
  *
- * The claim: when all members are up, and nobody has read or written for some quarantines, no member holds a tombstone, nor a clock with an entry too many. It shows that the condition of
- * reaping comes to hold in the end; that nothing goes before it does is for all other checks.
+ * The claim: when all members are up, and nobody has read or written for some quarantines, no member holds a tombstone, nor a
+ * clock with an entry too many. It shows that the condition of reaping comes to hold in the end; that nothing goes before it does
+ * is for all other checks.
  *
- * Not claimed of a key of which a disk has a damaged record: it may be anything, and is whole again once somebody writes or repairs the key.
+ * Not claimed of a key of which a disk has a damaged record: it may be anything, and is whole again once somebody writes or
+ * repairs the key.
  */
 import type { NodeId } from '@armature/kernel';
 import { isReapable } from '@armature/versioning';

@@ -1,10 +1,12 @@
 /**
- * Whether a receipt is true. It says which replicas have an acknowledged put, in which role, and whether on stable storage; and the bucket says how many of
- * them there must be.
+ * Whether a receipt is true. It says which replicas have an acknowledged put, in which role, and whether on stable storage; and
+ * the bucket says how many of them there must be.
  *
- *   short     fewer replicas than W took part, or fewer primaries than PW. Future owners are not counted, unless there were fewer owners than W: then all of them, or those who
- *             stood in for them, must have taken part, and future owners make up the rest
- *   claimed   a replica that is said to have taken part never wrote the put to its disk; but for puts that some later one supersedes, which may have come first
+ *   short     fewer replicas than W took part, or fewer primaries than PW. Future owners are not counted, unless there were fewer
+ *             owners than W: then all of them, or those who stood in for them, must have taken part, and future owners make up
+ *             the rest
+ *   claimed   a replica that is said to have taken part never wrote the put to its disk; but for puts that some later one
+ *             supersedes, which may have come first
  *   unsynced  a replica is said to have it on stable storage, and had not synced it when the client was told so
  */
 import { tookPart, type BucketProperties, type Receipt } from '@armature/protocol';

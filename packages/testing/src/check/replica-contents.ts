@@ -1,6 +1,6 @@
 /**
- * What lies on the disks of a simulated cluster, read past the nodes: which version sets, kept under which title; whether the replicas agree;
- * and whether any dot names two versions, anywhere, at any time that somebody looked.
+ * What lies on the disks of a simulated cluster, read past the nodes: which version sets, kept under which title; whether the
+ * replicas agree; and whether any dot names two versions, anywhere, at any time that somebody looked.
  */
 import { bytesEqual, type BinaryString, toHex, utf8Decode, type NodeId } from '@armature/kernel';
 import { isHolder, type View } from '@armature/membership';
@@ -78,7 +78,10 @@ export function nameOf(address: Address): string {
 }
 
 export interface Agreement {
-  /** Where owners differ, somebody holds what is not his, hints are left, or a partition is still moving. Empty: the cluster has converged. */
+  /**
+   * Where owners differ, somebody holds what is not his, hints are left, or a partition is still moving. Empty: the cluster has
+   * converged.
+   */
   readonly differences: readonly string[];
   /** Of each key, what its owners hold. Where they differ, of the first who holds any. */
   readonly states: ReadonlyMap<Address, VersionSet>;
@@ -87,10 +90,12 @@ export interface Agreement {
 const NOBODY: ReadonlySet<NodeId> = new Set();
 
 /**
- * Whether all owners of each key hold the same bytes, nobody else holds any, and nobody keeps a hint. Who is no member does not count.
+ * Whether all owners of each key hold the same bytes, nobody else holds any, and nobody keeps a hint. Who is no member does not
+ * count.
  *
- * Where some members are `frozen`, cut off for good, the others must be equal among themselves. What waits for a frozen owner may wait: hints for it, hints of a former owner of a key
- * that it owns, what is kept by those who are not its owners, and whoever is to become an owner beside one.
+ * Where some members are `frozen`, cut off for good, the others must be equal among themselves. What waits for a frozen owner may
+ * wait: hints for it, hints of a former owner of a key that it owns, what is kept by those who are not its owners, and whoever is
+ * to become an owner beside one.
  */
 export function agreementOf(
   view: View,
@@ -154,7 +159,9 @@ export class DotRegister {
   readonly #violations: string[] = [];
   readonly #noted = new Set<string>();
 
-  /** Operations that more than one dot has named: a client repeated a write whose outcome it did not know, and both were minted. */
+  /**
+   * Operations that more than one dot has named: a client repeated a write whose outcome it did not know, and both were minted.
+   */
   get repeated(): ReadonlySet<string> {
     return new Set([...this.#dots].filter(([, dots]) => dots.size > 1).map(([operation]) => operation));
   }
@@ -163,7 +170,10 @@ export class DotRegister {
     return this.#violations;
   }
 
-  /** When a dot of the operation was seen for the first time, the latest of them if there were several, virtual ms; undefined: none was. */
+  /**
+   * When a dot of the operation was seen for the first time, the latest of them if there were several, virtual ms; undefined:
+   * none was.
+   */
   mintedMs(operation: string): number | undefined {
     return this.#mintedMs.get(operation);
   }

@@ -1,17 +1,19 @@
 /**
  * Read your writes, and read them monotonically (Terry and others, 1994), as far as quorums and contexts give it.
  *
- * The claim. A put was acknowledged, and its receipt names replica X as a primary that took part. A read of the key begins after that, and its receipt
- * names X as a primary that answered. X has not lost its copy in between (see `Custody`). Then
+ * The claim. A put was acknowledged, and its receipt names replica X as a primary that took part. A read of the key begins after
+ * that, and its receipt names X as a primary that answered. X has not lost its copy in between (see `Custody`). Then
  *
- *   lost      the read returns the put, or a value that supersedes it, or else some delete that supersedes it began before the read ended
- *   stale     it returns no value that the put supersedes, in particular none of those that its writer had read: what was read does not come
- *             back after a write with the context of that read
+ *   lost      the read returns the put, or a value that supersedes it, or else some delete that supersedes it began before the
+ *             read ended
+ *   stale     it returns no value that the put supersedes, in particular none of those that its writer had read: what was read
+ *             does not come back after a write with the context of that read
  *
- * What X says is enough: its answer holds the put or the event that superseded it, and whatever the others add is joined with that. Where R + W > N,
- * and no fallback took part, and the owners did not change, there is such an X for every pair of a put and a later read: N nodes have no room for W and R of them
- * that do not meet. Fallbacks are out of it (they need not meet), and so are puts that failed: those may be seen once and not again until they are repaired. The claim
- * holds across changes of owners too: who becomes an owner again has copied what the owners of meanwhile hold, before it counts.
+ * What X says is enough: its answer holds the put or the event that superseded it, and whatever the others add is joined with
+ * that. Where R + W > N, and no fallback took part, and the owners did not change, there is such an X for every pair of a put and
+ * a later read: N nodes have no room for W and R of them that do not meet. Fallbacks are out of it (they need not meet), and so
+ * are puts that failed: those may be seen once and not again until they are repaired. The claim holds across changes of owners
+ * too: who becomes an owner again has copied what the owners of meanwhile hold, before it counts.
  *
  * Of a last-write-wins bucket this says nothing; there a concurrent write may have taken the place (see `last-writes.ts`).
  */
@@ -27,7 +29,10 @@ export interface SessionCheck {
   readonly pairs: number;
 }
 
-/** `repeated`: operations that were minted more than once. One may show until whoever knows that it is over meets whoever has the other version of it. */
+/**
+ * `repeated`: operations that were minted more than once. One may show until whoever knows that it is over meets whoever has the
+ * other version of it.
+ */
 export function checkSessions(
   log: OperationLog,
   bucket: LoadedBucket,
@@ -70,7 +75,10 @@ export function checkSessions(
   return { violations, pairs };
 }
 
-/** A put and the primaries that acknowledged it: there are far more pairs of a put and a read than puts, so what is the same for all reads is asked once. */
+/**
+ * A put and the primaries that acknowledged it: there are far more pairs of a put and a read than puts, so what is the same for
+ * all reads is asked once.
+ */
 interface AcknowledgedPut {
   readonly put: Operation;
   readonly endedMs: number;
@@ -105,7 +113,9 @@ function listIn<T>(lists: Map<string, T[]>, key: string): T[] {
   return list;
 }
 
-/** All puts that the read returned, or that are not to be seen any more because of those, or of a delete that may have been seen. */
+/**
+ * All puts that the read returned, or that are not to be seen any more because of those, or of a delete that may have been seen.
+ */
 export function accountedBy(log: OperationLog, read: ReadRecord, deletes: readonly Operation[]): ReadonlySet<string> {
   const accounted = new Set(read.values);
   const passed = deletes.filter(({ beganMs, outcome }) => beganMs <= read.endedMs && outcome !== 'refused').map(({ id }) => id);

@@ -1,6 +1,6 @@
 /**
- * What an operator must never see of sizes: a message that is too large to be sent or taken, so that a key can be neither read nor repaired nor moved; and a key that cannot
- * be replaced or deleted any more, whatever it holds.
+ * What an operator must never see of sizes: a message that is too large to be sent or taken, so that a key can be neither read
+ * nor repaired nor moved; and a key that cannot be replaced or deleted any more, whatever it holds.
  */
 import { bytes, type Client } from '@armature/client';
 import { TOO_LARGE_TO_SEND, TOO_LARGE_TO_TAKE } from '@armature/bus';

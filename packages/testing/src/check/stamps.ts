@@ -1,10 +1,12 @@
 /**
- * Whether a wrong clock stamps what others will have to live with. Each version that comes to a disk for the first time is held against the true time.
+ * Whether a wrong clock stamps what others will have to live with. Each version that comes to a disk for the first time is held
+ * against the true time.
  *
- *   from the future   a version stamped further ahead than clocks may differ, though all that could stamp it knew better, or had been right for long
+ *   from the future   a version stamped further ahead than clocks may differ, though all that could stamp it knew better, or had
+ *                     been right for long
  *
- * One that goes behind another of its key is none: it has to be later than that. And nothing is said of moments at which nobody could know who is wrong: see
- * `Conditions.areClocksKnown`.
+ * One that goes behind another of its key is none: it has to be later than that. And nothing is said of moments at which nobody
+ * could know who is wrong: see `Conditions.areClocksKnown`.
  */
 import { DEFAULT_MAX_DRIFT_MS, hlcToMs, type Hlc } from '@armature/kernel';
 import { BEGINNING_MS } from '../world/world.js';

@@ -1,7 +1,8 @@
 /**
- * Whether a change of membership can be seen by those who read. In a run in which nothing fails, and nodes only join, leave and change their weight, a put is on
- * all owners soon after it was acknowledged; those who become owners have copied it before they count, and those who are to become owners are given it. So a read
- * that begins later returns it, or what supersedes it, whoever answers.
+ * Whether a change of membership can be seen by those who read. In a run in which nothing fails, and nodes only join, leave and
+ * change their weight, a put is on all owners soon after it was acknowledged; those who become owners have copied it before they
+ * count, and those who are to become owners are given it. So a read that begins later returns it, or what supersedes it, whoever
+ * answers.
  */
 import type { FaultKind } from '../faults/fault.js';
 import type { Operation, OperationLog } from './operation-log.js';

@@ -1,19 +1,24 @@
 /**
- * Whether anybody is taken for failed who is not, above all by a process that has stood still: when it wakes, all that it had asked is overdue, and whoever believes
- * that takes every peer for dead, writes hints for all of them, and stands still again for it.
+ * Whether anybody is taken for failed who is not, above all by a process that has stood still: when it wakes, all that it had
+ * asked is overdue, and whoever believes that takes every peer for dead, writes hints for all of them, and stands still again for
+ * it.
  *
- * The claims, of a member that has been up, ready, awake, and without trouble of its disk, for so long that whatever was asked of it before is over:
+ * The claims, of a member that has been up, ready, awake, and without trouble of its disk, for so long that whatever was asked of
+ * it before is over:
  *
  *   no node and no router whose link to it has been as usual for as long begins to suspect it
- *   no hint for it comes to any disk, if its clock has been right and the links of all processes to it have been so, the ring has stayed, and all others but the keeper are well: else it may refuse to
- *   lead a write, or be slow to, because it waits for them, and somebody else is asked to lead it
+ *   no hint for it comes to any disk, if its clock has been right and the links of all processes to it have been so, the ring has
+ *   stayed, and all others but the keeper are well: else it may refuse to lead a write, or be slow to, because it waits for them,
+ *   and somebody else is asked to lead it
  *
- * Of whoever suspects it, nothing is asked: it may have just started, have trouble of its own, or have slept. What it thinks at one moment was brought about before that, so
- * what becomes of the member afterwards does not matter. A hint that lies there already may grow, and one that a crash brings back is not new.
+ * Of whoever suspects it, nothing is asked: it may have just started, have trouble of its own, or have slept. What it thinks at
+ * one moment was brought about before that, so what becomes of the member afterwards does not matter. A hint that lies there
+ * already may grow, and one that a crash brings back is not new.
  *
- * Not claimed: that nobody is suspected by a node with a slow or failing disk while the ring turns. It acts upon a change once its disk has it, and so do those that it asks,
- * who must hear of the change from it first; they answer late through no fault of theirs. Nor is anything claimed of what clients and anti-entropy workers think of nodes.
- * While faults are dense, of few members anything is claimed; runs of pauses only are for that.
+ * Not claimed: that nobody is suspected by a node with a slow or failing disk while the ring turns. It acts upon a change once
+ * its disk has it, and so do those that it asks, who must hear of the change from it first; they answer late through no fault of
+ * theirs. Nor is anything claimed of what clients and anti-entropy workers think of nodes. While faults are dense, of few members
+ * anything is claimed; runs of pauses only are for that.
  */
 import type { BinaryString, NodeId } from '@armature/kernel';
 import type { Transition } from '@armature/membership';
@@ -22,7 +27,10 @@ import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Conditions } from '../faults/conditions.js';
 import type { DiskImage, SimulatedDisk } from '../world/disk.js';
 
-/** Virtual ms. Longer than any request of coordination waits (`REPAIR_TIMEOUT_MS`), than the row of timeouts that makes a suspect, and than a suspect goes without a probe. */
+/**
+ * Virtual ms. Longer than any request of coordination waits (`REPAIR_TIMEOUT_MS`), than the row of timeouts that makes a suspect,
+ * and than a suspect goes without a probe.
+ */
 const SETTLED_MS = 15_000;
 /** No write is led for longer. */
 const LED_MS = 3_000;
@@ -74,7 +82,10 @@ export class Suspicion {
     }
   }
 
-  /** It is another disk, or what it had not been asked to make safe is gone: the deletion of hints, for one. They are not new then. */
+  /**
+   * It is another disk, or what it had not been asked to make safe is gone: the deletion of hints, for one. They are not new
+   * then.
+   */
   replaced(node: NodeId, image: DiskImage): void {
     this.#hints.set(node, new Set([...image.keys()].filter((at) => hintOwner(at) !== undefined)));
   }

@@ -1,14 +1,16 @@
 /**
- * Whether nodes know what they hold. Replicas are kept equal by comparing hash trees that writes have kept up to date, and changes of membership are planned with
- * the sizes that nodes give. With a tree that is not of what is stored, anti-entropy overlooks what differs, or goes on comparing what does not, sweep after sweep.
- * So when a cluster is at rest, of every share that a node owns:
+ * Whether nodes know what they hold. Replicas are kept equal by comparing hash trees that writes have kept up to date, and
+ * changes of membership are planned with the sizes that nodes give. With a tree that is not of what is stored, anti-entropy
+ * overlooks what differs, or goes on comparing what does not, sweep after sweep. So when a cluster is at rest, of every share
+ * that a node owns:
  *
  *   stale      the root of its tree is that of a tree made of what lies on its disk, key by key
  *   misstated  the keys and bytes it says it holds there are those that lie on its disk
  *
  * Nobody sees the first at once, so it must not wait for a difference to show it.
  *
- * Not claimed of shares with one replica on a disk that has rotted: no other replica shows the damage, so it is found when the node next compares its tree with its disk.
+ * Not claimed of shares with one replica on a disk that has rotted: no other replica shows the damage, so it is found when the
+ * node next compares its tree with its disk.
  */
 import { linkAddress, LinkEndpoint, type LinkAddress } from '@armature/bus';
 import { toArmatureError, type NodeId, type PartitionId } from '@armature/kernel';
@@ -43,7 +45,10 @@ const ATTEMPTS = 10;
 const RETRY_MS = 2_000;
 const NOTHING = { records: 0, bytes: 0 };
 
-/** Of a cluster at rest, whose nodes are all up, and whose workers are paused: else a tombstone may be reaped between the answer and the look at the disk. */
+/**
+ * Of a cluster at rest, whose nodes are all up, and whose workers are paused: else a tombstone may be reaped between the answer
+ * and the look at the disk.
+ */
 export async function checkTrees(cluster: SimulatedCluster): Promise<string[]> {
   const { world } = cluster;
   const ports = cluster.stranger('auditor');

@@ -23,7 +23,9 @@ export function tokenOf(cluster: SimulatedCluster, more: Partial<Token> = {}, na
   return unwrap(sealToken(token, deriveTokenKeys(cluster.secrets, name)));
 }
 
-/** Gives the command, and resolves when all nodes and routers know of it. Applications that are connected by then show a token. */
+/**
+ * Gives the command, and resolves when all nodes and routers know of it. Applications that are connected by then show a token.
+ */
 export async function demandTokens(cluster: SimulatedCluster): Promise<void> {
   const { world, running, routers } = cluster;
   const at = running[0]?.options.node as NodeId;

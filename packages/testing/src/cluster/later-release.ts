@@ -1,6 +1,7 @@
 /**
- * A node of a later release, of another protocol version, in the place of one of ours: nobody here can read its frames, and it reads none of ours. The header up to
- * the address, and the text of a refusal, are all that two such releases share (docs/protocol.md).
+ * A node of a later release, of another protocol version, in the place of one of ours: nobody here can read its frames, and it
+ * reads none of ours. The header up to the address, and the text of a refusal, are all that two such releases share
+ * (docs/protocol.md).
  */
 import type { NodeId } from '@armature/kernel';
 import type { SimulatedCluster } from './simulated-cluster.js';

@@ -1,4 +1,7 @@
-/** What a simulated cluster may be told: who is there, how the clocks and the network of its world differ from perfect ones, and how small its messages are. All has a default. */
+/**
+ * What a simulated cluster may be told: who is there, how the clocks and the network of its world differ from perfect ones, and
+ * how small its messages are. All has a default.
+ */
 import type { ClusterStrategy } from '@armature/protocol';
 import type { NodeOptions } from '@armature/server';
 import type { DiskReads } from '../world/disk.js';

@@ -1,8 +1,10 @@
 /**
- * A whole cluster in a simulated world: nodes, routers and clients as they run in production, over a simulated bus and simulated disks, and the
- * means to do to them what the world does. Names of processes are those of their connections to the bus, by which the network is cut.
+ * A whole cluster in a simulated world: nodes, routers and clients as they run in production, over a simulated bus and simulated
+ * disks, and the means to do to them what the world does. Names of processes are those of their connections to the bus, by which
+ * the network is cut.
  *
- * Nothing here lets time pass. Whoever awaits something has the world run meanwhile: `await world.until(cluster.startNode(name))`.
+ * Nothing here lets time pass. Whoever awaits something has the world run meanwhile: `await
+ * world.until(cluster.startNode(name))`.
  */
 import {
   parseClusterName,
@@ -43,7 +45,9 @@ const DEFAULT_LATENCY_MS = 0.3;
 const START_LIMIT_MS = 120_000;
 /** A day, shortened to what a run lasts. */
 const VERIFY_CYCLE_MS = 60_000;
-/** Tombstones go within a run: a pass takes a few seconds, and the quarantine is longer than any request or pause of a run lasts. */
+/**
+ * Tombstones go within a run: a pass takes a few seconds, and the quarantine is longer than any request or pause of a run lasts.
+ */
 const REAP_CYCLE_MS = 4_000;
 const REAP_QUARANTINE_MS = 12_000;
 const DEFAULT_CYCLE_MS = 20_000;
@@ -219,8 +223,8 @@ export class SimulatedCluster {
   }
 
   /**
-   * Starts a second process under the name of a node, over a disk of its own: an empty one, or one with this image. It ends when it must. Rejects as a node does that may not
-   * start.
+   * Starts a second process under the name of a node, over a disk of its own: an empty one, or one with this image. It ends when
+   * it must. Rejects as a node does that may not start.
    */
   async startNamesake(name: NodeId, image?: DiskImage): Promise<void> {
     const other = `${name}'`;

@@ -1,6 +1,6 @@
 /**
- * The administrator: changes the membership while everything else goes on. A change that is refused is left out, as a person would; one that
- * goes to a node that is just going down is tried at another.
+ * The administrator: changes the membership while everything else goes on. A change that is refused is left out, as a person
+ * would; one that goes to a node that is just going down is tried at another.
  */
 import { pick, toArmatureError, type NodeId, type Random } from '@armature/kernel';
 import type { Change, MemberSettings } from '@armature/protocol';
@@ -40,7 +40,10 @@ export class Administrator {
     this.#keep(() => this.#propose({ kind: 'leave', node: name }));
   }
 
-  /** Nobody is sure about it: the node is told to leave, is called back, is told to leave again, each time at another node, and nobody waits for the last command to be everywhere. */
+  /**
+   * Nobody is sure about it: the node is told to leave, is called back, is told to leave again, each time at another node, and
+   * nobody waits for the last command to be everywhere.
+   */
   waver(name: NodeId, forMs: number): void {
     const { world } = this.#cluster;
     this.#keep(async () => {
@@ -98,7 +101,9 @@ export class Administrator {
     return this.#cluster.running.flatMap(({ participant }) => participant.membership.view.members.get(name)?.stint ?? []);
   }
 
-  /** Until nobody counts one of these memberships any more; at once where nobody has heard that they are over, since they are not. */
+  /**
+   * Until nobody counts one of these memberships any more; at once where nobody has heard that they are over, since they are not.
+   */
   async #untilForgotten(name: NodeId, stints: readonly string[]): Promise<void> {
     const counting = (): number => this.#stintsOf(name).filter((stint) => stints.includes(stint)).length;
     if (counting() === this.#cluster.running.length) return;

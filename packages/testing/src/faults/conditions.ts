@@ -1,8 +1,10 @@
 /**
- * Under which conditions clients have worked: what is wrong with whom, and since when that is so. For those who judge afterwards what had to be possible.
+ * Under which conditions clients have worked: what is wrong with whom, and since when that is so. For those who judge afterwards
+ * what had to be possible.
  *
- * Faults are noted as they begin and end; what they bring about (nodes that are down, not ready yet, paused, or have a sick disk; owners that change) is looked at
- * every so often, and whenever somebody asks. Where faults overlap, a link is taken for bad until the last of those that concern it is over.
+ * Faults are noted as they begin and end; what they bring about (nodes that are down, not ready yet, paused, or have a sick disk;
+ * owners that change) is looked at every so often, and whenever somebody asks. Where faults overlap, a link is taken for bad
+ * until the last of those that concern it is over.
  */
 import type { NodeId } from '@armature/kernel';
 import type { BucketProperties } from '@armature/protocol';
@@ -31,8 +33,9 @@ export interface WriteWish {
 
 const LOOK_EVERY_MS = 100;
 /**
- * For this long nothing must have changed before a write begins: by then everybody has found out who is gone, which takes requests that time out and a second of
- * pings, and who is back, which takes a probe every five seconds that may itself wait for two.
+ * For this long nothing must have changed before a write begins: by then everybody has found out who is gone, which takes
+ * requests that time out and a second of pings, and who is back, which takes a probe every five seconds that may itself wait for
+ * two.
  */
 const SETTLED_MS = 8_000;
 /** A clock that is set by no more than this passes for right, with what it is off from the beginning. */
@@ -98,7 +101,10 @@ export class Conditions {
     });
   }
 
-  /** Since when the member has been up, ready, awake and without trouble of its disk, virtual ms; `Infinity`: it is not, or nobody looks. */
+  /**
+   * Since when the member has been up, ready, awake and without trouble of its disk, virtual ms; `Infinity`: it is not, or nobody
+   * looks.
+   */
   wellSinceMs(node: NodeId): number {
     this.#look();
     return this.#isWatching && this.#isWell(node) ? (this.#unwellMs.get(node) ?? 0) : Infinity;
@@ -124,8 +130,9 @@ export class Conditions {
   }
 
   /**
-   * The replicas with which the write could have been done: enough of those that the key's bucket wants, members that were well and could reach one another and whoever
-   * leads the write there, for long before the write and all the time since. Undefined where there were not as many, or where anything has changed meanwhile.
+   * The replicas with which the write could have been done: enough of those that the key's bucket wants, members that were well
+   * and could reach one another and whoever leads the write there, for long before the write and all the time since. Undefined
+   * where there were not as many, or where anything has changed meanwhile.
    */
   replicasFor({ client, address, quorum, beganMs }: WriteWish): readonly NodeId[] | undefined {
     this.#look();
@@ -161,8 +168,9 @@ export class Conditions {
   }
 
   /**
-   * Whoever can be reached from `access` reaches the circle, too: the network has fallen into parts, and has no holes. Who is chosen to lead a write and reaches
-   * only some of the others leads it into a partial one, and nothing tells that somebody else would have done better.
+   * Whoever can be reached from `access` reaches the circle, too: the network has fallen into parts, and has no holes. Who is
+   * chosen to lead a write and reaches only some of the others leads it into a partial one, and nothing tells that somebody else
+   * would have done better.
    */
   #isWhole(circle: readonly NodeId[], access: readonly string[]): boolean {
     return [...this.#cluster.members.values()].every(
@@ -192,8 +200,9 @@ export class Conditions {
   }
 
   /**
-   * Whether for some time now every node with a wrong clock could know that it is wrong: it was the only one, and has heard enough others. One that starts with a wrong
-   * clock while nobody can be heard cannot, nor can anybody where most clocks are wrong.
+   * Whether for some time now every node with a wrong clock could know that it is wrong: it was the only one, and has heard
+   * enough others. One that starts with a wrong clock while nobody can be heard cannot, nor can anybody where most clocks are
+   * wrong.
    */
   get areClocksKnown(): boolean {
     this.#look();

@@ -1,12 +1,12 @@
 /**
- * Faults as values: what happens to a cluster in one run is a list, drawn from the seed before the run begins. A list can be printed, and parts of
- * it can be left out to find which of them a failure needs (`shrink.ts`).
+ * Faults as values: what happens to a cluster in one run is a list, drawn from the seed before the run begins. A list can be
+ * printed, and parts of it can be left out to find which of them a failure needs (`shrink.ts`).
  *
- * Which kinds a run has is drawn first (swarm testing: Groce and others, 2012): a run in which everything happens all the time hides what
- * only two faults together bring about.
+ * Which kinds a run has is drawn first (swarm testing: Groce and others, 2012): a run in which everything happens all the time
+ * hides what only two faults together bring about.
  *
- * Not every combination of faults leaves something to promise. Acknowledged means on W of N disks, so all that destroys data (rot, wipes, old
- * copies put back, removal) befalls one node of a run only, the *frail* one.
+ * Not every combination of faults leaves something to promise. Acknowledged means on W of N disks, so all that destroys data
+ * (rot, wipes, old copies put back, removal) befalls one node of a run only, the *frail* one.
  */
 import { pick, shuffle, type Random } from '@armature/kernel';
 

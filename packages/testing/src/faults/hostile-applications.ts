@@ -1,10 +1,14 @@
 /**
- * What the hostile client does as an application, at the front door and on the plain API: it asks for what its tokens do not grant, and contradicts itself.
+ * What the hostile client does as an application, at the front door and on the plain API: it asks for what its tokens do not
+ * grant, and contradicts itself.
  *
- * It holds tokens that are good for something: of another cluster with the same secret, expired, of a generation that was revoked, to read only, for a bucket that does not exist, for keys that begin with a
- * prefix; and some that are good for nothing. In a cluster that requires none it may do as an application does without one, so there it only contradicts itself: a subject of the plain API names one bucket or key, and a header another.
+ * It holds tokens that are good for something: of another cluster with the same secret, expired, of a generation that was
+ * revoked, to read only, for a bucket that does not exist, for keys that begin with a prefix; and some that are good for nothing.
+ * In a cluster that requires none it may do as an application does without one, so there it only contradicts itself: a subject of
+ * the plain API names one bucket or key, and a header another.
  *
- * Whatever it asks is refused, as `unauthenticated` or `forbidden` (a contradiction as `invalid-argument`), and nothing else is said: which buckets there are is not for it.
+ * Whatever it asks is refused, as `unauthenticated` or `forbidden` (a contradiction as `invalid-argument`), and nothing else is
+ * said: which buckets there are is not for it.
  */
 import { pick, toArmatureError, utf8Encode, type BucketName, type ClusterName, type Random } from '@armature/kernel';
 import { LinkEndpoint, headerValue, linkAddress, type BusMessage, type LinkAddress } from '@armature/bus';

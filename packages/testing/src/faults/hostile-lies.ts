@@ -1,8 +1,10 @@
 /**
- * What the hostile client says where nothing bears a proof: it answers questions of discovery first, with made-up addresses and garbage, and those about names with recordings of what others have said of theirs; it repeats
- * these where everybody hears them; and it makes up applications at front doors.
+ * What the hostile client says where nothing bears a proof: it answers questions of discovery first, with made-up addresses and
+ * garbage, and those about names with recordings of what others have said of theirs; it repeats these where everybody hears them;
+ * and it makes up applications at front doors.
  *
- * Nobody may end because of it (`names:`), nobody may ask those whom it names for anything but whether they are there, and whoever comes later must find the cluster all the same.
+ * Nobody may end because of it (`names:`), nobody may ask those whom it names for anything but whether they are there, and
+ * whoever comes later must find the cluster all the same.
  */
 import { ByteReader, ByteWriter, pick, toArmatureError, utf8Encode, type BucketName, type Random } from '@armature/kernel';
 import { frontAddress, FRONT_RIGHTS, protocolCodec } from '@armature/protocol';

@@ -1,14 +1,18 @@
 /**
- * A hostile client: it does not hold the cluster's secret, reads everything that is on the bus, and publishes wherever it likes, as anybody may on an open nats-server.
+ * A hostile client: it does not hold the cluster's secret, reads everything that is on the bus, and publishes wherever it likes,
+ * as anybody may on an open nats-server.
  *
- * It says what can be forged: frames of nodes and routers with the numbers of honest ones and a made-up MAC or none, frames in which a bit was changed, recordings of all that
- * was sent, to whom they were for and to others, frames of made-up peers, refusals, announcements; and, as an application with a link of its own, requests at front doors that are not
- * for them (with tokens, and on the plain API: `hostile-applications.ts`; where nothing bears a proof: `hostile-lies.ts`). Two things it could do and does
- * not, since nobody on an open bus is safe from them (docs/decisions/0013-doors.md): it does not forge "nobody listens" for a frame that it has read, and it does not speak in an application's name
- * with numbers that it has read, for frames at the front door have no MAC.
+ * It says what can be forged: frames of nodes and routers with the numbers of honest ones and a made-up MAC or none, frames in
+ * which a bit was changed, recordings of all that was sent, to whom they were for and to others, frames of made-up peers,
+ * refusals, announcements; and, as an application with a link of its own, requests at front doors that are not for them (with
+ * tokens, and on the plain API: `hostile-applications.ts`; where nothing bears a proof: `hostile-lies.ts`). Two things it could
+ * do and does not, since nobody on an open bus is safe from them (docs/decisions/0013-doors.md): it does not forge "nobody
+ * listens" for a frame that it has read, and it does not speak in an application's name with numbers that it has read, for frames
+ * at the front door have no MAC.
  *
- * All that it asks for bears its name, so that it is known again. It must get nowhere: nothing of that may be found anywhere, no request of its may be carried out, nobody
- * may take in more frames than honest peers have sent him, or remember peers that do not exist.
+ * All that it asks for bears its name, so that it is known again. It must get nowhere: nothing of that may be found anywhere, no
+ * request of its may be carried out, nobody may take in more frames than honest peers have sent him, or remember peers that do
+ * not exist.
  */
 import { ByteWriter, pick, utf8Encode, type BucketName, type Random } from '@armature/kernel';
 import { LinkEndpoint, linkAddress, type BusMessage, type LinkAddress } from '@armature/bus';
@@ -37,7 +41,10 @@ const EVERY_MS = 10;
 const PATIENCE_MS = 1_000;
 const RECORDED = 512;
 const LARGEST_RECORDED_BYTES = 8_000;
-/** Of a frame's header after the sender's address: a flag, and ten words. The fourth is the number of the frame (docs/protocol.md). */
+/**
+ * Of a frame's header after the sender's address: a flag, and ten words. The fourth is the number of the frame
+ * (docs/protocol.md).
+ */
 const FLAG_BYTES = 1;
 const WORDS_BYTES = 40;
 const SEQUENCE_OFFSET = FLAG_BYTES + 12;
@@ -58,7 +65,10 @@ export class Hostile {
   readonly #publish: (subject: string, payload: Uint8Array) => void;
   readonly #root: string;
   readonly #recorded: Recorded[] = [];
-  /** Frames of honest peers, by the endpoint that they went to; and those that came while nobody ran there, for whoever starts next. */
+  /**
+   * Frames of honest peers, by the endpoint that they went to; and those that came while nobody ran there, for whoever starts
+   * next.
+   */
   readonly #sent = new Map<object, number>();
   readonly #unclaimed = new Map<string, number>();
   readonly #honest = new Set<string>();

@@ -1,9 +1,11 @@
 /**
- * An intruder at the doors of administration: somebody who was given the token of a viewer, and would like to do more than look. He tries it with every role's commands, with a token of an
- * administrator that has ended, with one that was revoked, with one of another cluster under the same secret, with one under another secret, with what he has overheard of somebody else's, and with none.
- * What a viewer may do is said here once more, in a list of its own.
+ * An intruder at the doors of administration: somebody who was given the token of a viewer, and would like to do more than look.
+ * He tries it with every role's commands, with a token of an administrator that has ended, with one that was revoked, with one of
+ * another cluster under the same secret, with one under another secret, with what he has overheard of somebody else's, and with
+ * none. What a viewer may do is said here once more, in a list of its own.
  *
- * Beside him an honest operator gives commands, so that there are frames of his to be overheard, and recorded by the hostile client. Of these, no more may be on record than he has given.
+ * Beside him an honest operator gives commands, so that there are frames of his to be overheard, and recorded by the hostile
+ * client. Of these, no more may be on record than he has given.
  */
 import {
   pick,
@@ -95,7 +97,10 @@ export class Intruder {
     };
   }
 
-  /** Before he comes tokens are revoked, if none have been, so that there is a revoked one; and before anything goes wrong, for who does not hear of it takes them. */
+  /**
+   * Before he comes tokens are revoked, if none have been, so that there is a revoked one; and before anything goes wrong, for
+   * who does not hear of it takes them.
+   */
   static async enter(cluster: SimulatedCluster, workers: readonly string[]): Promise<Intruder> {
     const [first] = cluster.running;
     if (first === undefined) throw new Error('no node runs');
@@ -205,7 +210,10 @@ export class Intruder {
       if (this.#cluster.clockAheadMs(nameOf(server)) < -BEGINNING_MS / 2) this.#longAgo.add(server);
   }
 
-  /** A node hears of the membership when it has started, if it can hear anybody. Workers start before he comes, and ask every ten seconds. */
+  /**
+   * A node hears of the membership when it has started, if it can hear anybody. Workers start before he comes, and ask every ten
+   * seconds.
+   */
   #mayBeUnaware(server: string): boolean {
     const { world, members, running } = this.#cluster;
     if (server.startsWith('anti-entropy.')) return world.nowMs - this.#enteredMs < UNAWARE_MS;

@@ -1,11 +1,14 @@
 /**
- * Names used twice: a second process of a node's name, a *namesake*, is started while the first runs, as when a container is started twice, or a machine from the image of another. Its
- * disk is empty, or a copy of the first one's. It starts at once, or while the first is cut off from everybody; then it finds nobody of its name.
+ * Names used twice: a second process of a node's name, a *namesake*, is started while the first runs, as when a container is
+ * started twice, or a machine from the image of another. Its disk is empty, or a copy of the first one's. It starts at once, or
+ * while the first is cut off from everybody; then it finds nobody of its name.
  *
- * A namesake that has come too late is refused; one that has started ends when the two can hear each other. Where nothing else is wrong in a run it is known who can hear whom, and both
- * are claimed here. That the first never gives up what it holds is for `check/names.ts`.
+ * A namesake that has come too late is refused; one that has started ends when the two can hear each other. Where nothing else is
+ * wrong in a run it is known who can hear whom, and both are claimed here. That the first never gives up what it holds is for
+ * `check/names.ts`.
  *
- * An administrator looks on: whoever ends because its name is another's is started again, and a node that says that another process has run under its name is restarted, as it asks.
+ * An administrator looks on: whoever ends because its name is another's is started again, and a node that says that another
+ * process has run under its name is restarted, as it asks.
  */
 import type { NodeId } from '@armature/kernel';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
@@ -15,8 +18,9 @@ import type { Fault } from './fault.js';
 import type { Supervisor } from './supervisor.js';
 
 /**
- * A namesake lives for less than the quarantine of reaping, as a run has it: else it could clear, twice, in the name of one that is cut off and holds what the tombstone covers. In
- * production it has stated its actor long before that, in a minute, and the first learns by it that its store is not the only one.
+ * A namesake lives for less than the quarantine of reaping, as a run has it: else it could clear, twice, in the name of one that
+ * is cut off and holds what the tombstone covers. In production it has stated its actor long before that, in a minute, and the
+ * first learns by it that its store is not the only one.
  */
 const LONGEST_CUT_MS = 5_000;
 /** Two that hear each other find out with the next beat (`server/presence.ts`). */

@@ -1,6 +1,6 @@
 /**
- * The nemesis: does to a cluster what its schedule says, and makes good again in the end. What cannot be done when its time comes (a node that is down cannot
- * be killed) is left out, and the trace says so.
+ * The nemesis: does to a cluster what its schedule says, and makes good again in the end. What cannot be done when its time comes
+ * (a node that is down cannot be killed) is left out, and the trace says so.
  */
 import type { NodeId, Random } from '@armature/kernel';
 import { laterRelease, VERSION_REFUSAL } from '../cluster/later-release.js';
@@ -16,7 +16,10 @@ import { Supervisor } from './supervisor.js';
 /** Of `slow-link`, ms; of `slow-disk`, times; of `loss` and `disorder`, share of messages; of `rot`, records. */
 const WORST = { delayMs: 2_000, slowness: 500, loss: 0.2, disorder: 0.2, lateMs: 200, rot: 3 };
 
-/** How far clocks jump, ahead or back: by what still passes for right, by hours, by years, beyond the year 2200. Each as often as the others. */
+/**
+ * How far clocks jump, ahead or back: by what still passes for right, by hours, by years, beyond the year 2200. Each as often as
+ * the others.
+ */
 const FARTHEST_JUMPS_MS = [50_000, 24 * 3_600_000, 30 * 365 * 86_400_000, 250 * 365 * 86_400_000];
 /** One jump in so many is not set right before the end. */
 const STAYS_EACH = 4;
@@ -89,7 +92,10 @@ export class Nemesis {
     return this.#oldCopies.putBackOldest();
   }
 
-  /** Ends everything and brings every node back, but for the `frozen`: from now on they are cut off from all `others`. To be called when the schedule is over. */
+  /**
+   * Ends everything and brings every node back, but for the `frozen`: from now on they are cut off from all `others`. To be
+   * called when the schedule is over.
+   */
   async heal(frozen: readonly string[] = [], others: readonly string[] = []): Promise<void> {
     const { world, network, members } = this.#cluster;
     world.trace.note('nemesis', frozen.length === 0 ? 'heals all' : `heals all, and freezes ${frozen.join(' ')}`);
@@ -189,7 +195,8 @@ export class Nemesis {
         this.#oldCopies.befall(fault);
         return;
       case 'fail-over': {
-        // The standby has what there was a while ago. The process finds out, and ends; the next one opens what is there. One that is not due before all is healed does not take place.
+        // The standby has what there was a while ago. The process finds out, and ends; the next one opens what is there. One that
+        // is not due before all is healed does not take place.
         const image = disk.image();
         later(() => {
           if (this.#isHealed) return;
@@ -246,7 +253,10 @@ export class Nemesis {
     }
   }
 
-  /** A later release runs in the place of the node: whatever it says, it must be told that nobody understands it. The result ends it. */
+  /**
+   * A later release runs in the place of the node: whatever it says, it must be told that nobody understands it. The result ends
+   * it.
+   */
   #stepIn(name: NodeId): () => void {
     const { world } = this.#cluster;
     const later = laterRelease(this.#cluster, name);

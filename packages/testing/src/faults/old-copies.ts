@@ -1,11 +1,13 @@
 /**
- * Old copies of disks: the first time a copy is taken, the next time it is put back, after the power has gone. Never one of a store that was closed cleanly: such a copy passes for the store
- * itself for ten minutes (decisions 0004 and 0006), and no run is as long. A cluster that rests at the end gets the first copy of all once more, when everything is reaped that may be
+ * Old copies of disks: the first time a copy is taken, the next time it is put back, after the power has gone. Never one of a
+ * store that was closed cleanly: such a copy passes for the store itself for ten minutes (decisions 0004 and 0006), and no run is
+ * as long. A cluster that rests at the end gets the first copy of all once more, when everything is reaped that may be
  * (`check/old-copy.ts`).
  *
- * In every other case the node then starts cut off from everybody, as one does whose network is not up yet. Nobody tells it what has become of its store. It must wait for somebody, and
- * answer nothing meanwhile: what it holds was true once. Only after ten seconds of silence may it take itself for alone (`server/store-confirmation.ts`), so it is cut off for less, and the
- * claim is that it is not ready before it can hear somebody.
+ * In every other case the node then starts cut off from everybody, as one does whose network is not up yet. Nobody tells it what
+ * has become of its store. It must wait for somebody, and answer nothing meanwhile: what it holds was true once. Only after ten
+ * seconds of silence may it take itself for alone (`server/store-confirmation.ts`), so it is cut off for less, and the claim is
+ * that it is not ready before it can hear somebody.
  */
 import type { NodeId } from '@armature/kernel';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
@@ -56,7 +58,10 @@ export class OldCopies {
     if (this.#supervisor.takeDown(name, 'power', fault.lastMs, putBack)) this.#copies.delete(name);
   }
 
-  /** Puts back the first copy of all, and resolves with its node once that has been started. Undefined where there is none, or its node is no member that runs. */
+  /**
+   * Puts back the first copy of all, and resolves with its node once that has been started. Undefined where there is none, or its
+   * node is no member that runs.
+   */
   async putBackOldest(): Promise<NodeId | undefined> {
     if (this.#oldest === undefined) return undefined;
     const { name, image } = this.#oldest;

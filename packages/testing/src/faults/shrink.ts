@@ -1,6 +1,7 @@
 /**
- * Shrinking: which of many faults does a failure need? Leaves out ever smaller parts of the schedule for as long as what is left still fails (delta
- * debugging: Zeller and Hildebrandt, 2002), and then makes each fault as short as may be. What remains is a story that fits on a page.
+ * Shrinking: which of many faults does a failure need? Leaves out ever smaller parts of the schedule for as long as what is left
+ * still fails (delta debugging: Zeller and Hildebrandt, 2002), and then makes each fault as short as may be. What remains is a
+ * story that fits on a page.
  */
 import type { Fault } from './fault.js';
 

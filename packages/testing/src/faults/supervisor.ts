@@ -1,6 +1,6 @@
 /**
- * Takes nodes down and brings them back, as a supervisor of processes does: again and again, until they stay up. Not more than one node is taken
- * down at a time, so that of every three owners two are there.
+ * Takes nodes down and brings them back, as a supervisor of processes does: again and again, until they stay up. Not more than
+ * one node is taken down at a time, so that of every three owners two are there.
  */
 import type { NodeId } from '@armature/kernel';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
@@ -25,7 +25,10 @@ export class Supervisor {
     return !this.#down.has(name) && this.#cluster.member(name).node !== undefined;
   }
 
-  /** False, and nothing is done, while a node is down already. `meanwhile` is done while nobody has the disk of the node open; what it returns, before the node comes back. */
+  /**
+   * False, and nothing is done, while a node is down already. `meanwhile` is done while nobody has the disk of the node open;
+   * what it returns, before the node comes back.
+   */
   takeDown(
     name: NodeId,
     how: 'kill' | 'power' | 'stop',

@@ -1,9 +1,10 @@
 /**
- * Shopping carts, as in examples/cart: a map from item to a quantity and the time of its last change. Merging takes the later line of each item; a removal is a line
- * of quantity 0. So no acknowledged change of a line is lost to an earlier one, and no removed item comes back by itself.
+ * Shopping carts, as in examples/cart: a map from item to a quantity and the time of its last change. Merging takes the later
+ * line of each item; a removal is a line of quantity 0. So no acknowledged change of a line is lost to an earlier one, and no
+ * removed item comes back by itself.
  *
- * Customers' clocks are off. Whoever changes a line says a later time than the line has, whatever the own clock says: else a merge with somebody's copy of the
- * line as it was would undo the change.
+ * Customers' clocks are off. Whoever changes a line says a later time than the line has, whatever the own clock says: else a
+ * merge with somebody's copy of the line as it was would undo the change.
  */
 import { json } from '@armature/client';
 import type { MergingApplication } from './merging.js';

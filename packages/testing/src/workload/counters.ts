@@ -1,7 +1,8 @@
 /**
- * Counters as an application builds them on siblings: of each key, a count per client; merging takes the higher one of each client, and the sum is what the counter
- * says. A client knows how often it has counted for sure. A step whose outcome it does not know it repeats with the same count, which is harmless if
- * it did happen: so at the end each client's count is what was acknowledged to it, or one more where the last step's outcome is unknown.
+ * Counters as an application builds them on siblings: of each key, a count per client; merging takes the higher one of each
+ * client, and the sum is what the counter says. A client knows how often it has counted for sure. A step whose outcome it does
+ * not know it repeats with the same count, which is harmless if it did happen: so at the end each client's count is what was
+ * acknowledged to it, or one more where the last step's outcome is unknown.
  */
 import { json } from '@armature/client';
 import type { MergingApplication } from './merging.js';

@@ -1,11 +1,15 @@
 /**
- * Forged contexts. Whoever holds a context may destroy what it covers, so a client that alters one, or presents that of another key, must get nowhere.
- * This makes such contexts of honest ones. The forger knows the format (it is no secret) and not the key under which contexts are sealed.
+ * Forged contexts. Whoever holds a context may destroy what it covers, so a client that alters one, or presents that of another
+ * key, must get nowhere. This makes such contexts of honest ones. The forger knows the format (it is no secret) and not the key
+ * under which contexts are sealed.
  */
 import { ByteReader, ByteWriter, concatBytes, pick, type BucketName, type Random } from '@armature/kernel';
 import { ReadContext } from '@armature/client';
 
-/** `flipped`: some bits. `raised`: counters that cover whatever there is and will be. `cut`: the end is missing. `foreign`: honest, of another key or bucket. */
+/**
+ * `flipped`: some bits. `raised`: counters that cover whatever there is and will be. `cut`: the end is missing. `foreign`:
+ * honest, of another key or bucket.
+ */
 export type ForgeryKind = 'flipped' | 'raised' | 'cut' | 'foreign';
 
 export interface Forgery {
@@ -37,7 +41,10 @@ export class Forger {
     if (this.#known.length > KEPT) this.#known.shift();
   }
 
-  /** A context that was never issued for that key. Undefined where nothing can be made of this one: an empty context is that of a blind write. */
+  /**
+   * A context that was never issued for that key. Undefined where nothing can be made of this one: an empty context is that of a
+   * blind write.
+   */
   forge(random: Random, bucket: BucketName, key: string, context: ReadContext): Forgery | undefined {
     const honest = context.toBytes();
     if (honest.length <= HEADER_BYTES + MAC_BYTES) return undefined;

@@ -1,7 +1,7 @@
 /**
- * The keys of a workload. Those in use are few, so that writes conflict, and they may change: keys come into use, fade and are never touched again, as those of
- * sessions, carts and days do. What went wrong with a key that is still in use, the next read repairs; what went wrong with one that is not, only what
- * looks after all that is stored.
+ * The keys of a workload. Those in use are few, so that writes conflict, and they may change: keys come into use, fade and are
+ * never touched again, as those of sessions, carts and days do. What went wrong with a key that is still in use, the next read
+ * repairs; what went wrong with one that is not, only what looks after all that is stored.
  */
 import type { Random } from '@armature/kernel';
 import type { World } from '../world/world.js';

@@ -1,6 +1,6 @@
 /**
- * Values that are large for the messages of their cluster (`simulated-run.ts`), from some bytes to thousands: the id of the operation that wrote it, and
- * spaces behind it. How many follows from the id, so that a run is the same each time.
+ * Values that are large for the messages of their cluster (`simulated-run.ts`), from some bytes to thousands: the id of the
+ * operation that wrote it, and spaces behind it. How many follows from the id, so that a run is the same each time.
  *
  * With many blind puts a few of them fill a key: sibling storms, on both sides of every cut.
  */

@@ -1,6 +1,6 @@
 /**
- * The load of a run, drawn from the seed: one or two workloads side by side, each with a bucket of its own, of the usual shape or of another; and the clients, in processes
- * of their own, who take part in all of them.
+ * The load of a run, drawn from the seed: one or two workloads side by side, each with a bucket of its own, of the usual shape or
+ * of another; and the clients, in processes of their own, who take part in all of them.
  */
 import { parseBucketName, pick, shuffle, unwrap, utf8Decode, utf8Encode, type NodeId, type Random } from '@armature/kernel';
 import { utf8, type Client } from '@armature/client';

@@ -1,6 +1,6 @@
 /**
- * Workloads of registers: everything their clients do is in an `OperationLog`, and what must be follows from that: what is left at the end, what reads had to return,
- * what became of writes that were called refused or partial.
+ * Workloads of registers: everything their clients do is in an `OperationLog`, and what must be follows from that: what is left
+ * at the end, what reads had to return, what became of writes that were called refused or partial.
  */
 import type { Client } from '@armature/client';
 import { utf8, type Codec } from '@armature/client';
@@ -115,8 +115,8 @@ export class LoggedWorkload implements Workload {
   }
 
   /**
-   * Where replicas answer from memory, what one of them minted may never come to a disk, where it would be seen that another minted it too. Nobody is tried a
-   * second time before the first one has been waited for.
+   * Where replicas answer from memory, what one of them minted may never come to a disk, where it would be seen that another
+   * minted it too. Nobody is tried a second time before the first one has been waited for.
    */
   #perhapsRepeated(): string[] {
     const { durability } = this.bucket.properties;

@@ -1,7 +1,8 @@
 /**
- * Applications that merge: every step reads a key, merges what it finds, changes it, and writes the result with the context of the read (`Bucket.update`). What a
- * value is, how values merge and what a step changes is the application's (`sets.ts`, `counters.ts`, `carts.ts`); that no acknowledged change is
- * missing at the end is checked for all of them alike (`check/contributions.ts`).
+ * Applications that merge: every step reads a key, merges what it finds, changes it, and writes the result with the context of
+ * the read (`Bucket.update`). What a value is, how values merge and what a step changes is the application's (`sets.ts`,
+ * `counters.ts`, `carts.ts`); that no acknowledged change is missing at the end is checked for all of them alike
+ * (`check/contributions.ts`).
  */
 import { toHex, type Random } from '@armature/kernel';
 import type { Bucket, Client, Codec } from '@armature/client';

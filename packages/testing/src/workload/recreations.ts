@@ -1,6 +1,7 @@
 /**
- * Deletes and re-creations: few keys, each put, deleted and put again and again, by everybody. Now with the context of a read just made, now with the context that the
- * last write gave, now with one that has been lying about for a while and knows nothing of what came since, now with none.
+ * Deletes and re-creations: few keys, each put, deleted and put again and again, by everybody. Now with the context of a read
+ * just made, now with the context that the last write gave, now with one that has been lying about for a while and knows nothing
+ * of what came since, now with none.
  */
 import { pick } from '@armature/kernel';
 import type { LoggedRegisters, Seen } from './registers.js';
@@ -28,7 +29,8 @@ export class RecreationClient extends SteppingClient {
     const kind = this.random.int(2) === 0 ? 'delete' : 'put';
     const kept = this.#kept.get(key) ?? [];
     const way = this.random.int(8);
-    // A delete without a context is a read and a delete, whose context nobody gets to see; so is one with an old context that read nothing.
+    // A delete without a context is a read and a delete, whose context nobody gets to see; so is one with an old context that
+    // read nothing.
     if (way === 0 && kind === 'put') return this.#write(kind, key, undefined);
     if (way === 1) return this.#writeOver(kind, key, kept.at(-1));
     if (way <= 3) return this.#writeOver(kind, key, pick(this.random, kept));

@@ -1,6 +1,6 @@
 /**
- * Registers: clients that read keys and write them, with the context of the read or blindly, and delete them now and then. Every value is the id
- * of the operation that wrote it, so that what is read tells what was seen.
+ * Registers: clients that read keys and write them, with the context of the read or blindly, and delete them now and then. Every
+ * value is the id of the operation that wrote it, so that what is read tells what was seen.
  */
 import { toArmatureError, toHex, type Random } from '@armature/kernel';
 import type { Bucket, ReadContext } from '@armature/client';

@@ -1,6 +1,6 @@
 /**
- * A workload: what an application does with one bucket, through several clients, and what must be true of it afterwards. Each keeps a log of its
- * own of what its clients did and were told.
+ * A workload: what an application does with one bucket, through several clients, and what must be true of it afterwards. Each
+ * keeps a log of its own of what its clients did and were told.
  */
 import { pick, type BucketName, type Random } from '@armature/kernel';
 import type { Client } from '@armature/client';

@@ -1,8 +1,8 @@
 /**
  * The agenda of a simulated world: everything that is still to happen, by its time. A binary heap.
  *
- * Events of one time and one owner come in the order in which they were entered, as they would in that process. Those of different owners come in an
- * order drawn from the seed: nothing in reality says which of two processes is first.
+ * Events of one time and one owner come in the order in which they were entered, as they would in that process. Those of
+ * different owners come in an order drawn from the seed: nothing in reality says which of two processes is first.
  */
 
 export interface AgendaEntry {

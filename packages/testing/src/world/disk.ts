@@ -1,6 +1,7 @@
 /**
- * A simulated disk: the memory engine, with the time that a device takes and the ways in which it fails. It outlives the process that has it
- * open. A crash of the machine loses what was not synced, from some point on; a crash of the process only, nothing that was written.
+ * A simulated disk: the memory engine, with the time that a device takes and the ways in which it fails. It outlives the process
+ * that has it open. A crash of the machine loses what was not synced, from some point on; a crash of the process only, nothing
+ * that was written.
  */
 import { ArmatureError, type BinaryString, type Random } from '@armature/kernel';
 import {
@@ -42,9 +43,10 @@ export type DiskReads = 'at-once' | 'waiting';
 export type DiskImage = ReadonlyMap<BinaryString, Uint8Array>;
 
 /**
- * What may have cost a disk some of what had been acknowledged: `kill`, what was in the memory of the process; `power`, what was not synced; `rot`, these stored
- * keys; `replaced`, everything: another device, an old copy of this one, its node was removed for good, or another process took what was for it; `removed`, what was given to it
- * by those who had not heard that its node is removed.
+ * What may have cost a disk some of what had been acknowledged: `kill`, what was in the memory of the process; `power`, what was
+ * not synced; `rot`, these stored keys; `replaced`, everything: another device, an old copy of this one, its node was removed for
+ * good, or another process took what was for it; `removed`, what was given to it by those who had not heard that its node is
+ * removed.
  */
 export interface Mishap {
   readonly kind: 'kill' | 'power' | 'rot' | 'replaced' | 'removed';
@@ -65,7 +67,10 @@ export class SimulatedDisk {
   onSync: (batch: readonly StorageOperation[]) => void = () => undefined;
   /** Told of what was written, when it is there; and of nothing when everything may be another. */
   onChange: (keys?: readonly BinaryString[]) => void = () => undefined;
-  /** Done once, when something begins to be written next: what it is about has left for other nodes by then, and is not safe here yet. */
+  /**
+   * Done once, when something begins to be written next: what it is about has left for other nodes by then, and is not safe here
+   * yet.
+   */
   atNextWrite: (() => void) | undefined;
   readonly faults: DiskFaults = { full: false, failing: 0, slowness: 1 };
   /** So far, in order. */
@@ -162,7 +167,10 @@ export class SimulatedDisk {
     this.onChange();
   }
 
-  /** It lacks what was acknowledged since the image was taken, and knows it: as a server does whose standby, which lagged, has taken over. */
+  /**
+   * It lacks what was acknowledged since the image was taken, and knows it: as a server does whose standby, which lagged, has
+   * taken over.
+   */
   failOver(image: DiskImage): void {
     this.restore(image);
     this.#loss = {

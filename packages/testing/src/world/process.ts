@@ -1,7 +1,8 @@
 /**
- * A process of the simulated world, from its start to its end: the clock, the randomness, the log and the connection to the bus that
- * its code is handed. It can be paused, as by SIGSTOP or a long garbage collection; its machine can be suspended, which its monotonic clock does not count; and it can be killed: then none of its timers
- * fires and nothing reaches it any more, and whatever it was waiting for stays unanswered.
+ * A process of the simulated world, from its start to its end: the clock, the randomness, the log and the connection to the bus
+ * that its code is handed. It can be paused, as by SIGSTOP or a long garbage collection; its machine can be suspended, which its
+ * monotonic clock does not count; and it can be killed: then none of its timers fires and nothing reaches it any more, and
+ * whatever it was waiting for stays unanswered.
  */
 import type { Random } from '@armature/kernel';
 import type {
@@ -28,8 +29,8 @@ export interface ProcessOptions {
 }
 
 /**
- * What sums of virtual times may be off by. No timer is shorter: one that ran a rounding error too soon, and was set again for the rest, would run
- * at the same virtual time for ever.
+ * What sums of virtual times may be off by. No timer is shorter: one that ran a rounding error too soon, and was set again for
+ * the rest, would run at the same virtual time for ever.
  */
 const ROUNDING_MS = 1e-3;
 

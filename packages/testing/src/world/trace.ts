@@ -1,6 +1,6 @@
 /**
- * What happened, line by line: for people, and for telling whether two runs were the same. The hash is kept always, the lines only
- * when somebody is going to read them.
+ * What happened, line by line: for people, and for telling whether two runs were the same. The hash is kept always, the lines
+ * only when somebody is going to read them.
  */
 import { createHash } from 'node:crypto';
 

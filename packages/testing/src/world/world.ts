@@ -2,8 +2,9 @@
  * A world in virtual time: one agenda of everything that is to happen, run one event after the other. What an event sets going is
  * settled (`whenQuiescent`) before the next, so that a run is a function of its seed and nothing else.
  *
- * Each process of the world sees it through a clock of its own, with its own skew and drift, and may be paused (its events wait) or dead (they
- * never come). Randomness is drawn from streams by name, so that a fault more or less does not shift what the others draw.
+ * Each process of the world sees it through a clock of its own, with its own skew and drift, and may be paused (its events wait)
+ * or dead (they never come). Randomness is drawn from streams by name, so that a fault more or less does not shift what the
+ * others draw.
  */
 import { seededRandom, toArmatureError, type Random } from '@armature/kernel';
 import { whenQuiescent, type LogFields } from '@armature/runtime';

@@ -1,7 +1,8 @@
 /**
- * The door of administration of a router. An input is a list of frames: who sends it, a length in two bytes, and records. There are a viewer, an operator and an administrator, who prove their tokens;
- * the fourth shows claims of his own making, sealed with the viewer's key; the fifth sends frames as they are. Nothing is carried out for the last two, nor what the role of a token does not include, and a change
- * of the membership bears the name of who has the token, whatever it says.
+ * The door of administration of a router. An input is a list of frames: who sends it, a length in two bytes, and records. There
+ * are a viewer, an operator and an administrator, who prove their tokens; the fourth shows claims of his own making, sealed with
+ * the viewer's key; the fifth sends frames as they are. Nothing is carried out for the last two, nor what the role of a token
+ * does not include, and a change of the membership bears the name of who has the token, whatever it says.
  */
 import { ByteWriter, seededRandom, unwrap } from '@armature/kernel';
 import { linkAddress } from '@armature/bus';

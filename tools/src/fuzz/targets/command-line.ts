@@ -1,4 +1,7 @@
-/** What is typed at the command line and what its files hold: keys, numbers, lists, changes of membership, plans, records as JSON lines and as CSV. An input is the kind, and a text. */
+/**
+ * What is typed at the command line and what its files hold: keys, numbers, lists, changes of membership, plans, records as JSON
+ * lines and as CSV. An input is the kind, and a text.
+ */
 import { bytesEqual, utf8Decode, utf8Encode } from '@armature/kernel';
 import {
   changeWord,

@@ -15,7 +15,10 @@ export function denseText(sizeBytes: number, head: string, element: string, tail
   return Buffer.from(head + Array.from({ length: count }, () => element).join(',') + tail, 'utf8');
 }
 
-/** JSON that is small as text and large as objects: flat, deep, with many names, with numbers. `field` is where the decoder expects a list or an object. */
+/**
+ * JSON that is small as text and large as objects: flat, deep, with many names, with numbers. `field` is where the decoder
+ * expects a list or an object.
+ */
 export function denseJson(sizeBytes: number, field: string): readonly Uint8Array[] {
   const deep = Math.floor(sizeBytes / 2) - field.length - 8;
   return [

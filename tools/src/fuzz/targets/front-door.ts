@@ -1,7 +1,8 @@
 /**
- * The front door of a router. An input is a list of frames: a door (bucket, right, whether the application shows a token), a length in two bytes, and records. Whatever they are, the
- * router is asked for nothing but reads, writes and listings of the bucket and the right of the door, which the gate has allowed; what the application says of the ring is not passed on; and
- * an application that does nothing wrong is answered after all of it.
+ * The front door of a router. An input is a list of frames: a door (bucket, right, whether the application shows a token), a
+ * length in two bytes, and records. Whatever they are, the router is asked for nothing but reads, writes and listings of the
+ * bucket and the right of the door, which the gate has allowed; what the application says of the ring is not passed on; and an
+ * application that does nothing wrong is answered after all of it.
  */
 import { ArmatureError, ByteWriter, seededRandom, utf8Encode } from '@armature/kernel';
 import { linkAddress } from '@armature/bus';

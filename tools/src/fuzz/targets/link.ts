@@ -1,4 +1,7 @@
-/** The whole of an endpoint that holds the secret: the gate with its MAC, sessions, replays, records, refusals. An honest peer made by hand speaks to it, and does what the input says. */
+/**
+ * The whole of an endpoint that holds the secret: the gate with its MAC, sessions, replays, records, refusals. An honest peer
+ * made by hand speaks to it, and does what the input says.
+ */
 import { seededRandom, utf8Encode } from '@armature/kernel';
 import { LinkEndpoint } from '@armature/bus';
 import { RECORD } from '@armature/bus/decoders';
@@ -21,9 +24,10 @@ const REFUSED = 5;
 const STATUS_NO_RESPONDERS = 503;
 
 /**
- * An input is a list of acts: kind, length in two bytes, content. Frames as they are, which nobody has sealed; records that a holder of the secret sends; such frames with a header that it
- * should not send, sealed all the same; frames changed after they were sealed; frames once more; refusals. What has no right MAC, or has been seen, is not carried out; and after all of it
- * the endpoint answers another peer as if nothing had been.
+ * An input is a list of acts: kind, length in two bytes, content. Frames as they are, which nobody has sealed; records that a
+ * holder of the secret sends; such frames with a header that it should not send, sealed all the same; frames changed after they
+ * were sealed; frames once more; refusals. What has no right MAC, or has been seen, is not carried out; and after all of it the
+ * endpoint answers another peer as if nothing had been.
  */
 export const link: Target = {
   name: 'link',

@@ -1,6 +1,7 @@
 /**
- * Records of the membership history: whoever has the secret may say them, they are spread by gossip and kept for ever, so what is taken must do no harm whatever it says. An input is lines of
- * JSON. Records that are taken are put into a history and folded, in the order of the input and in the reverse: the fold makes something of any history, and it must be the same.
+ * Records of the membership history: whoever has the secret may say them, they are spread by gossip and kept for ever, so what is
+ * taken must do no harm whatever it says. An input is lines of JSON. Records that are taken are put into a history and folded, in
+ * the order of the input and in the reverse: the fold makes something of any history, and it must be the same.
  */
 import { utf8Decode, utf8Encode } from '@armature/kernel';
 import { checkProposal, foldHistory, History, type View } from '@armature/membership';

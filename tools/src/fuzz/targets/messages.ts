@@ -1,6 +1,7 @@
 /**
- * The messages of the link: all requests and all replies (`protocol/codec.ts`). What is taken must be encoded to the very bytes that it came in, but for messages whose content is JSON,
- * which people write with blanks: these must be encoded to something that is encoded to itself.
+ * The messages of the link: all requests and all replies (`protocol/codec.ts`). What is taken must be encoded to the very bytes
+ * that it came in, but for messages whose content is JSON, which people write with blanks: these must be encoded to something
+ * that is encoded to itself.
  */
 import { ByteReader, ByteWriter, EMPTY_BYTES, utf8Encode, type BinaryString } from '@armature/kernel';
 import {

@@ -1,4 +1,7 @@
-/** How decoders refuse: with a `DecodeError`, an `ArmatureError`, a `Result` of one, or undefined. Everything else that is thrown is a failure. */
+/**
+ * How decoders refuse: with a `DecodeError`, an `ArmatureError`, a `Result` of one, or undefined. Everything else that is thrown
+ * is a failure.
+ */
 import { ArmatureError, DecodeError, type Result } from '@armature/kernel';
 import { holds } from '../target.js';
 

@@ -1,7 +1,8 @@
 /**
- * The plain API of a router: any NATS client, any subject, any headers. An input is a verb, then texts and the payload, each behind its length: what follows the verb in the subject,
- * and pairs of header names and values. Whatever they are, there is one answer; the router is asked for nothing that the gate has not allowed, in the bucket of the subject, and for nothing at
- * all where the answer is a refusal.
+ * The plain API of a router: any NATS client, any subject, any headers. An input is a verb, then texts and the payload, each
+ * behind its length: what follows the verb in the subject, and pairs of header names and values. Whatever they are, there is one
+ * answer; the router is asked for nothing that the gate has not allowed, in the bucket of the subject, and for nothing at all
+ * where the answer is a refusal.
  */
 import {
   ByteReader,

@@ -9,8 +9,8 @@ const MESSAGE_BYTES = 1_000;
 const STEP_BYTES = 4;
 
 /**
- * An input is a list of fragments of a few messages: message, index, count, length, and so many bytes. Whatever their order, what is held is what came in, and within the budget;
- * what becomes whole is what its fragments were.
+ * An input is a list of fragments of a few messages: message, index, count, length, and so many bytes. Whatever their order, what
+ * is held is what came in, and within the budget; what becomes whole is what its fragments were.
  */
 export const reassembly: Target = {
   name: 'reassembly',

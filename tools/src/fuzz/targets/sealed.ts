@@ -1,8 +1,10 @@
 /**
  * What the cluster seals and takes back from outside: contexts and tokens. The first byte of an input says what the rest is:
  *
- *   0  the sealed bytes themselves, as somebody sends them. What nobody has sealed must be refused: that is the whole of what a seal is for.
- *   1  contents, to which the target makes the right MAC, as another version of ours might: it must be refused in words, or taken and sealed to the same bytes again.
+ *   0  the sealed bytes themselves, as somebody sends them. What nobody has sealed must be refused: that is the whole of what a
+ *      seal is for.
+ *   1  contents, to which the target makes the right MAC, as another version of ours might: it must be refused in words, or taken
+ *      and sealed to the same bytes again.
  *   2  the text form.
  */
 import { createHmac } from 'node:crypto';

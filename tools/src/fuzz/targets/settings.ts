@@ -1,8 +1,9 @@
 /**
- * What people and their tools give to our programs: configuration files, settings from flags and variables, URLs and credentials of NATS and Redis, secrets. An input is the kind, and a text.
+ * What people and their tools give to our programs: configuration files, settings from flags and variables, URLs and credentials
+ * of NATS and Redis, secrets. An input is the kind, and a text.
  *
- * What is refused is refused in words that show no password: each input is a text in which `hunter2` stands for one, and no refusal may repeat it where it stands in a URL, a secret or a file of
- * credentials.
+ * What is refused is refused in words that show no password: each input is a text in which `hunter2` stands for one, and no
+ * refusal may repeat it where it stands in a URL, a secret or a file of credentials.
  */
 import { utf8Decode, utf8Encode, redactUrl, checkedSecrets } from '@armature/kernel';
 import { natsOptionsFrom, parseNatsContext } from '@armature/bus-nats';

@@ -1,6 +1,6 @@
 /**
- * One side of a link, made by hand: a process that speaks to an endpoint over a bus that is not there. It knows how frames are made, so that what is fuzzed gets past the header and the
- * MAC, and hears what the endpoint answers.
+ * One side of a link, made by hand: a process that speaks to an endpoint over a bus that is not there. It knows how frames are
+ * made, so that what is fuzzed gets past the header and the MAC, and hears what the endpoint answers.
  */
 import { ByteReader, ByteWriter, type BinaryString } from '@armature/kernel';
 import type { Bus, BusMessage } from '@armature/bus';

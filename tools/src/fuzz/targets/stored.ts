@@ -1,6 +1,7 @@
 /**
- * What is read back from a disk: sealed values, records, keys, stamps, documents of a node's bookkeeping, the logs of LevelDB. A disk may have changed any of it, a person or another version may
- * have written it. An input is the kind, and what is stored; where there is a checksum, an odd kind says that the target makes the right one.
+ * What is read back from a disk: sealed values, records, keys, stamps, documents of a node's bookkeeping, the logs of LevelDB. A
+ * disk may have changed any of it, a person or another version may have written it. An input is the kind, and what is stored;
+ * where there is a checksum, an odd kind says that the target makes the right one.
  */
 import { crc32 } from 'node:zlib';
 import { ByteWriter, toBinaryString, unwrap, utf8Decode, utf8Encode } from '@armature/kernel';

@@ -1,6 +1,7 @@
 /**
- * Hash trees: what a peer asks of ours, and what it answers about its own. An input is a list of answers, each a depth, a count and hashes. A comparison that is given them ends, whatever they
- * are, or refuses one that is no answer; it asks for nodes of the tree only, and what it finds to differ are nodes of it, none twice.
+ * Hash trees: what a peer asks of ours, and what it answers about its own. An input is a list of answers, each a depth, a count
+ * and hashes. A comparison that is given them ends, whatever they are, or refuses one that is no answer; it asks for nodes of the
+ * tree only, and what it finds to differ are nodes of it, none twice.
  */
 import { ByteReader, ByteWriter, seededRandom, type PartitionId } from '@armature/kernel';
 import {

@@ -1,6 +1,7 @@
 /**
- * Version sets, as they are stored and sent (`versioning/codec.ts`). One set has one encoding: digests of anti-entropy and `joinEncoded` compare bytes. Two inputs, one after the other with
- * the length of the first before them, are joined as a replica joins what comes in with what it has.
+ * Version sets, as they are stored and sent (`versioning/codec.ts`). One set has one encoding: digests of anti-entropy and
+ * `joinEncoded` compare bytes. Two inputs, one after the other with the length of the first before them, are joined as a replica
+ * joins what comes in with what it has.
  */
 import { ByteReader, ByteWriter, DecodeError } from '@armature/kernel';
 import { decodeVersionSet, encodedOutlineOf, encodeVersionSet, joinEncoded, resolve } from '@armature/versioning';

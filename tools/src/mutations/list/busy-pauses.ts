@@ -1,4 +1,7 @@
-/** Runs in which processes stand still with so much in hand that several requests of one node to another are overdue when it wakes. */
+/**
+ * Runs in which processes stand still with so much in hand that several requests of one node to another are overdue when it
+ * wakes.
+ */
 import type { RunOptions } from '../mutation.js';
 import { PAUSES } from './runs.js';
 

@@ -1,6 +1,7 @@
 /**
- * Runs whose faults are prescribed, for bugs that want several things in one order, which faults drawn at random hardly ever come in. What the seed still draws is enough to
- * make one run unlike the next: clocks, latencies, engines, and the load with the moments of all its reads and writes.
+ * Runs whose faults are prescribed, for bugs that want several things in one order, which faults drawn at random hardly ever come
+ * in. What the seed still draws is enough to make one run unlike the next: clocks, latencies, engines, and the load with the
+ * moments of all its reads and writes.
  */
 import type { Fault } from '@armature/testing';
 import type { RunOptions } from '../mutation.js';
@@ -13,14 +14,16 @@ const fault = (kind: Fault['kind'], atMs: number, whom: readonly string[], lastM
 const QUITE_SLOW = 0.2;
 
 /**
- * A node returns, copies, and says that it is ready; nobody has heard that yet when it is told to leave and is called back. What is written between these two commands it is not
- * given. Its clock is so far ahead that in the history its word comes after both, where it must not count.
+ * A node returns, copies, and says that it is ready; nobody has heard that yet when it is told to leave and is called back. What
+ * is written between these two commands it is not given. Its clock is so far ahead that in the history its word comes after both,
+ * where it must not count.
  *
- * From before its return on, all that n4 says takes 400 ms. It has copied 3.8 s after it was told to join, and is told to leave less than
- * 400 ms later. Former owners would hand on what n4 lacks within moments of its becoming an owner; a node that is down then keeps them from it, so that readers come to see
- * what is missing.
+ * From before its return on, all that n4 says takes 400 ms. It has copied 3.8 s after it was told to join, and is told to leave
+ * less than 400 ms later. Former owners would hand on what n4 lacks within moments of its becoming an owner; a node that is down
+ * then keeps them from it, so that readers come to see what is missing.
  *
- * With a clock that is not ahead the word comes before both commands, and counts: then reads of one replica miss those writes in the sound code, too.
+ * With a clock that is not ahead the word comes before both commands, and counts: then reads of one replica miss those writes in
+ * the sound code, too.
  */
 export const UNHEARD_READINESS: RunOptions = {
   kinds: [],
@@ -50,8 +53,9 @@ export const UNHEARD_READINESS: RunOptions = {
 };
 
 /**
- * A node leaves, and the others take its place. Meanwhile one of those cannot reach now one and now another of the owners that stay, for less time than it takes to be missed. So a put
- * that one of these mints reaches both owners, and not the one that is to come, which may have copied its partition before. Who reads asks one owner. No hint finds room.
+ * A node leaves, and the others take its place. Meanwhile one of those cannot reach now one and now another of the owners that
+ * stay, for less time than it takes to be missed. So a put that one of these mints reaches both owners, and not the one that is
+ * to come, which may have copied its partition before. Who reads asks one owner. No hint finds room.
  */
 export const CUTS_DURING_A_MOVE: RunOptions = {
   kinds: [],
@@ -85,7 +89,10 @@ export const DEAD_NEWCOMER: RunOptions = {
   load: { ...CUTS_DURING_A_MOVE.load, properties: { n: 3, r: 1, w: 3, durability: 'fsync' }, keys: 30, thinkMs: 200 },
 };
 
-/** A node is removed, and what fills its places takes long to copy; meanwhile three copies are asked for where there are two owners. */
+/**
+ * A node is removed, and what fills its places takes long to copy; meanwhile three copies are asked for where there are two
+ * owners.
+ */
 export const VACANCIES: RunOptions = {
   ...CUTS_DURING_A_MOVE,
   schedule: [fault('remove', 10_000, ['n5'], 60_000)],
@@ -99,8 +106,8 @@ const HOURS_AHEAD = 0.201;
 const CENTURIES_AHEAD = 0.484;
 
 /**
- * Two of three clocks are set ahead by the same hours, so that nobody can know: the third node is the one that seems wrong. What they stamp in these seconds is in
- * the future for all once both are right again.
+ * Two of three clocks are set ahead by the same hours, so that nobody can know: the third node is the one that seems wrong. What
+ * they stamp in these seconds is in the future for all once both are right again.
  */
 export const MOST_CLOCKS_AHEAD: RunOptions = {
   kinds: [],
@@ -154,7 +161,10 @@ export const AGED_HINTS: RunOptions = {
   },
 };
 
-/** Two of five are away, and a node leaves that keeps hints for them. Three copies are asked for, so that each of the three that are left has one. */
+/**
+ * Two of five are away, and a node leaves that keeps hints for them. Three copies are asked for, so that each of the three that
+ * are left has one.
+ */
 export const LEAVERS_WITH_HINTS: RunOptions = {
   ...AGED_HINTS,
   schedule: [
@@ -168,8 +178,8 @@ export const LEAVERS_WITH_HINTS: RunOptions = {
 };
 
 /**
- * A node is away, and then removed; hints for it go to all owners of their keys. One of those is away from before the removal on. In some runs it is the one that is then cut off
- * for good, until all others are equal.
+ * A node is away, and then removed; hints for it go to all owners of their keys. One of those is away from before the removal on.
+ * In some runs it is the one that is then cut off for good, until all others are equal.
  */
 export const REMOVED_WITH_HINTS: RunOptions = {
   ...AGED_HINTS,
@@ -184,7 +194,10 @@ export const REMOVED_WITH_HINTS: RunOptions = {
   load: { ...AGED_HINTS.load, keys: 400, thinkMs: 40 },
 };
 
-/** Rings turn all the time, behind cuts that last longer than anybody waits for an answer: those who are still in reach must go on. */
+/**
+ * Rings turn all the time, behind cuts that last longer than anybody waits for an answer: those who are still in reach must go
+ * on.
+ */
 export const TURNS_BEHIND_CUTS: RunOptions = {
   kinds: ['waver', 'link-cut'],
   allKinds: true,

@@ -1,4 +1,7 @@
-/** Bugs by which somebody who does not hold the cluster's secret gets somewhere. A hostile client is on the bus in all of these runs. */
+/**
+ * Bugs by which somebody who does not hold the cluster's secret gets somewhere. A hostile client is on the bus in all of these
+ * runs.
+ */
 import type { Mutation, RunOptions } from '../mutation.js';
 
 const HOSTILE: RunOptions = {

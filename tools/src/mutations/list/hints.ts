@@ -1,6 +1,6 @@
 /**
- * Hinted handoff, and disks: what was acknowledged is kept until it is home. Hints that are deleted too early, go to the wrong place or to none, and commits that pass for what they are
- * not.
+ * Hinted handoff, and disks: what was acknowledged is kept until it is home. Hints that are deleted too early, go to the wrong
+ * place or to none, and commits that pass for what they are not.
  */
 import type { Mutation } from '../mutation.js';
 import { AGED_HINTS, LEAVERS_WITH_HINTS, REMOVED_WITH_HINTS } from './directed-runs.js';

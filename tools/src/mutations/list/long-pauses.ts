@@ -1,4 +1,7 @@
-/** Runs in which nodes stand still for longer than clients wait: what was asked of them has been done elsewhere, and written over, when they wake. */
+/**
+ * Runs in which nodes stand still for longer than clients wait: what was asked of them has been done elsewhere, and written over,
+ * when they wake.
+ */
 import type { RunOptions } from '../mutation.js';
 import { PAUSES } from './runs.js';
 
@@ -14,7 +17,10 @@ export const LONG_PAUSES: RunOptions = {
 /** Machines are suspended, and wake to what their senders have given up. */
 export const LONG_SLEEPS: RunOptions = { ...LONG_PAUSES, kinds: ['suspend'] };
 
-/** All nodes but one stand still before clients have said a word to them, and wake when all that was asked of them first has been done elsewhere. */
+/**
+ * All nodes but one stand still before clients have said a word to them, and wake when all that was asked of them first has been
+ * done elsewhere.
+ */
 export const EARLY_PAUSES: RunOptions = {
   ...LONG_PAUSES,
   kinds: [],

@@ -1,4 +1,7 @@
-/** Quorums, outcomes and requests: what an answer says is so; and what waited too long, came from elsewhere or was said by a wrong clock is not taken for right. */
+/**
+ * Quorums, outcomes and requests: what an answer says is so; and what waited too long, came from elsewhere or was said by a wrong
+ * clock is not taken for right.
+ */
 import type { Mutation } from '../mutation.js';
 import { CUTS_DURING_A_MOVE, DEAD_NEWCOMER, VACANCIES } from './directed-runs.js';
 import { LAST_WRITES, PRIMARIES, CHANGES, PARTITIONS, PLAIN, CLOCKS, OTHER_VERSIONS, ROT_OF_THE_LAST } from './runs.js';

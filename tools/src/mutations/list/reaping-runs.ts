@@ -46,7 +46,10 @@ export const MISSED_DELETIONS: RunOptions = {
   load: { ...DELETIONS.load, keys: 10, fadeMs: 5_000, thinkMs: 300 },
 };
 
-/** Pairs of nodes that cannot hear each other for long: what one keeps for the other lies there while the key is deleted, and the tombstone is wanted gone. */
+/**
+ * Pairs of nodes that cannot hear each other for long: what one keeps for the other lies there while the key is deleted, and the
+ * tombstone is wanted gone.
+ */
 export const STUCK_HINTS: RunOptions = {
   ...MISSED_DELETIONS,
   kinds: ['link-cut', 'kill', 'kill', 'kill', 'kill'],
@@ -64,8 +67,8 @@ export const OVERWRITTEN: RunOptions = {
 };
 
 /**
- * A node is down for longer than the quarantine, and comes back with versions that were overwritten meanwhile; there is no room for hints. Keys are overwritten so often that their
- * sets have forgotten which operations these were, and then rest.
+ * A node is down for longer than the quarantine, and comes back with versions that were overwritten meanwhile; there is no room
+ * for hints. Keys are overwritten so often that their sets have forgotten which operations these were, and then rest.
  */
 export const MISSED_OVERWRITES: RunOptions = {
   ...MISSED_DELETIONS,
@@ -77,7 +80,9 @@ export const MISSED_OVERWRITES: RunOptions = {
   load: { ...MISSED_DELETIONS.load, keys: 2, fadeMs: 8_000, thinkMs: 60, deletes: 0 },
 };
 
-/** Nodes crash again and again: each time one mints under a fresh actor, and leaves its old entry in the clocks. Then all rest. */
+/**
+ * Nodes crash again and again: each time one mints under a fresh actor, and leaves its old entry in the clocks. Then all rest.
+ */
 export const CRASH_LOOPS: RunOptions = {
   ...OVERWRITTEN,
   kinds: ['kill', 'power'],
@@ -92,8 +97,8 @@ export const CRASH_LOOPS: RunOptions = {
 };
 
 /**
- * Keys are deleted, or overwritten, and not touched again; what may go goes. Then an old copy of a disk is put back that was taken before. The original has run on without a
- * break, so the copy lacks no actor that is on record.
+ * Keys are deleted, or overwritten, and not touched again; what may go goes. Then an old copy of a disk is put back that was
+ * taken before. The original has run on without a break, so the copy lacks no actor that is on record.
  */
 export const OLD_AND_REAPED: RunOptions = {
   ...DELETIONS,

@@ -1,6 +1,6 @@
 /**
- * Replica synchronisation and reaping: what differs becomes equal, and what is deleted stays so. Trees that do not follow what is written, exchanges that go one way, and
- * tombstones that go while somebody may still hold, or be given, what they deleted.
+ * Replica synchronisation and reaping: what differs becomes equal, and what is deleted stays so. Trees that do not follow what is
+ * written, exchanges that go one way, and tombstones that go while somebody may still hold, or be given, what they deleted.
  */
 import type { Mutation } from '../mutation.js';
 import {

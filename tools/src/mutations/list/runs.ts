@@ -1,4 +1,7 @@
-/** Kinds of runs in which certain bugs show soon: the same clusters, workloads and checks, with the faults that matter to them, and more of those. */
+/**
+ * Kinds of runs in which certain bugs show soon: the same clusters, workloads and checks, with the faults that matter to them,
+ * and more of those.
+ */
 import type { RunOptions } from '../mutation.js';
 
 type Load = NonNullable<RunOptions['load']>;
@@ -56,7 +59,10 @@ export const ROT: RunOptions = {
 /** The same, of keys that nobody reads any more. */
 export const ROT_UNREAD: RunOptions = { ...ROT, load: { ...ROT.load, fadeMs: 2_000 } };
 
-/** A disk rots, and what it held is nowhere else: one copy is enough for a write, and the other machine loses its power before it has stored its own. */
+/**
+ * A disk rots, and what it held is nowhere else: one copy is enough for a write, and the other machine loses its power before it
+ * has stored its own.
+ */
 export const ROT_OF_THE_LAST: RunOptions = {
   kinds: ['rot', 'power'],
   durationMs: 15_000,
@@ -145,7 +151,10 @@ export const SLOW_CHANGES: RunOptions = {
   },
 };
 
-/** The membership changes, quickly and to and fro, while some links are slow: who is behind one hears of a change when others have long acted on it. */
+/**
+ * The membership changes, quickly and to and fro, while some links are slow: who is behind one hears of a change when others have
+ * long acted on it.
+ */
 export const SLOW_NEWS: RunOptions = {
   ...SLOW_CHANGES,
   kinds: ['join', 'leave', 'weight', 'waver', 'slow-link'],
@@ -180,7 +189,10 @@ export const NAMES_USED_TWICE: RunOptions = {
   load: BUSY,
 };
 
-/** The membership changes while one owner of two is down, of whom one is enough to acknowledge a write, and there is no room for hints. */
+/**
+ * The membership changes while one owner of two is down, of whom one is enough to acknowledge a write, and there is no room for
+ * hints.
+ */
 export const ABSENT_OWNERS: RunOptions = {
   kinds: ['kill', 'join', 'leave', 'weight'],
   allKinds: true,
@@ -217,8 +229,8 @@ export const ROUGH_CHANGES: RunOptions = {
 };
 
 /**
- * Replicas come to differ, and nobody but an exchange of trees finds out: no hints, keys that nobody reads any more soon after, and what is stored is compared
- * with the trees once a day only.
+ * Replicas come to differ, and nobody but an exchange of trees finds out: no hints, keys that nobody reads any more soon after,
+ * and what is stored is compared with the trees once a day only.
  */
 export const TREES: RunOptions = {
   kinds: ['partition', 'failing-disk'],
@@ -278,8 +290,8 @@ export const LONG_FAULTS_WITHOUT_HINTS: RunOptions = {
 const EVERYWHERE: Load = { ...BUSY, properties: { n: 3, r: 2, w: 3, durability: 'fsync' } };
 
 /**
- * Owners change while nodes are down or cannot reach each other: copies lie where nobody owns them any more, at former owners and as hints for them. Keys fade, and no worker
- * finds what nobody reads.
+ * Owners change while nodes are down or cannot reach each other: copies lie where nobody owns them any more, at former owners and
+ * as hints for them. Keys fade, and no worker finds what nobody reads.
  */
 export const STRAYS: RunOptions = {
   kinds: ['kill', 'one-way', 'weight', 'weight', 'leave', 'join'],
@@ -311,8 +323,8 @@ export const LATE_HINTS: RunOptions = {
 };
 
 /**
- * Coordinators stand still, their clients write elsewhere, overwrite that, and turn to other keys; then the coordinator wakes to the write it was given. Not so many
- * writes of a key end meanwhile that the first of them could be forgotten (decision 0008).
+ * Coordinators stand still, their clients write elsewhere, overwrite that, and turn to other keys; then the coordinator wakes to
+ * the write it was given. Not so many writes of a key end meanwhile that the first of them could be forgotten (decision 0008).
  */
 export const LATE_REPEATS: RunOptions = {
   ...PAUSES,

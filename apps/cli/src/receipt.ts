@@ -2,7 +2,7 @@
 import type { Receipt } from '@armature/protocol';
 import type { Session } from './session.js';
 
-export function receiptText(receipt: Receipt): string {
+function receiptText(receipt: Receipt): string {
   return receipt.replicas.map(({ node, role, outcome }) => `${node} ${role} ${outcome}`).join(', ');
 }
 

@@ -105,7 +105,7 @@ async function debugLog(io: CliIo): Promise<Logger> {
   return pinoLog({ level: 'debug', base: {}, destination: io.stderr });
 }
 
-export function useColor(io: CliIo, stream: OutputStream): boolean {
+function useColor(io: CliIo, stream: OutputStream): boolean {
   return stream.isTTY === true && (io.env['NO_COLOR'] ?? '') === '' && io.env['TERM'] !== 'dumb';
 }
 

@@ -5,7 +5,7 @@ import type { Bus, BusEvent, BusMessage } from '@armature/bus';
 import { memoryTelemetry, noTelemetry, recordingLog, silentLog, systemClock } from '@armature/runtime';
 import { connect, nkeys } from 'nats';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { connectNatsBus, type NatsBusOptions } from './index.js';
+import { connectNatsBus, type NatsBusOptions } from './nats-connect.js';
 import { NatsServer, NATS_SERVER_MISSING } from './nats-server.test-support.js';
 
 const PATIENT = { timeout: 15_000, interval: 5 };

@@ -2,7 +2,7 @@ import { linkAddress, LinkEndpoint, MIN_PAYLOAD_BYTES, type Bus, type LinkAddres
 import { noTelemetry, recordingLog, silentLog, sleep, systemClock, systemRandom, type Logger } from '@armature/runtime';
 import { connect } from 'nats';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { connectNatsBus, type NatsBusOptions } from './index.js';
+import { connectNatsBus, type NatsBusOptions } from './nats-connect.js';
 import { NatsServer, NATS_SERVER_MISSING } from './nats-server.test-support.js';
 
 const PATIENT = { timeout: 15_000, interval: 5 };

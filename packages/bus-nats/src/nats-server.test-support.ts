@@ -11,7 +11,7 @@ const CACHED = '.tools/nats-server/usr/sbin/nats-server';
 const START_PATIENCE_MS = 10_000;
 
 /** `NATS_SERVER_BIN`, the PATH, or the workspace's cached copy. */
-export function findNatsServer(): string | undefined {
+function findNatsServer(): string | undefined {
   const named = process.env['NATS_SERVER_BIN'];
   if (named !== undefined && named !== '') return named;
   const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'nats-server'));

@@ -8,7 +8,7 @@ import type { Bus } from '@armature/bus';
 import { noTelemetry, silentLog, systemClock } from '@armature/runtime';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CERTIFICATE_ONE, CERTIFICATE_TWO, type TestCertificate } from './certificates.test-support.js';
-import { connectNatsBus, type NatsBusOptions } from './index.js';
+import { connectNatsBus, type NatsBusOptions } from './nats-connect.js';
 import { NatsServer, NATS_SERVER_MISSING } from './nats-server.test-support.js';
 
 const PATIENT = { timeout: 15_000, interval: 5 };

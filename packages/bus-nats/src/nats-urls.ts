@@ -7,7 +7,7 @@
  */
 import { ArmatureError, clipped, shownUrl } from '@armature/kernel';
 
-export const DEFAULT_NATS_SERVER = 'nats://127.0.0.1:4222';
+const DEFAULT_NATS_SERVER = 'nats://127.0.0.1:4222';
 
 export interface NatsServers {
   /**

@@ -7,8 +7,8 @@ import { assert } from '@armature/kernel';
 /** Header name (its case is kept) to its values. */
 export type BusHeaders = ReadonlyMap<string, readonly string[]>;
 
-export const SERVICE_ERROR_CODE_HEADER = 'Nats-Service-Error-Code';
-export const SERVICE_ERROR_HEADER = 'Nats-Service-Error';
+const SERVICE_ERROR_CODE_HEADER = 'Nats-Service-Error-Code';
+const SERVICE_ERROR_HEADER = 'Nats-Service-Error';
 
 const NAME = /^[!-9;-~]+$/;
 // eslint-disable-next-line no-control-regex -- control characters are what must not get through

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { at, LinkBench, note, textOf, watch, type Note, type NoteEndpoint } from './link.test-support.js';
-import type { LinkLimits } from './index.js';
+import type { LinkLimits } from './link-limits.js';
 
 const SECOND = 1_000;
 const LARGE: Note = { bytes: new Uint8Array(900_000) };

@@ -1,7 +1,8 @@
 import { systemClock, ManualClock, recordingLog } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
 import { busConformance } from './conformance.js';
-import { InProcessBroker, type BusEvent } from './index.js';
+import type { BusEvent } from './bus.js';
+import { InProcessBroker } from './in-process-bus.js';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

@@ -9,7 +9,7 @@ import { isSubjectToken, subjectOf } from './subject.js';
 export type LinkAddress = Brand<string, 'LinkAddress'>;
 
 /** A role, a dot, a name of 64, and room for one more token. */
-export const MAX_ADDRESS_BYTES = 160;
+const MAX_ADDRESS_BYTES = 160;
 
 /** The address of these tokens, which are programmer's names: `linkAddress('node', nodeId)`. */
 export function linkAddress(...tokens: readonly string[]): LinkAddress {

@@ -1,6 +1,10 @@
 import { seededRandom, type ArmatureError, type ByteReader, type ByteWriter } from '@armature/kernel';
 import { ManualClock, memoryTelemetry, recordingLog, type Clock } from '@armature/runtime';
-import { InProcessBroker, linkAddress, LinkEndpoint, type LinkAddress, type LinkCodec, type LinkLimits } from './index.js';
+import { InProcessBroker } from './in-process-bus.js';
+import { linkAddress, type LinkAddress } from './link-address.js';
+import type { LinkCodec } from './link-codec.js';
+import type { LinkLimits } from './link-limits.js';
+import { LinkEndpoint } from './link.js';
 
 /** Messages of these tests: bytes, with an encoder that can be told to fail. */
 export interface Note {

@@ -79,7 +79,7 @@ const PARTIAL: ReassemblyStep = { state: 'partial' };
 export const FRAGMENT_OVERHEAD_BYTES = 192;
 /** Why messages are dropped for which there is no room: they are larger than the endpoint takes, or others take it up. */
 export const TOO_LARGE_TO_TAKE = 'the message is too large';
-export const TOO_MANY_TO_TAKE = 'too many incomplete messages';
+const TOO_MANY_TO_TAKE = 'too many incomplete messages';
 const IGNORED: ReassemblyStep = { state: 'ignored' };
 
 export class Reassembly {

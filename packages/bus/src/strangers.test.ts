@@ -4,7 +4,11 @@ import { memoryTelemetry, silentLog } from '@armature/runtime';
 import { expect, test } from 'vitest';
 import { RECORD, writeHeaderPrefix, writeHeaderRest } from './frame.js';
 import { NONCE_LIFE_MS } from './greeter.js';
-import { linkAddress, LinkEndpoint, PeerQuota, ReassemblyBudget, type LinkAddress, type LinkLimits } from './index.js';
+import { linkAddress, type LinkAddress } from './link-address.js';
+import type { LinkLimits } from './link-limits.js';
+import { LinkEndpoint } from './link.js';
+import { PeerQuota } from './peer-quota.js';
+import { ReassemblyBudget } from './reassembly.js';
 import { at, LinkBench, note, noteCodec, textOf, watch, type Note, type NoteEndpoint } from './link.test-support.js';
 
 const SECOND = 1_000;

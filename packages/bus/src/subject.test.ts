@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hasWildcard, parseSubject, subjectMatches, subjectOf } from './index.js';
+import { hasWildcard, parseSubject, subjectMatches, subjectOf } from './subject.js';
 
 const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,6}$/);
 const tokens = fc.array(token, { minLength: 1, maxLength: 5 });

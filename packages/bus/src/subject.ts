@@ -8,7 +8,7 @@ import { ArmatureError, assert, err, ok, quoted, type Result } from '@armature/k
 const TOKEN = /^[A-Za-z0-9_-]+$/;
 
 /** Longest subject we build. NATS allows 4,096 bytes for a whole control line of two subjects, sizes and verb. */
-export const MAX_SUBJECT_BYTES = 512;
+const MAX_SUBJECT_BYTES = 512;
 
 export function isSubjectToken(text: string): boolean {
   return TOKEN.test(text);

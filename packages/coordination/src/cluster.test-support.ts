@@ -41,17 +41,12 @@ import {
   type OperationId,
   type VersionSet,
 } from '@armature/versioning';
-import {
-  CoordinationMetrics,
-  Coordinator,
-  InHand,
-  NOBODY_ASKS,
-  createSealer,
-  type AskReplica,
-  type CoordinationEnv,
-  type MintingEnv,
-  type ReplicaRequest,
-} from './index.js';
+import { CoordinationMetrics } from './coordination-metrics.js';
+import { Coordinator } from './coordinator.js';
+import type { AskReplica, CoordinationEnv, ReplicaRequest } from './environment.js';
+import { InHand, NOBODY_ASKS } from './in-hand.js';
+import type { MintingEnv } from './put.js';
+import { createSealer } from './sealer.js';
 import { MapHintSpace, MapStore } from './map-store.test-support.js';
 
 export const CLUSTER = 'test' as ClusterName;
@@ -88,7 +83,7 @@ export const bucketOf = (properties: Partial<BucketProperties>): Change => ({
   properties: { ...BUCKET, ...properties },
 });
 
-export function viewAfter(changes: readonly Change[], previous?: View): View {
+function viewAfter(changes: readonly Change[], previous?: View): View {
   const records = changes.map((change, i): ChangeRecord => ({
     id: (i + 1).toString(16).padStart(16, '0'),
     at: hlcFromMs(1_600_000_000_000 + i),

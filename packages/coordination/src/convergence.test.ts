@@ -17,7 +17,7 @@ import { HintDelivery } from '@armature/replica';
 import { noTelemetry, silentLog } from '@armature/runtime';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Coordinator } from './index.js';
+import type { Coordinator } from './coordinator.js';
 import { N1, N2, N3, TestCluster, addressFor, created, decoded, joined, node, valuesOf } from './cluster.test-support.js';
 
 const N4 = node('n4');

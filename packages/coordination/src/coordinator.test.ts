@@ -12,7 +12,7 @@ import {
   type Version,
 } from '@armature/versioning';
 import { describe, expect, test, vi } from 'vitest';
-import { createSealer } from './index.js';
+import { createSealer } from './sealer.js';
 import {
   BUCKET,
   type CLUSTER,

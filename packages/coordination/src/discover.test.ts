@@ -11,7 +11,8 @@ import {
 import { subjectsOf } from '@armature/protocol';
 import { ManualClock, sleep } from '@armature/runtime';
 import { beforeEach, expect, test } from 'vitest';
-import { discover, Inbox, type DiscoveryEnv } from './index.js';
+import { discover, type DiscoveryEnv } from './discovery.js';
+import { Inbox } from './inbox.js';
 
 const subjects = subjectsOf('t', unwrap(parseClusterName('c')));
 let clock: ManualClock;

@@ -1,7 +1,7 @@
 import { ArmatureError, utf8Encode, type ErrorCode, type NodeId } from '@armature/kernel';
 import { RING_UNKNOWN, type WriteReply, type WriteRequest } from '@armature/protocol';
 import { describe, expect, test } from 'vitest';
-import { forwardWrite } from './index.js';
+import { forwardWrite } from './forward.js';
 import {
   BUCKET,
   N1,

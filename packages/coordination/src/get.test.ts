@@ -1,7 +1,7 @@
 import { ArmatureError, utf8Encode, type NodeId } from '@armature/kernel';
 import { EMPTY_CONTEXT } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
-import { get, type GetResult } from './index.js';
+import { get, type GetResult } from './get.js';
 import {
   BUCKET,
   N1,

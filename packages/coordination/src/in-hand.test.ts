@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { EMPTY_CONTEXT } from '@armature/versioning';
 import { utf8Encode } from '@armature/kernel';
-import { get, InHand, put } from './index.js';
+import { get } from './get.js';
+import { InHand } from './in-hand.js';
+import { put } from './put.js';
 import { addressFor, BUCKET, N1, N2, N3, TestCluster, type Delivery } from './cluster.test-support.js';
 
 const KEY = addressFor('k');

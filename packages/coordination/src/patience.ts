@@ -14,7 +14,7 @@ import type { CoordinationEnv, ReplicaRequest } from './environment.js';
  * Far above a healthy answer, and with the pings that follow about a second in all: what a user puts up with, once, when a site
  * is cut off.
  */
-export const PATIENCE_MS = 250;
+const PATIENCE_MS = 250;
 
 type WatchEnv = Pick<CoordinationEnv, 'self' | 'monitor' | 'alarms'>;
 

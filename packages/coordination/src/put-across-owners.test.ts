@@ -12,7 +12,7 @@ import {
   startTally,
   type PutPlan,
   type PutTally,
-} from './index.js';
+} from './put-quorum.js';
 
 const ALL = ['a', 'b', 'c', 'd', 'e', 'f'] as NodeId[];
 const [a, b, c, d, e] = ALL as [NodeId, NodeId, NodeId, NodeId, NodeId];

@@ -11,8 +11,8 @@ import {
   startTally,
   type PutPlan,
   type PutTally,
-  type WriteQuorum,
-} from './index.js';
+} from './put-quorum.js';
+import type { WriteQuorum } from './quorum.js';
 
 const ALL = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'] as NodeId[];
 const [n1, n2, n3, n4] = ALL as [NodeId, NodeId, NodeId, NodeId];

@@ -4,7 +4,7 @@ import type { RecordStore } from '@armature/replica';
 import { sleep } from '@armature/runtime';
 import { EMPTY_CONTEXT, contextOf, distinctSiblings, encodeVersionSet, liveSiblings } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
-import { put, type PutRequest, type PutResult } from './index.js';
+import { put, type PutRequest, type PutResult } from './put.js';
 import {
   BUCKET,
   N1,

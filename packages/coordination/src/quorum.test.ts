@@ -6,7 +6,9 @@ import { HLC_ZERO } from '@armature/kernel';
 import { EMPTY_VECTOR } from '@armature/versioning';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkedAddress, createSealer, readQuorum, writeQuorum } from './index.js';
+import { checkedAddress } from './checked-address.js';
+import { readQuorum, writeQuorum } from './quorum.js';
+import { createSealer } from './sealer.js';
 import { addressFor, N1 } from './cluster.test-support.js';
 
 const bucket = (parts: Partial<BucketProperties>): BucketProperties => ({ ...DEFAULT_BUCKET_PROPERTIES, ...parts });

@@ -48,7 +48,7 @@ export function momentOf(clock: Clock): Moment {
 }
 
 /** Ms since then, by the clock that says more. */
-export function ageOf(clock: Clock, { monotonicMs, wallMs }: Moment): number {
+function ageOf(clock: Clock, { monotonicMs, wallMs }: Moment): number {
   return Math.max(clock.monotonicMs() - monotonicMs, clock.nowMs() - wallMs);
 }
 

@@ -3,7 +3,8 @@ import { DEFAULT_BUCKET, RING_UNKNOWN, type ScanReply, type ScanRequest } from '
 import { keyOfAddress } from '@armature/ring';
 import { describe, expect, test } from 'vitest';
 import { contextOf, decodeVersionSet, EMPTY_CONTEXT } from '@armature/versioning';
-import { scan, type CoordinationEnv } from './index.js';
+import type { CoordinationEnv } from './environment.js';
+import { scan } from './scan.js';
 import { N1, N2, N3, THREE, TestCluster, addressFor, joined, node, type Asked, type Delivery } from './cluster.test-support.js';
 
 const START = '' as BinaryString;

@@ -5,10 +5,8 @@ import { ArmatureError, utf8Encode, type ErrorCode, type NodeId } from '@armatur
 import { RING_UNKNOWN, type WriteReply, type WriteRequest } from '@armature/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { getAnswered, getFailed, getHedged, startGet, type GetPlan, type GetState, type GetStep } from './get-core.js';
 import {
-  getAnswered,
-  getFailed,
-  getHedged,
   putAbandoned,
   putAcknowledged,
   putFailed,
@@ -16,14 +14,10 @@ import {
   putReplicas,
   putTargets,
   standsInFor,
-  startGet,
   startTally,
-  type GetPlan,
-  type GetState,
-  type GetStep,
   type PutPlan,
   type PutTally,
-} from './index.js';
+} from './put-quorum.js';
 import { TestCluster, addressFor, created, decoded, node, valuesOf, type Asked, type Delivery } from './cluster.test-support.js';
 
 const FIVE = ['n1', 'n2', 'n3', 'n4', 'n5'].map(node);

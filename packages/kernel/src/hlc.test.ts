@@ -11,7 +11,7 @@ import {
   hlcToMs,
   isFarAhead,
   type Hlc,
-} from './index.js';
+} from './hlc.js';
 
 /** From the epoch to the year 2200: what a clock may say. */
 const ms = fc.integer({ min: 0, max: Date.UTC(2200, 0, 1) });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pick, seededRandom, shuffle, toHex, type Random } from './index.js';
+import { toHex } from './bytes.js';
+import { pick, seededRandom, shuffle, type Random } from './random.js';
 
 const draw = (random: Random, count: number): number[] => Array.from({ length: count }, () => random.u32());
 const seed = fc.oneof(fc.integer(), fc.string());

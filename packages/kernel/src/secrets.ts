@@ -10,8 +10,8 @@ import { err, ok, type Result } from './result.js';
 export type Secrets = readonly [Uint8Array, ...Uint8Array[]];
 
 /** 128 bits of entropy, as hex or otherwise. */
-export const MIN_SECRET_BYTES = 16;
-export const MAX_SECRETS = 2;
+const MIN_SECRET_BYTES = 16;
+const MAX_SECRETS = 2;
 
 /** How to make one. */
 export const MAKE_A_SECRET =

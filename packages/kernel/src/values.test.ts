@@ -1,35 +1,23 @@
 /** Names, results, errors, assertions, bytes. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { AssertionError, assert, unreachable } from './assert.js';
+import { parseBucketName, parseClusterName, parseNodeId, parseZoneName } from './brands.js';
 import {
-  ArmatureError,
-  AssertionError,
-  ERROR_CODES,
-  assert,
   bytesEqual,
-  checkedSecrets,
   compareBytes,
   concatBytes,
-  err,
   fromBase64,
   fromBinaryString,
   fromHex,
-  isErrorCode,
-  isPlainLine,
-  isPlainName,
-  ok,
-  parseBucketName,
-  parseClusterName,
-  parseNodeId,
-  parseZoneName,
-  toArmatureError,
   toBase64Url,
   toBinaryString,
   toHex,
-  unreachable,
-  unwrap,
-  type Result,
-} from './index.js';
+} from './bytes.js';
+import { ArmatureError, ERROR_CODES, isErrorCode, toArmatureError } from './errors.js';
+import { isPlainLine, isPlainName } from './plain-line.js';
+import { err, ok, unwrap, type Result } from './result.js';
+import { checkedSecrets } from './secrets.js';
 
 describe('names', () => {
   const parsers: readonly ((text: string) => Result<string, ArmatureError>)[] = [

@@ -1,16 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  AssertionError,
-  ByteReader,
-  ByteWriter,
-  DecodeError,
-  bytesEqual,
-  toBinaryString,
-  toHex,
-  utf8Decode,
-  utf8Encode,
-} from './index.js';
+import { AssertionError } from './assert.js';
+import { bytesEqual, toBinaryString, toHex, utf8Decode, utf8Encode } from './bytes.js';
+import { ByteReader, DecodeError } from './reader.js';
+import { ByteWriter } from './writer.js';
 
 /** One thing to write, and what reading it back must give. */
 interface Item {

@@ -3,7 +3,8 @@ import { ArmatureError, pick, seededRandom, shuffle, type NodeId, type Random } 
 import { nodeAddress, type GossipReply, type GossipRequest } from '@armature/protocol';
 import { ManualClock, noTelemetry, silentLog, sleep } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
-import { memoryHistoryStore, Membership } from './index.js';
+import { memoryHistoryStore } from './history-store.js';
+import { Membership } from './membership.js';
 import { change, CLUSTER, names, START_MS } from './records.test-support.js';
 
 interface World {

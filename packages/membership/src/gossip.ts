@@ -17,7 +17,7 @@ import type { History } from './history.js';
 import type { View } from './view.js';
 
 /** An answer that takes longer than this is no answer: two rounds of gossip at the default interval. */
-export const GOSSIP_TIMEOUT_MS = 2_000;
+const GOSSIP_TIMEOUT_MS = 2_000;
 
 export interface GossipTransport {
   /** Rejects with `timeout`, `unreachable`, or what the peer answered with. */

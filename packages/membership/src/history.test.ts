@@ -2,7 +2,7 @@ import { hlcTick, seededRandom, shuffle, unwrap, type Hlc } from '@armature/kern
 import { MAX_RECORD_AT, compareRecords, type ChangeRecord } from '@armature/protocol';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { History, ringRecords } from './index.js';
+import { History, ringRecords } from './history.js';
 import { change, historyOf, names, node, record } from './records.test-support.js';
 
 const create = record(1, change.create(names('n', 3)));

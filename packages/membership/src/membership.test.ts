@@ -9,14 +9,10 @@ import {
 } from '@armature/protocol';
 import { ManualClock, memoryTelemetry, recordingLog, silentLog, type Clock } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
-import {
-  MANY_RECORDS,
-  memoryHistoryStore,
-  Membership,
-  type ClearingExchange,
-  type HistoryStore,
-  type MembershipEnv,
-} from './index.js';
+import type { ClearingExchange } from './gossip.js';
+import { memoryHistoryStore, type HistoryStore } from './history-store.js';
+import { MANY_RECORDS } from './history.js';
+import { Membership, type MembershipEnv } from './membership.js';
 import { change, CLUSTER, names, node, record, START_MS } from './records.test-support.js';
 
 const [n1, n2, n3, n4] = names('n', 4) as [NodeId, NodeId, NodeId, NodeId];

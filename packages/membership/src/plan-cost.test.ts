@@ -1,7 +1,8 @@
 import type { NodeId, PartitionId } from '@armature/kernel';
 import type { Holdings, RingVersion, ShareHolding } from '@armature/protocol';
 import { expect, test } from 'vitest';
-import { costTransfers, totalAmount, type PlannedTransfer } from './index.js';
+import { costTransfers, totalAmount } from './plan-cost.js';
+import type { PlannedTransfer } from './plan.js';
 import { names } from './records.test-support.js';
 
 const [n1, n2, n3, n4] = names('n', 4) as [NodeId, NodeId, NodeId, NodeId];

@@ -2,7 +2,8 @@ import { unwrap, type NodeId, type PartitionId } from '@armature/kernel';
 import { balanceOf } from '@armature/ring';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isMembershipChange, planChanges, type MembershipChange, type PlannedTransfer, type View } from './index.js';
+import { isMembershipChange, planChanges, type MembershipChange, type PlannedTransfer } from './plan.js';
+import type { View } from './view.js';
 import { change, historyOf, names, record, Tale, zone } from './records.test-support.js';
 
 const N = 3;

@@ -2,7 +2,9 @@ import type { ClusterName, NodeId } from '@armature/kernel';
 import type { Change } from '@armature/protocol';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkProposal, foldHistory, History } from './index.js';
+import { History } from './history.js';
+import { checkProposal } from './propose.js';
+import { foldHistory } from './view.js';
 import { change, CLUSTER, names, node, Tale } from './records.test-support.js';
 
 const [n1, n2, n3, n4] = names('n', 4) as [NodeId, NodeId, NodeId, NodeId];

@@ -8,10 +8,11 @@ import {
   type ClusterStrategy,
 } from '@armature/protocol';
 import type { TokenDemand } from '@armature/rights';
-import { foldHistory, History, type View } from './index.js';
+import { History } from './history.js';
+import { foldHistory, type View } from './view.js';
 
 export const CLUSTER = 'test' as ClusterName;
-export const CLUSTER_ID = 'c1'.repeat(16);
+const CLUSTER_ID = 'c1'.repeat(16);
 export const START_MS = 1_600_000_000_000;
 
 export const node = (name: string): NodeId => name as NodeId;

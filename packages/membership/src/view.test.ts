@@ -10,7 +10,8 @@ import {
 import { addressOf } from '@armature/ring';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { foldHistory, History, type View } from './index.js';
+import { History } from './history.js';
+import { foldHistory, type View } from './view.js';
 import { change, historyOf, names, node, record, Tale } from './records.test-support.js';
 
 const N = 3;

@@ -1,16 +1,10 @@
 import type { BinaryString } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  beginComparison,
-  EMPTY_HASH,
-  entryDigest,
-  MerkleTree,
-  nextQuestion,
-  rangesOfPrefixes,
-  takeAnswer,
-  type Comparison,
-} from './index.js';
+import { beginComparison, nextQuestion, takeAnswer, type Comparison } from './comparison.js';
+import { entryDigest } from './entry-digest.js';
+import { EMPTY_HASH, MerkleTree } from './merkle-tree.js';
+import { rangesOfPrefixes } from './prefix.js';
 import { answerFrom, ARC, digestOf, entries, isIn, treeOf, type Entries } from './trees.test-support.js';
 
 /** Runs a comparison to its end against a tree that is at hand. */

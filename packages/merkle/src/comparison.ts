@@ -37,7 +37,7 @@ export interface Comparison {
 }
 
 /** 4 KiB of hashes in an answer. */
-export const MAX_QUESTION_NODES = 256;
+const MAX_QUESTION_NODES = 256;
 
 export function beginComparison(local: MerkleTree): Comparison {
   return { local, waiting: [{ level: 0, index: 0 }], differing: [], asked: 0 };

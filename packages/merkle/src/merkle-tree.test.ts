@@ -1,19 +1,9 @@
 import { toBinaryString, type BinaryString } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  depthFor,
-  EMPTY_HASH,
-  entryDigest,
-  MAX_DEPTH,
-  MerkleTree,
-  nodesAt,
-  prefixIndexOf,
-  rangeOfPrefix,
-  rangesOfPrefixes,
-  type Arc,
-  type Prefix,
-} from './index.js';
+import { entryDigest } from './entry-digest.js';
+import { depthFor, EMPTY_HASH, MerkleTree } from './merkle-tree.js';
+import { MAX_DEPTH, nodesAt, prefixIndexOf, rangeOfPrefix, rangesOfPrefixes, type Arc, type Prefix } from './prefix.js';
 import { address, ARC, digestOf, entries, isIn, treeOf } from './trees.test-support.js';
 
 const everyHash = (tree: MerkleTree): string[] =>

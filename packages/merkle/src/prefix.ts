@@ -35,7 +35,7 @@ const MAX_ARC_BITS = 16;
 const HEAD_BITS = 32;
 const REST_OF_POSITION = '\0'.repeat(12);
 
-export function isArc(arc: Arc): boolean {
+function isArc(arc: Arc): boolean {
   return isBelow(arc.bits, MAX_ARC_BITS + 1) && isBelow(arc.index, 2 ** arc.bits);
 }
 

@@ -1,7 +1,10 @@
 /** Entries of an arc for property tests, and a plain model of a tree: the map itself. */
 import { toBinaryString, utf8Encode, type BinaryString } from '@armature/kernel';
 import * as fc from 'fast-check';
-import { entryDigest, MerkleTree, type Arc, type KeyRange, type TreeAnswer, type TreeQuestion } from './index.js';
+import type { TreeAnswer, TreeQuestion } from './comparison.js';
+import { entryDigest } from './entry-digest.js';
+import { MerkleTree } from './merkle-tree.js';
+import type { Arc, KeyRange } from './prefix.js';
 
 export const ARC: Arc = { bits: 3, index: 5 };
 

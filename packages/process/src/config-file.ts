@@ -12,7 +12,7 @@ export interface ConfigFile {
 }
 
 /** Used when it is there and no other is named. */
-export const DEFAULT_CONFIG_FILE = 'armature.json';
+const DEFAULT_CONFIG_FILE = 'armature.json';
 
 /** A hundred times as much as all settings take. */
 const MAX_CHARS = 256 * 1024;

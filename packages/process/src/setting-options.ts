@@ -5,7 +5,7 @@ import { Option, type Command } from 'commander';
 import { variableOf } from './resolve-settings.js';
 import type { Setting, Shape } from './setting.js';
 
-export const CONFIG_FLAG = '--config <file>';
+const CONFIG_FLAG = '--config <file>';
 
 /** Adds a flag for each setting that has one, and `--config`. */
 export function addSettingOptions(command: Command, shape: Shape): Command {

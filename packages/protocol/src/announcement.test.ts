@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatAnnouncement, parseAnnouncement } from './index.js';
+import { formatAnnouncement, parseAnnouncement } from './announcement.js';
 
 const utf8 = (text: string): Uint8Array => Buffer.from(text, 'utf8');
 const FINGERPRINT = '0123456789abcdef'.repeat(2);

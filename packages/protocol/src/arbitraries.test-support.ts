@@ -16,39 +16,22 @@ import {
 import { MAX_GENERATION } from '@armature/rights';
 import type { Address } from '@armature/ring';
 import * as fc from 'fast-check';
-import {
-  CLEARANCES,
-  EXCHANGE_OUTCOMES,
-  HASH_BYTES,
-  HOLD_REASONS,
-  MAX_COMMAND_CHARS,
-  MAX_N,
-  MAX_PARTITIONS,
-  WORKER_COMMANDS,
-  WORKER_STATES,
-  largestValueBytes,
-  type BucketProperties,
-  type Change,
-  type ChangeRecord,
-  type CommandRecord,
-  type FetchedSibling,
-  type HoldReason,
-  type Holdings,
-  type MemberSettings,
-  type Meta,
-  type NodeStatus,
-  type QuorumWord,
-  type Receipt,
-  type Reply,
-  type Request,
-  type RingVersion,
-  type TransferStatus,
-  type WorkerStatus,
-} from './index.js';
+import type { BucketProperties } from './bucket.js';
+import type { Change, ChangeRecord, MemberSettings } from './change.js';
+import { MAX_COMMAND_CHARS, type CommandRecord } from './command-record.js';
+import type { Holdings } from './holdings.js';
+import { MAX_PARTITIONS, largestValueBytes } from './limits.js';
+import type { FetchedSibling, Meta, NodeStatus, Reply, Request, RingVersion } from './messages.js';
+import { MAX_N, type QuorumWord } from './quorum-word.js';
+import { CLEARANCES, HOLD_REASONS, type HoldReason } from './reaping.js';
+import type { Receipt } from './receipt.js';
+import { EXCHANGE_OUTCOMES, HASH_BYTES } from './synchronisation.js';
+import type { TransferStatus } from './transfers.js';
+import { WORKER_COMMANDS, WORKER_STATES, type WorkerStatus } from './worker-status.js';
 
 const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/);
 export const nodeId = name as fc.Arbitrary<NodeId>;
-export const bucketName = name as fc.Arbitrary<BucketName>;
+const bucketName = name as fc.Arbitrary<BucketName>;
 const hexOf = (length: number): fc.Arbitrary<string> => fc.stringMatching(new RegExp(`^[0-9a-f]{${length}}$`));
 const bytes = fc.uint8Array({ maxLength: 64 });
 const binary = bytes.map((one) => toBinaryString(one));

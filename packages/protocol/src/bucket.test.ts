@@ -1,14 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bucketProperties } from './arbitraries.test-support.js';
-import {
-  BUCKET_PROPERTY_NAMES,
-  DEFAULT_BUCKET_PROPERTIES,
-  largestValueBytes,
-  MAX_VALUE_BYTES,
-  parseBucketProperties,
-  unknownBucket,
-} from './index.js';
+import { BUCKET_PROPERTY_NAMES, DEFAULT_BUCKET_PROPERTIES, parseBucketProperties, unknownBucket } from './bucket.js';
+import { largestValueBytes, MAX_VALUE_BYTES } from './limits.js';
 
 describe('bucket properties', () => {
   test('nothing given: the defaults, which are valid', () => {

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { change, changeRecord } from './arbitraries.test-support.js';
-import { compareRecords, parseChange, parseChangeRecord } from './index.js';
+import { parseChange, parseChangeRecord } from './change-parser.js';
+import { compareRecords } from './change.js';
 
 const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 

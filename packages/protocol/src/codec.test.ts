@@ -2,7 +2,9 @@ import { ByteReader, ByteWriter, DecodeError, hlcFromMs } from '@armature/kernel
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { anyReply, anyRequest, repliesByKind, requestsByKind } from './arbitraries.test-support.js';
-import { MAX_N, protocolCodec, type Reply, type Request } from './index.js';
+import { protocolCodec } from './codec.js';
+import type { Reply, Request } from './messages.js';
+import { MAX_N } from './quorum-word.js';
 
 function requestBytes(request: Request): Uint8Array {
   const w = new ByteWriter();

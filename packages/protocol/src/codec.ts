@@ -52,7 +52,7 @@ const DURABILITY_BYTES: readonly Durability[] = ['memory', 'os', 'fsync', 'buffe
 
 export const protocolCodec = { encodeRequest, decodeRequest, encodeReply, decodeReply };
 
-export function encodeRequest(w: ByteWriter, m: Request): void {
+function encodeRequest(w: ByteWriter, m: Request): void {
   w.u8(TAGS[m.kind]);
   switch (m.kind) {
     case 'read':
@@ -120,7 +120,7 @@ export function encodeRequest(w: ByteWriter, m: Request): void {
   }
 }
 
-export function decodeRequest(r: ByteReader): Request {
+function decodeRequest(r: ByteReader): Request {
   const kind = peekKind(r);
   r.u8();
   switch (kind) {
@@ -207,7 +207,7 @@ export function decodeRequest(r: ByteReader): Request {
   }
 }
 
-export function encodeReply(w: ByteWriter, m: Reply): void {
+function encodeReply(w: ByteWriter, m: Reply): void {
   w.u8(TAGS[m.kind]);
   switch (m.kind) {
     case 'read':
@@ -263,7 +263,7 @@ export function encodeReply(w: ByteWriter, m: Reply): void {
   }
 }
 
-export function decodeReply(r: ByteReader): Reply {
+function decodeReply(r: ByteReader): Reply {
   const kind = peekKind(r);
   r.u8();
   switch (kind) {

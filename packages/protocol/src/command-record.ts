@@ -64,7 +64,7 @@ export function parseCommandRecord(input: unknown): Result<CommandRecord, Armatu
 }
 
 /** Throws `Refused`. */
-export function readCommandRecord(input: unknown): CommandRecord {
+function readCommandRecord(input: unknown): CommandRecord {
   const record = object(input, 'command');
   const count = (field: string): number => integer(record[field], field, 0, Number.MAX_SAFE_INTEGER);
   return {

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import { ArmatureError, ByteReader, ByteWriter } from '@armature/kernel';
-import { doorCodec, MAX_DOCUMENT_BYTES, protocolCodec, type Request } from './index.js';
+import { protocolCodec } from './codec.js';
+import { doorCodec } from './door-codec.js';
+import { MAX_DOCUMENT_BYTES } from './limits.js';
+import type { Request } from './messages.js';
 
 const refusal = (kind: string): ArmatureError => new ArmatureError('forbidden', `no ${kind} here`);
 const door = doorCodec(new Set(['ping', 'scan']), refusal);

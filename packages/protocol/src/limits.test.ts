@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { DEFAULT_BUCKET_PROPERTIES, largestValueBytes, MAX_MESSAGE_BYTES, MAX_N, MAX_VALUE_BYTES, maxSetBytes } from './index.js';
+import { DEFAULT_BUCKET_PROPERTIES } from './bucket.js';
+import { largestValueBytes, MAX_MESSAGE_BYTES, MAX_VALUE_BYTES, maxSetBytes } from './limits.js';
+import { MAX_N } from './quorum-word.js';
 
 const EVERY_N = Array.from({ length: MAX_N }, (_, place) => place + 1);
 /** 64 entries of metadata, a clock of a thousand actors, the superseded operations. */

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { quorumWord } from './arbitraries.test-support.js';
-import { MAX_N, parseQuorumWord, quorumWordFromByte, quorumWordToByte, resolveQuorumWord } from './index.js';
+import { MAX_N, parseQuorumWord, quorumWordFromByte, quorumWordToByte, resolveQuorumWord } from './quorum-word.js';
 
 describe('quorum words', () => {
   test('a byte and back: every word and number survives, no two share a byte', () => {

@@ -2,7 +2,8 @@ import { type ClusterName, type NodeId } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { nodeId } from './arbitraries.test-support.js';
-import { countRole, DEFAULT_PREFIX, nodeAddress, nodeOfAddress, subjectsOf, type Receipt } from './index.js';
+import { countRole, type Receipt } from './receipt.js';
+import { DEFAULT_PREFIX, nodeAddress, nodeOfAddress, subjectsOf } from './subjects.js';
 
 describe('receipts', () => {
   const receipt: Receipt = {

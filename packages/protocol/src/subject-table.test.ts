@@ -1,16 +1,8 @@
 import type { ClusterName } from '@armature/kernel';
 import { describe, expect, test } from 'vitest';
-import {
-  SUBJECT_TABLE,
-  natsPattern,
-  permissionsOf,
-  subjectsOf,
-  tokensOf,
-  type BusRole,
-  type Party,
-  type SubjectRow,
-  type Subjects,
-} from './index.js';
+import { natsPattern, permissionsOf, tokensOf } from './permissions.js';
+import { SUBJECT_TABLE, type BusRole, type Party, type SubjectRow } from './subject-table.js';
+import { subjectsOf, type Subjects } from './subjects.js';
 
 const SPACE = { prefix: 'armature', cluster: 'prod' as ClusterName };
 const below = (start: string): readonly SubjectRow[] => SUBJECT_TABLE.filter(({ pattern }) => pattern.startsWith(start));

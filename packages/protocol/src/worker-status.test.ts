@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { workerStatus as status } from './arbitraries.test-support.js';
-import { parseWorkerStatus } from './index.js';
+import { parseWorkerStatus } from './worker-status.js';
 
 test('a worker status survives JSON', () => {
   fc.assert(

@@ -67,7 +67,7 @@ export interface ClearingEnv {
 }
 
 /** Entries in one question. */
-export const MAX_CLEARED = 1_000;
+const MAX_CLEARED = 1_000;
 
 export class Clearing {
   readonly #env: ClearingEnv;

@@ -4,7 +4,9 @@ import { addressOf, type Address } from '@armature/ring';
 import { memoryTelemetry, recordingLog, silentLog, systemClock } from '@armature/runtime';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EXCHANGE_LIMITS, LocalShare, runExchange, TreeKeeper, type ExchangeLimits } from './index.js';
+import { EXCHANGE_LIMITS, runExchange, type ExchangeLimits } from './exchange.js';
+import { LocalShare } from './local-share.js';
+import { TreeKeeper } from './tree-keeper.js';
 import { node, viewOf } from './view.test-support.js';
 
 const view = viewOf(['a', 'b', 'c'], 4);

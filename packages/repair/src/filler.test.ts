@@ -4,7 +4,9 @@ import type { Address } from '@armature/ring';
 import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/runtime';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Filler, TransferLedger, TransferPace } from './index.js';
+import { Filler } from './filler.js';
+import { TransferPace } from './token-bucket.js';
+import { TransferLedger } from './transfer-ledger.js';
 import { addressFor, encoded, ToyNode, type Asked, type Toy } from './transfer.test-support.js';
 import { createdWith, joinOf, node, viewAfter } from './view.test-support.js';
 

@@ -1,7 +1,7 @@
 import { utf8Encode, type BinaryString, type BucketName } from '@armature/kernel';
 import { addressOf, type Address } from '@armature/ring';
 import { expect, test } from 'vitest';
-import { measureHoldings, type HoldingsEnv } from './index.js';
+import { measureHoldings, type HoldingsEnv } from './holdings.js';
 import { node, viewOf } from './view.test-support.js';
 
 const view = viewOf(['a', 'b', 'c', 'd'], 8);

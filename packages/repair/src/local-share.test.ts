@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_BUCKET, DEFAULT_BUCKET_PROPERTIES, type Durability } from '@armature/protocol';
 import { ManualClock, silentLog } from '@armature/runtime';
-import { LocalShare } from './index.js';
+import { LocalShare } from './local-share.js';
 import { addressFor, encoded, ToyNode } from './transfer.test-support.js';
 import { createdWith, joinOf, node, viewAfter } from './view.test-support.js';
 

@@ -25,7 +25,9 @@ import {
 } from '@armature/versioning';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Clearing, Quarantine, Reaper, type AskedRequest, type ClearingEnv } from './index.js';
+import { Clearing, type ClearingEnv } from './clearing.js';
+import { Quarantine } from './quarantine.js';
+import { Reaper, type AskedRequest } from './reap.js';
 import { node, viewOf } from './view.test-support.js';
 
 const NAMES = ['n1', 'n2', 'n3', 'n4'];

@@ -4,7 +4,10 @@ import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/run
 import type { Address } from '@armature/ring';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { dutyOf, Relinquisher, TransferLedger, TransferPace } from './index.js';
+import { Relinquisher } from './relinquish.js';
+import { dutyOf } from './stray-shares.js';
+import { TransferPace } from './token-bucket.js';
+import { TransferLedger } from './transfer-ledger.js';
 import { addressFor, encoded, ToyNode } from './transfer.test-support.js';
 import { createdWith, joinOf, node, viewAfter } from './view.test-support.js';
 

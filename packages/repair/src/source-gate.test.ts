@@ -1,7 +1,7 @@
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import { ManualClock, memoryTelemetry, sleep } from '@armature/runtime';
 import { expect, test } from 'vitest';
-import { SourceGate } from './index.js';
+import { SourceGate } from './source-gate.js';
 
 function gateWith(slice: () => Promise<void>) {
   const clock = new ManualClock();

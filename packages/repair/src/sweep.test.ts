@@ -15,7 +15,7 @@ import {
   type Round,
   type Sweep,
   type SweepLimits,
-} from './index.js';
+} from './sweep.js';
 import { node, viewOf } from './view.test-support.js';
 
 const LIMITS: SweepLimits = { atOnce: 3, perNode: 2, attempts: 3, retryMs: 100 };

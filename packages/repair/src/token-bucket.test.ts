@@ -1,7 +1,7 @@
 import { ManualClock } from '@armature/runtime';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fullBucket, rateLimit, spent, TransferPace, waitMs } from './index.js';
+import { fullBucket, rateLimit, spent, TransferPace, waitMs } from './token-bucket.js';
 
 test('whoever waits as told: in any stretch of time no more than it earned, the burst, and one answer', () => {
   const step = fc.record({ idleMs: fc.nat(3_000), bytes: fc.nat(2_000_000) });

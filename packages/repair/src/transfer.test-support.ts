@@ -4,7 +4,7 @@ import type { View } from '@armature/membership';
 import { DEFAULT_BUCKET, type ReplyTo, type SynchronisationRequest } from '@armature/protocol';
 import { addressOf, type Address } from '@armature/ring';
 import { silentLog, sleep, type Clock } from '@armature/runtime';
-import { LocalShare, type SynchronisedReplica } from './index.js';
+import { LocalShare, type SynchronisedReplica } from './local-share.js';
 
 /** A set of small numbers; joining is union. It stands for a version set, whose encoding is canonical too. */
 export type Toy = readonly number[];

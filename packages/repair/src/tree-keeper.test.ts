@@ -4,7 +4,7 @@ import { addressOf, type Address } from '@armature/ring';
 import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/runtime';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { TreeKeeper, type ScanQuery } from './index.js';
+import { TreeKeeper, type ScanQuery } from './tree-keeper.js';
 import { entryState } from './share-tree.js';
 import { TreeBuild, type ScannedPage } from './tree-build.js';
 import { node, viewOf } from './view.test-support.js';

@@ -325,7 +325,7 @@ export class TreeKeeper {
 }
 
 /** Partitions are equal, and a power of two: the history's `create` accepts no other rings. */
-export function arcBitsOf(partitionCount: number): number {
+function arcBitsOf(partitionCount: number): number {
   return Math.log2(partitionCount);
 }
 

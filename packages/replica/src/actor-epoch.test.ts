@@ -3,7 +3,7 @@ import { ManualClock, noTelemetry, recordingLog } from '@armature/runtime';
 import type { StorageLoss } from '@armature/storage';
 import { EMPTY_VECTOR, withDot, type ActorId, type VersionVector } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
-import { ActorEpoch, MAX_REST_MS, type EpochStore } from './index.js';
+import { ActorEpoch, MAX_REST_MS, type EpochStore } from './actor-epoch.js';
 
 /** A document on stable storage, and what goes wrong with it. */
 class TestEpochStore implements EpochStore {

@@ -63,7 +63,7 @@ export interface AdmissionSettings {
   readonly thresholdMs: number;
 }
 
-export const DEFAULT_ADMISSION_SETTINGS: AdmissionSettings = { thresholdMs: 50 };
+const DEFAULT_ADMISSION_SETTINGS: AdmissionSettings = { thresholdMs: 50 };
 
 export interface AdmissionState {
   /** Slices per second, of all kinds together. */

@@ -21,7 +21,8 @@ import {
 } from '@armature/versioning';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MAX_REST_MS, type MintResult } from './index.js';
+import { MAX_REST_MS } from './actor-epoch.js';
+import type { MintResult } from './mint-request.js';
 import { BUCKET, TestNode, addressFor, copyOf, decoded } from './replica.test-support.js';
 
 type Step =

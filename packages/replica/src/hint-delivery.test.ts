@@ -5,7 +5,9 @@ import { ManualClock, memoryTelemetry, recordingLog, silentLog, sleep } from '@a
 import { memoryEngine, Store } from '@armature/storage';
 import { describe, expect, test } from 'vitest';
 import { createdWith, joinOf, node, viewAfter } from './history.test-support.js';
-import { HintDelivery, HintStore, hintSpaceOn } from './index.js';
+import { HintDelivery } from './hint-delivery.js';
+import { HintStore } from './hint-store.js';
+import { hintSpaceOn } from './stored-records.js';
 import { BUCKET, TestNode, addressFor, finish } from './replica.test-support.js';
 
 const [N1, N2, N3, N4] = ['n1', 'n2', 'n3', 'n4'].map(node) as [NodeId, NodeId, NodeId, NodeId];

@@ -75,7 +75,7 @@ interface Hint {
  * A day: long enough for a machine to be repaired. After that comparing replicas costs less than keeping, and going through, what
  * piles up.
  */
-export const DEFAULT_HINT_MAX_AGE_MS = 24 * 3_600_000;
+const DEFAULT_HINT_MAX_AGE_MS = 24 * 3_600_000;
 
 /** Nodes asked to take over a hint, before it waits for the next scan. */
 const MAX_HEIRS = 3;

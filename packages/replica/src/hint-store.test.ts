@@ -4,7 +4,9 @@ import { MemoryDisk, Store, spaceKey } from '@armature/storage';
 import { encodeVersionSet as encoded, join } from '@armature/versioning';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HintStore, hintSpaceOn, type MintRequest, type MintResult } from './index.js';
+import { HintStore } from './hint-store.js';
+import type { MintRequest, MintResult } from './mint-request.js';
+import { hintSpaceOn } from './stored-records.js';
 import { BUCKET, TestNode, addressFor, decoded, finish, valuesOf } from './replica.test-support.js';
 
 const A = 'a' as NodeId;

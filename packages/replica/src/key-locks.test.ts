@@ -2,7 +2,7 @@ import { ArmatureError } from '@armature/kernel';
 import { ManualClock, sleep } from '@armature/runtime';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { KeyLocks } from './index.js';
+import { KeyLocks } from './key-locks.js';
 
 describe('key locks', () => {
   test('work that need not wait runs at once and gives a plain value, whatever other keys do', () => {

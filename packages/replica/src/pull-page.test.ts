@@ -3,7 +3,9 @@ import { expect, test } from 'vitest';
 import { utf8Encode, type BinaryString, type BucketName } from '@armature/kernel';
 import { DEFAULT_BUCKET, type PullReply, type PullRequest, type RingVersion } from '@armature/protocol';
 import { addressOf, RING_START } from '@armature/ring';
-import { pullPage, type Replica, type StoredPage } from './index.js';
+import { pullPage } from './pull-page.js';
+import type { StoredPage } from './replica-env.js';
+import type { Replica } from './replica.js';
 
 type Entry = PullReply['entries'][number];
 

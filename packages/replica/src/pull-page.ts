@@ -10,8 +10,8 @@ import { encodedOutlineOf } from '@armature/versioning';
 import type { Replica } from './replica.js';
 
 /** Whatever the request asks for. */
-export const MAX_PULL_ENTRIES = 1_000;
-export const MAX_PULL_BYTES = 4 * 1024 * 1024;
+const MAX_PULL_ENTRIES = 1_000;
+const MAX_PULL_BYTES = 4 * 1024 * 1024;
 
 /** Rejects with storage errors, and `too-large` (see above). `messageBytes`: the largest message of the link. */
 export async function pullPage(replica: Pick<Replica, 'page'>, request: PullRequest, messageBytes?: number): Promise<PullReply> {

@@ -1,7 +1,7 @@
 import { bytesEqual } from '@armature/kernel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { openRecord, sealRecord } from './index.js';
+import { openRecord, sealRecord } from './record.js';
 
 const set = fc.uint8Array({ maxLength: 200 });
 

@@ -13,7 +13,10 @@ import {
   type OperationId,
   type VersionSet,
 } from '@armature/versioning';
-import { ActorEpoch, Replica, epochStoreOn, recordStoreOn, type MintRequest, type MintResult } from './index.js';
+import { ActorEpoch } from './actor-epoch.js';
+import type { MintRequest, MintResult } from './mint-request.js';
+import { Replica } from './replica.js';
+import { epochStoreOn, recordStoreOn } from './stored-records.js';
 
 export const BUCKET: BucketProperties = DEFAULT_BUCKET_PROPERTIES;
 export const LWW: BucketProperties = { ...BUCKET, resolver: 'last-write-wins' };

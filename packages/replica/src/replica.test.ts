@@ -3,7 +3,7 @@ import { ManualClock } from '@armature/runtime';
 import { contextOf, counterOf, emptyVersionSet, encodeVersionSet, type OperationId } from '@armature/versioning';
 import { describe, expect, test } from 'vitest';
 import { spaceKey } from '@armature/storage';
-import { openRecord, sealRecord } from './index.js';
+import { openRecord, sealRecord } from './record.js';
 import { BUCKET, LWW, TestNode, addressFor, finish, valuesOf } from './replica.test-support.js';
 
 const open = (options: Partial<Parameters<typeof TestNode.open>[0]> = {}): Promise<TestNode> =>

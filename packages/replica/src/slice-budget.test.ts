@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { SLICE_RECORDS, SliceBudget } from './index.js';
+import { SLICE_RECORDS, SliceBudget } from './slice-budget.js';
 
 test('any pages: at most a slice per page, and never more records on a slice than its own and one page', async () => {
   await fc.assert(

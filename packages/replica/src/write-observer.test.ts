@@ -2,7 +2,8 @@ import { seededRandom, toArmatureError, type NodeId } from '@armature/kernel';
 import type { Address } from '@armature/ring';
 import { ManualClock, silentLog, noTelemetry } from '@armature/runtime';
 import { expect, test } from 'vitest';
-import { recordStoreOn, Replica } from './index.js';
+import { Replica } from './replica.js';
+import { recordStoreOn } from './stored-records.js';
 import { addressFor, BUCKET, finish, TestNode } from './replica.test-support.js';
 
 /** A replica beside that of a test node, over the same store, and what its observer was told. */

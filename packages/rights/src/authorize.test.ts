@@ -1,7 +1,9 @@
 import type { BucketName } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { OPEN_ACCESS, allows, authorize, joinAccess, type Access, type Token } from './index.js';
+import { OPEN_ACCESS, joinAccess, type Access } from './access.js';
+import { authorize } from './authorize.js';
+import { allows, type Token } from './token.js';
 import { token, wish } from './token.test-support.js';
 
 const access: fc.Arbitrary<Access> = fc.record({

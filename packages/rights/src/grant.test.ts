@@ -1,7 +1,8 @@
 import { unwrap, utf8Encode, type BucketName } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { allows, allowsRole, checkedGrant, grantText, parseGrant, RIGHTS, ROLES, type Grant, type Token } from './index.js';
+import { checkedGrant, grantText, parseGrant, RIGHTS, type Grant } from './grant.js';
+import { allows, allowsRole, ROLES, type Token } from './token.js';
 import { bucketName, grant, keyBytes, token, wish } from './token.test-support.js';
 
 describe('what a token allows', () => {

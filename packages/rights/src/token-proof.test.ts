@@ -1,18 +1,10 @@
 import { seededRandom, unwrap, type ClusterName } from '@armature/kernel';
 import { describe, expect, test } from 'vitest';
-import {
-  OPEN_ACCESS,
-  ROLES,
-  allowsRole,
-  authorizeRole,
-  claimOf,
-  deriveTokenKeys,
-  proofOf,
-  sealToken,
-  type Role,
-  type Token,
-  type TokenKeys,
-} from './index.js';
+import { OPEN_ACCESS } from './access.js';
+import { authorizeRole } from './authorize.js';
+import { claimOf, proofOf } from './token-proof.js';
+import { deriveTokenKeys, sealToken, type TokenKeys } from './token-seal.js';
+import { ROLES, allowsRole, type Role, type Token } from './token.js';
 import { CLUSTER, KEYS, OLD_SECRET, SECRET } from './token.test-support.js';
 
 const holder = (role: Role | undefined): Token => ({ subject: 'olga', grants: [], role, expiresAtMs: 2_000, generation: 3 });

@@ -2,19 +2,18 @@ import { AssertionError, ByteWriter, concatBytes, seededRandom, unwrap, utf8Enco
 import * as fc from 'fast-check';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { parseGrant } from './grant.js';
 import {
-  MAX_TOKEN_BYTES,
   deriveTokenKeys,
   openToken,
-  parseGrant,
   peekToken,
   sealToken,
   tokenFromText,
   tokenToText,
   verifyToken,
-  type Token,
   type TokenKeys,
-} from './index.js';
+} from './token-seal.js';
+import { MAX_TOKEN_BYTES, type Token } from './token.js';
 import { CLUSTER, KEYS, OLD_SECRET, SECRET, token } from './token.test-support.js';
 
 const ALICE: Token = {

@@ -1,17 +1,10 @@
 /** Tokens at random, and the keys of a cluster of this test. */
 import { unwrap, utf8Encode, type BucketName, type ClusterName } from '@armature/kernel';
 import * as fc from 'fast-check';
-import {
-  EVERY_BUCKET,
-  MAX_GENERATION,
-  RIGHTS,
-  ROLES,
-  checkedToken,
-  deriveTokenKeys,
-  type Grant,
-  type Token,
-  type Wish,
-} from './index.js';
+import type { Wish } from './authorize.js';
+import { EVERY_BUCKET, RIGHTS, type Grant } from './grant.js';
+import { deriveTokenKeys } from './token-seal.js';
+import { MAX_GENERATION, ROLES, checkedToken, type Token } from './token.js';
 
 export const CLUSTER = 'shop' as ClusterName;
 export const OLD_SECRET = utf8Encode('the former secret of the shop');

@@ -1,7 +1,9 @@
 import type { PartitionId } from '@armature/kernel';
 import { describe, expect, test } from 'vitest';
 import { member, nodeId, settings } from './histories.test-support.js';
-import { balanceOf, emptyRing, formRing, metadataBytes, type Ring, type RingStrategy } from './index.js';
+import { balanceOf, metadataBytes } from './balance.js';
+import { emptyRing, formRing } from './change.js';
+import type { Ring, RingStrategy } from './ring.js';
 
 describe('balance', () => {
   test('four equal nodes of a claimed ring are in perfect balance', () => {

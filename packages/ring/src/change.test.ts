@@ -12,21 +12,10 @@ import {
   settings,
   zoneName,
 } from './histories.test-support.js';
-import {
-  addressOf,
-  checkRingSettings,
-  emptyRing,
-  formRing,
-  partitionRange,
-  rangeContains,
-  RING_START,
-  ringJoin,
-  ringLeave,
-  ringReplace,
-  ringReweigh,
-  ringRezone,
-  type RingSettings,
-} from './index.js';
+import { emptyRing, formRing, ringJoin, ringLeave, ringReplace, ringReweigh, ringRezone } from './change.js';
+import { partitionRange } from './equal-partitions.js';
+import { addressOf, rangeContains, RING_START } from './position.js';
+import { checkRingSettings, type RingSettings } from './ring.js';
 
 describe('the ring is a function of its history', () => {
   test('equal histories give equal rings: fingerprint, members, every preference list', () => {

@@ -19,7 +19,10 @@ import {
   zoneName,
   zoneOf,
 } from './histories.test-support.js';
-import { balanceOf, formRing, type Ring, ringJoin, ringLeave, ringReweigh, ringRezone, transfersBetween } from './index.js';
+import { balanceOf } from './balance.js';
+import { formRing, ringJoin, ringLeave, ringReweigh, ringRezone } from './change.js';
+import type { Ring } from './ring.js';
+import { transfersBetween } from './transfers.js';
 import { fairShares } from './shares.js';
 import { zonesOf } from './circle-ring.js';
 

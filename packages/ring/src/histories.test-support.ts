@@ -3,17 +3,8 @@
  */
 import type { NodeId, PartitionId, ZoneName } from '@armature/kernel';
 import * as fc from 'fast-check';
-import {
-  emptyRing,
-  type Ring,
-  ringJoin,
-  ringLeave,
-  type RingMember,
-  ringReplace,
-  ringReweigh,
-  ringRezone,
-  type RingSettings,
-} from './index.js';
+import { emptyRing, ringJoin, ringLeave, ringReplace, ringReweigh, ringRezone } from './change.js';
+import type { Ring, RingMember, RingSettings } from './ring.js';
 
 export const nodeId = (index: number): NodeId => `node-${String(index).padStart(3, '0')}` as NodeId;
 export const zoneName = (index: number): ZoneName => `zone-${index}` as ZoneName;

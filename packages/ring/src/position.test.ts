@@ -23,7 +23,7 @@ import {
   RING_START,
   verifyAddress,
   WHOLE_RING,
-} from './index.js';
+} from './position.js';
 
 const buckets = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/).map((text) => text as BucketName);
 const keys = fc.uint8Array({ maxLength: 200 });

@@ -2,7 +2,8 @@ import type { NodeId, PartitionId } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { anySettings, fold, histories, member, nodeId, partitions, settings, zoneOf } from './histories.test-support.js';
-import { emptyRing, formRing, type Ring } from './index.js';
+import { emptyRing, formRing } from './change.js';
+import type { Ring } from './ring.js';
 import { zoneSpread } from './zone-spread.js';
 
 const replicas = fc.integer({ min: 1, max: 6 });

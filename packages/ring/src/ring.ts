@@ -73,15 +73,15 @@ export interface Ring {
 }
 
 /** Four orders of magnitude between the smallest and the largest machine; beyond, a share is either nothing or everything. */
-export const MIN_WEIGHT = 0.01;
-export const MAX_WEIGHT = 100;
+const MIN_WEIGHT = 0.01;
+const MAX_WEIGHT = 100;
 
 /**
  * T when none is set: 64 tokens leave a node within about 12 % (1 / sqrt(T)) of the mean under strategy 1, at 1 KiB of metadata
  * per node.
  */
 export const DEFAULT_TOKENS_PER_NODE = 64;
-export const MAX_TOKENS_PER_NODE = 1024;
+const MAX_TOKENS_PER_NODE = 1024;
 
 export function isWeight(weight: number): boolean {
   return weight >= MIN_WEIGHT && weight <= MAX_WEIGHT;

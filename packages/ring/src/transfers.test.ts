@@ -2,16 +2,10 @@ import type { BinaryString, NodeId, PartitionId } from '@armature/kernel';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { anySettings, applyChange, fold, histories, member, nodeId, partitions, settings } from './histories.test-support.js';
-import {
-  emptyRing,
-  formRing,
-  type RangeTransfer,
-  rangeContains,
-  type Ring,
-  ringJoin,
-  ringLeave,
-  transfersBetween,
-} from './index.js';
+import { emptyRing, formRing, ringJoin, ringLeave } from './change.js';
+import { rangeContains } from './position.js';
+import type { Ring } from './ring.js';
+import { type RangeTransfer, transfersBetween } from './transfers.js';
 
 const replicas = fc.integer({ min: 1, max: 4 });
 

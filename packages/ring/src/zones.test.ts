@@ -5,7 +5,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { applyChange, fold, histories, member, partitions, settings, zoneOf } from './histories.test-support.js';
-import { formRing, type Ring, type RingSettings } from './index.js';
+import { formRing } from './change.js';
+import type { Ring, RingSettings } from './ring.js';
 
 const strategies = fc.constantFrom(2 as const, 3 as const);
 const ringSettings: fc.Arbitrary<RingSettings> = fc

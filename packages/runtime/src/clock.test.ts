@@ -1,5 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { AlarmWheel, ManualClock, systemClock, waitAtMost } from './index.js';
+import { AlarmWheel } from './alarm-wheel.js';
+import { waitAtMost } from './clock.js';
+import { ManualClock } from './manual-clock.js';
+import { systemClock } from './system-clock.js';
 
 afterEach(() => vi.useRealTimers());
 

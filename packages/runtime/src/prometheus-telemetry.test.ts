@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { Histogram, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { LATENCY_BUCKETS_S, type Labels } from './index.js';
-import { prometheusTelemetry } from './observability.js';
+import { LATENCY_BUCKETS_S, type Labels } from './telemetry.js';
+import { prometheusTelemetry } from './prometheus-telemetry.js';
 
 const observation = fc.oneof(
   fc.constantFrom(...LATENCY_BUCKETS_S),

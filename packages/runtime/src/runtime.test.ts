@@ -1,7 +1,11 @@
 import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
-import { ManualClock, memoryTelemetry, recordingLog, repeat, scopedTelemetry, systemRandom } from './index.js';
-import { prometheusTelemetry } from './observability.js';
+import { repeat } from './clock.js';
+import { recordingLog } from './log.js';
+import { ManualClock } from './manual-clock.js';
+import { systemRandom } from './system-random.js';
+import { memoryTelemetry, scopedTelemetry } from './telemetry.js';
+import { prometheusTelemetry } from './prometheus-telemetry.js';
 
 describe('manual clock', () => {
   test('tasks run in order of due time, ties in order of scheduling', async () => {

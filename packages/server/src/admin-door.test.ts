@@ -14,7 +14,7 @@ import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/run
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { AdminDoor } from './admin-door.js';
 import { AntiEntropyWorker } from './anti-entropy-worker.js';
-import { startLocalCluster, type LocalCluster } from './index.js';
+import { startLocalCluster, type LocalCluster } from './local-cluster.js';
 
 const NAME = 'local' as ClusterName;
 const BUCKET: Change = { kind: 'bucket', bucket: 'carts' as never, properties: DEFAULT_BUCKET_PROPERTIES };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ArmatureError, MAX_KEY_BYTES, type ErrorCode } from '@armature/kernel';
 import { ReadContext, bytes, connectOver, json, type Client } from '@armature/client';
 import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
-import { startLocalCluster, type LocalCluster } from './index.js';
+import { startLocalCluster, type LocalCluster } from './local-cluster.js';
 
 let cluster: LocalCluster;
 let routed: Client;

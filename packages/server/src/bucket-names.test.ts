@@ -6,7 +6,7 @@ import { deriveTokenKeys, parseGrant, sealToken, tokenToText } from '@armature/r
 import { addressOf } from '@armature/ring';
 import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startLocalCluster, type LocalCluster } from './index.js';
+import { startLocalCluster, type LocalCluster } from './local-cluster.js';
 
 const [THERE, NOWHERE] = ['payments', 'nowhere'] as [BucketName, BucketName];
 const random = systemRandom();

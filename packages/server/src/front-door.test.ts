@@ -17,7 +17,7 @@ import { addressOf } from '@armature/ring';
 import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { FrontDoor } from './front-door.js';
-import { startLocalCluster, type LocalCluster } from './index.js';
+import { startLocalCluster, type LocalCluster } from './local-cluster.js';
 
 const PAYMENTS = 'payments' as BucketName;
 const SESSIONS = 'sessions' as BucketName;

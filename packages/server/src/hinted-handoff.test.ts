@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { NodeId, PartitionId } from '@armature/kernel';
 import { json, type Bucket } from '@armature/client';
 import { countRole } from '@armature/protocol';
-import { startLocalCluster, type LocalCluster } from './index.js';
+import { startLocalCluster, type LocalCluster } from './local-cluster.js';
 
 const NODES = ['n1', 'n2', 'n3', 'n4', 'n5'];
 let cluster: LocalCluster;

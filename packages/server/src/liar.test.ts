@@ -9,14 +9,11 @@ import { connectOver } from '@armature/client';
 import { noTelemetry, repeat, silentLog, systemClock, systemRandom, type Timer } from '@armature/runtime';
 import { memoryEngine } from '@armature/storage';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  AntiEntropyWorker,
-  ArmatureNode,
-  ArmatureRouter,
-  startLocalCluster,
-  type LocalCluster,
-  type ServerOptions,
-} from './index.js';
+import { AntiEntropyWorker } from './anti-entropy-worker.js';
+import { startLocalCluster, type LocalCluster } from './local-cluster.js';
+import { ArmatureNode } from './node.js';
+import { ArmatureRouter } from './router.js';
+import type { ServerOptions } from './server-options.js';
 
 let cluster: LocalCluster;
 let server: ServerOptions;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectOver, json, utf8, type Client } from '@armature/client';
 import { noTelemetry, silentLog, systemClock, systemRandom, type Telemetry } from '@armature/runtime';
-import { startLocalCluster, type LocalCluster } from './index.js';
+import { startLocalCluster, type LocalCluster } from './local-cluster.js';
 
 const SECRET = 'a secret of thirty-two bytes or more';
 let cluster: LocalCluster;

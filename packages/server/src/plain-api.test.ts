@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { unwrap } from '@armature/kernel';
 import { headersOf, headerValue, type Bus, type BusMessage } from '@armature/bus';
 import { parseGrant, deriveTokenKeys, sealToken, tokenToText } from '@armature/rights';
-import { startLocalCluster, type LocalCluster } from './index.js';
+import { startLocalCluster, type LocalCluster } from './local-cluster.js';
 
 let cluster: LocalCluster;
 let bus: Bus;

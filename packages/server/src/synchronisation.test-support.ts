@@ -9,7 +9,8 @@ import { nodeAddress, type ExchangeReply, type ExchangeRequest } from '@armature
 import { NOTHING_SWEPT, roundsOf, runSweep, type Sweep, type SweepTally } from '@armature/repair';
 import { memoryTelemetry, silentLog, sleep, systemClock, systemRandom } from '@armature/runtime';
 import { MemoryDisk, spaceBounds } from '@armature/storage';
-import { ArmatureNode, type ServerOptions, type ServerPorts } from './index.js';
+import { ArmatureNode } from './node.js';
+import type { ServerOptions, ServerPorts } from './server-options.js';
 import type { TransferOptions } from './transfers.js';
 
 const NAMES = ['n1', 'n2', 'n3'].map((name) => unwrap(parseNodeId(name)));

@@ -42,7 +42,7 @@ export interface TransfersEnv {
   readonly telemetry: Telemetry;
 }
 
-export const DEFAULT_TRANSFERS_AT_ONCE = 2;
+const DEFAULT_TRANSFERS_AT_ONCE = 2;
 const GOSSIP_TIMEOUT_MS = 2_000;
 
 export class Transfers {

@@ -8,7 +8,7 @@ import type { Engine } from '@armature/storage';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { databasePath } from './data-directory.js';
 import { checkDatabase } from './database-check.js';
-import { openLevelEngine } from './index.js';
+import { openLevelEngine } from './level-engine.js';
 import { LogParser, type LogEvent } from './log-format.js';
 
 const IDENTITY = { cluster: 'test', node: 'n1' };

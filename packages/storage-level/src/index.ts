@@ -1,2 +1,2 @@
 /** `@armature/storage-level`: the storage engine over LevelDB. */
-export { openLevelEngine, type LevelEngineOptions } from './level-engine.js';
+export { openLevelEngine } from './level-engine.js';

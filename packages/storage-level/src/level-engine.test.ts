@@ -8,7 +8,7 @@ import { systemClock } from '@armature/runtime';
 import { Store, type Engine, type StorageOperation } from '@armature/storage';
 import { engineConformance } from '@armature/storage/conformance';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { openLevelEngine, type LevelEngineOptions } from './index.js';
+import { openLevelEngine, type LevelEngineOptions } from './level-engine.js';
 
 const IDENTITY = { cluster: 'test', node: 'n1' };
 const key = (text: string): BinaryString => text as BinaryString;

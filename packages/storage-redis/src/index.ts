@@ -1,2 +1,2 @@
 /** `@armature/storage-redis`: the storage engine over Redis. */
-export { openRedisEngine, type RedisEngineOptions } from './redis-engine.js';
+export { openRedisEngine } from './redis-engine.js';

@@ -7,7 +7,7 @@ import { Store, type Engine, type StorageOperation } from '@armature/storage';
 import { engineConformance } from '@armature/storage/conformance';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openRedisEngine, type RedisEngineOptions } from './index.js';
+import { openRedisEngine, type RedisEngineOptions } from './redis-engine.js';
 import { redisMissing, startRedisServer, SYNC_ALWAYS, type RedisServer } from './redis-server.test-support.js';
 
 const key = (text: string): BinaryString => text as BinaryString;

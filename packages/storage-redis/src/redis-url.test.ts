@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createServer, type AddressInfo } from 'node:net';
-import { openRedisEngine } from './index.js';
+import { openRedisEngine } from './redis-engine.js';
 import { parseRedisUrl } from './redis-url.js';
 
 test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { stampText, STORAGE_FORMAT, verifyStamp } from './index.js';
+import { stampText, STORAGE_FORMAT, verifyStamp } from './identity.js';
 
 const OWN = { cluster: 'shop', node: 'n1' };
 const stamp = stampText(OWN, 0);

@@ -1,7 +1,7 @@
 import type { BinaryString } from '@armature/kernel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseSpaceKey, spaceBounds, spaceKey, spacePrefixBounds, type Space } from './index.js';
+import { parseSpaceKey, spaceBounds, spaceKey, spacePrefixBounds, type Space } from './key-space.js';
 
 const SPACES: readonly Space[] = ['data', 'reapable', 'hints', 'meta'];
 const binary = fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes).toString('latin1') as BinaryString);

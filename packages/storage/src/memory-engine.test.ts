@@ -2,7 +2,8 @@ import type { BinaryString } from '@armature/kernel';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { engineConformance } from './conformance.js';
-import { MemoryDisk, memoryEngine, type StorageOperation } from './index.js';
+import type { StorageOperation } from './engine.js';
+import { MemoryDisk, memoryEngine } from './memory-engine.js';
 import { SortedKeys } from './sorted-keys.js';
 
 const key = (text: string): BinaryString => text as BinaryString;

@@ -9,7 +9,11 @@ import type { BinaryString } from '@armature/kernel';
 import { ManualClock, sleep } from '@armature/runtime';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { faultyEngine, MemoryDisk, Store, type Durability, type Engine, type Fault, type StorageOperation } from './index.js';
+import type { Durability } from './commit-queue.js';
+import type { Engine, StorageOperation } from './engine.js';
+import { faultyEngine, type Fault } from './faulty-engine.js';
+import { MemoryDisk } from './memory-engine.js';
+import { Store } from './store.js';
 
 type Step =
   | { readonly kind: 'write'; readonly keys: readonly string[]; readonly deletes: boolean; readonly durability: Durability }

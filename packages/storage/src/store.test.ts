@@ -1,18 +1,11 @@
 import { ArmatureError, type BinaryString } from '@armature/kernel';
 import { ManualClock, memoryTelemetry, recordingLog, sleep } from '@armature/runtime';
 import { describe, expect, test } from 'vitest';
-import {
-  faultyEngine,
-  MemoryDisk,
-  Store,
-  type CommitFailure,
-  type Engine,
-  type EngineCall,
-  type Fault,
-  type FaultPlan,
-  type StorageOperation,
-  type StoreOptions,
-} from './index.js';
+import type { CommitFailure } from './commit-queue.js';
+import type { Engine, StorageOperation } from './engine.js';
+import { faultyEngine, type EngineCall, type Fault, type FaultPlan } from './faulty-engine.js';
+import { MemoryDisk } from './memory-engine.js';
+import { Store, type StoreOptions } from './store.js';
 
 const key = (text: string): BinaryString => text as BinaryString;
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');

@@ -42,7 +42,7 @@ export interface StoreOptions {
  * A second. What is overwritten within it is stored once. Longer rests save little more: of many keys each is written once in a
  * minute, too; and what is in memory only, on all replicas but one, would be more.
  */
-export const DEFAULT_BUFFER_FLUSH_MS = 1_000;
+const DEFAULT_BUFFER_FLUSH_MS = 1_000;
 
 export type StoreHealth = { readonly status: 'ok' } | FailingStore;
 

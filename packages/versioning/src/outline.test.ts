@@ -1,17 +1,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { set } from './arbitrary.test-support.js';
-import {
-  decodeVersionSet,
-  encodeVersionSet,
-  join,
-  encodedOutlineOf,
-  liveSiblings,
-  outlinedBytes,
-  resolve,
-  RESOLVERS,
-  type VersionSet,
-} from './index.js';
+import { decodeVersionSet, encodeVersionSet } from './codec.js';
+import { encodedOutlineOf, outlinedBytes } from './outline.js';
+import { resolve, RESOLVERS } from './resolvers.js';
+import { join, liveSiblings, type VersionSet } from './version-set.js';
 
 function outline(of: VersionSet): VersionSet {
   const decoded = decodeVersionSet(encodedOutlineOf(encodeVersionSet(of)) ?? new Uint8Array(0));

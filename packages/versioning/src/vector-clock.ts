@@ -29,7 +29,7 @@ export const EMPTY_VECTOR_CLOCK: VectorClock = Object.freeze([]);
 
 /** The paper's threshold, in pairs. */
 export const PAPER_TRUNCATION_THRESHOLD = 10;
-export const NO_TRUNCATION = Number.POSITIVE_INFINITY;
+const NO_TRUNCATION = Number.POSITIVE_INFINITY;
 
 /** A version and its own clock. */
 export interface ClockedVersion<T> {

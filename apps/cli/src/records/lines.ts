@@ -9,7 +9,7 @@ export interface Line {
 }
 
 /** A value of the largest size, as base64 and with something around it. */
-export const MAX_LINE_BYTES = Math.ceil((MAX_VALUE_BYTES * 4) / 3) + 1024 * 1024;
+const MAX_LINE_BYTES = Math.ceil((MAX_VALUE_BYTES * 4) / 3) + 1024 * 1024;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;

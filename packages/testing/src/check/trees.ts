@@ -103,7 +103,7 @@ export function staleTrees(node: NodeId, told: readonly ToldShare[], stored: rea
 }
 
 /** Hints and keys of unknown buckets are no part of any. */
-export function storedShares(view: View, held: readonly Held[]): StoredShare[] {
+function storedShares(view: View, held: readonly Held[]): StoredShare[] {
   const shares = new Map<string, StoredShare>();
   for (const { address, hintFor, bytes } of held) {
     const n = view.buckets.get(bucketOfAddress(address))?.n;

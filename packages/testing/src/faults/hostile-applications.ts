@@ -29,7 +29,7 @@ import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 
 const PATIENCE_MS = 1_000;
 /** A bucket that nobody makes. */
-export const NOWHERE = 'nowhere' as BucketName;
+const NOWHERE = 'nowhere' as BucketName;
 const PREFIX = utf8Encode('other-');
 /** On the plain API. */
 const VERBS: Readonly<Record<FrontRight, readonly string[]>> = { read: ['get'], write: ['put', 'delete'], list: [] };

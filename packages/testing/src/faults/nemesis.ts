@@ -26,7 +26,7 @@ const STAYS_EACH = 4;
 const SPEAKS_EVERY_MS = 500;
 
 /** By how much a clock jumps, ms: ahead for a degree below a half, and back. */
-export function jumpOf(degree: number): number {
+function jumpOf(degree: number): number {
   const share = (degree * 2) % 1;
   const farthestMs = FARTHEST_JUMPS_MS[Math.floor(share * FARTHEST_JUMPS_MS.length)] as number;
   const jumpMs = ((share * FARTHEST_JUMPS_MS.length) % 1) * farthestMs;

@@ -1,7 +1,7 @@
 /**
  * `npm run armature`, `npm run bench`, `npm run dataset`, `npm run simulate`, `npm run chaos`, `npm run compare:conflicts`, `npm
- * run docs:subjects`, `npm run fuzz`: runs one of the workspace's programs, after installing the dependencies when they are
- * missing and compiling what has changed.
+ * run docs:subjects`, `npm run fuzz`, `npm run rooms`: runs one of the workspace's programs, after installing the dependencies
+ * when they are missing and compiling what has changed.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -26,6 +26,7 @@ const PROGRAMS = {
   'simulate:mutations': 'tools/src/mutations/main.ts',
   'docs:subjects': 'tools/src/docs/main.ts',
   fuzz: 'tools/src/fuzz/main.ts',
+  rooms: 'tools/src/rooms/main.ts',
 };
 
 /** Any of these says which cluster is meant; flags do too, and win over the environment anyway. */

@@ -228,8 +228,12 @@ function expandHome(field: string, path: string, { home }: NatsWorld): string {
   );
 }
 
+/** A path that a context names may be any text. */
+const MAX_MESSAGE_CHARS = 800;
+
 function badConfig(field: string, message: string, cause?: unknown): ArmatureError {
-  return new ArmatureError('invalid-config', message, {
+  const shown = message.length <= MAX_MESSAGE_CHARS ? message : `${message.slice(0, MAX_MESSAGE_CHARS)}…`;
+  return new ArmatureError('invalid-config', shown, {
     cause,
     remedy: `Check the setting ${JSON.stringify(field)} of the NATS connection.`,
     details: { field },

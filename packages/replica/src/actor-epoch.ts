@@ -309,7 +309,13 @@ export function parseEpochDocument(bytes: Uint8Array | undefined): EpochDocument
     // Likewise one of before there was a list: the actor in it is then the only one that is known.
     const had = [...new Set([...actorsOf(document?.had), actor.value])];
     const recorded = actorsOf(document?.recorded);
-    return { actor: actor.value, closedAtMs: typeof closedAtMs === 'number' ? closedAtMs : undefined, floor, had, recorded };
+    return {
+      actor: actor.value,
+      closedAtMs: Number.isFinite(closedAtMs) ? (closedAtMs as number) : undefined,
+      floor,
+      had,
+      recorded,
+    };
   } catch {
     return undefined;
   }

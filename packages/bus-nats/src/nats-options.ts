@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { ArmatureError, err, ok, unwrap, type Result } from '@armature/kernel';
+import { ArmatureError, clipped, err, ok, unwrap, type Result } from '@armature/kernel';
 import { parseCreds, parseSeed, type NatsCredentials } from './nats-credentials.js';
 import { parseServers } from './nats-urls.js';
 
@@ -203,8 +203,8 @@ function credentialsIn(settings: NatsSettings, world: NatsWorld): NatsCredential
     if (file === undefined) return undefined;
     if (/^\s*S[A-Z2-7]{57}\s*$/.test(file)) throw badConfig(field, `${field} is an nkey seed, and must be the name of a file`);
     const text = readFile(field, file, world);
-    if (field === 'nkey') return parseSeed(text, `the nkey file ${file}`);
-    parseCreds(text, `the credentials file ${file}`);
+    if (field === 'nkey') return parseSeed(text, `the nkey file ${shownPath(file)}`);
+    parseCreds(text, `the credentials file ${shownPath(file)}`);
     return text;
   };
   return { user, pass: password, token, creds: content('creds', creds), nkey: content('nkey', nkey) };
@@ -215,7 +215,7 @@ function readFile(field: string, file: string, world: NatsWorld): string {
   try {
     return world.readText(path);
   } catch (error) {
-    throw badConfig(field, `cannot read ${path}`, error);
+    throw badConfig(field, `cannot read ${shownPath(path)}`, error);
   }
 }
 
@@ -224,16 +224,17 @@ function expandHome(field: string, path: string, { home }: NatsWorld): string {
   if (home !== undefined) return join(home, path.slice(2));
   throw badConfig(
     field,
-    `${path} is in the home directory, and this user has none (neither HOME nor an entry in the passwd file)`,
+    `${shownPath(path)} is in the home directory, and this user has none (neither HOME nor an entry in the passwd file)`,
   );
 }
 
-/** A path that a context names may be any text. */
-const MAX_MESSAGE_CHARS = 800;
+/** A path that a context names may be any text. Real ones are shown whole. */
+function shownPath(path: string): string {
+  return clipped(path, 512);
+}
 
 function badConfig(field: string, message: string, cause?: unknown): ArmatureError {
-  const shown = message.length <= MAX_MESSAGE_CHARS ? message : `${message.slice(0, MAX_MESSAGE_CHARS)}…`;
-  return new ArmatureError('invalid-config', shown, {
+  return new ArmatureError('invalid-config', message, {
     cause,
     remedy: `Check the setting ${JSON.stringify(field)} of the NATS connection.`,
     details: { field },

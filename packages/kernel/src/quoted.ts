@@ -10,6 +10,6 @@ export function quoted(text: string): string {
 }
 
 /** The beginning of the text, with an ellipsis where it goes on: for what an error repeats without quotation marks. */
-export function clipped(text: string): string {
-  return text.length <= SHOWN_CHARS ? text : `${text.slice(0, SHOWN_CHARS)}…`;
+export function clipped(text: string, maxChars = SHOWN_CHARS): string {
+  return text.length <= maxChars ? text : `${text.slice(0, maxChars)}…`;
 }

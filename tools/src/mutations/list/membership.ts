@@ -63,6 +63,12 @@ export const membership: readonly Mutation[] = [
     file: PUT,
     find: '...[...plan.owners, ...plan.pending].map((node) => ({ node, hintFor: undefined })),',
     replace: '...plan.owners.map((node) => ({ node, hintFor: undefined })),',
+    // Their word counts, too: a put that nobody carries to them would wait for it in vain.
+    also: {
+      file: PUT,
+      find: 'const future = next === owners ? present : standing(state, next, quorumOfNext(plan));',
+      replace: 'const future = present;\nvoid next;\nvoid quorumOfNext;',
+    },
     run: SLOW_CHANGES,
   },
   {
@@ -203,6 +209,12 @@ export const membership: readonly Mutation[] = [
     file: 'packages/membership/src/membership.ts',
     find: 'const underWay = this.#refreshing.get(from);',
     replace: 'const [underWay] = this.#refreshing.values();',
+    // A second defence hides it: a timeout does not count against a peer that has answered something else since.
+    also: {
+      file: 'packages/membership/src/failure-monitor.ts',
+      find: 'peer.heardMs > (askedMs ?? Infinity)',
+      replace: 'peer.heardMs === Infinity',
+    },
     run: TURNS_BEHIND_CUTS,
   },
 ];

@@ -80,11 +80,18 @@ export const quorums: readonly Mutation[] = [
     file: 'packages/bus/src/pairing.ts',
     find: "if (named !== this.#nonce && !(isKnown && named === this.#formerNonce)) return 'unconfirmed';",
     replace: "if (named !== this.#nonce && !(isKnown && named === this.#formerNonce) && named !== 0) return 'unconfirmed';",
-    also: {
-      file: 'packages/bus/src/link-receiver.ts',
-      find: 'peer.frameAgeMs = longestAgeMs(echo, clockWord(wakingMs));',
-      replace: 'peer.frameAgeMs = header.named === 0 ? 0 : longestAgeMs(echo, clockWord(wakingMs));',
-    },
+    also: [
+      {
+        file: 'packages/bus/src/link-receiver.ts',
+        find: 'peer.frameAgeMs = longestAgeMs(echo, clockWord(wakingMs));',
+        replace: 'peer.frameAgeMs = header.named === 0 ? 0 : longestAgeMs(echo, clockWord(wakingMs));',
+      },
+      {
+        file: 'packages/bus/src/link-receiver.ts',
+        find: 'if (!greeter.hasTold(address, named)) {',
+        replace: 'if (named !== 0 && !greeter.hasTold(address, named)) {',
+      },
+    ],
     run: EARLY_PAUSES,
   },
   {

@@ -135,9 +135,7 @@ async function openClient(ports: ClientPorts & { readonly telemetry: ScopedTelem
     { prefix, cluster, role: 'client', name, secrets, seeds: [], gossipIntervalMs: VIEW_INTERVAL_MS },
     { ...ports, historyStore: undefined },
   );
-  participant.start((request) => {
-    throw new ArmatureError('invalid-argument', `a client does not answer ${request.kind}`);
-  });
+  participant.start({}, (kind) => new ArmatureError('invalid-argument', `a client does not answer ${kind}`));
   const view = await requireToHear(bus)
     .then(() => participant.membership.refresh())
     .catch(async (thrown: unknown) => {

@@ -9,7 +9,7 @@ export { discover, nobodyAnswers, requireToHear } from './discovery.js';
 export { mayHaveRun, unknownOutcome } from './forward.js';
 export { Inbox } from './inbox.js';
 export { Pace, serverPace } from './pace.js';
-export { Participant } from './participant.js';
+export { Participant, type RequestHandlers, type RoleHandlers } from './participant.js';
 export { putAcknowledged, putFailed, putReplicas, putTargets } from './put-quorum.js';
 export { createSealer, type Sealer } from './sealer.js';
 export { CLIENT_BYTES, CLIENT_TURNS, Turns, type TurnLimits } from './turns.js';

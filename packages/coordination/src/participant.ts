@@ -27,6 +27,7 @@ import { FailureMonitor, Membership, type ClearingExchange, type HistoryStore } 
 import {
   MAX_MESSAGE_BYTES,
   formatAnnouncement,
+  handlerOf,
   mayHaveLargeAnswer,
   nodeAddress,
   nodeOfAddress,
@@ -34,6 +35,8 @@ import {
   protocolCodec,
   subjectsOf,
   type DiscoverableRole,
+  type Handlers,
+  type Kind,
   type LinkRole,
   type NodeStatus,
   type Reply,
@@ -82,8 +85,10 @@ export interface ParticipantPorts {
   readonly clearings?: ClearingExchange;
 }
 
-/** Answers the requests that are not answered here. */
-export type RequestHandler = (request: Request, sender: LinkSender) => Reply | Promise<Reply>;
+/** What answers requests of these kinds. */
+export type RequestHandlers<K extends Kind> = Handlers<K, LinkSender>;
+/** What a role answers; what every participant answers is not among it. */
+export type RoleHandlers = Partial<RequestHandlers<Exclude<Kind, 'gossip' | 'ping'>>>;
 
 /** What a stop waits for requests in hand and the bus. */
 const DEFAULT_PATIENCE_MS = 5_000;
@@ -114,8 +119,9 @@ export class Participant {
   readonly #ports: ParticipantPorts;
   readonly #subscriptions: BusSubscription[] = [];
   readonly #sleepers = new Set<(sleptMs: number) => void>();
-  /** A node's own handler: what it asks of itself does not go over the bus. */
-  #ownReplica: RequestHandler | undefined;
+  #handlers: Partial<RequestHandlers<Kind>> = {};
+  /** Why a kind without a handler is not answered. */
+  #refusal: (kind: Kind) => ArmatureError = (kind) => new ArmatureError('unavailable', `${kind} is not answered yet`);
 
   private constructor(
     options: ParticipantOptions,
@@ -210,18 +216,16 @@ export class Participant {
     return participant;
   }
 
-  /** Starts to answer, to gossip and to listen. */
-  start(handler: RequestHandler): void {
+  /** Starts to answer, to gossip and to listen. `refusal` is the error for kinds that this role does not answer. */
+  start(handlers: RoleHandlers, refusal: (kind: Kind) => ArmatureError): void {
     const { bus } = this.#ports;
-    this.#ownReplica = handler;
-    this.link.serve(
-      (request, sender) => {
-        if (request.kind === 'gossip') return this.membership.answerGossip(request);
-        if (request.kind === 'ping') return { kind: 'ping' };
-        return handler(request, sender);
-      },
-      { mayHaveLargeAnswer },
-    );
+    this.#handlers = {
+      ...handlers,
+      gossip: (request) => this.membership.answerGossip(request),
+      ping: () => ({ kind: 'ping' }),
+    };
+    this.#refusal = refusal;
+    this.link.serve((request, sender) => this.answer(request, sender), { mayHaveLargeAnswer });
     this.#subscriptions.push(
       bus.subscribe(this.subjects.announce, (message) => {
         const said = parseAnnouncement(message.payload);
@@ -235,6 +239,13 @@ export class Participant {
     this.membership.start();
     this.pauses.start();
     if (this.options.role === 'node') this.clocks.start();
+  }
+
+  /** Answers a request that came by the link, by a door, or from a coordinator in this process. Errors: those of its handler. */
+  answer(request: Request, sender: LinkSender): Reply | Promise<Reply> {
+    const handler = handlerOf(this.#handlers, request);
+    if (handler === undefined) throw this.#refusal(request.kind);
+    return handler(request, sender);
   }
 
   /** What every process says of itself and of what it sees of the cluster. */
@@ -334,8 +345,7 @@ export class Participant {
   }
 
   #ask<Q extends ReplicaRequest>(node: NodeId, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    if (node === this.coordination.self && this.#ownReplica !== undefined)
-      return this.#askSelf(this.#ownReplica, request, timeoutMs);
+    if (node === this.coordination.self) return this.#askSelf(request, timeoutMs);
     const { clock } = this.#ports;
     const startedMs = clock.monotonicMs();
     return this.link.request(nodeAddress(node) as LinkAddress, request, timeoutMs).then(
@@ -359,8 +369,9 @@ export class Participant {
     return error;
   }
 
-  async #askSelf<Q extends ReplicaRequest>(handler: RequestHandler, request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
-    return (await handler(request, { address: this.link.address, remainingMs: timeoutMs, token: undefined })) as ReplyTo<Q>;
+  /** What a node asks of itself does not go over the bus. */
+  async #askSelf<Q extends ReplicaRequest>(request: Q, timeoutMs: number): Promise<ReplyTo<Q>> {
+    return (await this.answer(request, { address: this.link.address, remainingMs: timeoutMs, token: undefined })) as ReplyTo<Q>;
   }
 }
 

@@ -1,6 +1,5 @@
 /**
- * The bytes of the control messages, after their tag: mostly JSON documents, for they are rare and read by people. See `codec.ts`
- * for what encoders and decoders promise.
+ * The rows of the control messages: mostly JSON documents, for they are rare and read by people.
  *
  * JSON takes many times as much memory as its text, and blocks whoever parses it, so each kind has a bound in bytes that is
  * looked at before it is parsed (`MAX_DOCUMENT_BYTES`).
@@ -12,104 +11,89 @@ import { must } from './codec-parts.js';
 import { parseCommandRecord, parseCommandRecords } from './command-record.js';
 import { parseHoldings } from './holdings.js';
 import { MAX_DOCUMENT_BYTES } from './limits.js';
-import type { ControlReply, ControlRequest, GossipReply, GossipRequest } from './messages.js';
+import { bare, type MessageRows } from './message-row.js';
+import type { ControlRequest, GossipReply, GossipRequest, ProposeRequest } from './messages.js';
 import type { ClearingCount } from './reaping.js';
 import { parseNodeStatus } from './status-parser.js';
 import { WORKER_COMMANDS, parseWorkerStatus, type WorkerCommand } from './worker-status.js';
 
-type Kind = ControlRequest['kind'];
+/** All rows of control messages: neither the ring nor the size of a value has to do with them. */
+const OF_CONTROL = { isFenced: false, mayHaveLargeAnswer: false } as const;
 
-export function encodeControlRequest(w: ByteWriter, m: ControlRequest): void {
-  switch (m.kind) {
-    case 'gossip':
-      encodeGossip(w, m);
-      break;
-    case 'propose':
-      w.text(JSON.stringify({ change: m.change, author: m.author }));
-      break;
-    case 'keep-command':
-      w.text(JSON.stringify(m.command));
-      break;
-    case 'worker':
-      w.u8(WORKER_COMMANDS.indexOf(m.command));
-      break;
-    case 'history':
-    case 'status':
-    case 'holdings':
-    case 'commands':
-    case 'ping':
-      break;
-  }
-}
+export const CONTROL_MESSAGES: MessageRows<ControlRequest['kind']> = {
+  gossip: {
+    ...{ tag: 7, ...OF_CONTROL },
+    request: { encode: encodeGossip, decode: (r) => ({ kind: 'gossip', ...readGossip(r) }) },
+    reply: { encode: encodeGossip, decode: (r) => ({ kind: 'gossip', ...readGossip(r) }) },
+  },
+  propose: {
+    ...{ tag: 8, ...OF_CONTROL },
+    request: { encode: (w, { change, author }) => w.text(JSON.stringify({ change, author })), decode: decodePropose },
+    reply: {
+      encode: (w, m) => w.text(JSON.stringify(m.record)),
+      decode: (r) => ({ kind: 'propose', record: must(parseChangeRecord(readJson(r, MAX_DOCUMENT_BYTES.propose))) }),
+    },
+  },
+  status: {
+    ...{ tag: 9, ...OF_CONTROL },
+    request: bare('status'),
+    reply: {
+      encode: (w, m) => w.text(JSON.stringify(m.status)),
+      decode: (r) => ({ kind: 'status', status: must(parseNodeStatus(readJson(r, MAX_DOCUMENT_BYTES.status))) }),
+    },
+  },
+  ping: { ...{ tag: 10, ...OF_CONTROL }, request: bare('ping'), reply: bare('ping') },
+  holdings: {
+    ...{ tag: 16, ...OF_CONTROL },
+    request: bare('holdings'),
+    reply: {
+      encode: (w, m) => w.text(JSON.stringify(m.holdings)),
+      decode: (r) => ({ kind: 'holdings', holdings: must(parseHoldings(readJson(r, MAX_DOCUMENT_BYTES.holdings))) }),
+    },
+  },
+  history: {
+    ...{ tag: 21, ...OF_CONTROL },
+    request: bare('history'),
+    reply: {
+      encode: (w, { records }) => w.text(JSON.stringify({ records })),
+      decode: (r) => ({ kind: 'history', records: readRecords(readJson(r, MAX_DOCUMENT_BYTES.gossip)) }),
+    },
+  },
+  commands: {
+    ...{ tag: 22, ...OF_CONTROL },
+    request: bare('commands'),
+    reply: {
+      encode: (w, { commands }) => w.text(JSON.stringify({ commands })),
+      decode: (r) => ({
+        kind: 'commands',
+        commands: must(parseCommandRecords(readJson(r, MAX_DOCUMENT_BYTES.commands)['commands'])),
+      }),
+    },
+  },
+  'keep-command': {
+    ...{ tag: 23, ...OF_CONTROL },
+    request: {
+      encode: (w, m) => w.text(JSON.stringify(m.command)),
+      decode: (r) => ({ kind: 'keep-command', command: must(parseCommandRecord(readJson(r, MAX_DOCUMENT_BYTES.command))) }),
+    },
+    reply: bare('keep-command'),
+  },
+  worker: {
+    ...{ tag: 24, ...OF_CONTROL },
+    request: {
+      encode: (w, m) => w.u8(WORKER_COMMANDS.indexOf(m.command)),
+      decode: (r) => ({ kind: 'worker', command: readWorkerCommand(r) }),
+    },
+    reply: {
+      encode: (w, m) => w.text(JSON.stringify(m.status)),
+      decode: (r) => ({ kind: 'worker', status: must(parseWorkerStatus(readJson(r, MAX_DOCUMENT_BYTES.worker))) }),
+    },
+  },
+};
 
-export function decodeControlRequest(r: ByteReader, kind: Kind): ControlRequest {
-  switch (kind) {
-    case 'gossip':
-      return { kind, ...readGossip(r) };
-    case 'propose': {
-      const document = readJson(r, MAX_DOCUMENT_BYTES.propose);
-      return { kind, change: must(parseChange(document['change'])), author: must(parseAuthor(document['author'])) };
-    }
-    case 'keep-command':
-      return { kind, command: must(parseCommandRecord(readJson(r, MAX_DOCUMENT_BYTES.command))) };
-    case 'worker':
-      return { kind, command: readWorkerCommand(r) };
-    case 'history':
-    case 'status':
-    case 'holdings':
-    case 'commands':
-    case 'ping':
-      return { kind };
-  }
-}
-
-export function encodeControlReply(w: ByteWriter, m: ControlReply): void {
-  switch (m.kind) {
-    case 'gossip':
-      encodeGossip(w, m);
-      break;
-    case 'propose':
-      w.text(JSON.stringify(m.record));
-      break;
-    case 'history':
-      w.text(JSON.stringify({ records: m.records }));
-      break;
-    case 'status':
-    case 'worker':
-      w.text(JSON.stringify(m.status));
-      break;
-    case 'holdings':
-      w.text(JSON.stringify(m.holdings));
-      break;
-    case 'commands':
-      w.text(JSON.stringify({ commands: m.commands }));
-      break;
-    case 'keep-command':
-    case 'ping':
-      break;
-  }
-}
-
-export function decodeControlReply(r: ByteReader, kind: Kind): ControlReply {
-  switch (kind) {
-    case 'gossip':
-      return { kind, ...readGossip(r) };
-    case 'propose':
-      return { kind, record: must(parseChangeRecord(readJson(r, MAX_DOCUMENT_BYTES.propose))) };
-    case 'history':
-      return { kind, records: readRecords(readJson(r, MAX_DOCUMENT_BYTES.gossip)) };
-    case 'status':
-      return { kind, status: must(parseNodeStatus(readJson(r, MAX_DOCUMENT_BYTES.status))) };
-    case 'holdings':
-      return { kind, holdings: must(parseHoldings(readJson(r, MAX_DOCUMENT_BYTES.holdings))) };
-    case 'commands':
-      return { kind, commands: must(parseCommandRecords(readJson(r, MAX_DOCUMENT_BYTES.commands)['commands'])) };
-    case 'worker':
-      return { kind, status: must(parseWorkerStatus(readJson(r, MAX_DOCUMENT_BYTES.worker))) };
-    case 'keep-command':
-    case 'ping':
-      return { kind };
-  }
+function decodePropose(r: ByteReader): ProposeRequest {
+  const document = readJson(r, MAX_DOCUMENT_BYTES.propose);
+  return { kind: 'propose', change: must(parseChange(document['change'])), author: must(parseAuthor(document['author'])) };
 }
 
 function readWorkerCommand(r: ByteReader): WorkerCommand {

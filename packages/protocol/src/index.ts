@@ -42,7 +42,6 @@ export {
   type FrontRight,
 } from './front.js';
 export { parseHoldings, type Holdings, type HoldingsReply, type ShareHolding } from './holdings.js';
-export { mayHaveLargeAnswer } from './large-answers.js';
 export {
   largestSetSentBytes,
   largestValueBytes,
@@ -55,6 +54,8 @@ export {
   pageBytes,
   transferTimeMs,
 } from './limits.js';
+export { handlerOf, type Handlers, type Kind, type RequestOf } from './message-row.js';
+export { mayHaveLargeAnswer, MESSAGES } from './message-table.js';
 export {
   RING_UNKNOWN,
   type ClockStanding,
@@ -111,7 +112,6 @@ export {
   type HoldReason,
   type NoteReply,
   type NoteRequest,
-  type ReapingReply,
   type ReapingRequest,
   type ReapReply,
   type ReapRequest,
@@ -131,13 +131,13 @@ export {
 } from './subjects.js';
 export type {
   AbsorbReply,
+  AbsorbRequest,
   DigestsReply,
   DigestsRequest,
   ExchangeReply,
   ExchangeRequest,
   SetsReply,
   SetsRequest,
-  SynchronisationReply,
   SynchronisationRequest,
   SynchronisedShare,
   TreeReply,

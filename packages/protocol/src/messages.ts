@@ -7,8 +7,9 @@
  * - *synchronisation* messages compare two replicas of a partition and make them equal (`synchronisation.ts`), and drop
  *   tombstones that nobody needs any more (`reaping.ts`).
  *
- * Replica messages and writes carry the sender's ring version and are fenced by it: a receiver with another ring refuses with
- * `stale-ring`, and whichever of the two is behind catches up. A write counted under one ring is never counted under another.
+ * Replica and synchronisation messages carry the sender's ring version and are fenced by it: a receiver with another ring
+ * refuses with `stale-ring`, and whichever of the two is behind catches up. A write says by which ring its receiver was picked,
+ * so that a receiver that is behind learns of it.
  *
  * Version sets and contexts are opaque bytes here: only versioning reads them.
  */

@@ -18,6 +18,7 @@ import {
 import { isHolder, type View } from '@armature/membership';
 import { MerkleTree } from '@armature/merkle';
 import { bucketOfAddress, type Address } from '@armature/ring';
+import type { WriteObserver } from '@armature/replica';
 import { repeat, type Clock, type Counter, type Logger, type Telemetry, type Timer } from '@armature/runtime';
 import { entryState, ShareTree } from './share-tree.js';
 import { TreeBuild, type ScannedPage, type TreesByN } from './tree-build.js';
@@ -59,7 +60,7 @@ const SHORTEST_VERIFY_INTERVAL_MS = 1_000;
 /** Builds of one partition that writes may void before it has to wait like one that failed. */
 const MAX_VOID_BUILDS = 3;
 
-export class TreeKeeper {
+export class TreeKeeper implements WriteObserver {
   readonly #env: TreeKeeperEnv;
   readonly #plots = new Map<PartitionId, Plot>();
   /** Partitions to be built, in this order. */

@@ -80,10 +80,10 @@ test('failures for want of room or storage count, others say nothing of this nod
   expect(look().failureShare).toBe(0);
 });
 
-test('storage reads have a latency of their own, whether they wait or not', async () => {
-  for (let i = 0; i < 20; i++) void watch.read(() => sleep(clock, 30));
-  await clock.advance(50);
-  expect(watch.read(() => 'value')).toBe('value');
+test('storage reads have a latency of their own', async () => {
+  const startedMs = clock.monotonicMs();
+  await clock.advance(30);
+  for (let i = 0; i < 20; i++) watch.readEnded(startedMs);
   const { storageReads, requests } = look();
   expect(storageReads.secondMs).toBeGreaterThanOrEqual(30);
   expect(requests.secondMs).toBeUndefined();

@@ -73,19 +73,14 @@ export class ForegroundWatch {
     return served;
   }
 
+  /** Of reads of the storage engine; see `ReadWatch`. */
   isReadDue(): boolean {
     const seen = this.#readsSeen++;
     return seen < ALL_OF_FIRST || seen % SAMPLE_EVERY === 0;
   }
 
-  /** Runs a read of the storage engine and observes it. */
-  read<T>(get: () => T | Promise<T>): T | Promise<T> {
-    const startedMs = this.#clock.monotonicMs();
-    const ended = (): void => this.#reads.record(startedMs);
-    const got = get();
-    if (got instanceof Promise) got.then(ended, ended);
-    else ended();
-    return got;
+  readEnded(startedMs: number): void {
+    this.#reads.record(startedMs);
   }
 
   /** Ends a tick: how the foreground was since the last one. */

@@ -256,7 +256,6 @@ export class HintStore {
     if (shelf === undefined) {
       const { node, space, clock, random, log, telemetry, messageBytes, clocks } = this.#env;
       const actor = new StandInActor(random);
-      const observer = this.#observer;
       const parts = {
         node,
         store: space.for(owner),
@@ -264,11 +263,11 @@ export class HintStore {
         clock,
         log: log.child({ hintsFor: owner }),
         telemetry,
-        observer,
         ...(messageBytes === undefined ? {} : { messageBytes }),
         ...(clocks === undefined ? {} : { clocks }),
       };
       shelf = { replica: new Replica(parts), actor };
+      shelf.replica.observe(this.#observer);
       this.#shelves.set(owner, shelf);
     }
     return shelf;

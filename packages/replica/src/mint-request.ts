@@ -1,8 +1,8 @@
 /** A put as it comes to the replica that mints it, what comes of it, and when it is not carried out. */
 import { ArmatureError } from '@armature/kernel';
-import type { BucketProperties, Meta } from '@armature/protocol';
+import { maxSetBytes, type BucketProperties, type Meta } from '@armature/protocol';
 import type { Address } from '@armature/ring';
-import type { CausalContext, Dot, OperationId, VersionSet } from '@armature/versioning';
+import { checkGrowth, type CausalContext, type Dot, type OperationId, type VersionSet } from '@armature/versioning';
 
 /** A put as the minting replica sees it: checked, its context opened. */
 export interface MintRequest {
@@ -38,6 +38,25 @@ export interface MintResult {
    * Resolves when the local copy is as durable as the bucket asks; rejects with a storage error. Always handled by the caller.
    */
   readonly committed: Promise<void>;
+}
+
+/** A key's set as it was, or is to be; `encoded` is undefined where nothing whole was held. */
+interface SizedSet {
+  readonly set: VersionSet;
+  readonly encoded: Uint8Array | undefined;
+}
+
+/** Throws `too-large` where a put makes the set of a key grow beyond what its bucket allows. */
+export function checkRoom(before: SizedSet, after: SizedSet, bucket: BucketProperties, messageBytes: number | undefined): void {
+  const sizeOf = ({ set, encoded }: SizedSet): { siblings: number; sizeBytes: number } => ({
+    siblings: set.siblings.length,
+    sizeBytes: encoded?.length ?? 0,
+  });
+  const limits = { maxSiblings: bucket.maxSiblings, maxSetBytes: maxSetBytes(bucket.n, messageBytes) };
+  const { siblings, sizeBytes } = sizeOf(after);
+  if (siblings <= limits.maxSiblings && sizeBytes <= limits.maxSetBytes) return;
+  const refusal = checkGrowth(sizeOf(before), { siblings, sizeBytes }, limits);
+  if (refusal !== undefined) throw refusal;
 }
 
 /** Throws `stale-ring`. */

@@ -3,8 +3,8 @@ import type { BinaryString, NodeId } from '@armature/kernel';
 import type { Address } from '@armature/ring';
 import type { Clock, Logger, Telemetry } from '@armature/runtime';
 import type { Epoch } from './actor-epoch.js';
+import type { ForegroundWatch } from './foreground-watch.js';
 import type { RecordStore } from './record-store.js';
-import type { WriteObserver } from './write-observer.js';
 
 /** Whether the wall clock may stamp a version. */
 export interface ClockCheck {
@@ -19,11 +19,14 @@ export interface ReplicaEnv {
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
-  readonly observer?: WriteObserver;
   /** Largest message of a link; `MAX_MESSAGE_BYTES` by default. It bounds what puts may make of a key (see `maxSetBytes`). */
   readonly messageBytes?: number;
   /** Default: the clock is always right. */
   readonly clocks?: ClockCheck;
+  /** Throws `unavailable` while it is not known whether the store is the one that this node had last. Default: it is. */
+  readonly checkStore?: () => void;
+  /** Told how long puts take, from being taken on until they are stored here. */
+  readonly foreground?: Pick<ForegroundWatch, 'isRequestDue' | 'request'>;
   /** Clocks with more entries may be pruned; see `isReapable`. */
   readonly pruneAbove?: number | undefined;
 }

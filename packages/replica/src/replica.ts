@@ -11,14 +11,12 @@
  * failed commit retires the actor, and the forgotten dot stays the only one of its name.
  */
 import { ArmatureError, HLC_ZERO, bytesEqual, toArmatureError, type Hlc } from '@armature/kernel';
-import { maxSetBytes, type BucketProperties, type Durability } from '@armature/protocol';
+import type { BucketProperties, Durability } from '@armature/protocol';
 import { bucketOfAddress, verifyAddress, type Address } from '@armature/ring';
 import type { RangeQuery } from '@armature/storage';
 import {
-  checkGrowth,
   emptyVersionSet,
   encodeVersionSet,
-  isAmnesiac,
   joinEncoded,
   mint,
   nextTimestamp,
@@ -27,21 +25,27 @@ import {
   resolve,
   tombstoneVersion,
   valueVersion,
-  withDot,
-  type ActorId,
-  type CausalContext,
   type VersionSet,
-  type VersionVector,
 } from '@armature/versioning';
+import { actorFor, checkMemory } from './amnesia.js';
 import { KeyLocks } from './key-locks.js';
 import { LargeRecords } from './large-records.js';
-import { checkStillValid, refused, tooLate, type MintRequest, type MintResult, type StillValid } from './mint-request.js';
+import {
+  checkRoom,
+  checkStillValid,
+  refused,
+  tooLate,
+  type MintRequest,
+  type MintResult,
+  type StillValid,
+} from './mint-request.js';
 import { damagedRecord, malformedSet } from './record-errors.js';
 import type { ReplicaEnv, StoredPage } from './replica-env.js';
 import { replicaCounters, type ReplicaCounters } from './replica-counters.js';
 import { DAMAGED, decodeHeld, isAccepted, isDropped, readHeld, type Held } from './record-store.js';
 import { ReapableRecords } from './reapable-records.js';
 import { openRecord, sealRecord } from './record.js';
+import type { WriteObserver } from './write-observer.js';
 
 /**
  * A mint that finds its actor retired under it starts again; a second retirement in its own short life is an accident, a third is
@@ -58,12 +62,18 @@ export class Replica {
   readonly #large = new LargeRecords();
   readonly #count: ReplicaCounters;
   #clock: Hlc = HLC_ZERO;
+  #observer: WriteObserver | undefined;
 
   constructor(env: ReplicaEnv) {
     this.#env = env;
     const { store, pruneAbove, telemetry } = env;
     this.reapable = new ReapableRecords({ store, pruneAbove, change: (address, work) => this.#change(address, work) });
     this.#count = replicaCounters(telemetry);
+  }
+
+  /** From now on `observer`, and nobody else, is told of every change of what is held. */
+  observe(observer: WriteObserver): void {
+    this.#observer = observer;
   }
 
   /** The encoded version set held, or undefined. Error `storage-corrupt` where the record is damaged. */
@@ -110,10 +120,21 @@ export class Replica {
    * siblings, or too many bytes of them), `stale-ring`, `unavailable` (past its deadline, or the clock is wrong), `overloaded`
    * and other storage errors, among them the one that keeps a fresh actor from being saved.
    */
-  async mint(request: MintRequest): Promise<MintResult> {
-    const { epoch } = this.#env;
+  mint(request: MintRequest): Promise<MintResult> {
+    const { foreground } = this.#env;
+    const minted = this.#mint(request);
+    if (foreground?.isRequestDue() === true) {
+      const stored = foreground.request(() => minted.then(({ committed }) => committed));
+      void Promise.resolve(stored).catch(() => undefined); // whoever asked for the put deals with it
+    }
+    return minted;
+  }
+
+  async #mint(request: MintRequest): Promise<MintResult> {
+    const { epoch, checkStore } = this.#env;
     let damageKnown = false;
     for (let attempt = 0; attempt < MAX_MINT_ATTEMPTS; attempt++) {
+      checkStore?.();
       if (epoch.current === undefined) await epoch.renewed();
       const minted = await this.#change(request.address, (held) => {
         const local = decodeHeld(held);
@@ -242,7 +263,7 @@ export class Replica {
       this.#env.log.error({ bucket: bucketOfAddress(address) }, LOST);
       return { committed: this.#deleteDamaged(address, durability) };
     }
-    this.#checkMemory(set, local.clock);
+    checkMemory(this.#env.epoch, set, local.clock);
     (changed ? this.#count.merges : this.#count.unchangedMerges).add();
     const repeated = changed ? undefined : this.#large.commitOf(held.set, durability);
     if (repeated !== undefined) return { committed: repeated };
@@ -255,36 +276,29 @@ export class Replica {
     return { committed };
   }
 
-  /** A set from elsewhere may show that this store has forgotten writes. */
-  #checkMemory(incoming: VersionSet, localClock: VersionVector): void {
-    const { epoch } = this.#env;
-    if (epoch.current !== undefined && isAmnesiac({ clock: localClock }, epoch.current, incoming.clock, epoch.floor)) {
-      epoch.retire('a peer knows more of our writes than we do: this store has lost some');
-    }
-  }
-
   /** Undefined when there is no actor to mint under any more: a fresh one has to be waited for. */
   #mintOver(local: VersionSet, held: Held, request: MintRequest): MintResult | undefined | Promise<MintResult> {
     const { bucket, context, operation, repeated, value, meta, deadlineMs = Infinity } = request;
     checkStillValid(request.stillValid);
-    const { clock, clocks } = this.#env;
+    const { epoch, clock, clocks, checkStore } = this.#env;
+    checkStore?.(); // again: the key's lock, and its record, may have been waited for
     const monotonicMs = clock.monotonicMs();
     if (monotonicMs >= deadlineMs) throw tooLate();
     const nowMs = clock.nowMs();
     clocks?.check(nowMs, monotonicMs);
-    const actor = this.#actorFor(local, context);
+    const actor = actorFor(epoch, local, context);
     if (actor === undefined) return undefined;
     const { at, last } = nextTimestamp(this.#clock, local, context, nowMs);
     const version = request.tombstone
       ? tombstoneVersion({ at, operation, repeated })
       : valueVersion({ value, at, operation, repeated, meta });
-    const minted = mint(local, actor, context.clock, version, { own: context.own, floor: this.#env.epoch.floor });
+    const minted = mint(local, actor, context.clock, version, { own: context.own, floor: epoch.floor });
     const set = resolve(bucket.resolver, minted.set);
     const pending = set === local ? this.#large.commitOf(held.set, bucket.durability) : undefined;
     if (pending !== undefined && held.set !== undefined) return { set, dot: minted.dot, encoded: held.set, committed: pending };
     const encoded = encodeVersionSet(set);
     // A repetition adds nothing, and must not be told that there is no room for what is there already.
-    if (minted.set !== local) this.#checkRoom(local, held, set, encoded, bucket);
+    if (minted.set !== local) checkRoom({ set: local, encoded: held.set }, { set, encoded }, bucket, this.#env.messageBytes);
     const record = sealRecord(encoded);
     const reapable = this.reapable.listing(held.damaged ? undefined : local, set);
     const committed = this.#write(request.address, record, bucket.durability, reapable);
@@ -295,28 +309,6 @@ export class Replica {
     this.#clock = last;
     this.#count.mints.add();
     return { set, dot: minted.dot, encoded, committed };
-  }
-
-  /** Throws `too-large` where the set of a key grows beyond what its bucket allows. */
-  #checkRoom(local: VersionSet, held: Held, set: VersionSet, encoded: Uint8Array, bucket: BucketProperties): void {
-    const maxBytes = maxSetBytes(bucket.n, this.#env.messageBytes);
-    if (set.siblings.length <= bucket.maxSiblings && encoded.length <= maxBytes) return;
-    const refusal = checkGrowth(
-      { siblings: local.siblings.length, sizeBytes: held.set?.length ?? 0 },
-      { siblings: set.siblings.length, sizeBytes: encoded.length },
-      { maxSiblings: bucket.maxSiblings, maxSetBytes: maxBytes },
-    );
-    if (refusal !== undefined) throw refusal;
-  }
-
-  /** The actor, unless the context shows that this store has forgotten some of its events. */
-  #actorFor(local: VersionSet, context: CausalContext): ActorId | undefined {
-    const { epoch } = this.#env;
-    const actor = epoch.current;
-    const seen = context.own === undefined ? context.clock : withDot(context.clock, context.own);
-    if (actor === undefined || !isAmnesiac(local, actor, seen, epoch.floor)) return actor;
-    epoch.retire('a client has read more of our writes than we hold: this store has lost some');
-    return undefined;
   }
 
   #replace(address: Address, held: Uint8Array, local: VersionSet | undefined, after: VersionSet): Promise<void> {
@@ -333,7 +325,7 @@ export class Replica {
 
   /** Of a change that the store has taken in. */
   #tell(address: Address, held: Held, set: Uint8Array, committed: Promise<void>): void {
-    const { observer } = this.#env;
+    const observer = this.#observer;
     if (observer === undefined) return;
     if (held.damaged) observer.doubted(address);
     else observer.wrote(address, held.set, set);
@@ -341,14 +333,14 @@ export class Replica {
   }
 
   #tellDropped(address: Address, before: Uint8Array, committed: Promise<void>): void {
-    this.#env.observer?.dropped(address, before);
-    committed.catch(() => this.#env.observer?.doubted(address));
+    this.#observer?.dropped(address, before);
+    committed.catch(() => this.#observer?.doubted(address));
   }
 
   #deleteDamaged(address: Address, durability: Durability): Promise<void> {
     const reapable = this.reapable.listing(undefined, emptyVersionSet);
     const committed = this.#env.store.write([{ kind: 'delete', key: address, reapable }], durability);
-    this.#env.observer?.doubted(address);
+    this.#observer?.doubted(address);
     return committed;
   }
 

@@ -19,22 +19,22 @@ async function observed(options: { overlayLimitBytes?: number } = {}) {
     clock,
     log: silentLog,
     telemetry: noTelemetry,
-    observer: {
-      wrote(address, before, after) {
-        // Each change begins where the last one ended, or a tree kept by them would drift.
-        expect(before === undefined ? undefined : [...before]).toEqual(held.has(address) ? [...held.get(address)!] : undefined);
-        expect([...(replica.read(address) as Uint8Array)]).toEqual([...after]);
-        held.set(address, Uint8Array.from(after));
-        told.push('wrote');
-      },
-      dropped(address, before) {
-        expect([...before]).toEqual([...held.get(address)!]);
-        expect(replica.read(address)).toBeUndefined();
-        held.delete(address);
-        told.push('dropped');
-      },
-      doubted: () => void told.push('doubted'),
+  });
+  replica.observe({
+    wrote(address, before, after) {
+      // Each change begins where the last one ended, or a tree kept by them would drift.
+      expect(before === undefined ? undefined : [...before]).toEqual(held.has(address) ? [...held.get(address)!] : undefined);
+      expect([...(replica.read(address) as Uint8Array)]).toEqual([...after]);
+      held.set(address, Uint8Array.from(after));
+      told.push('wrote');
     },
+    dropped(address, before) {
+      expect([...before]).toEqual([...held.get(address)!]);
+      expect(replica.read(address)).toBeUndefined();
+      held.delete(address);
+      told.push('dropped');
+    },
+    doubted: () => void told.push('doubted'),
   });
   const put = async (key: string, value: string): Promise<Uint8Array> => {
     const minted = await finish(clock, replica.mint(node.request(key, value)));

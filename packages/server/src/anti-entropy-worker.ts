@@ -133,9 +133,7 @@ export class AntiEntropyWorker {
       { prefix, cluster, secrets, seeds, gossipIntervalMs, role: 'client', name: linkName },
       { ...ports, historyStore: undefined },
     );
-    participant.start((request) => {
-      throw new ArmatureError('invalid-argument', `an anti-entropy worker does not answer ${request.kind}`);
-    });
+    participant.start({}, (kind) => new ArmatureError('invalid-argument', `an anti-entropy worker does not answer ${kind}`));
     const worker = new AntiEntropyWorker(options, ports, participant, presence);
     const access = (): Access => participant.membership.view.access;
     const full = (): WorkerStatus & { readonly ready: boolean } => ({ ...worker.status(), ready: worker.notes.length === 0 });

@@ -15,8 +15,6 @@ import {
   epochStoreOn,
   hintSpaceOn,
   recordStoreOn,
-  type MintRequest,
-  type MintResult,
 } from '@armature/replica';
 import { repeat, type Clock, type Timer } from '@armature/runtime';
 import { Store } from '@armature/storage';
@@ -26,7 +24,6 @@ import { Departure } from './departure.js';
 import { discard } from './discard.js';
 import { KeyRequests } from './key-requests.js';
 import { clearingStoreOn, commandStoreOn, historyStoreOn, tenureStoreOn } from './node-storage.js';
-import { observedEngine } from './observed-engine.js';
 import type { Presence } from './presence.js';
 import type { Fence } from './ring-fence.js';
 import type { NodeOptions, NodePorts } from './server-options.js';
@@ -48,10 +45,7 @@ interface Foundation {
 }
 
 export interface NodeParts extends Foundation {
-  readonly fence: Fence;
   readonly slices: BackgroundSlices;
-  /** For listings of all that is held. */
-  readonly inventory: SliceBudget;
   readonly replica: Replica;
   readonly synchronisation: Synchronisation;
   readonly coordinator: Coordinator;
@@ -66,7 +60,8 @@ export async function openNodeParts(options: NodeOptions, ports: NodePorts, pres
   const { engine, clock, random, log, telemetry } = ports;
   const foreground = new ForegroundWatch(clock, telemetry);
   const store = new Store({
-    engine: observedEngine(engine, foreground),
+    engine,
+    readWatch: foreground,
     clock,
     log,
     telemetry,
@@ -181,12 +176,9 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     log,
     telemetry,
     ...messageLimit(options),
-    observer: {
-      wrote: (address, before, after) => synchronisation.observer.wrote(address, before, after),
-      dropped: (address, before) => synchronisation.observer.dropped(address, before),
-      doubted: (address) => synchronisation.observer.doubted(address),
-    },
     clocks: participant.clocks,
+    checkStore: () => identity.check(),
+    foreground,
     pruneAbove: options.pruneAbove,
   });
   const synchronisation: Synchronisation = new Synchronisation({
@@ -206,13 +198,11 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     log,
     telemetry,
   });
+  replica.observe(synchronisation.trees);
   const coordinator = new Coordinator({
     env: participant.coordination,
     sealer: createSealer(options.secrets, options.cluster),
-    replica: {
-      mint: (request) => mintInForeground(foundation, replica, request),
-      merge: (address, set, bucket, durability) => replica.merge(address, set, bucket, durability),
-    },
+    replica,
     hints,
     pace: serverPace(clock, telemetry),
   });
@@ -261,13 +251,11 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
     epoch.retire('a commit failed: peers may know writes that this store has not kept');
     hints.commitFailed();
   });
-  const keys = new KeyRequests({ membership, fence, replica, hints, messageBytes: options.messageBytes });
   const inventory = new SliceBudget(slice, 'repair');
+  const keys = new KeyRequests({ membership, fence, replica, hints, messageBytes: options.messageBytes, inventory, foreground });
   return {
     ...foundation,
-    fence,
     slices,
-    inventory,
     replica,
     synchronisation,
     coordinator,
@@ -280,15 +268,4 @@ function assemble(options: NodeOptions, ports: NodePorts, foundation: Foundation
 
 function messageLimit({ messageBytes }: NodeOptions): Pick<NodeOptions, 'messageBytes'> {
   return messageBytes === undefined ? {} : { messageBytes };
-}
-
-/** As `Replica.mint`, by a store that is the node's own; foreground, from taking the put on until it is stored here. */
-function mintInForeground({ identity, foreground }: Foundation, replica: Replica, request: MintRequest): Promise<MintResult> {
-  identity.check();
-  const minted = replica.mint(request);
-  if (foreground.isRequestDue()) {
-    const stored = foreground.request(() => minted.then(({ committed }) => committed));
-    void Promise.resolve(stored).catch(() => undefined); // the coordinator deals with it
-  }
-  return minted;
 }

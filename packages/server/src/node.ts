@@ -2,14 +2,13 @@
  * A node: the replica of its share of the ring, and a coordinator beside it (paper, section 5: request coordination, membership
  * and failure detection, and the persistence engine are the three parts of a storage node).
  *
- * Requests come in through `#answer`, and this file is the table of contents of what becomes of each. How the parts are put
+ * `#handlers` is the table of contents of what becomes of each request. How the parts are put
  * together is in `node-parts.ts`.
  */
-import { ArmatureError, unreachable } from '@armature/kernel';
-import type { LinkSender, RunningService } from '@armature/bus';
-import type { Participant } from '@armature/coordination';
-import type { NodeStatus, PullReply, PullRequest, Reply, Request } from '@armature/protocol';
-import { pullPage } from '@armature/replica';
+import { ArmatureError } from '@armature/kernel';
+import type { RunningService } from '@armature/bus';
+import type { Participant, RoleHandlers } from '@armature/coordination';
+import type { NodeStatus } from '@armature/protocol';
 import type { Access } from '@armature/rights';
 import type { Timer } from '@armature/runtime';
 import { AdminDoor } from './admin-door.js';
@@ -17,7 +16,6 @@ import { FrontDoor } from './front-door.js';
 import { Gate, knownAccess } from './gate.js';
 import { nodeNotes } from './node-notes.js';
 import { followView, openNodeParts, probeStore, wakeUp, type NodeParts } from './node-parts.js';
-import { fenceByRing } from './ring-fence.js';
 import { SERVER_VERSION, type NodeOptions, type NodePorts } from './server-options.js';
 import { claimName, describeService, historyOf, leaveBus } from './service.js';
 
@@ -49,7 +47,10 @@ export class ArmatureNode {
     });
     const { participant, identity, hintDelivery } = parts;
     const node = new ArmatureNode(options, ports, parts);
-    participant.start((request, sender) => node.#answer(request, sender));
+    participant.start(
+      node.#handlers(),
+      (kind) => new ArmatureError('invalid-argument', `this is a node, and no anti-entropy worker: ${kind} goes to one`),
+    );
     node.#doors = [node.#openFront(), node.#openAdmin()];
     const follow = (): void => {
       void participant.clocks.compare();
@@ -77,7 +78,7 @@ export class ArmatureNode {
     return new FrontDoor({
       ...{ ...this.#ports, ...options, server: link.address, membership },
       authorize: (bucket, right, key, token) => gate.authorize(bucket, right, key, token),
-      answer: (request, sender) => this.#answer(request, sender),
+      answer: (request, sender) => this.participant.answer(request, sender),
     });
   }
 
@@ -86,7 +87,7 @@ export class ArmatureNode {
     const { membership, link } = this.participant;
     return new AdminDoor({
       ...{ ...this.#ports, ...options, server: link.address, membership },
-      answer: (request, sender) => this.#answer(request, sender),
+      answer: (request, sender) => this.participant.answer(request, sender),
       keep: (command) => this.#parts.commands.keep(command),
     });
   }
@@ -174,74 +175,20 @@ export class ArmatureNode {
     });
   }
 
-  /**
-   * What a replica does for a request is the foreground that background work gives way to. Coordinated requests are left out:
-   * most of their time is other nodes', whose background work is their own affair.
-   */
-  #answer(request: Request, sender: LinkSender): Reply | Promise<Reply> {
-    const { foreground } = this.#parts;
-    const isForeground = request.kind === 'read' || request.kind === 'merge';
-    if (!isForeground || !foreground.isRequestDue()) return this.#serve(request, sender);
-    return foreground.request(() => this.#serve(request, sender));
-  }
-
-  #serve(request: Request, sender: LinkSender): Reply | Promise<Reply> {
+  /** What becomes of each kind of request. */
+  #handlers(): RoleHandlers {
     const { keys, coordinator, participant, synchronisation, commands } = this.#parts;
-    switch (request.kind) {
-      case 'read':
-        return keys.read(request, sender);
-      case 'merge':
-        return keys.merge(request, sender);
-      case 'pull':
-        return this.#pull(request, sender);
-      case 'fetch':
-        return coordinator.fetch(request, sender.remainingMs);
-      case 'write':
-        return coordinator.write(request, sender.remainingMs);
-      case 'scan':
-        return coordinator.scan(request, sender.remainingMs);
-      case 'propose':
-        return participant.membership.propose(request.change, request.author).then((record) => ({ kind: 'propose', record }));
-      case 'status':
-        return this.status().then((status) => ({ kind: 'status', status }));
-      case 'history':
-        return historyOf(participant.membership);
-      case 'holdings':
-        return synchronisation.holdings();
-      case 'commands':
-        return { kind: 'commands', commands: commands.commands };
-      case 'keep-command':
-        return commands.keep(request.command).then(() => ({ kind: 'keep-command' }));
-      case 'tree':
-      case 'digests':
-      case 'sets':
-      case 'absorb':
-      case 'exchange':
-      case 'reap':
-      case 'clear':
-      case 'note':
-      case 'drop':
-        return synchronisation.answer(request, sender);
-      case 'worker':
-        throw new ArmatureError('invalid-argument', 'this is a node, and no anti-entropy worker');
-      case 'gossip':
-      case 'ping':
-        throw new ArmatureError('internal', `${request.kind} is answered by the participant`);
-      default:
-        return unreachable(request);
-    }
-  }
-
-  async #pull(request: PullRequest, sender: LinkSender): Promise<PullReply> {
-    const { inventory, fence, replica } = this.#parts;
-    // Of a bucket, somebody waits for the page; all that is held is asked for by audits. Before the fence, which must hold for
-    // what is read.
-    const isInventory = request.bucket === undefined;
-    if (isInventory) await inventory.ready();
-    const fenced = fenceByRing(fence, request.ring, sender.address);
-    if (fenced !== undefined) await fenced;
-    const page = await pullPage(replica, request, this.options.messageBytes);
-    if (isInventory) inventory.spend(page.entries.length);
-    return page;
+    return {
+      ...keys.handlers,
+      ...synchronisation.handlers,
+      fetch: (request, { remainingMs }) => coordinator.fetch(request, remainingMs),
+      write: (request, { remainingMs }) => coordinator.write(request, remainingMs),
+      scan: (request, { remainingMs }) => coordinator.scan(request, remainingMs),
+      propose: async ({ change, author }) => ({ kind: 'propose', record: await participant.membership.propose(change, author) }),
+      history: () => historyOf(participant.membership),
+      status: async () => ({ kind: 'status', status: await this.status() }),
+      commands: () => ({ kind: 'commands', commands: commands.commands }),
+      'keep-command': ({ command }) => commands.keep(command).then(() => ({ kind: 'keep-command' })),
+    };
   }
 }

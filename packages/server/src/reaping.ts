@@ -2,13 +2,13 @@
  * Reaping as a node takes part in it: it clears and drops what it is asked about, and runs the passes over the shares whose first
  * owner it is. When a pass is run is not decided here but by whoever asks: an anti-entropy worker, or an administrator.
  */
-import { unreachable, type NodeId } from '@armature/kernel';
-import type { LinkSender } from '@armature/bus';
-import type { Participant } from '@armature/coordination';
+import type { NodeId } from '@armature/kernel';
+import type { Participant, RequestHandlers } from '@armature/coordination';
 import {
   HOLD_REASONS,
+  type ClearRequest,
+  type DropRequest,
   type HoldReason,
-  type ReapingReply,
   type ReapingRequest,
   type ReapReply,
   type ReapRequest,
@@ -25,7 +25,7 @@ import type { Replica } from '@armature/replica';
 import type { Address } from '@armature/ring';
 import type { Clock, Counter, Logger, Telemetry } from '@armature/runtime';
 import type { ClearingCounts } from './clearing-counts.js';
-import { fenceByRing, type Fence } from './ring-fence.js';
+import { fenced, type Fence } from './ring-fence.js';
 
 export interface ReapingEnv {
   readonly node: NodeId;
@@ -107,23 +107,17 @@ export class Reaping {
     );
   }
 
-  async answer(request: ReapingRequest, sender: LinkSender): Promise<ReapingReply> {
-    // Before the fence, which must hold for what is read.
-    if (request.kind === 'clear' || request.kind === 'drop') await this.#env.slice('reap');
-    const fenced = fenceByRing(this.#env.fence, request.ring, sender.address);
-    if (fenced !== undefined) await fenced;
-    switch (request.kind) {
-      case 'reap':
-        return this.#run(request);
-      case 'clear':
-        return this.#clearing.clear(request);
-      case 'note':
-        return this.#clearing.note(request);
-      case 'drop':
-        return this.#clearing.drop(request);
-      default:
-        return unreachable(request);
-    }
+  get handlers(): RequestHandlers<ReapingRequest['kind']> {
+    const { fence, slice } = this.#env;
+    const clear = fenced(fence, (request: ClearRequest) => this.#clearing.clear(request));
+    const drop = fenced(fence, (request: DropRequest) => this.#clearing.drop(request));
+    return {
+      reap: fenced(fence, (request) => this.#run(request)),
+      note: fenced(fence, (request) => this.#clearing.note(request)),
+      // A slice of time is waited for before the fence, which must hold for what is then read.
+      clear: (request, sender) => slice('reap').then(() => clear(request, sender)),
+      drop: (request, sender) => slice('reap').then(() => drop(request, sender)),
+    };
   }
 
   async #run(request: ReapRequest): Promise<ReapReply> {

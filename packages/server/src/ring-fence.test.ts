@@ -2,37 +2,90 @@ import { expect, test } from 'vitest';
 import { utf8Encode, type ClusterName } from '@armature/kernel';
 import { LinkEndpoint, type LinkAddress } from '@armature/bus';
 import { linkKeys } from '@armature/coordination';
-import { protocolCodec } from '@armature/protocol';
+import {
+  MESSAGES,
+  protocolCodec,
+  type Kind,
+  type Reply,
+  type Request,
+  type RequestOf,
+  type RingVersion,
+} from '@armature/protocol';
 import { addressOf } from '@armature/ring';
 import { noTelemetry, silentLog, systemClock, systemRandom } from '@armature/runtime';
 import { emptyVersionSet, encodeVersionSet } from '@armature/versioning';
-import { startLocalCluster } from './local-cluster.js';
+import { startLocalCluster, type LocalCluster } from './local-cluster.js';
+
+const SECRET = 'a secret of thirty-two bytes or more';
+const address = addressOf('default' as never, utf8Encode('key'));
+const set = encodeVersionSet(emptyVersionSet);
+
+/** All kinds that carry a ring, but for `write`, which is coordinated. */
+type FencedKind = Exclude<{ [K in Kind]: RequestOf<K> extends { readonly ring: RingVersion } ? K : never }[Kind], 'write'>;
+
+/** Sends one request to n1 as somebody of the name `from` who holds the secret. */
+async function sendAs(cluster: LocalCluster, from: string, request: Request): Promise<Reply> {
+  const link = LinkEndpoint.open<Request, Reply>(cluster.broker.connect(), protocolCodec, {
+    ...{ prefix: 'armature', cluster: 'local', address: from as LinkAddress },
+    keys: linkKeys([utf8Encode(SECRET)], 'local' as ClusterName),
+    ...{ clock: systemClock, random: systemRandom(), log: silentLog, telemetry: noTelemetry },
+  });
+  return link.request('node.n1' as LinkAddress, request, 5_000).finally(() => link.drain());
+}
+
+/** A request of each such kind. */
+function fencedRequests(ring: RingVersion): { readonly [K in FencedKind]: RequestOf<K> } {
+  const share = { ring, partition: 0 as never, n: 3 };
+  return {
+    read: { kind: 'read', ring, address },
+    merge: { kind: 'merge', ring, address, set, durability: 'memory' },
+    pull: {
+      kind: 'pull',
+      ring,
+      start: '' as never,
+      end: undefined,
+      bucket: undefined,
+      limit: 1,
+      limitBytes: 1,
+      withValues: false,
+    },
+    tree: { kind: 'tree', ...share, level: 0, indices: [0] },
+    digests: { kind: 'digests', ...share, start: '' as never, end: undefined, bucket: undefined, limit: 1 },
+    sets: { kind: 'sets', ring, addresses: [address] },
+    absorb: { kind: 'absorb', ring, durable: false, entries: [{ address, set }] },
+    exchange: { kind: 'exchange', ...share, peer: 'n2' as never, bucket: undefined },
+    reap: { kind: 'reap', ...share, start: undefined, bucket: undefined },
+    clear: { kind: 'clear', ring, entries: [] },
+    note: { kind: 'note', ring, counts: [] },
+    drop: { kind: 'drop', ring, entries: [] },
+  };
+}
+
+test('every kind that the table of messages calls fenced is refused under another ring, and answered under the same', async () => {
+  const cluster = await startLocalCluster({ secret: SECRET });
+  const { ringVersion } = cluster.nodes[0]!.participant.membership.view;
+  const foreign = fencedRequests((ringVersion + 1) as RingVersion);
+  const fencedKinds = Object.entries(MESSAGES).filter(([, { isFenced }]) => isFenced);
+  expect(fencedKinds.map(([kind]) => kind).toSorted()).toEqual(Object.keys(foreign).toSorted());
+  for (const request of Object.values(foreign)) {
+    await expect(sendAs(cluster, 'client.c1', request), request.kind).rejects.toMatchObject({ code: 'stale-ring' });
+  }
+  for (const request of Object.values(fencedRequests(ringVersion))) {
+    await expect(sendAs(cluster, 'client.c1', request), request.kind).resolves.toMatchObject({ kind: request.kind });
+  }
+  await cluster.stop();
+});
 
 test('what a node brings that is no member is not taken, though it has the ring; what routers and clients bring is', async () => {
-  const secret = 'a secret of thirty-two bytes or more';
-  const cluster = await startLocalCluster({ secret });
-  const keys = linkKeys([utf8Encode(secret)], 'local' as ClusterName);
-  const { ringVersion } = cluster.nodes[0]!.participant.membership.view;
-  const address = addressOf('default' as never, utf8Encode('key'));
-  const set = encodeVersionSet(emptyVersionSet);
-  const give = async (from: string, kind: 'merge' | 'absorb'): Promise<unknown> => {
-    const link = LinkEndpoint.open(cluster.broker.connect(), protocolCodec, {
-      ...{ prefix: 'armature', cluster: 'local', address: from as LinkAddress, keys },
-      ...{ clock: systemClock, random: systemRandom(), log: silentLog, telemetry: noTelemetry },
-    });
-    const request =
-      kind === 'merge'
-        ? ({ kind, ring: ringVersion, address, set, durability: 'memory' } as const)
-        : ({ kind, ring: ringVersion, durable: true, entries: [{ address, set }] } as const);
-    return link.request('node.n1' as LinkAddress, request, 5_000).finally(() => link.drain());
-  };
-  for (const kind of ['merge', 'absorb'] as const) {
-    await expect(give('node.n9', kind)).rejects.toMatchObject({
+  const cluster = await startLocalCluster({ secret: SECRET });
+  const { merge, absorb } = fencedRequests(cluster.nodes[0]!.participant.membership.view.ringVersion);
+  for (const request of [merge, absorb]) {
+    await expect(sendAs(cluster, 'node.n9', request)).rejects.toMatchObject({
       code: 'invalid-argument',
       message: expect.stringContaining('n9') as string,
     });
-    await expect(give('client.c1', kind)).resolves.toMatchObject({ kind });
-    await expect(give('router.r9', kind)).resolves.toMatchObject({ kind });
+    await expect(sendAs(cluster, 'client.c1', request)).resolves.toMatchObject({ kind: request.kind });
+    await expect(sendAs(cluster, 'router.r9', request)).resolves.toMatchObject({ kind: request.kind });
   }
   await cluster.stop();
 });

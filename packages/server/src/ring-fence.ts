@@ -9,6 +9,7 @@
  * very request.
  */
 import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
+import type { LinkSender } from '@armature/bus';
 import type { Membership, View } from '@armature/membership';
 import { isGuest, type RingVersion } from '@armature/protocol';
 import type { StoreIdentity } from './store-identity.js';
@@ -42,6 +43,19 @@ export function fenceByRing({ membership, identity }: Fence, ring: RingVersion, 
       throw staleRing(view, `this node could not catch up with the sender: ${toArmatureError(thrown).message}`);
     },
   );
+}
+
+/** The handler of requests that are about what an owner holds: it is called for those only whose ring this node has. */
+export function fenced<Q extends { readonly ring: RingVersion }, R>(
+  fence: Fence,
+  handle: (request: Q, sender: LinkSender) => R | Promise<R>,
+): (request: Q, sender: LinkSender) => R | Promise<R> {
+  const pass = (request: Q, sender: LinkSender): R | Promise<R> => {
+    const catchingUp = fenceByRing(fence, request.ring, sender.address);
+    // Again after it: the ring may be another one by the time the promise is looked at.
+    return catchingUp === undefined ? handle(request, sender) : catchingUp.then(() => pass(request, sender));
+  };
+  return pass;
 }
 
 /**

@@ -8,16 +8,8 @@
  */
 import { ArmatureError, toArmatureError } from '@armature/kernel';
 import type { LinkSender, RunningService } from '@armature/bus';
-import { Coordinator, Participant, createSealer, serverPace } from '@armature/coordination';
-import {
-  nodeAddress,
-  type FrontRequest,
-  type NodeStatus,
-  type ProposeReply,
-  type ProposeRequest,
-  type Reply,
-  type Request,
-} from '@armature/protocol';
+import { Coordinator, Participant, createSealer, serverPace, type RoleHandlers } from '@armature/coordination';
+import { nodeAddress, type NodeStatus, type ProposeReply, type ProposeRequest } from '@armature/protocol';
 import type { LinkAddress } from '@armature/bus';
 import { AdminDoor } from './admin-door.js';
 import { busNotes } from './bus-notes.js';
@@ -62,12 +54,12 @@ export class ArmatureRouter {
     const front = new FrontDoor({
       ...{ ...server, membership: participant.membership },
       authorize: (bucket, right, key, token) => this.#gate.authorize(bucket, right, key, token),
-      answer: (request, sender) => this.#coordinate(request, sender.remainingMs),
+      answer: (request, sender) => participant.answer(request, sender),
     });
     const commands = new RemoteCommands(participant, ports);
     const admin = new AdminDoor({
       ...{ ...server, membership: participant.membership },
-      answer: (request, sender) => this.#answer(request, sender),
+      answer: (request, sender) => participant.answer(request, sender),
       keep: (command) => commands.keep(command),
     });
     this.#doors = [front, admin];
@@ -78,7 +70,10 @@ export class ArmatureRouter {
     const presence = await claimName('router', options.name, options, ports);
     const participant = await Participant.open({ ...options, role: 'router' }, { ...ports, historyStore: undefined });
     const router = new ArmatureRouter(options, ports, participant, presence);
-    participant.start((request, sender) => router.#answer(request, sender));
+    participant.start(
+      router.#handlers(),
+      (kind) => new ArmatureError('invalid-argument', `a router holds no replica: ${kind} goes to a node`),
+    );
     await participant.membership.refresh().catch((thrown: unknown) => {
       ports.log.warn({ err: toArmatureError(thrown) }, 'no node answers yet; membership follows by gossip');
     });
@@ -154,34 +149,17 @@ export class ArmatureRouter {
     return notes;
   }
 
-  #answer(request: Request, sender: LinkSender): Reply | Promise<Reply> {
-    switch (request.kind) {
-      case 'fetch':
-      case 'write':
-      case 'scan':
-        return this.#coordinate(request, sender.remainingMs);
-      case 'status':
-        return { kind: 'status', status: this.status() };
-      case 'history':
-        return historyOf(this.participant.membership);
-      case 'commands':
-        return { kind: 'commands', commands: [] }; // those that were given here are kept at nodes
-      case 'propose':
-        return this.#passOn(request, sender);
-      default:
-        throw new ArmatureError('invalid-argument', `a router holds no replica: ${request.kind} goes to a node`);
-    }
-  }
-
-  #coordinate(request: FrontRequest, timeoutMs: number): Promise<Reply> {
-    switch (request.kind) {
-      case 'fetch':
-        return this.#coordinator.fetch(request, timeoutMs);
-      case 'write':
-        return this.#coordinator.write(request, timeoutMs);
-      case 'scan':
-        return this.#coordinator.scan(request, timeoutMs);
-    }
+  #handlers(): RoleHandlers {
+    const coordinator = this.#coordinator;
+    return {
+      fetch: (request, { remainingMs }) => coordinator.fetch(request, remainingMs),
+      write: (request, { remainingMs }) => coordinator.write(request, remainingMs),
+      scan: (request, { remainingMs }) => coordinator.scan(request, remainingMs),
+      status: () => ({ kind: 'status', status: this.status() }),
+      history: () => historyOf(this.participant.membership),
+      commands: () => ({ kind: 'commands', commands: [] }), // those that were given here are kept at nodes
+      propose: (request, sender) => this.#passOn(request, sender),
+    };
   }
 
   /** A router keeps no history, so an administrator's command goes on to a member that does. */

@@ -4,28 +4,27 @@
  * but by whoever asks: an anti-entropy worker, or an administrator. Reaping, which such a worker asks for too, is `reaping.ts`.
  */
 import { isHolder } from '@armature/membership';
-import { ArmatureError, unreachable, type NodeId } from '@armature/kernel';
-import type { LinkSender } from '@armature/bus';
-import type { Participant } from '@armature/coordination';
-import {
-  type DigestsReply,
-  type DigestsRequest,
-  type ExchangeReply,
-  type ExchangeRequest,
-  type HoldingsReply,
-  type ReapingReply,
-  type ReapingRequest,
-  type ReplyTo,
-  type SynchronisationReply,
-  type SynchronisationRequest,
-  type SynchronisedShare,
+import { ArmatureError, type NodeId } from '@armature/kernel';
+import type { Participant, RequestHandlers } from '@armature/coordination';
+import type {
+  AbsorbRequest,
+  DigestsReply,
+  DigestsRequest,
+  ExchangeReply,
+  ExchangeRequest,
+  HoldingsReply,
+  ReapingRequest,
+  ReplyTo,
+  SetsRequest,
+  SynchronisationRequest,
+  SynchronisedShare,
 } from '@armature/protocol';
-import type { Replica, TakeSlice, WriteObserver } from '@armature/replica';
+import type { Replica, TakeSlice } from '@armature/replica';
 import { LocalShare, measureHoldings, runExchange, SourceGate, TreeKeeper, type SynchronisedReplica } from '@armature/repair';
 import type { Address } from '@armature/ring';
 import { LATENCY_BUCKETS_S, type Clock, type Counter, type Histogram, type Logger, type Telemetry } from '@armature/runtime';
 import { Reaping, type ReapingEnv } from './reaping.js';
-import { checkGiver, fenceByRing, type Fence } from './ring-fence.js';
+import { checkGiver, fenced, type Fence } from './ring-fence.js';
 
 export interface SynchronisationEnv extends Pick<
   ReapingEnv,
@@ -101,11 +100,6 @@ export class Synchronisation {
     this.#seconds = telemetry.histogram('armature_repair_exchange_seconds', 'Duration of an exchange.', LATENCY_BUCKETS_S);
   }
 
-  /** To be told of every change of what is held. */
-  get observer(): WriteObserver {
-    return this.trees;
-  }
-
   /** Takes up the partitions held under the present view. Call it at the start and at every change of the view. */
   follow(): void {
     this.trees.follow();
@@ -116,7 +110,7 @@ export class Synchronisation {
   }
 
   /** How much this node holds of each of its shares. */
-  async holdings(): Promise<HoldingsReply> {
+  async #holdings(): Promise<HoldingsReply> {
     const { node, participant, replica } = this.#env;
     const holdings = await measureHoldings({
       node,
@@ -127,47 +121,36 @@ export class Synchronisation {
     return { kind: 'holdings', holdings };
   }
 
-  async answer(
-    request: SynchronisationRequest | ReapingRequest,
-    sender: LinkSender,
-  ): Promise<SynchronisationReply | ReapingReply> {
-    const fence = (): undefined | Promise<undefined> => fenceByRing(this.#env.fence, request.ring, sender.address);
-    switch (request.kind) {
-      case 'reap':
-      case 'clear':
-      case 'note':
-      case 'drop':
-        return this.#reaping.answer(request, sender);
-      case 'tree':
-        await fence();
-        return this.share.answerTree(request);
-      case 'digests':
-        return this.#served(
-          fence,
-          () => this.#digestsKept(request),
+  get handlers(): RequestHandlers<'holdings' | SynchronisationRequest['kind'] | ReapingRequest['kind']> {
+    const { participant, fence } = this.#env;
+    const digests = fenced(fence, (request: DigestsRequest) => this.#digestsKept(request));
+    const sets = fenced(fence, ({ addresses }: SetsRequest) => this.share.sets(addresses));
+    const absorb = fenced(fence, ({ entries, durable }: AbsorbRequest, sender) => {
+      checkGiver(participant.membership.view, sender.address);
+      return this.share.absorb(entries, durable);
+    });
+    return {
+      ...this.#reaping.handlers,
+      holdings: () => this.#holdings(),
+      tree: fenced(fence, (request) => this.share.answerTree(request)),
+      exchange: fenced(fence, (request) => this.#exchange(request)),
+      // A slice of time is waited for before the fence, which must hold for what is then read.
+      digests: (request, sender) =>
+        this.#gate.pass(
+          () => digests(request, sender),
           ({ entries }) => entries.length,
-        );
-      case 'sets':
-        return this.#served(
-          fence,
-          () => this.share.sets(request.addresses),
-          ({ sets }) => sets.length,
-        );
-      case 'absorb':
-        return this.#served(
-          fence,
-          () => {
-            checkGiver(this.#env.participant.membership.view, sender.address);
-            return this.share.absorb(request.entries, request.durable);
-          },
+        ),
+      sets: (request, sender) =>
+        this.#gate.pass(
+          () => sets(request, sender),
+          (reply) => reply.sets.length,
+        ),
+      absorb: (request, sender) =>
+        this.#gate.pass(
+          () => absorb(request, sender),
           ({ merged }) => merged,
-        );
-      case 'exchange':
-        await fence();
-        return this.#exchange(request);
-      default:
-        return unreachable(request);
-    }
+        ),
+    };
   }
 
   /** On stable storage: whoever finds here what he holds may drop his own for that. */
@@ -175,14 +158,6 @@ export class Synchronisation {
     const reply = await this.share.digests(request);
     if (reply.entries.length > 0) await this.#env.store.sync();
     return reply;
-  }
-
-  /** The wait for a slice comes before the fence, which must hold for what is then read. */
-  #served<T>(fence: () => undefined | Promise<undefined>, work: () => Promise<T>, recordsOf: (result: T) => number): Promise<T> {
-    return this.#gate.pass(async () => {
-      await fence();
-      return work();
-    }, recordsOf);
   }
 
   /** Whether an exchange of this node may have a state of the key in hand. */

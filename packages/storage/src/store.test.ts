@@ -206,6 +206,29 @@ describe('reads', () => {
     expect(store.read(key('a'))).toEqual(bytes('new'));
   });
 
+  test('of what the engine is asked, the watch is told when it began, once it has ended, well or not; of the rest nothing', async () => {
+    const ended: number[] = [];
+    let due = true;
+    const readWatch = { isReadDue: () => due, readEnded: (startedMs: number) => void ended.push(startedMs) };
+    const { store, clock, fault, read } = rig({ readWatch, cacheBytes: 0 });
+    const startedMs = clock.monotonicMs();
+    expect(read('at once')).toBeUndefined();
+    expect(ended).toEqual([startedMs]);
+    fault(() => sleep(clock, 30).then(() => FULL));
+    const failing = expect(store.read(key('later'))).rejects.toMatchObject({ code: FULL.code });
+    expect(ended).toHaveLength(1);
+    await clock.advance(30);
+    await failing;
+    expect(ended).toEqual([startedMs, startedMs]);
+    fault(() => undefined);
+    due = false;
+    read('at once');
+    due = true;
+    void store.write([put('pending', 'value')], 'os');
+    expect(read('pending')).toBe('value'); // from memory
+    expect(ended).toHaveLength(2);
+  });
+
   test('an engine error reaches the reader', async () => {
     const r = rig();
     r.fault((call) => (call.kind === 'get' ? { code: 'storage-corrupt', applied: false } : undefined));

@@ -18,6 +18,14 @@ import { RecordCache } from './record-cache.js';
 import { closedError, overloadedError } from './storage-error.js';
 import { storeMetrics, type StoreMetrics } from './store-metrics.js';
 
+/** Who wants to know how long the engine takes for what requests wait for. */
+export interface ReadWatch {
+  /** Whether the read that begins now is one to time. */
+  isReadDue(): boolean;
+  /** One of those, which began at `startedMs` (monotonic), has ended. */
+  readEnded(startedMs: number): void;
+}
+
 export interface StoreOptions {
   readonly engine: Engine;
   readonly clock: Clock;
@@ -36,6 +44,7 @@ export interface StoreOptions {
   readonly writeBehindMs?: number;
   /** Longest rest of a `buffered` write before its flush begins, ms; `DEFAULT_BUFFER_FLUSH_MS` by default. */
   readonly bufferFlushMs?: number;
+  readonly readWatch?: ReadWatch;
 }
 
 /**
@@ -58,6 +67,7 @@ const MIB = 1024 * 1024;
 
 export class Store {
   readonly #engine: Engine;
+  readonly #readWatch: ReadWatch | undefined;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #overlay = new Overlay();
@@ -77,6 +87,7 @@ export class Store {
 
   constructor(options: StoreOptions) {
     this.#engine = options.engine;
+    this.#readWatch = options.readWatch;
     this.#clock = options.clock;
     this.#log = options.log ?? silentLog;
     this.#cache = new RecordCache(options.cacheBytes ?? 64 * MIB);
@@ -151,7 +162,7 @@ export class Store {
     this.#metrics.cacheMisses.add();
     const loading = this.#loading.get(key);
     if (loading !== undefined) return loading;
-    const value = this.#engine.get(key);
+    const value = this.#askEngine(key);
     if (value instanceof Promise) return this.#load(key, value);
     if (value !== undefined) this.#cache.set(key, value);
     return value;
@@ -265,6 +276,17 @@ export class Store {
         details: { lost },
       },
     );
+  }
+
+  #askEngine(key: BinaryString): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    const watch = this.#readWatch;
+    if (watch?.isReadDue() !== true) return this.#engine.get(key);
+    const startedMs = this.#clock.monotonicMs();
+    const value = this.#engine.get(key);
+    const ended = (): void => watch.readEnded(startedMs);
+    if (value instanceof Promise) value.then(ended, ended);
+    else ended();
+    return value;
   }
 
   async #load(key: BinaryString, value: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {

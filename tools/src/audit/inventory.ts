@@ -68,9 +68,7 @@ export class Auditor {
       },
       { bus, clock: systemClock, random, log: silentLog, telemetry: noTelemetry, historyStore: undefined },
     );
-    participant.start((request) => {
-      throw new ArmatureError('invalid-argument', `an auditor does not answer ${request.kind}`);
-    });
+    participant.start({}, (kind) => new ArmatureError('invalid-argument', `an auditor does not answer ${kind}`));
     const auditor = new Auditor(bus, participant);
     try {
       if ((await participant.membership.refresh()).cluster === undefined) {

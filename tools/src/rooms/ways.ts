@@ -89,8 +89,7 @@ const TAKEN_BY_THE_NODE: Leg = {
     call('bus/link-responder.ts', 'onRequest'),
     call('bus/link-responder.ts', '#carryOut'),
     injected('coordination/participant.ts', 'start', '#handler'),
-    injected('server/node.ts', 'start', 'handler'),
-    call('server/node.ts', '#answer'),
+    call('coordination/participant.ts', 'answer'),
   ],
 };
 
@@ -124,7 +123,6 @@ const TO_DISK: readonly Step[] = [
   call('storage/commit-queue.ts', '#schedule'),
   call('storage/commit-queue.ts', '#start'),
   call('storage/commit-queue.ts', '#commit'),
-  port('storage/engine.ts', 'server/observed-engine.ts', 'write'),
   port('storage/engine.ts', 'storage-level/level-engine.ts', 'write'),
   call('storage-level/level-engine.ts', '#write'),
   call('storage-level/level-handle.ts', 'use'),
@@ -161,12 +159,17 @@ function locked(change: string): readonly Step[] {
   ];
 }
 
-const IN_FOREGROUND: readonly Step[] = [
-  call('server/node.ts', '#answer'),
-  port('server/node-parts.ts', 'replica/foreground-watch.ts', 'request'),
-  back('serve', 'server/node.ts', '#answer'),
-  call('server/node.ts', '#serve'),
-];
+function inForeground(kind: 'read' | 'merge'): readonly Step[] {
+  return [
+    call('coordination/participant.ts', 'answer'),
+    injected('server/key-requests.ts', kind, 'handler'),
+    call('server/key-requests.ts', '#asForeground'),
+    call('replica/foreground-watch.ts', 'request'),
+    back('serve', 'server/key-requests.ts', '#asForeground'),
+    back('answer', 'server/key-requests.ts', kind),
+    call('server/key-requests.ts', `#${kind}`),
+  ];
+}
 
 export const PUT: Way = {
   operation: 'put',
@@ -189,8 +192,8 @@ export const PUT: Way = {
     {
       what: 'the node mints',
       steps: [
-        call('server/node.ts', '#answer'),
-        call('server/node.ts', '#serve'),
+        call('coordination/participant.ts', 'answer'),
+        injected('server/node.ts', 'write', 'handler'),
         port('server/node-parts.ts', 'coordination/coordinator.ts', 'write'),
         ...observed('write'),
         call('coordination/coordinator.ts', '#write'),
@@ -201,10 +204,9 @@ export const PUT: Way = {
         back('work', 'coordination/coordinator.ts', '#write'),
         call('coordination/put.ts', 'put'),
         call('coordination/put.ts', 'mintUnderOneRing'),
-        injected('server/node-parts.ts', 'mint'),
-        call('server/node-parts.ts', 'mintInForeground'),
         call('replica/replica.ts', 'mint'),
-        ...locked('mint'),
+        call('replica/replica.ts', '#mint'),
+        ...locked('#mint'),
         call('replica/replica.ts', '#mintOver'),
         ...TO_DISK,
       ],
@@ -214,8 +216,7 @@ export const PUT: Way = {
       steps: [
         call('replica/replica.ts', '#mintOver'),
         call('replica/replica.ts', '#tell'),
-        injected('server/node-parts.ts', 'wrote'),
-        port('server/synchronisation.ts', 'repair/tree-keeper.ts', 'wrote'),
+        port('replica/write-observer.ts', 'repair/tree-keeper.ts', 'wrote'),
       ],
     },
     {
@@ -234,8 +235,7 @@ export const PUT: Way = {
     {
       what: 'another owner merges',
       steps: [
-        ...IN_FOREGROUND,
-        port('server/node-parts.ts', 'server/key-requests.ts', 'merge'),
+        ...inForeground('merge'),
         call('replica/replica.ts', 'merge'),
         ...locked('merge'),
         call('replica/replica.ts', '#mergeInto'),
@@ -275,12 +275,11 @@ export const GET: Way = {
     {
       what: 'an owner reads',
       steps: [
-        ...IN_FOREGROUND,
-        port('server/node-parts.ts', 'server/key-requests.ts', 'read'),
+        ...inForeground('read'),
         call('replica/replica.ts', 'read'),
         port('replica/record-store.ts', 'replica/stored-records.ts', 'read'),
         call('storage/store.ts', 'read'),
-        port('storage/engine.ts', 'server/observed-engine.ts', 'get'),
+        call('storage/store.ts', '#askEngine'),
         port('storage/engine.ts', 'storage-level/level-engine.ts', 'get'),
         call('storage-level/level-engine.ts', '#read'),
       ],

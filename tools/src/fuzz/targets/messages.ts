@@ -216,7 +216,7 @@ export const requests: Target = {
   name: 'requests',
   what: 'the requests of the link: all messages that a process answers',
   covers: [
-    ...['decodeRequest', 'decodeSynchronisationRequest', 'decodeReapingRequest', 'decodeMeta', 'readAddress', 'readRing'],
+    ...['decodeRequest', 'decodeMeta', 'readAddress', 'readRing'],
     ...[
       'readShare',
       'readList',
@@ -227,8 +227,6 @@ export const requests: Target = {
       'readOptionalBucket',
       'quorumWordFromByte',
       'parseCommandRecords',
-      'decodeControlRequest',
-      'decodeControlReply',
       'readCommandRecord',
     ],
   ].map((name) => `protocol/${name}`),
@@ -242,13 +240,7 @@ export const requests: Target = {
 export const replies: Target = {
   name: 'replies',
   what: 'the replies of the link: all that a process is answered',
-  covers: [
-    'protocol/decodeReply',
-    'protocol/decodeSynchronisationReply',
-    'protocol/decodeReapingReply',
-    'protocol/decodeSiblings',
-    'protocol/decodeReceipt',
-  ],
+  covers: ['protocol/decodeReply', 'protocol/decodeSiblings', 'protocol/decodeReceipt'],
   words: WORDS,
   seeds: () => REPLIES.map((reply) => written((w) => protocolCodec.encodeReply(w, reply))),
   dense: denseReplies,

@@ -69,7 +69,7 @@ export const repair: readonly Mutation[] = [
     name: 'tree-misses-drops',
     trap: 'a Merkle tree is stale: what is dropped stays in it',
     file: REPLICA,
-    find: 'this.#env.observer?.dropped(address, before);',
+    find: 'this.#observer?.dropped(address, before);',
     replace: '',
     run: DELETIONS,
   },

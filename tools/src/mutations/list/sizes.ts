@@ -47,8 +47,8 @@ export const sizes: readonly Mutation[] = [
     name: 'set-bound-ignored',
     trap: 'puts make a key larger than any message: it can be neither read nor repaired',
     file: 'packages/replica/src/replica.ts',
-    find: 'if (minted.set !== local) this.#checkRoom(local, held, set, encoded, bucket);',
-    replace: '',
+    find: 'if (minted.set !== local) checkRoom(',
+    replace: 'if (local === undefined) checkRoom(',
     run: STORMS,
   },
   {
@@ -58,10 +58,10 @@ export const sizes: readonly Mutation[] = [
     find: 'const isTooLarge = sizeBytes > maxSetBytes && sizeBytes >= before.sizeBytes;',
     replace: 'const isTooLarge = Math.max(sizeBytes, before.sizeBytes) > maxSetBytes;',
     also: {
-      file: 'packages/replica/src/replica.ts',
-      find: 'if (set.siblings.length <= bucket.maxSiblings && encoded.length <= maxBytes) return;',
+      file: 'packages/replica/src/mint-request.ts',
+      find: 'if (siblings <= limits.maxSiblings && sizeBytes <= limits.maxSetBytes) return;',
       replace:
-        'if (set.siblings.length <= bucket.maxSiblings && Math.max(encoded.length, held.set?.length ?? 0) <= maxBytes) return;',
+        'if (siblings <= limits.maxSiblings && Math.max(sizeBytes, sizeOf(before).sizeBytes) <= limits.maxSetBytes) return;',
     },
     run: STORMS,
   },

@@ -10,7 +10,7 @@ import { RECORD } from './frame.js';
 import type { LinkAddress } from './link-address.js';
 import * as errors from './link-errors.js';
 import type { Peer } from './link-peers.js';
-import { noteTooLarge, type LinkSide } from './link-side.js';
+import { noteTooLarge, noteUndecodable, type LinkSide } from './link-side.js';
 import type { PendingRequest } from './pending-requests.js';
 import { readError } from './remote-error.js';
 
@@ -74,7 +74,7 @@ export class LinkRequester<Request, Reply> {
     try {
       reply = this.#side.codec.decodeReply(body);
     } catch (error) {
-      pending.reject(this.#undecodable('a reply', error));
+      pending.reject(noteUndecodable(this.#side, 'a reply', error, 'unknown'));
       return;
     }
     pending.resolve(reply);
@@ -87,7 +87,7 @@ export class LinkRequester<Request, Reply> {
     try {
       error = readError(body);
     } catch (failure) {
-      error = this.#undecodable('an error', failure);
+      error = noteUndecodable(this.#side, 'an error', failure, 'unknown');
     }
     pending.reject(error);
   }
@@ -109,10 +109,7 @@ export class LinkRequester<Request, Reply> {
 
   /** Rejects those that match. Returns how many. */
   fail(peer: Peer<Reply>, which: (pending: PendingRequest<Reply>) => boolean, error: ArmatureError): number {
-    const failed = peer.pending.takeWhere(which);
-    this.#pending -= failed.length;
-    for (const pending of failed) pending.reject(error);
-    return failed.length;
+    return this.#reject(peer.pending.takeWhere(which), error);
   }
 
   failAll(peer: Peer<Reply>, error: ArmatureError): number {
@@ -122,13 +119,15 @@ export class LinkRequester<Request, Reply> {
   /** Rejects what is past its deadline. Returns when to look again. */
   sweep(peer: Peer<Reply>, nowMs: number): number {
     const expired = peer.pending.takeExpired(nowMs);
-    if (expired.length > 0) {
-      this.#pending -= expired.length;
-      this.#side.meter.add('timeouts', expired.length);
-      const error = errors.timedOut(peer.address);
-      for (const pending of expired) pending.reject(error);
-    }
+    if (expired.length > 0) this.#side.meter.add('timeouts', this.#reject(expired, errors.timedOut(peer.address)));
     return peer.pending.earliestDeadlineMs;
+  }
+
+  /** Of requests that have been taken out. Returns how many. */
+  #reject(taken: readonly PendingRequest<Reply>[], error: ArmatureError): number {
+    this.#pending -= taken.length;
+    for (const pending of taken) pending.reject(error);
+    return taken.length;
   }
 
   /** Sends a request that has been entered. Should it fail at once, it is taken out and rejected. */
@@ -162,11 +161,6 @@ export class LinkRequester<Request, Reply> {
     if (pending === undefined) this.#side.meter.add('lateReplies');
     else this.#pending--;
     return pending;
-  }
-
-  #undecodable(what: string, error: unknown): ArmatureError {
-    this.#side.meter.add('decodeErrors');
-    return error instanceof Error ? errors.undecodable(what, error, 'unknown') : toArmatureError(error);
   }
 
   #obstacle(peer: Peer<Reply>): ArmatureError | undefined {

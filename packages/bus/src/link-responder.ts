@@ -13,7 +13,7 @@ import { HeldRequests, type TakenRequest } from './held-requests.js';
 import type { LinkHandler, LinkSender, RequestTraits } from './link-codec.js';
 import * as errors from './link-errors.js';
 import type { Peer } from './link-peers.js';
-import { noteTooLarge, type LinkSide } from './link-side.js';
+import { noteTooLarge, noteUndecodable, type LinkSide } from './link-side.js';
 import { writeError } from './remote-error.js';
 import { RequestsInHand, type IncomingBuffer } from './requests-in-hand.js';
 
@@ -59,7 +59,7 @@ export class LinkResponder<Request, Reply> {
     try {
       message = this.#side.codec.decodeRequest(body);
     } catch (error) {
-      this.sendError(peer, id, error instanceof DecodeError ? this.#undecodable(error) : error);
+      this.sendError(peer, id, error instanceof DecodeError ? noteUndecodable(this.#side, 'a request', error, 'no') : error);
       return;
     }
     const request = { id, message, buffer };
@@ -127,11 +127,6 @@ export class LinkResponder<Request, Reply> {
     if (whose === undefined) return undefined;
     meter.add('overloaded');
     return errors.overloaded(`${address} has too many requests in hand${whose}`);
-  }
-
-  #undecodable(error: DecodeError): ArmatureError {
-    this.#side.meter.add('decodeErrors');
-    return errors.undecodable('a request', error, 'no');
   }
 
   #answerLater(peer: Peer<Reply>, { id, buffer }: TakenRequest<Request>, answer: Promise<Reply>, mayBeLarge: boolean): void {

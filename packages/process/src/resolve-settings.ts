@@ -3,7 +3,7 @@
  * defaults. Each value remembers where it came from, so that a wrong one is refused with its place, and `config show` can
  * say why a process is configured as it is.
  */
-import { ArmatureError } from '@armature/kernel';
+import { ArmatureError, clipped } from '@armature/kernel';
 import type { ConfigFile } from './config-file.js';
 import { shownValue, type Setting, type Shape, type ValuesOf } from './setting.js';
 
@@ -105,7 +105,7 @@ interface Problem {
 
 function wrong(field: string, one: Setting<unknown>, value: unknown, origin: Origin): Problem {
   const source = describeOrigin(origin);
-  const shown = one.secret ? 'not valid' : (JSON.stringify(shownValue(one, value)) ?? 'undefined').slice(0, 80);
+  const shown = one.secret ? 'not valid' : clipped(JSON.stringify(shownValue(one, value)) ?? 'undefined');
   return {
     field,
     source,

@@ -189,7 +189,7 @@ export const repair: readonly Mutation[] = [
     file: REAP,
     find: 'return replies.length === members.length ? replies : undefined;',
     replace:
-      "if (replies.length < members.length && (request.entries as readonly Candidate[]).some(({ isTombstone }) => isTombstone)) return undefined;\n    tally.blocked = '';\n    return replies;",
+      "const asked = 'entries' in request ? (request.entries as readonly Candidate[]) : [];\n    if (replies.length < members.length && asked.some(({ isTombstone }) => isTombstone)) return undefined;\n    tally.blocked = '';\n    return replies;",
     also: SUSPECTS_ARE_ASKED,
     run: MISSED_OVERWRITES,
   },

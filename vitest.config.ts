@@ -1,19 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * `unit` is everything beside its source: fast, with no servers but those that a suite starts itself. Real processes over a real
- * nats-server are in two projects: `integration`, two files at a time, since they mostly wait; and `integration-alone`, one at a
- * time, of what happens within so many seconds or under load.
+ * Two projects: `unit` (everything beside its source: fast, no servers but those a suite starts itself) and
+ * `integration` (real processes over a real nats-server, one file at a time because they share two cores).
  */
-const ALONE = ['chaos', 'faults-under-load', 'frozen-bus', 'large-values', 'pause', 'redis', 'wrong-clock'].map(
-  (name) => `test/integration/${name}.test.ts`,
-);
-const PROCESSES = {
-  globalSetup: ['test/integration/build.setup.ts'],
-  env: { ARMATURE_PROGRAMS: 'built' },
-  testTimeout: 120_000,
-  hookTimeout: 120_000,
-};
 const resolve = { conditions: ['@armature/source', 'node', 'import', 'default'] };
 
 export default defineConfig({
@@ -40,17 +30,14 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          ...PROCESSES,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          exclude: ALONE,
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          globalSetup: ['test/integration/build.setup.ts'],
+          env: { ARMATURE_PROGRAMS: 'built' },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
         },
-      },
-      {
-        extends: true,
-        test: { ...PROCESSES, name: 'integration-alone', include: ALONE, fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },

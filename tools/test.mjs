@@ -200,15 +200,7 @@ async function vitestStep(suite, filters, env) {
   mkdirSync(directory, { recursive: true });
   sayOut(`${suite} tests ...`);
   const colour = process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? { FORCE_COLOR: '1' } : {};
-  const args = [
-    'run',
-    '--project',
-    suite === 'integration' ? 'integration*' : suite,
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-    ...filters,
-  ];
+  const args = ['run', '--project', suite, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters];
   if (filters.length > 0) args.push('--passWithNoTests');
   const { code } = await runCommand('node_modules/.bin/vitest', args, {
     cwd: ROOT,

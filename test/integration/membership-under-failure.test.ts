@@ -106,10 +106,10 @@ test('(15, 30) a wiped node does not serve as its old self: no read comes back e
     [0, 1, 2].map(async (reader) => {
       for (let i = reader; reading; i += 3) {
         const key = keys[i % keys.length] as string;
-        const found = await bucket.get(key, { r: 1 }).catch(() => 'unanswered' as const);
+        const found = await bucket.read(key, { r: 1 }).catch(() => 'unanswered' as const);
         if (found === 'unanswered') continue;
         reads++;
-        if (found?.value !== `value of ${key}`) empty.push(key);
+        if (found.entry?.value !== `value of ${key}`) empty.push(`${key}: ${JSON.stringify(found.receipt)}`);
       }
     }),
   );

@@ -8,6 +8,7 @@ import {
   getSettled,
   getSilent,
   outstanding,
+  silentReplicas,
   startGet,
   type GetPlan,
   type GetState,
@@ -255,7 +256,32 @@ describe('get', () => {
     ).toEqual([]);
     const nothing = getAnswered(silent.state, { node: 'n4' as NodeId, set: undefined });
     expect(nothing.state.verdict, 'a fallback that keeps nothing says nothing').toBe('asking');
-    expect(getSettled(nothing.state).effects).toEqual([{ kind: 'decide' }]);
+    const down = (...nodes: NodeId[]) => getSettled(nothing.state, (node) => nodes.includes(node));
+    expect(down(n2).effects, 'n3 is up, and may hold what n1 lacks').toEqual([{ kind: 'settle', silent: [n2, n3] }]);
+    expect(down(n2, n3).effects).toEqual([{ kind: 'decide' }]);
+    expect(getAnswered(down(n2).state, { node: n3, set: undefined }).state.verdict).toBe('answered');
+  });
+
+  test('a fallback that keeps nothing never makes up the quorum while an owner that seems up has not spoken', () => {
+    const owners = names(4);
+    const fallbacks = ['f1', 'f2'] as NodeId[];
+    const quorum = fc.record({ needed: fc.integer({ min: 1, max: 4 }), suspects: fc.subarray(owners) });
+    fc.assert(
+      fc.property(quorum, fc.array(fc.nat(5), { maxLength: 6 }), ({ needed, suspects }, answers) => {
+        const isSuspect = (node: NodeId): boolean => suspects.includes(node);
+        let { state } = startGet({ replicas: owners, needed, fanout: needed, fallbacks: [] });
+        state = getSilent(state, isSuspect, () => fallbacks).state;
+        for (const who of answers) {
+          const silent = silentReplicas(state);
+          const node = silent[who % Math.max(1, silent.length)];
+          if (node !== undefined) state = getAnswered(state, { node, set: undefined }).state;
+          state = getSettled(state, isSuspect).state;
+          const primaries = state.answers.filter((one) => owners.includes(one.node)).length;
+          if (state.verdict === 'asking' || primaries >= needed) continue;
+          expect(silentReplicas(state).filter((one) => owners.includes(one) && !isSuspect(one))).toEqual([]);
+        }
+      }),
+    );
   });
 
   test('when everyone asked has spoken there is a verdict', () => {

@@ -7,7 +7,8 @@
  *   asking --failure--> asking | failed           the next replica in line is asked instead; none left and too few answers:
  *                                                 failed
  *   asking --hedge--> asking                      the quorum is slow: one more replica is asked, whoever is first counts
- *   asking --settle--> asking | answered          only replicas that seem down are silent: fallbacks make up the quorum
+ *   asking --settle--> asking | answered          only replicas that seem down are silent, and have been waited for: fallbacks
+ *                                                 make up the quorum
  *
  * A late answer, after the verdict, is still taken in. When all that were asked have spoken, those who lacked something are
  * repaired.
@@ -63,7 +64,7 @@ export type GetEffect =
   | { readonly kind: 'decide' }
   /** If nobody but suspects is silent, say so: `getSilent`. */
   | { readonly kind: 'look' }
-  /** Those that seem down get a moment in case they are up after all; then `getSettled`. */
+  /** The silent ones get a moment in case they are up after all; then `getSettled`. */
   | { readonly kind: 'settle'; readonly silent: readonly NodeId[] }
   /** All that were asked have spoken: repair those that lack something. */
   | { readonly kind: 'repair' };
@@ -126,9 +127,14 @@ export function getSilent(state: GetState, isSuspect: (node: NodeId) => boolean,
   return { state: next, effects: [...effects, { kind: 'settle', silent }] };
 }
 
-/** They have had their time. */
-export function getSettled(state: GetState): GetStep {
+/**
+ * They have had their time. Who is silent and seems up is waited for all the same, those who were asked last above all: a
+ * fallback that keeps nothing must not speak for an owner that is about to answer.
+ */
+export function getSettled(state: GetState, isSuspect: (node: NodeId) => boolean): GetStep {
   if (state.verdict !== 'asking') return { state, effects: NOTHING };
+  const silent = silentReplicas(state);
+  if (!silent.every(isSuspect)) return { state, effects: [{ kind: 'settle', silent }] };
   const next = { ...state, settled: true };
   return stepped(state, isMet(next) ? { ...next, verdict: 'answered' } : next);
 }

@@ -206,7 +206,9 @@ class Reading {
   #settleLater(silent: readonly NodeId[]): void {
     const { alarms, monitor } = this.#env;
     const usualMs = Math.max(0, ...silent.map((node) => monitor.hedgeDelayMs(node)));
-    alarms.set(Math.min(MAX_COURTESY_MS, Math.max(MIN_COURTESY_MS, 2 * usualMs)), () => this.#take(getSettled(this.#state)));
+    const isSuspect = (node: NodeId): boolean => monitor.isSuspect(node);
+    const waitMs = Math.min(MAX_COURTESY_MS, Math.max(MIN_COURTESY_MS, 2 * usualMs));
+    alarms.set(waitMs, () => this.#take(getSettled(this.#state, isSuspect)));
   }
 }
 

@@ -1,5 +1,5 @@
 /** Asking a peer for the sake of a transfer: with patience where it has no room, and telling its failures from our own. */
-import { ArmatureError, toArmatureError, type NodeId } from '@armature/kernel';
+import { ArmatureError, toArmatureError, type BinaryString, type NodeId } from '@armature/kernel';
 import { isTooLargeToSend, type ReplyTo, type SynchronisationRequest } from '@armature/protocol';
 import { sleep, type Clock } from '@armature/runtime';
 
@@ -13,6 +13,12 @@ export class PeerFailure extends ArmatureError {
     super(cause.code, `${peer}: ${cause.message}`, { cause, remedy: cause.remedy, details: cause.details });
     this.peer = peer;
   }
+}
+
+/** The failure of a peer whose page, asked for from `cursor` on, leads nowhere; undefined: it leads on, or is the last. */
+export function endlessPage(peer: NodeId, cursor: BinaryString, next: BinaryString | undefined): PeerFailure | undefined {
+  if (next === undefined || next > cursor) return undefined;
+  return new PeerFailure(peer, new ArmatureError('internal', 'sends a page without an end'));
 }
 
 /** What a status says of an error; of a set that no message can carry also what to do, since nobody else will. */

@@ -23,7 +23,7 @@ import type { Address } from '@armature/ring';
 import type { SliceBudget } from '@armature/replica';
 import { differencesOf } from './exchange.js';
 import { answerTimeMs, MAX_DIGESTS, type LocalShare } from './local-share.js';
-import { askPatiently, PeerFailure, type PatientEnv } from './peer-questions.js';
+import { askPatiently, endlessPage, PeerFailure, type PatientEnv } from './peer-questions.js';
 import type { TransferPace } from './token-bucket.js';
 import type { CopyNotes } from './transfer-ledger.js';
 
@@ -64,7 +64,8 @@ export async function copyShare(env: ShareCopyEnv, from: ShareSource, notes: Cop
     await env.budget.ready();
     const query = { partition, n, bucket: undefined, start: cursor, end: range.end, limit: MAX_DIGESTS };
     const theirs: DigestsReply = await ask(env, source, (ring): DigestsRequest => ({ kind: 'digests', ring, ...query }));
-    if (theirs.next !== undefined && theirs.next <= cursor) throw nonsense(source, 'sends a page without an end');
+    const endless = endlessPage(source, cursor, theirs.next);
+    if (endless !== undefined) throw endless;
     const end = theirs.next ?? range.end;
     const ours: Listed = theirs.entries.length === 0 ? NOTHING : await env.local.digests({ ...query, end });
     const { lackedHere, lackedThere, unequal } = differencesOf(ours, theirs, ours.next ?? end);
@@ -100,7 +101,9 @@ async function bring(
       continue;
     }
     const { sets } = reply;
-    if (sets.length === 0 || sets.length > asked.length) throw nonsense(source, 'sends other sets than asked for');
+    if (sets.length === 0 || sets.length > asked.length) {
+      throw new PeerFailure(source, new ArmatureError('internal', 'sends other sets than asked for'));
+    }
     let bytes = 0;
     const kept = sets.map(async (set, place) => {
       const address = asked[place];
@@ -142,8 +145,4 @@ function ask<Q extends SynchronisationRequest>(
     },
     moreMs,
   );
-}
-
-function nonsense(peer: NodeId, what: string): PeerFailure {
-  return new PeerFailure(peer, new ArmatureError('internal', what));
 }

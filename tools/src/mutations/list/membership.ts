@@ -5,6 +5,7 @@ import { OLD_AND_REAPED, RETURNS } from './reaping-runs.js';
 import { ABSENT_OWNERS, CHANGES, FAIL_OVERS, REMOVALS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, STRAYS, WIPES } from './runs.js';
 
 const FILLER = 'packages/repair/src/filler.ts';
+const RELINQUISH = 'packages/repair/src/relinquish-core.ts';
 const OWNERSHIP = 'packages/membership/src/ownership.ts';
 const IDENTITY = 'packages/server/src/store-identity.ts';
 const EPOCH = 'packages/replica/src/actor-epoch.ts';
@@ -74,25 +75,26 @@ export const membership: readonly Mutation[] = [
   {
     name: 'relinquish-unverified',
     trap: 'a former owner drops what did not arrive',
-    file: 'packages/repair/src/relinquish.ts',
-    find: 'const verified = await Promise.all(scope.owners.map((owner) => this.#verify(scope, owner, entries, range)));',
-    replace: 'const verified = scope.owners.map(() => new Set(entries.map(({ address }) => address)));\n    void range;',
+    file: RELINQUISH,
+    find: 'return { state: { ...state, page: { ...state.page, range, entries, next, verifications } }, effects };',
+    replace:
+      'void effects;\n  const page = { ...state.page, range, entries, next, verified: entries };\n  return dropNext({ ...state, page }, interruption);',
     run: STRAYS,
   },
   {
     name: 'relinquish-into-memory',
     trap: 'a former owner drops what lay on its disk for copies in the memory of the owners',
-    file: 'packages/repair/src/relinquish.ts',
-    find: 'ring: view.ringVersion, durable: true, entries: given }',
-    replace: 'ring: view.ringVersion, durable: false, entries: given }',
+    file: 'packages/repair/src/share-relinquish.ts',
+    find: 'ring: this.#share.view.ringVersion, durable: true, entries }',
+    replace: 'ring: this.#share.view.ringVersion, durable: false, entries }',
     run: { ...STRAYS, load: { ...STRAYS.load, properties: { n: 3, r: 2, w: 2, durability: 'buffered' } } },
   },
   {
     name: 'relinquish-never',
     trap: 'handoff sticks: former owners keep what they do not own',
-    file: 'packages/repair/src/relinquish.ts',
-    find: 'const everywhere = entries.filter(({ address }) => verified.every((at) => at.addresses.has(address)));',
-    replace: 'const everywhere = entries.filter(({ address }) => verified.length === 0 && address.length === 0);',
+    file: RELINQUISH,
+    find: 'const everywhere = entries.filter(({ address }) => verifications.every(({ verified }) => verified.has(address)));',
+    replace: 'const everywhere = entries.filter(({ address }) => verifications.length === 0 && address.length === 0);',
     run: CHANGES,
   },
   {

@@ -4,7 +4,6 @@ import { COMMANDS_BEYOND, OLD_STARTS, TURNS_BEHIND_CUTS, UNHEARD_READINESS } fro
 import { OLD_AND_REAPED, RETURNS } from './reaping-runs.js';
 import { ABSENT_OWNERS, CHANGES, FAIL_OVERS, REMOVALS, ROUGH_CHANGES, SLOW_CHANGES, SLOW_NEWS, STRAYS, WIPES } from './runs.js';
 
-const FILLER = 'packages/repair/src/filler.ts';
 const RELINQUISH = 'packages/repair/src/relinquish-core.ts';
 const OWNERSHIP = 'packages/membership/src/ownership.ts';
 const IDENTITY = 'packages/server/src/store-identity.ts';
@@ -15,15 +14,15 @@ export const membership: readonly Mutation[] = [
   {
     name: 'ready-without-copy',
     trap: 'ownership flips early: a new owner is ready before it has copied',
-    file: FILLER,
-    find: 'await copyShare(this.#copying, { partition, n, range: ring.rangeOf(partition), source }, notes);',
+    file: 'packages/repair/src/fill-round.ts',
+    find: 'await copyShare(copying, { partition, n, range: ring.rangeOf(partition), source }, notes);',
     replace: 'void copyShare;',
     run: SLOW_CHANGES,
   },
   {
     name: 'ready-after-one-source',
     trap: 'ownership flips early: a copy of one owner passes for the whole',
-    file: FILLER,
+    file: 'packages/repair/src/copies-needed.ts',
     find: 'return n - w + 1;',
     replace: 'return Math.min(1, n - w + 1);',
     run: ABSENT_OWNERS,

@@ -4,12 +4,12 @@
  *
  * It goes page by page. All owners of a page are talked to at the same time, each by itself:
  *
- *   listing --page--> verifying                    what is held here, and in what state; an empty page leads to the next one
- *   verifying --digests--> verifying               one owner tells what it holds of the page; what it lacks is handed over
- *   verifying --read, merged--> verifying          so many sets at a time; what it could not merge is not verified
- *   verifying --last owner--> dropping | listing   only what all owners hold in the listed state, or have merged, is dropped
- *   dropping --held, dropped--> dropping | listing only what is still in the listed state
- *   any --failure--> ended                         nothing is dropped any more; the other owners are still handed the page
+ *   listing --page--> verifying                     what is held here, and in what state; an empty page leads to the next one
+ *   verifying --digests--> verifying                one owner tells what it holds of the page; what it lacks is handed over
+ *   verifying --read, merged--> verifying           so many sets at a time; what it could not merge is not verified
+ *   verifying --last owner--> dropping | listing    only what all owners hold in the listed state, or have merged, is dropped
+ *   dropping --held, dropped--> dropping | listing  only what is still in the listed state
+ *   any --failure--> ended                          nothing is dropped any more; the other owners are still handed the page
  *
  * No page and no drop begins after a stop or a turn of the ring, and nothing is read to be handed over after a stop.
  *

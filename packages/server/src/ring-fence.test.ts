@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { utf8Encode, type ClusterName } from '@armature/kernel';
+import { utf8Encode, type ClusterName, type PartitionId } from '@armature/kernel';
 import { LinkEndpoint, type LinkAddress } from '@armature/bus';
 import { linkKeys } from '@armature/coordination';
+import type { View } from '@armature/membership';
 import {
   MESSAGES,
   protocolCodec,
@@ -33,9 +34,9 @@ async function sendAs(cluster: LocalCluster, from: string, request: Request): Pr
   return link.request('node.n1' as LinkAddress, request, 5_000).finally(() => link.drain());
 }
 
-/** A request of each such kind. */
-function fencedRequests(ring: RingVersion): { readonly [K in FencedKind]: RequestOf<K> } {
-  const share = { ring, partition: 0 as never, n: 3 };
+/** A request of each such kind, to n1. `partition`: one whose first owner n1 is. */
+function fencedRequests(ring: RingVersion, partition: PartitionId): { readonly [K in FencedKind]: RequestOf<K> } {
+  const share = { ring, partition, n: 3 };
   return {
     read: { kind: 'read', ring, address },
     merge: { kind: 'merge', ring, address, set, durability: 'memory' },
@@ -61,16 +62,23 @@ function fencedRequests(ring: RingVersion): { readonly [K in FencedKind]: Reques
   };
 }
 
+/** Which one that is depends on the cluster's id. */
+function firstPartitionOfN1(view: View): PartitionId {
+  const partitions = Array.from({ length: view.ring!.partitionCount }, (_, index) => index as PartitionId);
+  return partitions.find((one) => view.placementOf(one, 3).owners[0] === 'n1')!;
+}
+
 test('every kind that the table of messages calls fenced is refused under another ring, and answered under the same', async () => {
   const cluster = await startLocalCluster({ secret: SECRET });
-  const { ringVersion } = cluster.nodes[0]!.participant.membership.view;
-  const foreign = fencedRequests((ringVersion + 1) as RingVersion);
+  const { view } = cluster.nodes[0]!.participant.membership;
+  const partition = firstPartitionOfN1(view);
+  const foreign = fencedRequests((view.ringVersion + 1) as RingVersion, partition);
   const fencedKinds = Object.entries(MESSAGES).filter(([, { isFenced }]) => isFenced);
   expect(fencedKinds.map(([kind]) => kind).toSorted()).toEqual(Object.keys(foreign).toSorted());
   for (const request of Object.values(foreign)) {
     await expect(sendAs(cluster, 'client.c1', request), request.kind).rejects.toMatchObject({ code: 'stale-ring' });
   }
-  for (const request of Object.values(fencedRequests(ringVersion))) {
+  for (const request of Object.values(fencedRequests(view.ringVersion, partition))) {
     await expect(sendAs(cluster, 'client.c1', request), request.kind).resolves.toMatchObject({ kind: request.kind });
   }
   await cluster.stop();
@@ -78,7 +86,8 @@ test('every kind that the table of messages calls fenced is refused under anothe
 
 test('what a node brings that is no member is not taken, though it has the ring; what routers and clients bring is', async () => {
   const cluster = await startLocalCluster({ secret: SECRET });
-  const { merge, absorb } = fencedRequests(cluster.nodes[0]!.participant.membership.view.ringVersion);
+  const { view } = cluster.nodes[0]!.participant.membership;
+  const { merge, absorb } = fencedRequests(view.ringVersion, firstPartitionOfN1(view));
   for (const request of [merge, absorb]) {
     await expect(sendAs(cluster, 'node.n9', request)).rejects.toMatchObject({
       code: 'invalid-argument',
